@@ -1,0 +1,69 @@
+import { isUtf8 } from 'node:buffer'
+import { content, hasTag, malformed, members, node, sequence, tags } from './asn1.ts'
+import type { Asn1Node } from './asn1.ts'
+import { oids } from './oids.ts'
+
+// The caller validates names; these are the last fence before a name is signed.
+const spiffeIdPattern = /^spiffe:\/\/[a-z0-9.-]+(?:\/[A-Za-z0-9._-]+)+$/
+const dotSegment = /\/\.{1,2}(?:\/|$)/
+const nameTextPattern = /^[^\p{C}\p{Zl}\p{Zp}]{1,64}$/u
+const dnsLabel = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?'
+const dnsNamePattern = new RegExp(`^${dnsLabel}(?:\\.${dnsLabel})*$`)
+
+/** Whether this is a SPIFFE id of a workload: lower-case trust domain, non-empty path, at most 2,048 characters. */
+export function isSpiffeId(id: string): boolean {
+  return id.length <= 2048 && spiffeIdPattern.test(id) && !dotSegment.test(id)
+}
+
+/** Whether this is a lower-case DNS name of letters, digits and inner hyphens (RFC 1123), at most 253 characters. */
+export function isDnsName(name: string): boolean {
+  return name.length <= 253 && dnsNamePattern.test(name)
+}
+
+/** Whether a text may stand in a distinguished name: 1 to 64 characters (RFC 5280 upper bounds), none invisible. */
+export function isNameText(text: string): boolean {
+  return nameTextPattern.test(text)
+}
+
+export interface NameParts {
+  organizations?: readonly string[]
+  organizationalUnit?: string
+  commonName: string
+}
+
+/** Builds a distinguished name, one attribute per RDN, in UTF8String. Throws RangeError naming a part that is not allowed. */
+export function buildName({ organizations = [], organizationalUnit, commonName }: NameParts): Asn1Node {
+  return sequence(
+    ...organizations.map((value) => rdn(oids.organization, value, 'organization')),
+    ...(organizationalUnit === undefined
+      ? []
+      : [rdn(oids.organizationalUnit, organizationalUnit, 'organizational unit')]),
+    rdn(oids.commonName, commonName, 'common name'),
+  )
+}
+
+function rdn(type: Asn1Node, value: string, what: string): Asn1Node {
+  if (!isNameText(value)) throw new RangeError(`${what}: 1 to 64 visible characters are needed`)
+  return node(tags.set, [sequence(type, node(tags.utf8String, Buffer.from(value, 'utf8')))])
+}
+
+/** The values of one attribute type in a distinguished name, in order; to be called inside `reading`. */
+export function nameValues(name: Asn1Node, type: Asn1Node): string[] {
+  const values: string[] = []
+  for (const set of members(name, tags.sequence, 'name')) {
+    for (const attribute of members(set, tags.set, 'relative name')) {
+      const [attributeType, value, ...rest] = members(attribute, tags.sequence, 'attribute')
+      if (value === undefined || rest.length > 0) malformed('attribute expected')
+      if (content(attributeType, tags.oid, 'attribute type') === type.value) values.push(text(value))
+    }
+  }
+  return values
+}
+
+function text(value: Asn1Node): string {
+  const tag = hasTag(value, tags.printableString) ? tags.printableString : tags.utf8String
+  const octets = Buffer.from(content(value, tag, 'UTF8String or PrintableString'), 'latin1')
+  const decoded = octets.toString('utf8')
+  if (!isUtf8(octets) || !isNameText(decoded)) malformed('name of 1 to 64 visible characters expected')
+  return decoded
+}
