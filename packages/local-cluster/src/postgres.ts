@@ -1,0 +1,197 @@
+import { realpathSync } from 'node:fs'
+import { mkdir, readFile, rm } from 'node:fs/promises'
+import path from 'node:path'
+import pg from 'pg'
+import { claim, inUse, type Claim } from './claim.ts'
+import { freePort } from './free-port.ts'
+import { adminUser, findPostgresPrograms, postgresAccount, prepareDataDir } from './postgres-files.ts'
+import { commandLine, findProcess } from './process-ref.ts'
+import { endLeftover, startStoreProcess, stopStoreProcess, type StopStep, type StoreProcess } from './store-process.ts'
+import { until } from './until.ts'
+
+export interface PostgresOptions {
+  /** Made if missing. Files beside it carry its name with `.password` and `.lock` added. */
+  readonly dataDir: string
+  /** Gets each line that Postgres logs. Statements and row values are not among them. */
+  readonly log?: (line: string) => void
+  /** Default true. False trades durability for speed, which only tests may want. */
+  readonly durable?: boolean
+  /** Default 100. */
+  readonly maxConnections?: number
+}
+
+/** A running embedded Postgres. */
+export interface Postgres {
+  readonly host: string
+  readonly port: number
+  /** Password of the superuser `muster`. The same at every start of the same data directory. */
+  readonly adminPassword: string
+  readonly pid: number
+  /** Resolves when it has ended, asked or not. Never rejects. */
+  readonly exited: Promise<void>
+  /** A connection string that holds the password: never log it. Defaults: database `postgres`, the superuser and its password. */
+  url(target?: { database?: string; user?: string; password?: string }): string
+  /** Ends it in order (fast shutdown), by force after 15 seconds. May be called again. */
+  stop(): Promise<void>
+  kill(signal: NodeJS.Signals): void
+}
+
+const host = '127.0.0.1'
+const startLimitMs = 60_000
+// INT = fast shutdown, QUIT = immediate shutdown with recovery at the next start.
+const stopSteps: readonly StopStep[] = [
+  ['SIGINT', 10_000],
+  ['SIGQUIT', 5_000],
+  ['SIGKILL', 5_000],
+]
+
+/**
+ * Starts the Postgres that npm installed, on loopback and a port that is free now, and resolves when it takes connections.
+ * Its data and password survive restarts. As root it runs under an unprivileged account, below folders of root too.
+ * What a killed owner left running on the same data is ended first; data in use by a live process is an error.
+ */
+export async function startPostgres(options: PostgresOptions): Promise<Postgres> {
+  const dataDir = path.resolve(options.dataDir)
+  const programs = await findPostgresPrograms()
+  await mkdir(path.dirname(dataDir), { recursive: true, mode: 0o700 })
+  const held = await claim(`${dataDir}.lock`, `The Postgres data in ${dataDir}`)
+  try {
+    await clearFormerServer(dataDir, held)
+    const account = await postgresAccount(dataDir)
+    const adminPassword = await prepareDataDir(programs, dataDir, account, options.durable ?? true)
+    const start = async (port: number) => {
+      const args = serverArgs(dataDir, port, options)
+      const child = startStoreProcess(programs.postgres, args, { account, parentDeathSignal: 'INT', log: options.log })
+      if (child.pid !== undefined) await held.setChild(child.pid)
+      return child
+    }
+    const { child, port } = await startOnFreePort(dataDir, adminPassword, start)
+    return runningPostgres(child, port, adminPassword, held)
+  } catch (error) {
+    await held.release()
+    throw error
+  }
+}
+
+function serverArgs(
+  dataDir: string,
+  port: number,
+  { durable = true, maxConnections = 100 }: PostgresOptions,
+): string[] {
+  const settings: Record<string, string | number> = {
+    listen_addresses: host,
+    port,
+    unix_socket_directories: '',
+    max_connections: maxConnections,
+    timezone: 'UTC',
+    log_timezone: 'UTC',
+    // A failed statement or its row may hold a secret: log the error's first line only.
+    log_min_error_statement: 'panic',
+    log_error_verbosity: 'terse',
+    jit: 'off',
+    // Three processes fewer than the default; the data of a local cluster fits in memory.
+    io_method: 'sync',
+    ...(durable ? {} : { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }),
+  }
+  return ['-D', dataDir, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])]
+}
+
+async function startOnFreePort(
+  dataDir: string,
+  password: string,
+  start: (port: number) => Promise<StoreProcess>,
+): Promise<{ child: StoreProcess; port: number }> {
+  const giveUpAt = performance.now() + startLimitMs
+  for (;;) {
+    const port = await freePort()
+    const child = await start(port)
+    try {
+      const ready = await until(async () => child.hasExited() || (await accepts(port, password)), {
+        limitMs: startLimitMs,
+      })
+      if (ready && !child.hasExited()) return { child, port }
+    } catch (error) {
+      await stopStoreProcess(child, stopSteps)
+      throw error
+    }
+    await stopStoreProcess(child, stopSteps)
+    // The port went to somebody else meanwhile, or the backends of a killed server are about to notice its end.
+    const transient = /could not bind|pre-existing shared memory block/.test(child.lastLines())
+    if (transient && performance.now() < giveUpAt) continue
+    throw new Error(
+      `Postgres did not start on ${dataDir}. If its output below does not tell you what to mend, ` +
+        `move ${dataDir} away to start anew.\nThe last lines of its output:\n${child.lastLines()}`,
+    )
+  }
+}
+
+/** Whether Postgres takes connections; fails when it takes them but not ours. */
+async function accepts(port: number, password: string): Promise<boolean> {
+  const client = new pg.Client({
+    host,
+    port,
+    user: adminUser,
+    password,
+    database: 'postgres',
+    connectionTimeoutMillis: 5_000,
+  })
+  client.on('error', () => {})
+  try {
+    await client.connect()
+    return true
+  } catch (error) {
+    // invalid_password: waiting longer cannot help.
+    if ((error as { code?: string }).code !== '28P01') return false
+    throw new Error(
+      'The password file beside the data directory is not the one of this Postgres data. Put the right one back.',
+    )
+  } finally {
+    await client.end().catch(() => {})
+  }
+}
+
+function runningPostgres(child: StoreProcess, port: number, adminPassword: string, held: Claim): Postgres {
+  const exited = child.exited.then(() => held.release()).catch(() => {})
+  let stopping: Promise<void> | undefined
+  return {
+    host,
+    port,
+    adminPassword,
+    pid: child.pid!,
+    exited,
+    url: ({ database = 'postgres', user = adminUser, password = user === adminUser ? adminPassword : '' } = {}) => {
+      const credentials = [user, password].filter(Boolean).map(encodeURIComponent).join(':')
+      return `postgres://${credentials}@${host}:${port}/${encodeURIComponent(database)}`
+    },
+    stop: () => (stopping ??= stopStoreProcess(child, stopSteps).then(() => exited)),
+    kill: child.kill,
+  }
+}
+
+/** Ends the server that a killed owner left behind, and removes a postmaster.pid that names an unrelated process. */
+async function clearFormerServer(dataDir: string, held: Claim): Promise<void> {
+  if (held.leftover !== undefined) await endLeftover(held.leftover, stopSteps)
+  const pidFile = path.join(dataDir, 'postmaster.pid')
+  const pid = Number.parseInt(await readFile(pidFile, 'utf8').catch(() => ''), 10)
+  if (!(pid > 0)) return
+  const server = findProcess(pid)
+  if (server === undefined || !servesFrom(pid, dataDir)) {
+    // Postgres itself only asks whether some process has that id, and in a small container one often does.
+    await rm(pidFile, { force: true })
+    return
+  }
+  // Nobody else's server is ours to stop.
+  if (!held.leftoverUnknown) throw inUse(`The Postgres data in ${dataDir}`, pid)
+  await endLeftover(server, stopSteps)
+}
+
+function servesFrom(pid: number, dataDir: string): boolean {
+  const args = commandLine(pid)
+  const dir = args[args.indexOf('-D') + 1]
+  if (dir === undefined || !args.some((arg) => path.basename(arg) === 'postgres')) return false
+  try {
+    return realpathSync(dir) === realpathSync(dataDir)
+  } catch {
+    return false
+  }
+}

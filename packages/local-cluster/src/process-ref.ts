@@ -1,0 +1,55 @@
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+
+/** One run of one process. A process id alone is not enough: ids are used again, within minutes in a small container. */
+export interface ProcessRef {
+  readonly pid: number
+  /** Opaque; two runs that had the same id differ in it. */
+  readonly startedAt: string
+}
+
+/** The process that has this id now, or undefined when there is none (one that ended and waits to be reaped counts as none). */
+export function findProcess(pid: number): ProcessRef | undefined {
+  const startedAt = process.platform === 'linux' ? startTimeFromProc(pid) : startTimeFromPs(pid)
+  return startedAt === undefined ? undefined : { pid, startedAt }
+}
+
+/** Whether that very run is still going on. */
+export function isRunning(ref: ProcessRef): boolean {
+  return findProcess(ref.pid)?.startedAt === ref.startedAt
+}
+
+/** The arguments of a running process, the program first; empty when it is gone or nothing can be learnt. */
+export function commandLine(pid: number): string[] {
+  try {
+    if (process.platform === 'linux') return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').filter(Boolean)
+    return ps(pid, 'command').split(/\s+/).filter(Boolean)
+  } catch {
+    return []
+  }
+}
+
+function startTimeFromProc(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    // The name in parentheses may hold spaces; the state is the first field after it, the start time the twentieth.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    if (fields[0] === 'Z' || fields[0] === 'X') return undefined
+    return `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()}/${fields[19]}`
+  } catch {
+    return undefined
+  }
+}
+
+function startTimeFromPs(pid: number): string | undefined {
+  try {
+    return ps(pid, 'stat').startsWith('Z') ? undefined : ps(pid, 'lstart')
+  } catch {
+    return undefined
+  }
+}
+
+function ps(pid: number, column: string): string {
+  const env = { PATH: '/usr/bin:/bin', LC_ALL: 'C' }
+  return execFileSync('ps', ['-o', `${column}=`, '-p', String(pid)], { encoding: 'utf8', env, stdio: 'pipe' }).trim()
+}

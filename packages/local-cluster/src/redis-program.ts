@@ -1,0 +1,51 @@
+import { accessSync, constants } from 'node:fs'
+import path from 'node:path'
+import { run, type Environment } from './run.ts'
+import { systemPath } from './store-process.ts'
+
+export interface FindRedisOptions {
+  /** Where a downloaded or built Redis is kept; may be shared by several clusters. */
+  readonly cacheDir: string
+  /** Read: MUSTER_REDIS_URL and PATH; handed to the tools that download and build. */
+  readonly env: Environment
+  /** Gets one short text at each long step. */
+  readonly onProgress?: (text: string) => void
+}
+
+/** A Redis or Valkey server program that can be started. */
+export interface RedisProgram {
+  readonly path: string
+  /** Folders of shared libraries that the system does not have, joined by colons. */
+  readonly libraryPath?: string
+}
+
+const oldestMajor = 6
+
+/** Resolves to the program when it runs here and is of version 6 or later; else fails and says why. */
+export async function checkRedisProgram(program: RedisProgram): Promise<RedisProgram> {
+  const text = await run(program.path, ['--version'], { env: redisEnvironment(program), timeoutMs: 10_000 })
+  const version = /\bv=(\d+)\S*/.exec(text)
+  if (version === null) throw new Error(`${program.path} does not look like a Redis: ${text.trim().slice(0, 200)}`)
+  if (Number(version[1]) >= oldestMajor) return program
+  throw new Error(`${program.path} is too old (${version[0]}); Muster needs Redis ${oldestMajor} or later`)
+}
+
+/** The environment that the program runs in. */
+export function redisEnvironment({ libraryPath }: RedisProgram): Record<string, string> {
+  return { PATH: systemPath, LC_ALL: 'C', ...(libraryPath ? { LD_LIBRARY_PATH: libraryPath } : {}) }
+}
+
+/** The path of a program that PATH names, or undefined. */
+export function whichProgram(name: string, env: Environment): string | undefined {
+  const folders = (env['PATH'] ?? '').split(path.delimiter).filter(path.isAbsolute)
+  return folders.map((folder) => path.join(folder, name)).find(isExecutable)
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,126 @@
+import { randomBytes } from 'node:crypto'
+import { mkdir } from 'node:fs/promises'
+import path from 'node:path'
+import { claim, type Claim } from './claim.ts'
+import { findRedis } from './find-redis.ts'
+import { freePort } from './free-port.ts'
+import { pingRedis } from './redis-ping.ts'
+import { redisEnvironment, type FindRedisOptions, type RedisProgram } from './redis-program.ts'
+import { endLeftover, startStoreProcess, stopStoreProcess, type StopStep, type StoreProcess } from './store-process.ts'
+import { until } from './until.ts'
+
+export interface RedisOptions extends FindRedisOptions {
+  /** Made if missing. Holds a lock file only: what is in Redis is lost when it stops. */
+  readonly dataDir: string
+  /** Gets each line that Redis logs. */
+  readonly log?: (line: string) => void
+}
+
+/** A running Redis. */
+export interface Redis {
+  /** Holds the password: never log it. */
+  readonly url: string
+  /** Undefined when MUSTER_REDIS_URL named a Redis that is not ours. */
+  readonly pid: number | undefined
+  /** Resolves when it has ended, asked or not; for a Redis that is not ours, never. Never rejects. */
+  readonly exited: Promise<void>
+  /** Ends it, by force after 5 seconds; leaves alone what is not ours. May be called again. */
+  stop(): Promise<void>
+  kill(signal: NodeJS.Signals): void
+}
+
+const host = '127.0.0.1'
+const startLimitMs = 20_000
+const stopSteps: readonly StopStep[] = [
+  ['SIGTERM', 5_000],
+  ['SIGKILL', 5_000],
+]
+
+/**
+ * Finds a Redis, starts it on loopback and a port that is free now with a password of this run, and resolves when it
+ * answers. With MUSTER_REDIS_URL it starts nothing and only checks that one answers there.
+ * What a killed owner left running on the same directory is ended first; a directory in use by a live process is an error.
+ */
+export async function startRedis(options: RedisOptions): Promise<Redis> {
+  const found = await findRedis(options)
+  if ('url' in found) return await foreignRedis(found.url)
+  const dataDir = path.resolve(options.dataDir)
+  await mkdir(dataDir, { recursive: true, mode: 0o700 })
+  const held = await claim(path.join(dataDir, 'redis.lock'), `The Redis directory ${dataDir}`)
+  try {
+    if (held.leftover !== undefined) await endLeftover(held.leftover, stopSteps)
+    return await startOwnRedis(found.program, dataDir, held, options.log)
+  } catch (error) {
+    await held.release()
+    throw error
+  }
+}
+
+async function startOwnRedis(
+  program: RedisProgram,
+  dataDir: string,
+  held: Claim,
+  log: ((line: string) => void) | undefined,
+): Promise<Redis> {
+  const password = randomBytes(24).toString('base64url')
+  const giveUpAt = performance.now() + startLimitMs
+  for (;;) {
+    const port = await freePort()
+    const child = startStoreProcess(program.path, ['-'], {
+      env: redisEnvironment(program),
+      // By standard input, because every user can read a command line.
+      input: configuration(port, password, dataDir),
+      parentDeathSignal: 'TERM',
+      log,
+    })
+    if (child.pid !== undefined) await held.setChild(child.pid)
+    const url = `redis://:${password}@${host}:${port}/0`
+    const ready = await until(async () => child.hasExited() || (await pingRedis(url)) === undefined, {
+      limitMs: startLimitMs,
+    })
+    if (ready && !child.hasExited()) return ownRedis(child, url, held)
+    await stopStoreProcess(child, stopSteps)
+    const portTaken = child.lastLines().includes('Address already in use')
+    if (portTaken && performance.now() < giveUpAt) continue
+    throw new Error(
+      `Redis (${program.path}) did not start. Install another one, or set MUSTER_REDIS_URL to one that runs.\n` +
+        `The last lines of its output:\n${child.lastLines()}`,
+    )
+  }
+}
+
+function configuration(port: number, password: string, dataDir: string): string {
+  return [
+    `bind ${host}`,
+    `port ${port}`,
+    `requirepass ${password}`,
+    `dir ${JSON.stringify(dataDir)}`,
+    'save ""',
+    'appendonly no',
+    'maxmemory-policy noeviction',
+    'daemonize no',
+    '',
+  ].join('\n')
+}
+
+function ownRedis(child: StoreProcess, url: string, held: Claim): Redis {
+  const exited = child.exited.then(() => held.release()).catch(() => {})
+  let stopping: Promise<void> | undefined
+  return {
+    url,
+    pid: child.pid,
+    exited,
+    stop: () => (stopping ??= stopStoreProcess(child, stopSteps).then(() => exited)),
+    kill: child.kill,
+  }
+}
+
+async function foreignRedis(url: string): Promise<Redis> {
+  const failure = await pingRedis(url)
+  if (failure !== undefined) {
+    throw new Error(
+      `The Redis that MUSTER_REDIS_URL names cannot be used: ${failure}. Mend the address, or unset the variable.`,
+    )
+  }
+  return { url, pid: undefined, exited: new Promise(() => {}), stop: async () => {}, kill: () => {} }
+}

@@ -1,0 +1,132 @@
+import { spawn, spawnSync } from 'node:child_process'
+import { createInterface } from 'node:readline'
+import { setTimeout as delay } from 'node:timers/promises'
+import { isRunning, type ProcessRef } from './process-ref.ts'
+import { until } from './until.ts'
+
+/** Where the tools of the operating system are. Stores get this and no other variable of their parent's environment. */
+export const systemPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+
+/** The account that a program runs as, for a parent that runs as root. */
+export interface Account {
+  readonly uid: number
+  readonly gid: number
+}
+
+/** A store's server as a child of this process. */
+export interface StoreProcess {
+  /** Undefined when the program could not be started. */
+  readonly pid: number | undefined
+  /** Resolves when the process and all that write to its output have ended, for whatever reason. Never rejects. */
+  readonly exited: Promise<void>
+  hasExited(): boolean
+  /** Null while it runs, and when a signal ended it. */
+  exitCode(): number | null
+  /** The newest lines of its output, for error messages. */
+  lastLines(): string
+  kill(signal: NodeJS.Signals): void
+}
+
+/** A signal and how long to wait for its effect, in milliseconds, before the next one. */
+export type StopStep = readonly [signal: NodeJS.Signals, waitMs: number]
+
+export interface StoreProcessOptions {
+  readonly env?: Readonly<Record<string, string>>
+  readonly account?: Account | undefined
+  /** What the child gets when this process ends without stopping it, where the system can do that (Linux). */
+  readonly parentDeathSignal: 'INT' | 'TERM'
+  /** Written to its standard input, which is then closed. */
+  readonly input?: string
+  readonly log?: ((line: string) => void) | undefined
+}
+
+const keptLines = 20
+
+/** Starts a store's server in a process group of its own, so that a terminal's Ctrl-C cannot reach it before the ordered stop. */
+export function startStoreProcess(program: string, args: string[], options: StoreProcessOptions): StoreProcess {
+  const launch = launcher(program, args, options)
+  const child = spawn(launch.program, launch.args, {
+    ...launch.account,
+    cwd: '/',
+    detached: true,
+    env: { PATH: systemPath, LC_ALL: 'C', TZ: 'UTC', ...options.env },
+    stdio: ['pipe', 'pipe', 'pipe'],
+  })
+  const lines: string[] = []
+  const keep = (line: string) => {
+    lines.push(line)
+    if (lines.length > keptLines) lines.shift()
+    options.log?.(line)
+  }
+  for (const stream of [child.stdout, child.stderr]) createInterface({ input: stream }).on('line', keep)
+  // A child that ends at once breaks the pipe; its output says why.
+  child.stdin.on('error', () => {})
+  child.stdin.end(options.input ?? '')
+  let ended = false
+  const exited = new Promise<void>((resolve) => {
+    const end = () => {
+      ended = true
+      resolve()
+    }
+    child.once('error', (error) => {
+      keep(error.message)
+      end()
+    })
+    child.once('close', end)
+  })
+  return {
+    pid: child.pid,
+    exited,
+    hasExited: () => ended,
+    exitCode: () => child.exitCode,
+    lastLines: () => lines.join('\n'),
+    kill: (signal) => void child.kill(signal),
+  }
+}
+
+/** Sends each signal in turn until the child has ended. */
+export async function stopStoreProcess(child: StoreProcess, steps: readonly StopStep[]): Promise<void> {
+  for (const [signal, waitMs] of steps) {
+    if (child.hasExited()) return
+    child.kill(signal)
+    const waited = new AbortController()
+    await Promise.race([child.exited, delay(waitMs, undefined, { signal: waited.signal }).catch(() => {})])
+    waited.abort()
+  }
+}
+
+/** Ends a process that is no child of this one. Fails when it outlives every signal. */
+export async function endLeftover(leftover: ProcessRef, steps: readonly StopStep[]): Promise<void> {
+  for (const [signal, waitMs] of steps) {
+    try {
+      process.kill(leftover.pid, signal)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+    }
+    if (await until(() => !isRunning(leftover), { limitMs: waitMs })) return
+  }
+  throw new Error(
+    `Process ${leftover.pid}, left over from an earlier run, does not end. Stop it by hand and try again.`,
+  )
+}
+
+function launcher(program: string, args: string[], { account, parentDeathSignal }: StoreProcessOptions) {
+  for (const options of setprivOptions(account, parentDeathSignal)) {
+    // A probe and not a look at its version: busybox has a setpriv without these options, a container may forbid some.
+    const probe = spawnSync('setpriv', [...options, 'true'], { env: { PATH: systemPath }, stdio: 'ignore' })
+    if (probe.status === 0) return { program: 'setpriv', args: [...options, program, ...args], account: undefined }
+  }
+  return { program, args, account }
+}
+
+function setprivOptions(account: Account | undefined, parentDeathSignal: string): string[][] {
+  if (process.platform !== 'linux') return []
+  const options = [`--pdeathsig=${parentDeathSignal}`]
+  if (account === undefined) return [options]
+  options.push(`--reuid=${account.uid}`, `--regid=${account.gid}`, '--clear-groups')
+  // Root keeps checkouts and data below folders that only root may enter. This one capability lets the
+  // unprivileged account pass through them; its files are still its own. Without the secure bit the kernel
+  // ignores the capability in access(2), by which Postgres examines its own program file.
+  const passage = ['--inh-caps=+dac_override', '--ambient-caps=+dac_override', '--securebits=+no_setuid_fixup']
+  return [[...options, ...passage], options]
+}

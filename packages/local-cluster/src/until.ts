@@ -1,0 +1,14 @@
+import { setTimeout as delay } from 'node:timers/promises'
+
+/** Polls a condition until it holds. False when it does not within `limitMs`; fails when the condition throws. */
+export async function until(
+  condition: () => boolean | Promise<boolean>,
+  { limitMs, everyMs = 20 }: { limitMs: number; everyMs?: number },
+): Promise<boolean> {
+  const end = performance.now() + limitMs
+  while (!(await condition())) {
+    if (performance.now() >= end) return false
+    await delay(everyMs)
+  }
+  return true
+}
