@@ -1,0 +1,37 @@
+import type { Db } from './pool.ts'
+
+/** One line of the record of who did what. It names tokens by id and members by SPIFFE id; it never holds a secret. */
+export interface AuditEvent {
+  /** What was done, such as `token.create` or `node.join`. */
+  action: string
+  /** SPIFFE id of the caller, or `anonymous`. */
+  actor: string
+  remoteAddress?: string | undefined
+  outcome: 'ok' | 'refused'
+  /** The stable reason of a refusal. */
+  reason?: string | undefined
+  tokenId?: string | undefined
+  nodeId?: string | undefined
+  /** Whatever else helps a reader: host name, roles, serial. */
+  details?: Record<string, unknown>
+}
+
+/** Adds an event. Called with the client of a transaction, it stands or falls with the change that it records. */
+export async function recordAudit(db: Db, event: AuditEvent): Promise<void> {
+  await db.query({
+    name: 'record-audit',
+    text: `
+      insert into audit_events (action, actor, remote_address, outcome, reason, token_id, node_id, details)
+      values ($1, $2, $3, $4, $5, $6, $7, $8)`,
+    values: [
+      event.action,
+      event.actor,
+      event.remoteAddress ?? null,
+      event.outcome,
+      event.reason ?? null,
+      event.tokenId ?? null,
+      event.nodeId ?? null,
+      event.details ?? {},
+    ],
+  })
+}

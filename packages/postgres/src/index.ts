@@ -1,0 +1,5 @@
+export * from './audit.ts'
+export * from './migrate.ts'
+export * from './pool.ts'
+export * from './sql-state.ts'
+export * from './transaction.ts'

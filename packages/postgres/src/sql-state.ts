@@ -1,0 +1,31 @@
+import pg from 'pg'
+import { AppError } from '@muster/domain'
+
+/** True if the error is the violation of that named constraint (unique 23505, check 23514). */
+export function violates(error: unknown, constraint: string): boolean {
+  return error instanceof pg.DatabaseError && error.constraint === constraint
+}
+
+/** True for 40001 serialization_failure and 40P01 deadlock_detected: the same transaction may succeed if run again. */
+export function isRetryable(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && (error.code === '40001' || error.code === '40P01')
+}
+
+// Class 08 connection exception, 57P01-57P03 shutting down or starting up, 53300 too many connections, 57014 timed out.
+const UNAVAILABLE_STATES = /^(?:08...|57P0[123]|53300|57014)$/
+const UNAVAILABLE_CODES = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'ENOENT'])
+const UNAVAILABLE_TEXTS = /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error/
+
+/**
+ * Translates a lost or refused database connection to `unavailable`, so that the caller tries again; anything else
+ * stays what it is. Whether the statement took effect is not known.
+ */
+export function asAppError(error: unknown): unknown {
+  if (!(error instanceof Error)) return error
+  const code = (error as NodeJS.ErrnoException).code ?? ''
+  const lost =
+    error instanceof pg.DatabaseError
+      ? UNAVAILABLE_STATES.test(code)
+      : UNAVAILABLE_CODES.has(code) || UNAVAILABLE_TEXTS.test(error.message)
+  return lost ? new AppError('unavailable', 'the database is not reachable; try again', { cause: error }) : error
+}

@@ -1,0 +1,38 @@
+import type pg from 'pg'
+import type { Db } from './pool.ts'
+import { isRetryable } from './sql-state.ts'
+
+const MAX_TRIES = 5
+
+/**
+ * Runs `work` in one transaction: all of it or none. Serialization failures and deadlocks are tried again, up to five
+ * times with jitter, so `work` must have no effect outside the database.
+ */
+export async function transaction<T>(pool: pg.Pool, work: (db: Db) => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await once(pool, work)
+    } catch (error) {
+      if (attempt === MAX_TRIES || !isRetryable(error)) throw error
+      await new Promise((resolve) => setTimeout(resolve, Math.random() * 20 * 2 ** attempt))
+    }
+  }
+}
+
+async function once<T>(pool: pg.Pool, work: (db: Db) => Promise<T>): Promise<T> {
+  const client = await pool.connect()
+  let broken: Error | undefined
+  try {
+    await client.query('begin')
+    const result = await work(client)
+    await client.query('commit')
+    return result
+  } catch (error) {
+    await client.query('rollback').catch((rollbackError: Error) => {
+      broken = rollbackError
+    })
+    throw error
+  } finally {
+    client.release(broken)
+  }
+}

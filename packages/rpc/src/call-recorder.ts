@@ -1,0 +1,47 @@
+import { Metadata, status as grpcStatus } from '@grpc/grpc-js'
+import { AppError } from '@muster/domain'
+import type { Logger } from '@muster/runtime'
+import type { Histogram } from 'prom-client'
+import { peerName } from './peer.ts'
+import type { CallContext } from './route.ts'
+import { statusName, toStatus } from './status.ts'
+
+const QUIET = /^\/grpc\.(?:health|reflection)\./
+
+/** One log line and one measurement per call. An error that is not an AppError is logged here, whole, and nowhere else. */
+export class CallRecorder {
+  readonly #log: Logger
+  readonly #durations: Histogram<'method' | 'code'>
+  readonly #mapError: (error: unknown) => unknown
+
+  constructor(log: Logger, durations: Histogram<'method' | 'code'>, mapError: (error: unknown) => unknown = (e) => e) {
+    this.#log = log
+    this.#durations = durations
+    this.#mapError = mapError
+  }
+
+  /** Records a call that has ended and says with which status; `thrown` is what its handler threw, if it did. */
+  record(path: string, context: CallContext, startedAt: number, thrown?: unknown): ReturnType<typeof toStatus> {
+    const durationMs = performance.now() - startedAt
+    const error = thrown === undefined ? undefined : this.#mapError(thrown)
+    const status = error === undefined ? { code: grpcStatus.OK, details: '', metadata: new Metadata() } : toStatus(error)
+    const code = statusName(status.code)
+    this.#durations.observe({ method: path, code }, durationMs / 1000)
+    const line = {
+      method: path,
+      code,
+      durationMs: Math.round(durationMs * 10) / 10,
+      peer: peerName(context.peer),
+      remoteAddress: context.remoteAddress,
+      requestId: context.requestId,
+    }
+    if (error === undefined) this.#log[QUIET.test(path) ? 'debug' : 'info'](line, 'call')
+    else if (!(error instanceof AppError)) this.#log.error({ ...line, err: error }, 'call failed')
+    else {
+      const reason = { reason: error.reason, error: error.message }
+      if (error.cause === undefined) this.#log.info({ ...line, ...reason }, 'call refused')
+      else this.#log.warn({ ...line, ...reason, err: error.cause }, 'call refused')
+    }
+    return status
+  }
+}

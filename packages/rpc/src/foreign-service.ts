@@ -1,0 +1,90 @@
+import type {
+  handleUnaryCall,
+  Server,
+  ServerDuplexStream,
+  ServerWritableStream,
+  UntypedServiceImplementation,
+} from '@grpc/grpc-js'
+import { AppError } from '@muster/domain'
+import type { Callers } from './callers.ts'
+import type { BoundService, CallContext, Duplex, ServiceDefinition } from './route.ts'
+
+/**
+ * Takes the services that a library would add to a grpc-js server and turns them into bound services, so that they pass
+ * the same table of callers, log and drain as our own.
+ */
+export function captureService(
+  library: { addToServer(server: Pick<Server, 'addService'>): void },
+  callers: Callers,
+): BoundService[] {
+  const captured: BoundService[] = []
+  library.addToServer({
+    addService(definition, implementation) {
+      const routes = Object.entries(definition).map(([name, method]) => {
+        const handler = pick(implementation, name, method.originalName)
+        const handle = method.requestStream
+          ? duplex(handler)
+          : method.responseStream
+            ? serverStream(handler)
+            : unary(handler as unknown as handleUnaryCall<unknown, unknown>)
+        return [name, { callers, handle }]
+      })
+      captured.push({ definition: definition as ServiceDefinition, routes: Object.fromEntries(routes) })
+    },
+  })
+  return captured
+}
+
+type Handler = (call: unknown) => void
+
+function pick(implementation: UntypedServiceImplementation, name: string, originalName?: string): Handler {
+  return (implementation[name] ?? implementation[originalName ?? name]) as unknown as Handler
+}
+
+function unary(handler: handleUnaryCall<unknown, unknown>) {
+  return (request: unknown) =>
+    new Promise<unknown>((resolve, reject) => {
+      handler({ request } as Parameters<typeof handler>[0], (error, response) => {
+        if (error) reject(new AppError('notFound', ('details' in error && error.details) || 'not found'))
+        else resolve(response)
+      })
+    })
+}
+
+function serverStream(handler: Handler) {
+  return async function* (request: unknown, context: CallContext): AsyncGenerator<unknown> {
+    const waiting: unknown[] = []
+    let wake = () => {}
+    const gone = new Promise<void>((resolve) => {
+      context.signal.addEventListener('abort', () => resolve(), { once: true })
+    })
+    handler({
+      request,
+      write: (message: unknown) => {
+        waiting.push(message)
+        wake()
+      },
+      on: (event: string, listener: () => void) => {
+        if (event === 'cancelled') void gone.then(listener)
+      },
+    } as unknown as ServerWritableStream<unknown, unknown>)
+    while (!context.signal.aborted) {
+      yield* waiting.splice(0)
+      await Promise.race([gone, new Promise<void>((resolve) => (wake = resolve))])
+    }
+  }
+}
+
+function duplex(handler: Handler) {
+  return (stream: Duplex<unknown, unknown>, context: CallContext) =>
+    new Promise<void>((resolve) => {
+      context.signal.addEventListener('abort', () => resolve(), { once: true })
+      handler({
+        on: (event: string, listener: (message: unknown) => void) => {
+          if (event === 'data') stream.onMessage(listener)
+        },
+        write: (message: unknown) => stream.send(message),
+        end: () => resolve(),
+      } as unknown as ServerDuplexStream<unknown, unknown>)
+    })
+}

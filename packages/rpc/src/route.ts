@@ -1,0 +1,89 @@
+import type { Logger } from '@muster/runtime'
+import type { Callers } from './callers.ts'
+import type { Peer } from './peer.ts'
+
+/** What a handler knows of the call it serves. */
+export interface CallContext {
+  readonly peer: Peer
+  /** The caller's IP address. */
+  readonly remoteAddress: string
+  readonly requestId: string
+  /** When the caller stops waiting, in milliseconds since the epoch. Calls made on its behalf end a little earlier. */
+  readonly deadlineMs: number
+  /** Aborts when the caller is gone or the server shuts down. */
+  readonly signal: AbortSignal
+  readonly log: Logger
+}
+
+/** Both directions of a bidirectional stream. */
+export interface Duplex<Request, Response> {
+  /** Set at once, before the handler first waits; messages that come earlier are kept. */
+  onMessage(listener: (message: Request) => void): void
+  send(message: Response): void
+}
+
+export type UnaryHandler<Request, Response> = (request: Request, context: CallContext) => Promise<Response>
+export type ServerStreamHandler<Request, Response> = (request: Request, context: CallContext) => AsyncIterable<Response>
+/** Serves until its promise settles; the stream then ends. The signal aborts when the caller half-closes or is gone. */
+export type DuplexHandler<Request, Response> = (
+  stream: Duplex<Request, Response>,
+  context: CallContext,
+) => Promise<void>
+
+/** One method as ts-proto writes it. */
+export interface MethodDefinition<Request, Response> {
+  path: string
+  requestStream: boolean
+  responseStream: boolean
+  requestSerialize: (value: Request) => Buffer
+  requestDeserialize: (bytes: Buffer) => Request
+  responseSerialize: (value: Response) => Buffer
+  responseDeserialize: (bytes: Buffer) => Response
+}
+
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- any method, whatever its messages
+export type ServiceDefinition = Record<string, MethodDefinition<any, any>>
+
+type RequestOf<M> = M extends { requestDeserialize: (bytes: Buffer) => infer Request } ? Request : never
+type ResponseOf<M> = M extends { responseDeserialize: (bytes: Buffer) => infer Response } ? Response : never
+
+type HandlerOf<M> = M extends { requestStream: true }
+  ? DuplexHandler<RequestOf<M>, ResponseOf<M>>
+  : M extends { responseStream: true }
+    ? ServerStreamHandler<RequestOf<M>, ResponseOf<M>>
+    : UnaryHandler<RequestOf<M>, ResponseOf<M>>
+
+/** One line of a service's table: who may call, and what serves it. */
+export interface Route<Handler> {
+  callers: Callers
+  handle: Handler
+}
+
+/** A service's whole table: a line for every RPC of its contract, or it does not compile. */
+export type Routes<D extends ServiceDefinition> = { [M in keyof D]: Route<HandlerOf<D[M]>> }
+
+/** A contract and its table. */
+export interface BoundService {
+  definition: ServiceDefinition
+  routes: Record<string, Route<unknown>>
+}
+
+/** Binds each RPC of a contract to who may call it and what serves it. */
+export function bindService<D extends ServiceDefinition>(definition: D, routes: Routes<D>): BoundService {
+  return { definition, routes: routes as Record<string, Route<unknown>> }
+}
+
+/** A client of a contract: each unary RPC as a function that returns a promise. */
+export type ClientOf<D extends ServiceDefinition> = {
+  [M in keyof D as D[M] extends { requestStream: false; responseStream: false } ? M : never]: (
+    request: RequestOf<D[M]>,
+    options?: CallOptions,
+  ) => Promise<ResponseOf<D[M]>>
+}
+
+export interface CallOptions {
+  /** The call being served, whose deadline, signal and request id this call inherits. */
+  parent?: CallContext
+  timeoutMs?: number
+  signal?: AbortSignal
+}

@@ -1,0 +1,199 @@
+import {
+  Server as GrpcServer,
+  type ServerDuplexStream,
+  type ServerUnaryCall,
+  type ServerWritableStream,
+  type sendUnaryData,
+} from '@grpc/grpc-js'
+import { parseServerAddress } from '@muster/domain'
+import type { Clock, Logger } from '@muster/runtime'
+import { Histogram, type Registry } from 'prom-client'
+import { assertAllowed, type Callers } from './callers.ts'
+import { RotatingServerCredentials } from './credentials.ts'
+import { CallRecorder } from './call-recorder.ts'
+import { createHealth, type Health } from './health.ts'
+import { PeerReader } from './peer.ts'
+import { createReflection } from './reflection.ts'
+import type { BoundService, DuplexHandler, Route, ServerStreamHandler, UnaryHandler } from './route.ts'
+import { serveDuplex } from './serve-duplex.ts'
+import { ServedCall, type AnyCall } from './served-call.ts'
+import type { TlsIdentity } from './tls-identity.ts'
+
+export interface ServeOptions {
+  listenAddress: string
+  identity: TlsIdentity
+  clusterName: string
+  services: readonly BoundService[]
+  /** Gives errors of the service's stores a kind; what it does not know it returns as it is. */
+  mapError?: (error: unknown) => unknown
+  clock: Clock
+  log: Logger
+  metrics: Registry
+  /** How long calls may take to end by themselves once close() has been called. */
+  drainTimeoutMs: number
+}
+
+export interface RpcServer {
+  /** HOST:PORT that is listened on. */
+  address: string
+  health: Health
+  /** Every RPC that is served, by full path, and who may call it. */
+  callers: ReadonlyMap<string, Callers>
+  /** Stops taking calls, ends streams, waits for the rest up to the drain timeout, then cuts. Safe to call again. */
+  close(): Promise<void>
+}
+
+/** Requests are small; the largest answer is a page of the roll, which only the receiving side caps. */
+const MAX_REQUEST_BYTES = 64 * 1024
+
+/**
+ * Serves contracts over mTLS, with health and reflection beside them. Each call is checked against its route's callers,
+ * logged once, measured, and answered with the status of what its handler throws.
+ */
+export async function serve(options: ServeOptions): Promise<RpcServer> {
+  const { identity, clock, log, metrics, clusterName } = options
+  const health = createHealth()
+  const bound = [...options.services, health.service, ...createReflection(options.services)]
+  const live = new Set<ServedCall>()
+  const peers = new PeerReader(clusterName)
+  const recorder = new CallRecorder(log, durationHistogram(metrics), options.mapError)
+  const server = new GrpcServer({
+    'grpc.max_receive_message_length': MAX_REQUEST_BYTES,
+    'grpc.max_metadata_size': 16 * 1024,
+    'grpc.enable_channelz': 0,
+    // grpc-js otherwise lifts Node's own bound on what one connection may make the server hold, in megabytes.
+    'grpc-node.max_session_memory': 10,
+    // A peer that vanished without a word is noticed within 40 s.
+    'grpc.keepalive_time_ms': 30_000,
+    'grpc.keepalive_timeout_ms': 10_000,
+    // A connection is checked anew against today's roots at least this often.
+    'grpc.max_connection_age_ms': 60 * 60_000,
+    'grpc.max_connection_age_grace_ms': 5_000,
+  })
+  const callers = new Map<string, Callers>()
+
+  const contextOf = (call: AnyCall, path: string): ServedCall => {
+    const now = clock.now()
+    const peer = peers.read(call.getAuthContext().sslPeerCertificate, now)
+    return new ServedCall({ call, path, peer, live, log, now })
+  }
+
+  for (const { definition, routes } of bound) {
+    const handlers = Object.entries(definition).map(([name, method]) => {
+      const route = routes[name]
+      if (route !== undefined) callers.set(method.path, route.callers)
+      return [name, adapt(route, method, contextOf, recorder)]
+    })
+    server.addService(definition, Object.fromEntries(handlers))
+  }
+
+  const credentials = new RotatingServerCredentials(identity)
+  const address = parseServerAddress(options.listenAddress, 'listen address')
+  const port = await new Promise<number>((resolve, reject) => {
+    server.bindAsync(address, credentials, (error, bound) => (error === null ? resolve(bound) : reject(error)))
+  }).catch((error: Error) => {
+    credentials.close()
+    throw new Error(`cannot listen on ${address}: ${error.message}`, { cause: error })
+  })
+
+  let closing: Promise<void> | undefined
+  return {
+    address: address.replace(/:\d+$/, `:${port}`),
+    health,
+    callers,
+    close() {
+      closing ??= drain(server, health, live, options.drainTimeoutMs).finally(() => credentials.close())
+      return closing
+    },
+  }
+}
+
+/** [grpc-js] tryShutdown waits for ever on an open stream, so streams are told to end, and a timer ends the wait. */
+async function drain(server: GrpcServer, health: Health, live: Set<ServedCall>, timeoutMs: number): Promise<void> {
+  health.set(false)
+  for (const call of live) if (call.isStream) call.abort('the server is shutting down; try again')
+  let timer: NodeJS.Timeout | undefined
+  const drained = new Promise<void>((resolve) => server.tryShutdown(() => resolve()))
+  const timedOut = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, timeoutMs)
+  })
+  await Promise.race([drained, timedOut])
+  clearTimeout(timer)
+  server.forceShutdown()
+}
+
+type ContextOf = (call: AnyCall, path: string) => ServedCall
+
+/** Wraps a route into what grpc-js wants: callers first, then the handler, then one line in the log. */
+function adapt(
+  route: Route<unknown> | undefined,
+  method: { path: string; requestStream: boolean; responseStream: boolean },
+  contextOf: ContextOf,
+  recorder: CallRecorder,
+) {
+  const { path } = method
+  if (method.requestStream) {
+    return (call: ServerDuplexStream<unknown, unknown>) => {
+      const context = contextOf(call, path)
+      serveDuplex(call, path, context, route as Route<DuplexHandler<unknown, unknown>> | undefined, recorder)
+    }
+  }
+  if (method.responseStream) {
+    return async (call: ServerWritableStream<unknown, unknown>) => {
+      const context = contextOf(call, path)
+      const startedAt = performance.now()
+      try {
+        assertAllowed(route?.callers, context.peer)
+        const handle = route!.handle as ServerStreamHandler<unknown, unknown>
+        for await (const message of handle(call.request, context)) {
+          if (context.signal.aborted) break
+          if (!call.write(message)) await writable(call, context.signal)
+        }
+        context.signal.throwIfAborted()
+        call.end()
+        recorder.record(path, context, startedAt)
+      } catch (error) {
+        call.emit('error', recorder.record(path, context, startedAt, error))
+      } finally {
+        context.end()
+      }
+    }
+  }
+  return async (call: ServerUnaryCall<unknown, unknown>, reply: sendUnaryData<unknown>) => {
+    const context = contextOf(call, path)
+    const startedAt = performance.now()
+    try {
+      assertAllowed(route?.callers, context.peer)
+      const response = await (route!.handle as UnaryHandler<unknown, unknown>)(call.request, context)
+      reply(null, response)
+      recorder.record(path, context, startedAt)
+    } catch (error) {
+      reply(recorder.record(path, context, startedAt, error))
+    } finally {
+      context.end()
+    }
+  }
+}
+
+/** Resolves when the slow reader has caught up, or at once when nobody reads any more. */
+function writable(call: ServerWritableStream<unknown, unknown>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      signal.removeEventListener('abort', done)
+      call.off('drain', done)
+      resolve()
+    }
+    call.once('drain', done)
+    signal.addEventListener('abort', done, { once: true })
+  })
+}
+
+function durationHistogram(registry: Registry): Histogram<'method' | 'code'> {
+  return new Histogram({
+    name: 'muster_rpc_duration_seconds',
+    help: 'Time to serve a call, by method and gRPC status',
+    labelNames: ['method', 'code'],
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+    registers: [registry],
+  })
+}

@@ -1,0 +1,78 @@
+import { randomUUID } from 'node:crypto'
+import type { EventEmitter } from 'node:events'
+import type { ServerDuplexStream, ServerUnaryCall, ServerWritableStream } from '@grpc/grpc-js'
+import { AppError } from '@muster/domain'
+import type { Logger } from '@muster/runtime'
+import type { Peer } from './peer.ts'
+import type { CallContext } from './route.ts'
+
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- calls of every message type
+export type AnyCall = ServerUnaryCall<any, any> | ServerWritableStream<any, any> | ServerDuplexStream<any, any>
+
+/** No unary call is served longer than this, whatever its caller asks. */
+const MAX_UNARY_MS = 30_000
+
+/** The context of one call. Signal and child logger are made when first asked for: most calls need neither. */
+export class ServedCall implements CallContext {
+  readonly peer: Peer
+  readonly remoteAddress: string
+  readonly requestId: string
+  readonly deadlineMs: number
+  readonly isStream: boolean
+  readonly #call: AnyCall
+  readonly #path: string
+  readonly #live: Set<ServedCall>
+  readonly #log: Logger
+  #gone: AbortController | undefined
+  #childLog: Logger | undefined
+
+  constructor(made: { call: AnyCall; path: string; peer: Peer; live: Set<ServedCall>; log: Logger; now: Date }) {
+    this.#call = made.call
+    this.#path = made.path
+    this.#live = made.live
+    this.#log = made.log
+    this.peer = made.peer
+    this.isStream = 'write' in made.call
+    this.remoteAddress = addressOf(made.call.getPeer())
+    const given = made.call.metadata.get('muster-request-id')[0]
+    this.requestId = typeof given === 'string' && /^[\w-]{1,64}$/.test(given) ? given : randomUUID()
+    const deadline = made.call.getDeadline()
+    const asked = deadline instanceof Date ? deadline.getTime() : deadline
+    this.deadlineMs = Math.min(asked, made.now.getTime() + MAX_UNARY_MS)
+  }
+
+  get signal(): AbortSignal {
+    if (this.#gone === undefined) {
+      this.#gone = new AbortController()
+      this.#live.add(this)
+      if (this.#call.cancelled) this.abort('the caller is gone')
+      else (this.#call as EventEmitter).once('cancelled', () => this.abort('the caller is gone'))
+    }
+    return this.#gone.signal
+  }
+
+  get log(): Logger {
+    this.#childLog ??= this.#log.child({ requestId: this.requestId, method: this.#path })
+    return this.#childLog
+  }
+
+  /** Tells whoever listens to the signal to stop. */
+  abort(message: string): void {
+    this.#gone?.abort(new AppError('unavailable', message))
+  }
+
+  /** The call has been answered: nothing will be told of it any more, save that what still runs for it must stop. */
+  end(): void {
+    if (this.#gone === undefined) return
+    this.#live.delete(this)
+    if (this.isStream) this.abort('the call has ended')
+  }
+}
+
+/** `1.2.3.4:5678` or `[::ffff:1.2.3.4]:5678` without the port and the mapping. */
+function addressOf(peer: string): string {
+  return peer
+    .replace(/:\d+$/, '')
+    .replace(/^\[|\]$/g, '')
+    .replace(/^::ffff:/, '')
+}

@@ -1,0 +1,48 @@
+import { Metadata, status as grpcStatus, type ServiceError, type StatusObject } from '@grpc/grpc-js'
+import { AppError, type ErrorKind } from '@muster/domain'
+
+const STATUS_OF: Record<ErrorKind, grpcStatus> = {
+  invalidArgument: grpcStatus.INVALID_ARGUMENT,
+  unauthenticated: grpcStatus.UNAUTHENTICATED,
+  permissionDenied: grpcStatus.PERMISSION_DENIED,
+  notFound: grpcStatus.NOT_FOUND,
+  alreadyExists: grpcStatus.ALREADY_EXISTS,
+  failedPrecondition: grpcStatus.FAILED_PRECONDITION,
+  aborted: grpcStatus.ABORTED,
+  resourceExhausted: grpcStatus.RESOURCE_EXHAUSTED,
+  unavailable: grpcStatus.UNAVAILABLE,
+  deadlineExceeded: grpcStatus.DEADLINE_EXCEEDED,
+  internal: grpcStatus.INTERNAL,
+}
+
+const KIND_OF = new Map(Object.entries(STATUS_OF).map(([kind, code]) => [code, kind as ErrorKind]))
+// An aborted stream is a lost connection to its reader.
+KIND_OF.set(grpcStatus.CANCELLED, 'unavailable')
+
+const REASON_KEY = 'muster-reason'
+const FIELD_KEY = 'muster-field'
+
+/** What a failed call answers. Anything but an AppError is opaque: its text stays in the log. */
+export function toStatus(error: unknown): Pick<StatusObject, 'code' | 'details' | 'metadata'> {
+  const metadata = new Metadata()
+  if (!(error instanceof AppError)) return { code: grpcStatus.INTERNAL, details: 'internal error', metadata }
+  if (error.reason !== undefined) metadata.set(REASON_KEY, error.reason)
+  if (error.field !== undefined) metadata.set(FIELD_KEY, error.field)
+  return { code: STATUS_OF[error.kind], details: error.message, metadata }
+}
+
+/** What a failed call means to its caller: the kind, reason and field that the server gave, over any number of hops. */
+export function fromStatus(error: ServiceError): AppError {
+  const reason = error.metadata?.get(REASON_KEY)[0]
+  const field = error.metadata?.get(FIELD_KEY)[0]
+  return new AppError(KIND_OF.get(error.code) ?? 'internal', error.details || error.message, {
+    cause: error,
+    ...(typeof reason === 'string' && { reason }),
+    ...(typeof field === 'string' && { field }),
+  })
+}
+
+/** The gRPC name of a status number, for logs and metrics. */
+export function statusName(code: number): string {
+  return grpcStatus[code] ?? String(code)
+}

@@ -1,0 +1,38 @@
+import type { Clock } from './clock.ts'
+
+export interface RetryOptions {
+  clock: Clock
+  signal: AbortSignal
+  /** Says whether this failure may pass; anything else is thrown at once. */
+  isTransient: (error: unknown) => boolean
+  /** No new try begins after this many milliseconds; Infinity tries for ever. */
+  giveUpAfterMs?: number
+  /** Cap of the first delay; each further cap doubles up to `maxDelayMs`. */
+  baseDelayMs?: number
+  maxDelayMs?: number
+  /** Told of each failure that will be tried again. */
+  onRetry?: (error: unknown, delayMs: number) => void
+  random?: () => number
+}
+
+/**
+ * Runs `action` until it succeeds, fails for good, or time is up; then throws the last failure.
+ * Delays use full jitter (Brooker, "Exponential Backoff and Jitter", AWS 2015): a fleet that lost its server
+ * together does not come back together. Only for actions that are safe to repeat.
+ */
+export async function retry<T>(action: () => Promise<T>, options: RetryOptions): Promise<T> {
+  const { clock, signal, isTransient, giveUpAfterMs = Number.POSITIVE_INFINITY } = options
+  const { baseDelayMs = 200, maxDelayMs = 10_000, random = Math.random } = options
+  const startedAt = clock.now().getTime()
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await action()
+    } catch (error) {
+      const delayMs = random() * Math.min(maxDelayMs, baseDelayMs * 2 ** Math.min(attempt, 30))
+      const elapsedMs = clock.now().getTime() - startedAt
+      if (signal.aborted || !isTransient(error) || elapsedMs + delayMs > giveUpAfterMs) throw error
+      options.onRetry?.(error, delayMs)
+      await clock.sleep(delayMs, signal)
+    }
+  }
+}

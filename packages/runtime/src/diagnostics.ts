@@ -1,0 +1,57 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { collectDefaultMetrics, Registry } from 'prom-client'
+import { splitAddress } from '@muster/domain'
+
+export interface Diagnostics {
+  /** HOST:PORT that is listened on. */
+  address: string
+  close(): Promise<void>
+}
+
+/** Opens a registry with the process's own metrics in it. */
+export function createMetrics(service: string): Registry {
+  const registry = new Registry()
+  registry.setDefaultLabels({ service })
+  collectDefaultMetrics({ register: registry })
+  return registry
+}
+
+/**
+ * Serves /metrics (Prometheus text), /healthz (200 while the process runs) and /readyz (200 once `isReady`, else 503).
+ * Meant for a loopback address: there is no authentication.
+ */
+export async function serveDiagnostics(
+  listenAddress: string,
+  registry: Registry,
+  isReady: () => boolean,
+): Promise<Diagnostics> {
+  const server = createServer((request, response) => {
+    const reply = (status: number, type: string, body: string) => {
+      response.writeHead(status, { 'content-type': type }).end(body)
+    }
+    if (request.method !== 'GET') reply(405, 'text/plain', 'only GET\n')
+    else if (request.url === '/healthz') reply(200, 'text/plain', 'ok\n')
+    else if (request.url === '/readyz') reply(isReady() ? 200 : 503, 'text/plain', isReady() ? 'ready\n' : 'not ready\n')
+    else if (request.url === '/metrics') {
+      registry.metrics().then(
+        (text) => reply(200, registry.contentType, text),
+        (error: unknown) => reply(500, 'text/plain', `${String(error)}\n`),
+      )
+    } else reply(404, 'text/plain', 'try /metrics, /healthz or /readyz\n')
+  })
+  const { host, port } = splitAddress(listenAddress)
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, host, resolve)
+  })
+  const bound = server.address() as AddressInfo
+  return {
+    address: `${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  }
+}

@@ -1,0 +1,24 @@
+import { pino, type DestinationStream, type Logger as PinoLogger } from 'pino'
+
+export type Logger = PinoLogger
+
+export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const
+export type LogLevel = (typeof LOG_LEVELS)[number]
+
+// The last line of defence: handlers log no secret, and if one slips into a field of these names it is cut out.
+const SECRETS = ['token', 'value', 'secret', 'password', 'pepper', 'key', 'privateKey', 'keyPem', 'csr', 'csrDer']
+
+/** JSON lines to stdout, or to `destination`. Fields that are named like secrets are redacted, two levels deep. */
+export function createLogger(name: string, level: LogLevel = 'info', destination?: DestinationStream): Logger {
+  return pino(
+    {
+      name,
+      level,
+      base: { service: name, pid: process.pid },
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      redact: SECRETS.flatMap((field) => [field, `*.${field}`]),
+    },
+    destination ?? pino.destination({ fd: 1, sync: true }),
+  )
+}

@@ -1,0 +1,29 @@
+import { clusterNameField, commonFields, fileText, parsedBy } from '@muster/runtime'
+import { z } from 'zod'
+
+const fileKey = fileText().pipe(
+  parsedBy((text) => {
+    if (!/^[0-9a-f]{64}$/i.test(text)) throw new Error('the file must hold 64 hex digits: openssl rand -hex 32')
+    return Buffer.from(text, 'hex')
+  }),
+)
+
+const seconds = z.coerce.number().int().min(10)
+
+/** What `issue-admin` needs as well as the service. */
+export const storeSchema = z.object({
+  ...clusterNameField(),
+  MUSTER_DATABASE_URL_FILE: commonFields({ listenAddress: '', diagnosticsAddress: '' }).MUSTER_DATABASE_URL_FILE,
+  MUSTER_KEY_ENCRYPTION_KEY_FILE: fileKey,
+})
+
+export const configSchema = z.object({
+  ...clusterNameField(),
+  ...commonFields({ listenAddress: '0.0.0.0:3027', diagnosticsAddress: '127.0.0.1:9027' }),
+  MUSTER_KEY_ENCRYPTION_KEY_FILE: fileKey,
+  MUSTER_ENROLL_TOKEN_FILE: fileText().refine((text) => text.length >= 32, 'the token must be at least 32 characters'),
+  MUSTER_NODE_CERTIFICATE_TTL_SECONDS: seconds.max(7 * 86_400).default(86_400),
+  MUSTER_SERVICE_CERTIFICATE_TTL_SECONDS: seconds.max(7 * 86_400).default(86_400),
+})
+
+export type Config = z.output<typeof configSchema>

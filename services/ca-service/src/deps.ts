@@ -1,0 +1,13 @@
+import type { Clock } from '@muster/runtime'
+import type pg from 'pg'
+import type { Authorities } from './authorities.ts'
+import type { Config } from './config.ts'
+
+/** What the handlers share. */
+export interface Deps {
+  config: Config
+  pool: pg.Pool
+  clock: Clock
+  /** The authorities as last loaded. */
+  authorities(): Authorities
+}

@@ -1,0 +1,72 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
+import { AppError, invalid, parseDnsName, SERVICE_NAMES, type ServiceName } from '@muster/domain'
+import { parseCsr, PkiError } from '@muster/pki'
+import { recordAudit } from '@muster/postgres'
+import type { UnaryHandler } from '@muster/rpc'
+import type { ca } from '@muster/contracts'
+import type { Deps } from './deps.ts'
+import { issueCertificate } from './issue-certificate.ts'
+import { trustBundle } from './trust-bundle.ts'
+
+const MAX_DNS_NAMES = 13
+
+/** Gives a service that holds the enrolment token its first identity. Safe to repeat; each call issues a certificate. */
+export function enrollService(deps: Deps): UnaryHandler<ca.EnrollServiceRequest, ca.EnrollServiceResponse> {
+  return async (request, { remoteAddress }) => {
+    const { config, pool, clock } = deps
+    if (!sameSecret(request.token, config.MUSTER_ENROLL_TOKEN_FILE)) {
+      throw new AppError('permissionDenied', 'the enrolment token is not known here', { reason: 'TOKEN_UNKNOWN' })
+    }
+    const name = parseServiceName(request.serviceName)
+    const dnsNames = serviceDnsNames(name, config.MUSTER_CLUSTER_NAME, request.dnsNames)
+    const publicKeyDer = publicKeyOf(request.csrDer)
+    const authorities = deps.authorities()
+    const certificate = await issueCertificate(
+      { db: pool, authorities, clock, clusterName: config.MUSTER_CLUSTER_NAME },
+      {
+        kind: 'service',
+        name,
+        roles: ['auth'],
+        dnsNames,
+        publicKeyDer,
+        ttlSeconds: config.MUSTER_SERVICE_CERTIFICATE_TTL_SECONDS,
+        requestedBy: 'anonymous',
+      },
+    )
+    await recordAudit(pool, {
+      action: 'service.enroll',
+      actor: 'anonymous',
+      remoteAddress,
+      outcome: 'ok',
+      details: { service: name, serial: certificate.serial },
+    })
+    return { certificate, trustBundle: trustBundle(authorities, config.MUSTER_CLUSTER_NAME) }
+  }
+}
+
+/** A service's own names, then those it asks for, checked. */
+export function serviceDnsNames(name: ServiceName, clusterName: string, asked: readonly string[]): string[] {
+  if (asked.length > MAX_DNS_NAMES) throw invalid('dns_names', `at most ${MAX_DNS_NAMES} are allowed`)
+  return [...new Set([name, `${name}.${clusterName}`, ...asked.map((dns) => parseDnsName(dns, 'dns_names'))])]
+}
+
+function parseServiceName(value: string): ServiceName {
+  const name = SERVICE_NAMES.find((known) => known === value && known !== 'ca-service')
+  if (name === undefined) throw invalid('service_name', 'must be token-service or registration-service')
+  return name
+}
+
+function publicKeyOf(csrDer: Buffer): Buffer {
+  try {
+    return parseCsr(csrDer).publicKeyDer
+  } catch (error) {
+    if (error instanceof PkiError) throw new AppError('invalidArgument', error.message, { reason: error.reason, field: 'csr_der' })
+    throw error
+  }
+}
+
+// Hashing first gives both sides one length, which timingSafeEqual needs, and leaks nothing of either.
+function sameSecret(given: string, expected: string): boolean {
+  const digest = (text: string) => createHash('sha256').update(text).digest()
+  return timingSafeEqual(digest(given), digest(expected))
+}

@@ -1,0 +1,7 @@
+import { runMain } from '@muster/runtime'
+import { configSchema, startApp } from './app.ts'
+import { issueAdmin } from './issue-admin.ts'
+
+const [command, ...argv] = process.argv.slice(2)
+if (command === 'issue-admin') await issueAdmin(argv, process.env)
+else await runMain({ name: 'ca-service', schema: configSchema, start: startApp }, process.env, process.argv.slice(2))

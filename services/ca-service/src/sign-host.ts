@@ -1,0 +1,43 @@
+import { AppError, invalid, isDnsName, parseNodeId, parseNodeRoles } from '@muster/domain'
+import { assertKeyAllowed, PkiError } from '@muster/pki'
+import { memberOf, type UnaryHandler } from '@muster/rpc'
+import type { ca } from '@muster/contracts'
+import type { Deps } from './deps.ts'
+import { issueCertificate } from './issue-certificate.ts'
+import { trustBundle } from './trust-bundle.ts'
+
+/**
+ * Issues a node certificate. registration-service has checked the node's right to it; what stands in the certificate is
+ * composed here. Safe to repeat: each call issues another certificate for the same node.
+ */
+export function signHost({ config, pool, clock, authorities }: Deps): UnaryHandler<ca.SignHostRequest, ca.SignHostResponse> {
+  return async (request, { peer }) => {
+    const nodeId = parseNodeId(request.nodeId)
+    const roles = parseNodeRoles(request.roles)
+    if (!request.dnsNames.every((name) => isDnsName(name))) throw invalid('dns_names', 'holds what is not a DNS name')
+    assertAllowed(request.publicKeyDer)
+    const current = authorities()
+    const certificate = await issueCertificate(
+      { db: pool, authorities: current, clock, clusterName: config.MUSTER_CLUSTER_NAME },
+      {
+        kind: 'node',
+        name: nodeId,
+        roles,
+        dnsNames: request.dnsNames,
+        publicKeyDer: request.publicKeyDer,
+        ttlSeconds: config.MUSTER_NODE_CERTIFICATE_TTL_SECONDS,
+        requestedBy: memberOf(peer).spiffeId,
+      },
+    )
+    return { certificate, trustBundle: trustBundle(current, config.MUSTER_CLUSTER_NAME) }
+  }
+}
+
+function assertAllowed(publicKeyDer: Buffer): void {
+  try {
+    assertKeyAllowed(publicKeyDer)
+  } catch (error) {
+    if (!(error instanceof PkiError)) throw error
+    throw new AppError('invalidArgument', error.message, { reason: error.reason, field: 'public_key_der' })
+  }
+}

@@ -1,0 +1,85 @@
+import { fileURLToPath } from 'node:url'
+import { ca, token } from '@muster/contracts'
+import { asAppError, migrate, openPool } from '@muster/postgres'
+import { connect, enrollService, openServer, type RpcServer } from '@muster/rpc'
+import { systemClock, type Lifecycle, type Logger } from '@muster/runtime'
+import type { Config } from './config.ts'
+import { HeartbeatPace } from './heartbeat-pace.ts'
+import { Presence } from './presence.ts'
+import { RefusedJoins } from './refused-joins.ts'
+import { callRoll } from './roll-call.ts'
+import { registrationService } from './service.ts'
+
+export { configSchema, type Config } from './config.ts'
+
+const SCHEMA = 'registration'
+
+/** Opens registration-service. Each part is handed to `life`, which closes them in reverse order. */
+export async function startApp(config: Config, log: Logger, life: Lifecycle): Promise<RpcServer> {
+  const databaseUrl = config.MUSTER_DATABASE_URL_FILE
+  await migrate({ databaseUrl, schema: SCHEMA, folder: fileURLToPath(new URL('../migrations', import.meta.url)) }, log)
+  const applicationName = 'registration-service'
+  const poolOptions = { databaseUrl, schema: SCHEMA, applicationName, size: config.MUSTER_DATABASE_POOL_SIZE }
+  const pool = life.own('database', openPool(poolOptions, log), (p) => p.end())
+
+  const identity = await enrollService({
+    name: 'registration-service',
+    caAddresses: config.MUSTER_CA_ADDRS,
+    caPins: config.MUSTER_CA_PINS,
+    enrollToken: config.MUSTER_ENROLL_TOKEN_FILE,
+    dnsNames: config.MUSTER_TLS_DNS_NAMES,
+    clock: systemClock,
+    log,
+    signal: life.signal,
+  })
+  const { tls, clusterName } = identity
+  const toService = { identity: tls, clusterName, retryUnavailable: true }
+  const tokens = life.own(
+    'connection to token-service',
+    connect({ ...toService, addresses: config.MUSTER_TOKEN_ADDRS, service: 'token-service' }),
+    (connection) => connection.close(),
+  )
+  const authority = life.own(
+    'connection to ca-service',
+    connect({ ...toService, addresses: config.MUSTER_CA_ADDRS, service: 'ca-service' }),
+    (connection) => connection.close(),
+  )
+
+  const redisUrl = config.MUSTER_REDIS_URL_FILE
+  const presence = life.own('presence', new Presence({ redisUrl, clusterName, log }), (p) => p.close())
+  const pace = new HeartbeatPace({
+    baseIntervalMs: config.MUSTER_HEARTBEAT_INTERVAL_MS,
+    missedLimit: config.MUSTER_HEARTBEAT_MISSED_LIMIT,
+    beatsPerSecond: config.MUSTER_HEARTBEATS_PER_SECOND,
+  })
+  const rollCall = callRoll({ pool, presence, pace, clock: systemClock, log }, life.signal)
+  life.own('roll call', rollCall, (done) => done)
+
+  const deps = {
+    pool,
+    presence,
+    pace,
+    tokens: tokens.client(token.TokenServiceService),
+    authority: authority.client(ca.CaServiceService),
+    identity,
+    refusedJoins: new RefusedJoins(pool, log),
+    clock: systemClock,
+  }
+  return openServer(
+    {
+      name: 'registration-service',
+      listenAddress: config.MUSTER_LISTEN_ADDR,
+      diagnosticsAddress: config.MUSTER_DIAGNOSTICS_ADDR,
+      drainTimeoutMs: config.MUSTER_DRAIN_TIMEOUT_MS,
+      identity: tls,
+      clusterName,
+      services: [registrationService(deps)],
+      mapError: asAppError,
+      // Redis is no part of it: without it nodes show as unknown, and joins go on.
+      check: () => pool.query('select 1'),
+      clock: systemClock,
+      log,
+    },
+    life,
+  )
+}

@@ -1,0 +1,75 @@
+import type { registration } from '@muster/contracts'
+import { AppError, invalid, parseAdvertisedAddress, parseHostname, parseLabels, parseNodeId } from '@muster/domain'
+import { memberOf, type CallContext, type DuplexHandler, type Member } from '@muster/rpc'
+import type { Deps } from './deps.ts'
+import { parseVersion } from './join-request.ts'
+import { recordHello, type HelloFacts } from './nodes.ts'
+import { unknownNode } from './renew-certificate.ts'
+
+/**
+ * A node's beats: a hello, then small beats until either side ends the stream. The hello costs one statement in Postgres;
+ * a beat costs a share of a Redis command and no SQL. Every message is answered with how often to beat.
+ */
+export function heartbeat(deps: Deps): DuplexHandler<registration.HeartbeatRequest, registration.HeartbeatResponse> {
+  return (stream, context) => {
+    const member = memberOf(context.peer)
+    const nodeId = parseNodeId(member.name)
+    // Beats are counted against the interval that the node was last told, not the one it is about to be told.
+    let toldIntervalMs = deps.pace.intervalMs
+    let helloDone: Promise<void> | undefined
+
+    const answer = () => {
+      deps.presence.beat(nodeId, deps.pace.offlineAfterMs(toldIntervalMs))
+      toldIntervalMs = deps.pace.intervalMs
+      stream.send(reply(deps, toldIntervalMs))
+    }
+    return new Promise((resolve, reject) => {
+      context.signal.addEventListener('abort', () => resolve(), { once: true })
+      stream.onMessage(({ message }) => {
+        assertStillValid(member, deps)
+        if (message?.$case === 'hello') {
+          if (helloDone !== undefined) throw invalid('message', 'a hello comes once, and first')
+          helloDone = greet(deps, nodeId, message.value, context)
+          helloDone.then(answer, reject)
+        } else if (message?.$case === 'beat' && helloDone !== undefined) {
+          answer()
+        } else {
+          throw invalid('message', 'the first message must be a hello, the rest beats')
+        }
+      })
+    })
+  }
+}
+
+function reply({ pace, identity }: Deps, intervalMs: number): registration.HeartbeatResponse {
+  return {
+    settings: { intervalMs, offlineAfterMs: pace.offlineAfterMs(intervalMs) },
+    trustBundleVersion: identity.trustBundle().version,
+    renewNow: false,
+  }
+}
+
+/** TLS looked at the certificate when the connection was made; a stream may outlive it. */
+function assertStillValid(member: Member, { clock }: Deps): void {
+  if (member.notAfter > clock.now()) return
+  throw new AppError('unauthenticated', 'the certificate has expired', { reason: 'CERTIFICATE_EXPIRED' })
+}
+
+async function greet({ pool }: Deps, id: string, hello: registration.Hello, context: CallContext): Promise<void> {
+  const facts: HelloFacts = {
+    id,
+    hostname: parseHostname(hello.hostname),
+    labels: parseLabels(hello.labels),
+    version: parseVersion(hello.version),
+    advertisedAddress: parseAdvertisedAddress(hello.advertisedAddress),
+    remoteAddress: context.remoteAddress,
+    os: parseOs(hello.os),
+  }
+  if (!(await recordHello(pool, facts))) throw unknownNode()
+  context.log.info({ event: 'node.hello', nodeId: id, version: facts.version }, 'a node said hello')
+}
+
+function parseOs(value: string): string {
+  if (!/^[\x20-\x7e]{0,128}$/.test(value)) throw invalid('os', 'must be at most 128 characters of printable ASCII')
+  return value
+}

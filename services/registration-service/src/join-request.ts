@@ -1,0 +1,64 @@
+import type { registration } from '@muster/contracts'
+import {
+  AppError,
+  invalid,
+  isDnsName,
+  parseAdvertisedAddress,
+  parseHostname,
+  parseLabels,
+  parseNodeRoles,
+  tokenIdOf,
+  type Labels,
+  type NodeRole,
+} from '@muster/domain'
+import { keyFingerprint, parseCsr, PkiError } from '@muster/pki'
+
+/** A join request that is well formed, from someone who holds the private key. Whether the token is good is not known yet. */
+export interface JoinRequest {
+  token: string
+  /** The id that the token value carries; not proven. */
+  claimedTokenId: string | undefined
+  /** SubjectPublicKeyInfo, DER: all that is taken from the certificate request. */
+  publicKeyDer: Buffer
+  keyFingerprint: Buffer
+  hostname: string
+  dnsNames: string[]
+  roles: NodeRole[]
+  advertisedAddress: string
+  labels: Labels
+  version: string
+}
+
+/** Checks every field, the cheap ones first, and the signature last. @throws invalidArgument that names the field */
+export function parseJoinRequest(request: registration.RegisterRequest): JoinRequest {
+  if (request.token === '' || request.token.length > 512) throw invalid('token', 'must be 1 to 512 characters')
+  const hostname = parseHostname(request.hostname)
+  const dnsName = hostname.toLowerCase()
+  const parsed = {
+    token: request.token,
+    claimedTokenId: tokenIdOf(request.token),
+    hostname,
+    dnsNames: isDnsName(dnsName) ? [dnsName] : [],
+    roles: parseNodeRoles(request.roles),
+    advertisedAddress: parseAdvertisedAddress(request.advertisedAddress),
+    labels: parseLabels(request.labels),
+    version: parseVersion(request.version),
+  }
+  const publicKeyDer = provenKey(request.csrDer)
+  return { ...parsed, publicKeyDer, keyFingerprint: keyFingerprint(publicKeyDer) }
+}
+
+/** A version as programs write it. Empty stays empty. */
+export function parseVersion(value: string): string {
+  if (!/^[0-9A-Za-z.+-]{0,64}$/.test(value)) throw invalid('version', 'must be at most 64 letters, digits, . + -')
+  return value
+}
+
+function provenKey(csrDer: Buffer): Buffer {
+  try {
+    return parseCsr(csrDer).publicKeyDer
+  } catch (error) {
+    if (!(error instanceof PkiError)) throw error
+    throw new AppError('invalidArgument', `csr_der: ${error.message}`, { reason: error.reason, field: 'csr_der' })
+  }
+}

@@ -1,0 +1,226 @@
+import type { Labels, NodeRole } from '@muster/domain'
+import type { Db } from '@muster/postgres'
+
+/** A node that has joined, as stored. */
+export interface StoredNode {
+  id: string
+  hostname: string
+  roles: NodeRole[]
+  labels: Labels
+  version: string
+  advertisedAddress: string
+  remoteAddress: string
+  os: string
+  tokenId: string
+  joinedAt: Date
+  /** Undefined until its first hello. */
+  firstSeenAt: Date | undefined
+  lastSeenAt: Date | undefined
+  certificateExpiresAt: Date
+}
+
+export interface JoiningNode {
+  id: string
+  hostname: string
+  roles: readonly NodeRole[]
+  labels: Labels
+  version: string
+  advertisedAddress: string
+  remoteAddress: string
+  tokenId: string
+  keyFingerprint: Buffer
+}
+
+/**
+ * Records a join that is under way. Repeated with the same id it brings the row up to what the node says now; the id
+ * comes from the token's spend, so the same id means the same key.
+ */
+export async function recordJoiningNode(db: Db, node: JoiningNode): Promise<void> {
+  await db.query({
+    name: 'record-joining-node',
+    text: `
+      insert into nodes
+        (id, hostname, roles, labels, version, advertised_address, remote_address, token_id, key_fingerprint)
+      values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+      on conflict on constraint nodes_pkey do update
+        set hostname = excluded.hostname,
+            roles = excluded.roles,
+            labels = excluded.labels,
+            version = excluded.version,
+            advertised_address = excluded.advertised_address,
+            remote_address = excluded.remote_address`,
+    values: [
+      node.id,
+      node.hostname,
+      node.roles,
+      node.labels,
+      node.version,
+      node.advertisedAddress,
+      node.remoteAddress,
+      node.tokenId,
+      node.keyFingerprint,
+    ],
+  })
+}
+
+/**
+ * Puts a joining node on the roll with the certificate it is about to get, and writes the audit event, in one statement.
+ * Repeated for a node that is on the roll it notes the newer certificate.
+ */
+export async function activateNode(db: Db, id: string, serial: string, expiresAt: Date): Promise<void> {
+  await db.query({
+    name: 'activate-node',
+    text: `
+      with active as (
+        update nodes
+           set joined_at = coalesce(joined_at, date_trunc('milliseconds', now())),
+               previous_serial = certificate_serial,
+               certificate_serial = $2,
+               certificate_expires_at = $3
+         where id = $1
+        returning id, token_id, remote_address, hostname, roles)
+      insert into audit_events (action, actor, remote_address, outcome, token_id, node_id, details)
+      select 'node.join', 'anonymous', remote_address, 'ok', token_id, id,
+             jsonb_build_object('hostname', hostname, 'roles', roles, 'serial', $2::text)
+        from active`,
+    values: [id, serial, expiresAt],
+  })
+}
+
+/** True if the node may renew with the certificate it shows: its last one, or the one before, on the key it joined with. */
+export async function mayRenew(db: Db, id: string, shownSerial: string, keyFingerprint: Buffer): Promise<boolean> {
+  const { rows } = await db.query(
+    `select id
+       from nodes
+      where id = $1
+        and joined_at is not null
+        and $2 in (certificate_serial, previous_serial)
+        and key_fingerprint = $3`,
+    [id, shownSerial, keyFingerprint],
+  )
+  return rows.length === 1
+}
+
+/** Notes a renewal, on the same condition, with its audit event in the same statement. @returns false if it no longer holds */
+export async function recordRenewal(
+  db: Db,
+  renewal: { id: string; actor: string; remoteAddress: string; shownSerial: string; serial: string; expiresAt: Date },
+): Promise<boolean> {
+  const { rowCount } = await db.query(
+    `with renewed as (
+       update nodes
+          set previous_serial = $2,
+              certificate_serial = $3,
+              certificate_expires_at = $4
+        where id = $1
+          and $2 in (certificate_serial, previous_serial)
+       returning id)
+     insert into audit_events (action, actor, remote_address, outcome, node_id, details)
+     select 'node.renew', $5, $6, 'ok', id, jsonb_build_object('serial', $3::text)
+       from renewed`,
+    [renewal.id, renewal.shownSerial, renewal.serial, renewal.expiresAt, renewal.actor, renewal.remoteAddress],
+  )
+  return rowCount === 1
+}
+
+export interface HelloFacts {
+  id: string
+  hostname: string
+  labels: Labels
+  version: string
+  advertisedAddress: string
+  remoteAddress: string
+  os: string
+}
+
+/** Notes what a node says of itself when its stream opens. @returns false if no such node is on the roll */
+export async function recordHello(db: Db, hello: HelloFacts): Promise<boolean> {
+  const { rowCount } = await db.query({
+    name: 'record-hello',
+    text: `
+      update nodes
+         set hostname = $2,
+             labels = $3,
+             version = $4,
+             advertised_address = $5,
+             remote_address = $6,
+             os = $7,
+             first_seen_at = coalesce(first_seen_at, now()),
+             last_seen_at = now()
+       where id = $1
+         and joined_at is not null`,
+    values: [
+      hello.id,
+      hello.hostname,
+      hello.labels,
+      hello.version,
+      hello.advertisedAddress,
+      hello.remoteAddress,
+      hello.os,
+    ],
+  })
+  return rowCount === 1
+}
+
+/** Keeps when nodes were last heard of. Never moves a time back, so it may be repeated and come late. */
+export async function recordLastSeen(db: Db, seen: readonly { id: string; lastSeenAt: Date }[]): Promise<void> {
+  await db.query(
+    `update nodes
+        set last_seen_at = greatest(nodes.last_seen_at, seen.at)
+       from unnest($1::uuid[], $2::timestamptz[]) as seen (id, at)
+      where nodes.id = seen.id`,
+    [seen.map(({ id }) => id), seen.map(({ lastSeenAt }) => lastSeenAt)],
+  )
+}
+
+const COLUMNS = `
+  id, hostname, roles, labels, version, advertised_address as "advertisedAddress", remote_address as "remoteAddress",
+  os, token_id as "tokenId", joined_at as "joinedAt", first_seen_at as "firstSeenAt", last_seen_at as "lastSeenAt",
+  certificate_expires_at as "certificateExpiresAt"`
+
+/** A page of the roll by hostname, then id. */
+export async function selectNodes(
+  db: Db,
+  { size, after }: { size: number; after: { hostname: string; id: string } | undefined },
+): Promise<StoredNode[]> {
+  const { rows } = await db.query({
+    name: 'select-nodes',
+    text: `
+      select ${COLUMNS}
+        from nodes
+       where joined_at is not null
+         and (hostname, id) > ($1, $2)
+       order by hostname, id
+       limit $3`,
+    values: [after?.hostname ?? '', after?.id ?? '00000000-0000-0000-0000-000000000000', size],
+  })
+  return rows.map(toStoredNode)
+}
+
+/** These nodes, as far as they are on the roll. */
+export async function selectNodesById(db: Db, ids: readonly string[]): Promise<StoredNode[]> {
+  const { rows } = await db.query(
+    `select ${COLUMNS}
+       from nodes
+      where joined_at is not null
+        and id = any ($1::uuid[])`,
+    [ids],
+  )
+  return rows.map(toStoredNode)
+}
+
+/** Forgets joins that were begun over a day ago and never finished: far beyond the time a retry is answered. */
+export async function purgeUnfinishedJoins(db: Db): Promise<number> {
+  const { rowCount } = await db.query(
+    `delete from nodes
+      where joined_at is null
+        and created_at < now() - interval '1 day'`,
+  )
+  return rowCount ?? 0
+}
+
+type Row = Omit<StoredNode, 'firstSeenAt' | 'lastSeenAt'> & { firstSeenAt: Date | null; lastSeenAt: Date | null }
+
+function toStoredNode(row: Row): StoredNode {
+  return { ...row, firstSeenAt: row.firstSeenAt ?? undefined, lastSeenAt: row.lastSeenAt ?? undefined }
+}

@@ -1,0 +1,191 @@
+import { EventEmitter } from 'node:events'
+import type { Logger } from '@muster/runtime'
+import { Redis, type Result } from 'ioredis'
+import { BEAT, SWEEP } from './presence-scripts.ts'
+
+declare module 'ioredis' {
+  interface RedisCommander<Context> {
+    musterBeat(keyCount: number, ...keysAndArgs: (string | number)[]): Result<string[], Context>
+    musterSweep(keyCount: number, ...keysAndArgs: (string | number)[]): Result<number, Context>
+  }
+}
+
+/** What Redis knows of nodes just now. */
+export interface PresenceView {
+  /** False: Redis cannot be asked, so nothing is known. */
+  available: boolean
+  /** True if Redis has listened for too short a time to call anyone offline. */
+  tooEarly: boolean
+  /** When nodes that are alive were last heard of. */
+  online: ReadonlyMap<string, Date>
+  /** When nodes that fell silent were last heard of, as far as Postgres may not have it yet. */
+  silent: ReadonlyMap<string, Date>
+}
+
+export interface PresenceOptions {
+  redisUrl: string
+  clusterName: string
+  log: Logger
+}
+
+/** Beats that come within this time share one command, across all streams. */
+const BATCH_MS = 20
+const MAX_BATCH = 1_000
+const SWEEP_LIMIT = 500
+
+/**
+ * Who is alive: the one place that knows the layout in Redis. Everything here may be lost at any time; the next beats
+ * bring it back. No method waits on a Redis that is away, and beats never throw.
+ *
+ * Keys, each under `muster:<cluster>:` —
+ * presence:<node id>  string: last beat (ms), TTL = the node's offline limit
+ * alive               sorted set: node id by last beat (ms)
+ * gone                sorted set: the same of nodes that went offline, until Postgres has it
+ * epoch               string: since when (ms) beats have been coming in
+ */
+export class Presence extends EventEmitter<{ changed: [nodeId: string]; resync: [] }> {
+  readonly #redis: Redis
+  readonly #subscriber: Redis
+  readonly #prefix: string
+  readonly #channel: string
+  readonly #log: Logger
+  #waiting = new Map<string, number>()
+  #flushTimer: NodeJS.Timeout | undefined
+  #lastWarningAt = 0
+
+  constructor({ redisUrl, clusterName, log }: PresenceOptions) {
+    super()
+    this.setMaxListeners(0)
+    this.#log = log
+    this.#prefix = `muster:${clusterName}:`
+    this.#channel = `${this.#prefix}changed`
+    const options = {
+      enableOfflineQueue: false,
+      maxRetriesPerRequest: 0,
+      connectTimeout: 2_000,
+      commandTimeout: 2_000,
+      retryStrategy: (tries: number) => Math.min(100 * tries, 1_000),
+    }
+    this.#redis = new Redis(redisUrl, options)
+    this.#redis.defineCommand('musterBeat', { lua: BEAT })
+    this.#redis.defineCommand('musterSweep', { lua: SWEEP })
+    this.#redis.on('error', (error) => this.#warn(error))
+    this.#subscriber = new Redis(redisUrl, { ...options, autoResubscribe: false })
+    this.#subscriber.on('error', (error) => this.#warn(error))
+    this.#subscriber.on('ready', () => {
+      // Events of the time away are lost, so whoever follows them starts over.
+      this.#subscriber.subscribe(this.#channel).then(
+        () => this.emit('resync'),
+        (error: Error) => this.#warn(error),
+      )
+    })
+    this.#subscriber.on('message', (_channel, nodeId) => this.emit('changed', nodeId))
+  }
+
+  /** Notes a beat; the node counts as alive for `ttlMs` from the moment that Redis hears of it. */
+  beat(nodeId: string, ttlMs: number): void {
+    this.#waiting.set(nodeId, ttlMs)
+    if (this.#waiting.size >= MAX_BATCH) this.#flush()
+    else this.#flushTimer ??= setTimeout(() => this.#flush(), BATCH_MS)
+  }
+
+  #flush(): void {
+    clearTimeout(this.#flushTimer)
+    this.#flushTimer = undefined
+    const batch = [...this.#waiting]
+    this.#waiting = new Map()
+    if (batch.length === 0) return
+    const keys = batch.map(([id]) => this.#presenceKey(id))
+    this.#redis
+      .musterBeat(keys.length + 2, this.#key('alive'), this.#key('epoch'), ...keys, this.#channel, ...batch.flat())
+      .catch((error: Error) => this.#warn(error))
+  }
+
+  /** Tells every replica's followers that a node's entry on the roll has changed. */
+  announce(nodeId: string): void {
+    this.#redis.publish(this.#channel, nodeId).catch((error: Error) => this.#warn(error))
+  }
+
+  /** What is known of these nodes. Nobody is called offline before `offlineAfterMs` of listening. */
+  async view(nodeIds: readonly string[], offlineAfterMs: number): Promise<PresenceView> {
+    if (nodeIds.length === 0) return { available: true, tooEarly: false, online: new Map(), silent: new Map() }
+    try {
+      const [beats, epoch, time, alive, gone] = await Promise.all([
+        this.#redis.mget(nodeIds.map((id) => this.#presenceKey(id))),
+        this.#redis.get(this.#key('epoch')),
+        this.#redis.time(),
+        this.#redis.zmscore(this.#key('alive'), ...nodeIds),
+        this.#redis.zmscore(this.#key('gone'), ...nodeIds),
+      ])
+      const nowMs = Number(time[0]) * 1000 + Number(time[1]) / 1000
+      return {
+        available: true,
+        tooEarly: epoch === null || nowMs - Number(epoch) < offlineAfterMs,
+        online: datesOf(nodeIds, beats),
+        silent: new Map([...datesOf(nodeIds, gone), ...datesOf(nodeIds, alive)]),
+      }
+    } catch (error) {
+      this.#warn(error)
+      return { available: false, tooEarly: true, online: new Map(), silent: new Map() }
+    }
+  }
+
+  /** Notices who fell silent; every replica hears of each through `changed`. @returns how many nodes are alive */
+  async sweep(offlineAfterMs: number): Promise<number> {
+    const keys = [this.#key('alive'), this.#key('gone')]
+    // Looking a little before the limit costs nothing: the presence key decides.
+    const silence = Math.floor(offlineAfterMs * 0.9)
+    return this.#redis.musterSweep(2, ...keys, this.#channel, this.#presenceKey(''), silence, SWEEP_LIMIT)
+  }
+
+  /** Hands over when silent nodes were last heard of; what `keep` has stored is dropped here. Safe on all replicas at once. */
+  async drainGone(keep: (seen: { id: string; lastSeenAt: Date }[]) => Promise<void>): Promise<void> {
+    const entries = await this.#redis.zrange(this.#key('gone'), 0, String(SWEEP_LIMIT - 1), 'WITHSCORES')
+    const seen: { id: string; lastSeenAt: Date }[] = []
+    for (let i = 0; i < entries.length; i += 2) {
+      seen.push({ id: entries[i]!, lastSeenAt: new Date(Number(entries[i + 1])) })
+    }
+    if (seen.length === 0) return
+    await keep(seen)
+    await this.#redis.zrem(this.#key('gone'), ...seen.map(({ id }) => id))
+  }
+
+  /** True if Redis answers now. */
+  async ping(): Promise<boolean> {
+    return this.#redis.ping().then(
+      () => true,
+      () => false,
+    )
+  }
+
+  close(): void {
+    clearTimeout(this.#flushTimer)
+    this.#redis.disconnect()
+    this.#subscriber.disconnect()
+  }
+
+  #key(name: string): string {
+    return this.#prefix + name
+  }
+
+  #presenceKey(nodeId: string): string {
+    return `${this.#prefix}presence:${nodeId}`
+  }
+
+  /** A Redis that is away would otherwise fill the log with one line a beat. */
+  #warn(error: unknown): void {
+    const now = Date.now()
+    if (now - this.#lastWarningAt < 10_000) return
+    this.#lastWarningAt = now
+    this.#log.warn({ err: error }, 'Redis is not usable; nodes show as unknown until it is')
+  }
+}
+
+function datesOf(ids: readonly string[], values: readonly (string | null)[]): Map<string, Date> {
+  const dates = new Map<string, Date>()
+  ids.forEach((id, i) => {
+    const value = values[i]
+    if (value !== null && value !== undefined) dates.set(id, new Date(Number(value)))
+  })
+  return dates
+}

@@ -1,0 +1,40 @@
+import type { AppError } from '@muster/domain'
+import { recordAudit } from '@muster/postgres'
+import type { Logger } from '@muster/runtime'
+import type pg from 'pg'
+
+/** Whoever can reach the port can be refused; beyond this rate the log alone has it, so a flood cannot fill the database. */
+const MAX_ROWS_PER_SECOND = 20
+
+/** Writes refused joins to the audit, up to a rate. */
+export class RefusedJoins {
+  readonly #pool: pg.Pool
+  readonly #log: Logger
+  #second = 0
+  #rows = 0
+
+  constructor(pool: pg.Pool, log: Logger) {
+    this.#pool = pool
+    this.#log = log
+  }
+
+  /** Notes a refusal. Never throws: the refusal stands whether or not it could be written down. */
+  async record(error: AppError, remoteAddress: string, claimed: { hostname?: string; tokenId?: string | undefined }): Promise<void> {
+    const second = Math.floor(Date.now() / 1000)
+    if (second !== this.#second) {
+      this.#second = second
+      this.#rows = 0
+    }
+    this.#rows += 1
+    if (this.#rows > MAX_ROWS_PER_SECOND) return
+    await recordAudit(this.#pool, {
+      action: 'node.join',
+      actor: 'anonymous',
+      remoteAddress,
+      outcome: 'refused',
+      reason: error.reason ?? error.kind,
+      tokenId: claimed.tokenId,
+      details: claimed.hostname === undefined ? {} : { hostname: claimed.hostname },
+    }).catch((failure: unknown) => this.#log.warn({ err: failure }, 'could not record a refused join'))
+  }
+}

@@ -1,0 +1,54 @@
+import { fileURLToPath } from 'node:url'
+import { asAppError, migrate, openPool } from '@muster/postgres'
+import { enrollService, openServer, type RpcServer } from '@muster/rpc'
+import { systemClock, type Lifecycle, type Logger } from '@muster/runtime'
+import type { Config } from './config.ts'
+import { tokenService } from './service.ts'
+import { purgeTokens } from './tokens.ts'
+
+export { configSchema, type Config } from './config.ts'
+
+const SCHEMA = 'token'
+const PURGE_EVERY_MS = 60 * 60_000
+
+/** Opens token-service. Each part is handed to `life`, which closes them in reverse order. */
+export async function startApp(config: Config, log: Logger, life: Lifecycle): Promise<RpcServer> {
+  const databaseUrl = config.MUSTER_DATABASE_URL_FILE
+  await migrate({ databaseUrl, schema: SCHEMA, folder: fileURLToPath(new URL('../migrations', import.meta.url)) }, log)
+  const poolOptions = { databaseUrl, schema: SCHEMA, applicationName: 'token-service', size: config.MUSTER_DATABASE_POOL_SIZE }
+  const pool = life.own('database', openPool(poolOptions, log), (p) => p.end())
+
+  const purge = () =>
+    purgeTokens(pool, config.MUSTER_TOKEN_RETENTION).then(
+      (count) => log.debug({ event: 'tokens.purged', count }, 'purged old tokens'),
+      (error: unknown) => log.warn({ err: error }, 'could not purge old tokens; the next round tries again'),
+    )
+  life.own('purge', setInterval(() => void purge(), PURGE_EVERY_MS), clearInterval)
+
+  const identity = await enrollService({
+    name: 'token-service',
+    caAddresses: config.MUSTER_CA_ADDRS,
+    caPins: config.MUSTER_CA_PINS,
+    enrollToken: config.MUSTER_ENROLL_TOKEN_FILE,
+    dnsNames: config.MUSTER_TLS_DNS_NAMES,
+    clock: systemClock,
+    log,
+    signal: life.signal,
+  })
+  return openServer(
+    {
+      name: 'token-service',
+      listenAddress: config.MUSTER_LISTEN_ADDR,
+      diagnosticsAddress: config.MUSTER_DIAGNOSTICS_ADDR,
+      drainTimeoutMs: config.MUSTER_DRAIN_TIMEOUT_MS,
+      identity: identity.tls,
+      clusterName: identity.clusterName,
+      services: [tokenService({ config, pool, clock: systemClock })],
+      mapError: asAppError,
+      check: () => pool.query('select 1'),
+      clock: systemClock,
+      log,
+    },
+    life,
+  )
+}

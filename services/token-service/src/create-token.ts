@@ -1,0 +1,85 @@
+import type { token } from '@muster/contracts'
+import {
+  AppError,
+  formatDuration,
+  invalid,
+  newTokenId,
+  newTokenValue,
+  parseCustomTokenValue,
+  parseLabels,
+  parseMemberName,
+  parseNodeRoles,
+  tokenDigest,
+  type NodeRole,
+} from '@muster/domain'
+import { recordAudit, transaction, violates } from '@muster/postgres'
+import { memberOf, type UnaryHandler } from '@muster/rpc'
+import type { Config } from './config.ts'
+import type { Deps } from './deps.ts'
+import { insertToken, toProto, type JoinToken, type NewToken } from './tokens.ts'
+
+/** Makes a join token and shows its value, once. */
+export function createToken({ config, pool }: Deps): UnaryHandler<token.CreateTokenRequest, token.CreateTokenResponse> {
+  return async (request, { peer, remoteAddress, log }) => {
+    const createdBy = memberOf(peer).spiffeId
+    const wanted = parseCreateToken(request, config)
+    const id = newTokenId()
+    const value = wanted.value ?? newTokenValue(id)
+    const made = { ...wanted, id, createdBy, digest: tokenDigest(config.MUSTER_PEPPER_FILE, value) }
+    const stored = await transaction(pool, async (db): Promise<JoinToken> => {
+      const details = { roles: made.roles, ttlSeconds: made.ttlSeconds, maxUses: made.maxUses, labels: made.labels }
+      await recordAudit(db, { action: 'token.create', actor: createdBy, remoteAddress, outcome: 'ok', tokenId: id, details })
+      return insertToken(db, made)
+    }).catch((error: unknown) => {
+      // Which token has this value is not said: the message would turn a guess into a fact.
+      if (!violates(error, 'tokens_digest')) throw error
+      throw new AppError('alreadyExists', 'value: cannot be used; choose another or leave it out', { field: 'value' })
+    })
+    log.info({ event: 'token.created', tokenId: id, roles: made.roles }, 'made a token')
+    return { token: toProto(stored), value }
+  }
+}
+
+type Wanted = Omit<NewToken, 'id' | 'digest' | 'createdBy'> & { value: string | undefined }
+
+function parseCreateToken(request: token.CreateTokenRequest, config: Config): Wanted {
+  const roles = parseNodeRoles(request.roles)
+  const longest = config.MUSTER_TOKEN_MAX_TTL
+  if (request.ttlSeconds < 1 || request.ttlSeconds > longest) {
+    throw invalid('ttl', `must be between 1s and ${formatDuration(longest)}`)
+  }
+  if (request.description.length > 256 || /[^\x20-\x7e]/.test(request.description)) {
+    throw invalid('description', 'must be at most 256 characters of printable ASCII')
+  }
+  return {
+    roles,
+    ttlSeconds: request.ttlSeconds,
+    labels: parseLabels(request.labels),
+    description: request.description,
+    botName: parseBotName(request.botName, roles),
+    maxUses: parseMaxUses(request.maxUses, roles),
+    value: request.value === '' ? undefined : parseCustomTokenValue(request.value),
+  }
+}
+
+function parseBotName(name: string, roles: readonly NodeRole[]): string | undefined {
+  if (!roles.includes('bot')) {
+    if (name !== '') throw invalid('bot_name', 'goes with the role bot only')
+    return undefined
+  }
+  if (roles.length > 1) throw invalid('roles', 'bot cannot be combined with other roles')
+  if (name === '') throw invalid('bot_name', 'is needed for the role bot')
+  return parseMemberName(name, 'bot_name')
+}
+
+/** A bot token admits one bot; any other admits without limit unless told otherwise. */
+function parseMaxUses(maxUses: number | undefined, roles: readonly NodeRole[]): number | undefined {
+  if (roles.includes('bot')) {
+    if (maxUses !== undefined && maxUses !== 1) throw invalid('max_uses', 'a bot token can be used once only')
+    return 1
+  }
+  if (maxUses !== undefined && (maxUses < 1 || maxUses > 1_000_000)) {
+    throw invalid('max_uses', 'must be between 1 and 1000000')
+  }
+  return maxUses
+}
