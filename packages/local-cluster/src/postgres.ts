@@ -144,6 +144,7 @@ async function accepts(port: number, password: string): Promise<boolean> {
     if ((error as { code?: string }).code !== '28P01') return false
     throw new Error(
       'The password file beside the data directory is not the one of this Postgres data. Put the right one back.',
+      { cause: error },
     )
   } finally {
     await client.end().catch(() => {})

@@ -84,7 +84,7 @@ export function startStoreProcess(program: string, args: string[], options: Stor
   }
 }
 
-/** Sends each signal in turn until the child has ended. */
+/** Sends each signal in turn until the child has ended. Fails when it outlives them all. */
 export async function stopStoreProcess(child: StoreProcess, steps: readonly StopStep[]): Promise<void> {
   for (const [signal, waitMs] of steps) {
     if (child.hasExited()) return
@@ -93,6 +93,7 @@ export async function stopStoreProcess(child: StoreProcess, steps: readonly Stop
     await Promise.race([child.exited, delay(waitMs, undefined, { signal: waited.signal }).catch(() => {})])
     waited.abort()
   }
+  if (!child.hasExited()) throw new Error(`Process ${child.pid} does not end, not even by SIGKILL.`)
 }
 
 /** Ends a process that is no child of this one. Fails when it outlives every signal. */

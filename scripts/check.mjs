@@ -1,0 +1,69 @@
+// npm run check: everything a change must pass, cheapest first. Stops at the first step that fails and shows its output.
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { install, localProgram, root } from './bootstrap.mjs'
+import { runStep, runVisibly } from './progress.mjs'
+
+const contracts = path.join('packages', 'contracts')
+const generated = [path.join(contracts, 'src', 'gen'), path.join(contracts, 'descriptors.binpb')]
+const buf = localProgram('buf')
+
+// Spares the reader npm's remarks on settings of their own.
+const env = { ...process.env, npm_config_loglevel: 'error' }
+const steps = [
+  ['Types', localProgram('tsc'), ['-b'], 'Mend what the compiler names.'],
+  ['Lint', 'npm', ['run', '--silent', 'lint'], 'Mend what the linter names.'],
+  ['Format of code and text', localProgram('prettier'), ['--check', '.'], 'Run: npm run format'],
+  ['Format of contracts', buf, ['format', '-d', '--exit-code'], 'Run: npm run format'],
+  ['Lint of contracts', buf, ['lint'], 'Mend what buf names.'],
+]
+
+await install()
+await checkGenerated()
+for (const [title, program, args, onFailure] of steps)
+  await runStep(title, program, args, { cwd: root, env, onFailure })
+process.exitCode = await runVisibly('npm', ['test'], { cwd: root, env })
+
+/** Fails unless the generated code in the checkout is what the contracts generate now. */
+async function checkGenerated() {
+  const fresh = mkdtempSync(path.join(os.tmpdir(), 'muster-generated-'))
+  try {
+    const onFailure = 'Mend the contracts in protos/.'
+    await runStep('Generating code from the contracts', buf, ['generate', '-o', fresh], { cwd: root, onFailure })
+    const descriptors = path.join(fresh, contracts, 'descriptors.binpb')
+    const build = spawnSync(buf, ['build', '-o', descriptors], { cwd: root, stdio: 'inherit' })
+    const stale = generated.flatMap((name) => differences(fresh, name))
+    if (build.status === 0 && stale.length === 0) return
+    console.error(`✗ Generated code is not what the contracts say now:\n  ${stale.join('\n  ')}\nRun: npm run gen`)
+    process.exitCode = 1
+  } finally {
+    rmSync(fresh, { recursive: true, force: true })
+  }
+  process.exit()
+}
+
+/** The files at or below `name` that are not the same in the checkout and in `fresh`. */
+function differences(fresh, name) {
+  const names = new Set([...filesAt(path.join(fresh, name)), ...filesAt(path.join(root, name))])
+  return [...names]
+    .map((file) => path.join(name, file))
+    .filter((file) => contentOf(path.join(fresh, file)) !== contentOf(path.join(root, file)))
+}
+
+function filesAt(target) {
+  if (!existsSync(target)) return []
+  try {
+    const entries = readdirSync(target, { recursive: true, withFileTypes: true })
+    return entries
+      .filter((entry) => entry.isFile())
+      .map((entry) => path.relative(target, path.join(entry.parentPath, entry.name)))
+  } catch {
+    return ['']
+  }
+}
+
+function contentOf(file) {
+  return existsSync(file) ? readFileSync(file, 'latin1') : undefined
+}
