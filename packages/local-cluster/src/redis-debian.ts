@@ -37,17 +37,24 @@ export async function unpackDebianRedis(options: FindRedisOptions): Promise<Redi
     await unpackMissingLibraries(draft, env, download)
     if ((await unpackedProgram(draft, env)) === undefined) throw new Error('the unpacked Redis does not run here')
     await rm(path.join(draft, 'apt'), { recursive: true, force: true })
-    // A cache left by another release of a library no longer runs; one that another process just made does.
-    if ((await unpackedProgram(home, env)) === undefined) {
-      await rm(home, { recursive: true, force: true })
-      await rename(draft, home)
-    }
+    await moveInto(home, draft, env)
   } catch (error) {
     throw new Error(`the distribution's Redis package: ${(error as Error).message}`, { cause: error })
   } finally {
     await rm(draft, { recursive: true, force: true })
   }
   return await unpackedProgram(home, env)
+}
+
+async function moveInto(home: string, draft: string, env: Environment): Promise<void> {
+  try {
+    await rename(draft, home)
+  } catch {
+    // Another process was faster, or what is there no longer runs since the system was upgraded.
+    if ((await unpackedProgram(home, env)) !== undefined) return
+    await rm(home, { recursive: true, force: true })
+    await rename(draft, home)
+  }
 }
 
 async function debianRelease(): Promise<string | undefined> {
@@ -105,8 +112,11 @@ async function missingLibraries(home: string, env: Environment): Promise<string[
 
 async function unpackedProgram(home: string, env: Environment): Promise<RedisProgram | undefined> {
   const program = await serverIn(home)
-  if (program === undefined || (await missingLibraries(home, env)).length > 0) return undefined
-  return await checkRedisProgram(program).catch(() => undefined)
+  if (program === undefined) return undefined
+  const complete = await missingLibraries(home, env)
+    .then((missing) => missing.length === 0)
+    .catch(() => false)
+  return complete ? await checkRedisProgram(program).catch(() => undefined) : undefined
 }
 
 async function serverIn(home: string): Promise<RedisProgram | undefined> {
