@@ -1,3 +1,3 @@
-export { defaultCacheDir } from './cache-dir.ts'
-export { startPostgres, type Postgres, type PostgresOptions } from './postgres.ts'
-export { startRedis, type Redis, type RedisOptions } from './redis.ts'
+export { startControlPlane, type ControlPlane, type ControlPlaneOptions } from './control-plane.ts'
+export { prepareDatabase, type ServiceProgram } from './databases.ts'
+export { programFile, startService, type ServiceProcess } from './service-process.ts'

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 import type { PeerCertificate } from 'node:tls'
-import { Client, Metadata, status, type ClientDuplexStream, type ClientReadableStream, type ServiceError } from '@grpc/grpc-js'
+import { Client, Metadata, status, type ServiceError } from '@grpc/grpc-js'
 import { AppError, splitAddress, type ServiceName } from '@muster/domain'
 import { RotatingChannelCredentials, ServerNotTrustedError } from './credentials.ts'
 import { readMember } from './peer.ts'
@@ -24,11 +24,21 @@ export interface ConnectOptions {
 export interface Connection {
   /** The contract's unary RPCs as functions. Each rejects with an AppError. */
   client<D extends ServiceDefinition>(definition: D): ClientOf<D>
-  /** Opens a server stream. The caller listens to `data`, `error`, `end`. */
-  serverStream<Q, S>(method: MethodDefinition<Q, S>, request: Q): ClientReadableStream<S>
+  /** A server stream, read at the reader's pace. Ends when the signal aborts; throws an AppError when it breaks. */
+  serverStream<Q, S>(method: MethodDefinition<Q, S>, request: Q, signal: AbortSignal): AsyncIterable<S>
   /** Opens a bidirectional stream. */
-  duplex<Q, S>(method: MethodDefinition<Q, S>): ClientDuplexStream<Q, S>
+  duplex<Q, S>(method: MethodDefinition<Q, S>, onMessage: (message: S) => void): DuplexCall<Q>
   close(): void
+}
+
+/** The caller's side of a bidirectional stream. */
+export interface DuplexCall<Q> {
+  send(message: Q): void
+  /** Resolves when the server has ended the stream, rejects with an AppError when it breaks or is refused. */
+  ended: Promise<void>
+  /** Says that no more will come, and gives the server up to a second to end the stream. */
+  end(): Promise<void>
+  cancel(): void
 }
 
 const DEFAULT_TIMEOUT_MS = 10_000
@@ -74,9 +84,8 @@ export function connect(options: ConnectOptions): Connection {
         .map(([name, method]) => [name, (request: unknown, call?: CallOptions) => unary(client, credentials, method, request, call)])
       return Object.fromEntries(methods)
     },
-    serverStream: (method, request) =>
-      client.makeServerStreamRequest(method.path, method.requestSerialize, method.responseDeserialize, request),
-    duplex: (method) => client.makeBidiStreamRequest(method.path, method.requestSerialize, method.responseDeserialize),
+    serverStream: (method, request, signal) => serverStream(client, credentials, method, request, signal),
+    duplex: (method, onMessage) => duplex(client, credentials, method, onMessage),
     close: () => client.close(),
   }
 }
@@ -114,6 +123,52 @@ function unary<Q, S>(
     if (signal?.aborted) cancel()
     else signal?.addEventListener('abort', cancel, { once: true })
   })
+}
+
+async function* serverStream<Q, S>(
+  client: Client,
+  credentials: RotatingChannelCredentials,
+  method: MethodDefinition<Q, S>,
+  request: Q,
+  signal: AbortSignal,
+): AsyncGenerator<S> {
+  const call = client.makeServerStreamRequest(method.path, method.requestSerialize, method.responseDeserialize, request)
+  const cancel = () => call.cancel()
+  signal.addEventListener('abort', cancel, { once: true })
+  try {
+    yield* call as AsyncIterable<S>
+  } catch (error) {
+    if (!signal.aborted) throw explain(error as ServiceError, credentials)
+  } finally {
+    signal.removeEventListener('abort', cancel)
+    call.cancel()
+  }
+}
+
+function duplex<Q, S>(
+  client: Client,
+  credentials: RotatingChannelCredentials,
+  method: MethodDefinition<Q, S>,
+  onMessage: (message: S) => void,
+): DuplexCall<Q> {
+  const call = client.makeBidiStreamRequest(method.path, method.requestSerialize, method.responseDeserialize)
+  call.on('data', onMessage)
+  const ended = new Promise<void>((resolve, reject) => {
+    call.on('error', (error: ServiceError) => reject(explain(error, credentials)))
+    call.on('end', resolve)
+  })
+  ended.catch(() => {})
+  return {
+    send: (message) => void call.write(message),
+    ended,
+    async end() {
+      call.end()
+      const timer = setTimeout(() => call.cancel(), 1_000)
+      await ended.catch(() => {})
+      clearTimeout(timer)
+    },
+    cancel: () => call.cancel(),
+  }
 }
 
 /** A server that could not be trusted looks like one that could not be reached; this tells them apart. */

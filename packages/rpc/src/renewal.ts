@@ -1,4 +1,4 @@
-import { retry, type Clock, type Logger } from '@muster/runtime'
+import { retry, type Clock, type LineLog } from '@muster/runtime'
 
 /** A certificate's life. */
 export interface Renewed {
@@ -10,28 +10,38 @@ export interface RenewalOptions {
   first: Renewed
   /** Gets the next certificate; `expired` says that the old one no longer opens a door. Tried until it succeeds. */
   renew: (expired: boolean) => Promise<Renewed>
+  /** Failures that trying again cannot mend end the renewal: they are thrown. */
+  isFinal?: (error: unknown) => boolean
+  /** Asked now and then while waiting: true renews early. */
+  isUrgent?: () => boolean
   clock: Clock
-  log: Logger
+  log: LineLog
   signal: AbortSignal
   random?: () => number
 }
 
-/** A sleep is cut into pieces, so that a machine that was suspended notices soon after it wakes. */
 const LONGEST_SLEEP_MS = 60_000
 
 /**
  * Renews a certificate again and again, each time at a random 50-80 % of its life, so that members who joined together
  * do not renew together (SwarmKit does the same). Returns when the signal aborts.
  */
-export async function renewForever({ first, renew, clock, log, signal, random }: RenewalOptions): Promise<void> {
+export async function renewForever(options: RenewalOptions): Promise<void> {
+  const { first, renew, isFinal = () => false, isUrgent = () => false, clock, log, signal, random = Math.random } = options
   let current = first
   while (!signal.aborted) {
     try {
-      await sleepUntil(renewalTime(current, random), clock, signal)
+      const dueAt = renewalTime(current, random)
+      while (clock.now() < dueAt && !isUrgent()) {
+        const restMs = dueAt.getTime() - clock.now().getTime()
+        // In pieces, so that a machine that was suspended notices soon after it wakes, and an urgent renewal begins at a
+        // time of its own on each member.
+        await clock.sleep(Math.min(restMs, LONGEST_SLEEP_MS * (0.5 + random() / 2)), signal)
+      }
       current = await retry(() => renew(current.expiresAt <= clock.now()), {
         clock,
         signal,
-        isTransient: () => true,
+        isTransient: (error) => !isFinal(error),
         baseDelayMs: 1_000,
         maxDelayMs: 60_000,
         onRetry: (error) => log.warn({ err: error, expiresAt: current.expiresAt }, 'renewal failed; trying again'),
@@ -47,12 +57,4 @@ export async function renewForever({ first, renew, clock, log, signal, random }:
 export function renewalTime({ issuedAt, expiresAt }: Renewed, random = Math.random): Date {
   const lifeMs = expiresAt.getTime() - issuedAt.getTime()
   return new Date(issuedAt.getTime() + lifeMs * (0.5 + 0.3 * random()))
-}
-
-async function sleepUntil(time: Date, clock: Clock, signal: AbortSignal): Promise<void> {
-  for (;;) {
-    const restMs = time.getTime() - clock.now().getTime()
-    if (restMs <= 0) return
-    await clock.sleep(Math.min(restMs, LONGEST_SLEEP_MS), signal)
-  }
 }

@@ -6,7 +6,7 @@ import { findRedis } from './find-redis.ts'
 import { freePort } from './free-port.ts'
 import { pingRedis } from './redis-ping.ts'
 import { redisEnvironment, type FindRedisOptions, type RedisProgram } from './redis-program.ts'
-import { endLeftover, startStoreProcess, stopStoreProcess, type StopStep, type StoreProcess } from './store-process.ts'
+import { endLeftover, startChild, stopChild, type StopStep, type ChildProcess } from './child-process.ts'
 import { until } from './until.ts'
 
 export interface RedisOptions extends FindRedisOptions {
@@ -66,7 +66,7 @@ async function startOwnRedis(
   const giveUpAt = performance.now() + startLimitMs
   for (;;) {
     const port = await freePort()
-    const child = startStoreProcess(program.path, ['-'], {
+    const child = startChild(program.path, ['-'], {
       env: redisEnvironment(program),
       // By standard input, because every user can read a command line.
       input: configuration(port, password, dataDir),
@@ -79,7 +79,7 @@ async function startOwnRedis(
       limitMs: startLimitMs,
     })
     if (ready && !child.hasExited()) return ownRedis(child, url, held)
-    await stopStoreProcess(child, stopSteps)
+    await stopChild(child, stopSteps)
     const portTaken = child.lastLines().includes('Address already in use')
     if (portTaken && performance.now() < giveUpAt) continue
     throw new Error(
@@ -103,14 +103,14 @@ function configuration(port: number, password: string, dataDir: string): string 
   ].join('\n')
 }
 
-function ownRedis(child: StoreProcess, url: string, held: Claim): Redis {
+function ownRedis(child: ChildProcess, url: string, held: Claim): Redis {
   const exited = child.exited.then(() => held.release()).catch(() => {})
   let stopping: Promise<void> | undefined
   return {
     url,
     pid: child.pid,
     exited,
-    stop: () => (stopping ??= stopStoreProcess(child, stopSteps).then(() => exited)),
+    stop: () => (stopping ??= stopChild(child, stopSteps).then(() => exited)),
     kill: child.kill,
   }
 }

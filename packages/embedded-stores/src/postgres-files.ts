@@ -15,7 +15,7 @@ import {
   writeFile,
 } from 'node:fs/promises'
 import path from 'node:path'
-import { startStoreProcess, type Account } from './store-process.ts'
+import { startChild, type Account } from './child-process.ts'
 
 /** The superuser of every embedded Postgres. */
 export const adminUser = 'muster'
@@ -97,7 +97,7 @@ async function initialize(
     if (account !== undefined) for (const file of [draft, passwordDraft]) await chown(file, account.uid, account.gid)
     const args = ['--pgdata', draft, '--username', adminUser, '--pwfile', passwordDraft, '--auth', 'scram-sha-256']
     args.push('--encoding', 'UTF8', '--locale', 'C', '--no-instructions', ...(durable ? [] : ['--no-sync']))
-    const child = startStoreProcess(initdb, args, { account, parentDeathSignal: 'TERM' })
+    const child = startChild(initdb, args, { account, parentDeathSignal: 'TERM' })
     await child.exited
     if (child.exitCode() !== 0) throw initdbFailed(dataDir, child.lastLines(), account)
     await rename(draft, dataDir)

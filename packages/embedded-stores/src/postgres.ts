@@ -6,7 +6,7 @@ import { claim, inUse, type Claim } from './claim.ts'
 import { freePort } from './free-port.ts'
 import { adminUser, findPostgresPrograms, postgresAccount, prepareDataDir } from './postgres-files.ts'
 import { commandLine, findProcess } from './process-ref.ts'
-import { endLeftover, startStoreProcess, stopStoreProcess, type StopStep, type StoreProcess } from './store-process.ts'
+import { endLeftover, startChild, stopChild, type StopStep, type ChildProcess } from './child-process.ts'
 import { until } from './until.ts'
 
 export interface PostgresOptions {
@@ -61,7 +61,7 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
     const adminPassword = await prepareDataDir(programs, dataDir, account, options.durable ?? true)
     const start = async (port: number) => {
       const args = serverArgs(dataDir, port, options)
-      const child = startStoreProcess(programs.postgres, args, { account, parentDeathSignal: 'INT', log: options.log })
+      const child = startChild(programs.postgres, args, { account, parentDeathSignal: 'INT', log: options.log })
       if (child.pid !== undefined) await held.setChild(child.pid)
       return child
     }
@@ -99,8 +99,8 @@ function serverArgs(
 async function startOnFreePort(
   dataDir: string,
   password: string,
-  start: (port: number) => Promise<StoreProcess>,
-): Promise<{ child: StoreProcess; port: number }> {
+  start: (port: number) => Promise<ChildProcess>,
+): Promise<{ child: ChildProcess; port: number }> {
   const giveUpAt = performance.now() + startLimitMs
   for (;;) {
     const port = await freePort()
@@ -111,10 +111,10 @@ async function startOnFreePort(
       })
       if (ready && !child.hasExited()) return { child, port }
     } catch (error) {
-      await stopStoreProcess(child, stopSteps)
+      await stopChild(child, stopSteps)
       throw error
     }
-    await stopStoreProcess(child, stopSteps)
+    await stopChild(child, stopSteps)
     // The port went to somebody else meanwhile, or the backends of a killed server are about to notice its end.
     const transient = /could not bind|pre-existing shared memory block/.test(child.lastLines())
     if (transient && performance.now() < giveUpAt) continue
@@ -151,7 +151,7 @@ async function accepts(port: number, password: string): Promise<boolean> {
   }
 }
 
-function runningPostgres(child: StoreProcess, port: number, adminPassword: string, held: Claim): Postgres {
+function runningPostgres(child: ChildProcess, port: number, adminPassword: string, held: Claim): Postgres {
   const exited = child.exited.then(() => held.release()).catch(() => {})
   let stopping: Promise<void> | undefined
   return {
@@ -164,7 +164,7 @@ function runningPostgres(child: StoreProcess, port: number, adminPassword: strin
       const credentials = [user, password].filter(Boolean).map(encodeURIComponent).join(':')
       return `postgres://${credentials}@${host}:${port}/${encodeURIComponent(database)}`
     },
-    stop: () => (stopping ??= stopStoreProcess(child, stopSteps).then(() => exited)),
+    stop: () => (stopping ??= stopChild(child, stopSteps).then(() => exited)),
     kill: child.kill,
   }
 }

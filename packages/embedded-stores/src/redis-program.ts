@@ -1,7 +1,7 @@
 import { accessSync, constants } from 'node:fs'
 import path from 'node:path'
 import { run, type Environment } from './run.ts'
-import { systemPath } from './store-process.ts'
+import { systemPath } from './child-process.ts'
 
 export interface FindRedisOptions {
   /** Where a downloaded or built Redis is kept; may be shared by several clusters. */

@@ -14,7 +14,7 @@ export interface Account {
 }
 
 /** A store's server as a child of this process. */
-export interface StoreProcess {
+export interface ChildProcess {
   /** Undefined when the program could not be started. */
   readonly pid: number | undefined
   /** Resolves when the process and all that write to its output have ended, for whatever reason. Never rejects. */
@@ -30,7 +30,7 @@ export interface StoreProcess {
 /** A signal and how long to wait for its effect, in milliseconds, before the next one. */
 export type StopStep = readonly [signal: NodeJS.Signals, waitMs: number]
 
-export interface StoreProcessOptions {
+export interface ChildOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly account?: Account | undefined
   /** What the child gets when this process ends without stopping it, where the system can do that (Linux). */
@@ -43,7 +43,7 @@ export interface StoreProcessOptions {
 const keptLines = 20
 
 /** Starts a store's server in a process group of its own, so that a terminal's Ctrl-C cannot reach it before the ordered stop. */
-export function startStoreProcess(program: string, args: string[], options: StoreProcessOptions): StoreProcess {
+export function startChild(program: string, args: string[], options: ChildOptions): ChildProcess {
   const launch = launcher(program, args, options)
   const child = spawn(launch.program, launch.args, {
     ...launch.account,
@@ -85,7 +85,7 @@ export function startStoreProcess(program: string, args: string[], options: Stor
 }
 
 /** Sends each signal in turn until the child has ended. Fails when it outlives them all. */
-export async function stopStoreProcess(child: StoreProcess, steps: readonly StopStep[]): Promise<void> {
+export async function stopChild(child: ChildProcess, steps: readonly StopStep[]): Promise<void> {
   for (const [signal, waitMs] of steps) {
     if (child.hasExited()) return
     child.kill(signal)
@@ -111,7 +111,7 @@ export async function endLeftover(leftover: ProcessRef, steps: readonly StopStep
   )
 }
 
-function launcher(program: string, args: string[], { account, parentDeathSignal }: StoreProcessOptions) {
+function launcher(program: string, args: string[], { account, parentDeathSignal }: ChildOptions) {
   for (const options of setprivOptions(account, parentDeathSignal)) {
     // A probe and not a look at its version: busybox has a setpriv without these options, a container may forbid some.
     const probe = spawnSync('setpriv', [...options, 'true'], { env: { PATH: systemPath }, stdio: 'ignore' })

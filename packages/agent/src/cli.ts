@@ -1,0 +1,68 @@
+import { systemClock, createLineLog, VERSION } from '@muster/runtime'
+import yargs from 'yargs'
+import { EXIT, exitStatusOf, explain, UsageError } from './exit-status.ts'
+import { parseStartFlags } from './options.ts'
+
+/** Where the program reads and writes. */
+export interface Io {
+  stdout: (text: string) => void
+  stderr: (text: string) => void
+  env: NodeJS.ProcessEnv
+  /** Aborts when the program should end. */
+  signal: AbortSignal
+}
+
+const EXIT_HELP = `Exit status: 0 stopped, 1 failed, 2 bad usage, 3 refused by the cluster, 4 the server is not to be trusted,
+5 not reachable within --join-timeout.`
+
+/** Runs `muster` with these arguments. @returns the exit status */
+export async function main(argv: readonly string[], io: Io): Promise<number> {
+  let status: number = EXIT.ok
+  const parser = yargs([...argv])
+    .scriptName('muster')
+    .version(VERSION)
+    .strict()
+    .exitProcess(false)
+    .demandCommand(1, 'Say what to do: muster start')
+    .recommendCommands()
+    .epilog(EXIT_HELP)
+    .command(
+      'start',
+      'Join the cluster if need be, then stay on its roll until stopped',
+      (command) =>
+        command
+          .option('roles', { type: 'string', describe: 'What this node is: node, proxy, app, db, kube, ... [default: node]' })
+          .option('token', { type: 'string', describe: 'The join token, or the path of a file that holds it' })
+          .option('ca-pin', { type: 'string', array: true, describe: 'sha256:... of the cluster; may be repeated, one match is enough' })
+          .option('auth-server', { type: 'string', describe: 'HOST:PORT of the cluster' })
+          .option('data-dir', { type: 'string', describe: 'Where the identity is kept' })
+          .option('nodename', { type: 'string', describe: 'Name on the roll [default: this host name]' })
+          .option('labels', { type: 'string', describe: 'k=v,k=v' })
+          .option('advertise-ip', { type: 'string', describe: 'Where others reach this node' })
+          .option('join-timeout', { type: 'string', default: '30s', describe: 'How long to try to join' })
+          .option('insecure-skip-ca-pin', { type: 'boolean', describe: 'Trust whoever answers. For experiments only' })
+          .example('muster start --roles=node --token=/run/token --ca-pin=sha256:... --auth-server=10.0.0.1:3025', 'join and stay')
+          .example('muster start', 'come back after a restart; no token is needed'),
+      async (flags) => {
+        const options = parseStartFlags(flags, io.env)
+        // Loaded late, so that --help and usage errors come at once.
+        const { start } = await import('./start.ts')
+        const log = createLineLog(io.stderr)
+        await start(options, { clock: systemClock, log, say: (line) => io.stdout(`${line}\n`), signal: io.signal })
+      },
+    )
+    .fail((message, error) => {
+      throw error ?? new UsageError(message)
+    })
+  try {
+    await parser.parseAsync(argv, {}, (_error, _argv, output) => {
+      if (output !== '') io.stdout(`${output}\n`)
+    })
+  } catch (error) {
+    if (io.signal.aborted) return EXIT.ok
+    status = exitStatusOf(error)
+    io.stderr(`muster: ${explain(error)}\n`)
+    if (status === EXIT.usage) io.stderr(`'muster start --help' lists the flags.\n`)
+  }
+  return status
+}

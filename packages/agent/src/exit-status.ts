@@ -1,0 +1,45 @@
+import { AppError, isTransient } from '@muster/domain'
+
+/** How `muster` says to scripts and init systems why it ended. */
+export const EXIT = { ok: 0, failed: 1, usage: 2, refused: 3, notTrusted: 4, unreachable: 5 } as const
+
+/** Bad flags or configuration; the message says which and what to do. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError'
+}
+
+/** The server is not the one that the pin names. */
+export class NotTrustedError extends Error {
+  override readonly name = 'NotTrustedError'
+}
+
+/** The exit status for whatever ended the program. */
+export function exitStatusOf(error: unknown): number {
+  if (error instanceof UsageError) return EXIT.usage
+  if (error instanceof NotTrustedError) return EXIT.notTrusted
+  if (error instanceof AppError && error.kind === 'internal') return EXIT.failed
+  if (error instanceof AppError) return isTransient(error) ? EXIT.unreachable : EXIT.refused
+  return EXIT.failed
+}
+
+const NEW_TOKEN = "ask an operator for a new token: 'musterctl tokens add'"
+
+const NEXT_STEP: Record<string, string> = {
+  TOKEN_UNKNOWN: `check that the token was copied whole and is for this cluster, or ${NEW_TOKEN}`,
+  TOKEN_EXPIRED: NEW_TOKEN,
+  TOKEN_REVOKED: NEW_TOKEN,
+  TOKEN_USED_UP: NEW_TOKEN,
+  ROLE_NOT_ALLOWED: `start with --roles that the token admits, or ${NEW_TOKEN} --type=...`,
+  KEY_NOT_ALLOWED: 'remove key.pem from the data directory, so that a new key is made',
+  CERTIFICATE_EXPIRED: 'join again: start with --token, --ca-pin and --auth-server',
+  NO_IDENTITY: 'join again: start with --token, --ca-pin and --auth-server',
+}
+
+/** What went wrong and what to do next, in one line. */
+export function explain(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  if (!(error instanceof AppError)) return error.message
+  const next = NEXT_STEP[error.reason ?? ''] ?? (isTransient(error) ? 'check --auth-server and that the cluster is up' : undefined)
+  const reason = error.reason === undefined ? '' : ` (${error.reason})`
+  return `${error.message}${reason}${next === undefined ? '' : `; ${next}`}`
+}

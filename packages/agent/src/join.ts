@@ -1,0 +1,83 @@
+import { registration } from '@muster/contracts'
+import { isTransient } from '@muster/domain'
+import { createCsr } from '@muster/pki'
+import { connect, fetchPinnedRoot, isTrustFailure, TlsIdentity } from '@muster/rpc'
+import { retry, VERSION, type Clock, type LineLog } from '@muster/runtime'
+import { NotTrustedError, UsageError } from './exit-status.ts'
+import { keepGrant, loadOrMakeKey, type NodeIdentity } from './node-identity.ts'
+import type { StartOptions } from './options.ts'
+
+/** What a join cannot do without. */
+export interface JoinOptions extends StartOptions {
+  token: string
+  authServer: string
+}
+
+/** Checks that all is there for a first start. @throws UsageError that lists every flag that is missing */
+export function requireJoinOptions(options: StartOptions): JoinOptions {
+  const { token, authServer, caPins, skipCaPin } = options
+  const missing = [
+    ...(token === undefined ? ['--token'] : []),
+    ...(authServer === undefined ? ['--auth-server'] : []),
+    ...(caPins.length === 0 && !skipCaPin ? ['--ca-pin'] : []),
+  ]
+  if (missing.length > 0 || token === undefined || authServer === undefined) {
+    throw new UsageError(
+      `${options.dataDir} holds no identity yet, so this node must join, which needs ${missing.join(', ')}.\n` +
+        `'musterctl tokens add --type=node' prints the whole command.`,
+    )
+  }
+  return { ...options, token, authServer }
+}
+
+/**
+ * Joins the cluster: checks the pin on a connection that carries nothing, then sends the token over one that trusts only
+ * the pinned root, then keeps what it is given. Tries again for as long as --join-timeout allows, always with the same
+ * key, so that a lost reply costs nothing.
+ * @throws NotTrustedError, AppError with the server's reason, or the last transient AppError when time is up
+ */
+export async function join(
+  options: JoinOptions,
+  { clock, log, signal }: { clock: Clock; log: LineLog; signal: AbortSignal },
+): Promise<NodeIdentity> {
+  const { dataDir, token, authServer, caPins, skipCaPin, hostname } = options
+  const privateKey = await loadOrMakeKey(dataDir)
+  const roles = options.roles ?? ['node' as const]
+  if (skipCaPin) {
+    log.warn({}, `the CA pin is not checked: whoever answers at ${authServer} gets the token, and this node will trust them`)
+  }
+  const request: registration.RegisterRequest = {
+    token,
+    csrDer: createCsr({ privateKey, commonName: 'joining' }),
+    hostname,
+    roles,
+    advertisedAddress: options.advertisedAddress,
+    labels: options.labels,
+    version: VERSION,
+  }
+  const attempt = async (): Promise<NodeIdentity> => {
+    const pins = skipCaPin ? undefined : caPins
+    const rootPem = await fetchPinnedRoot({ address: authServer, pins, signal })
+    const newcomer = new TlsIdentity({ hostRootsPem: rootPem, userRootsPem: '' })
+    const connection = connect({ addresses: [authServer], identity: newcomer, service: 'registration-service' })
+    try {
+      const reply = await connection.client(registration.RegistrationServiceService).register(request, { signal })
+      return await keepGrant(dataDir, reply, { nodeId: reply.nodeId, roles, authServer }, rootPem)
+    } finally {
+      connection.close()
+    }
+  }
+  try {
+    return await retry(attempt, {
+      clock,
+      signal,
+      isTransient: (error) => isTransient(error) && !isTrustFailure(error),
+      giveUpAfterMs: options.joinTimeoutMs,
+      maxDelayMs: 5_000,
+      onRetry: (error) => log.warn({ err: error }, 'could not join yet; trying again'),
+    })
+  } catch (error) {
+    if (isTrustFailure(error)) throw new NotTrustedError((error as Error).message, { cause: error })
+    throw error
+  }
+}

@@ -1,0 +1,83 @@
+import type { ca } from '@muster/contracts'
+import { formatSpiffeId, type NodeRole } from '@muster/domain'
+import { chainPem, dersFromPem, generateKey, parseIdentity, privateKeyFromPem, privateKeyPem, publicKeyDer, verifyChain } from '@muster/pki'
+import type { Renewed, TlsMaterial } from '@muster/rpc'
+import { readIdentity, readKey, writeIdentity, writeKey, type IdentityFolder } from '@muster/runtime'
+import type { KeyObject } from 'node:crypto'
+import { NotTrustedError } from './exit-status.ts'
+
+/** What a node's data directory says besides key and certificates. */
+export interface NodeProfile {
+  nodeId: string
+  clusterName: string
+  roles: NodeRole[]
+  authServer: string
+  trustBundleVersion: number
+}
+
+export type NodeIdentity = IdentityFolder<NodeProfile>
+
+/** What the server hands out at join and at renewal. */
+export interface Grant {
+  certificate: ca.IssuedCertificate | undefined
+  trustBundle: ca.TrustBundle | undefined
+}
+
+/** The node's private key; made and kept before it is first used, so that a crash while joining retries with the same key. */
+export async function loadOrMakeKey(dataDir: string): Promise<KeyObject> {
+  const kept = await readKey(dataDir)
+  if (kept !== undefined) return privateKeyFromPem(kept)
+  const key = generateKey()
+  await writeKey(dataDir, privateKeyPem(key))
+  return key
+}
+
+/** The identity that an earlier run has left, or undefined. */
+export function loadIdentity(dataDir: string): Promise<NodeIdentity | undefined> {
+  return readIdentity<NodeProfile>(dataDir)
+}
+
+/**
+ * Checks that a grant is what this node asked for - its own key, its own name, a chain that ends at a root it trusts -
+ * and keeps it, before anything acts on it.
+ * @throws NotTrustedError if it is not
+ */
+export async function keepGrant(
+  dataDir: string,
+  grant: Grant,
+  profile: Omit<NodeProfile, 'clusterName' | 'trustBundleVersion'>,
+  trustedRootsPem: string,
+): Promise<NodeIdentity> {
+  const { certificate, trustBundle } = grant
+  const keyPem = await readKey(dataDir)
+  const [leafDer, ...intermediatesDer] = certificate?.chainDer ?? []
+  if (leafDer === undefined || trustBundle === undefined || keyPem === undefined) {
+    throw new NotTrustedError('the server answered without a certificate')
+  }
+  const leaf = parseIdentity(leafDer)
+  const expected = formatSpiffeId({ clusterName: trustBundle.clusterName, kind: 'node', name: profile.nodeId })
+  const isOurs = leaf.spiffeId === expected && leaf.publicKeyDer.equals(publicKeyDer(privateKeyFromPem(keyPem)))
+  // Yesterday's roots or today's: a renewal may be the first to bring a new root.
+  const rootsDer = [...dersFromPem(trustedRootsPem), ...trustBundle.hostRootsDer]
+  if (!isOurs || !verifyChain({ leafDer, intermediatesDer, rootsDer })) {
+    throw new NotTrustedError('the server answered with a certificate that is not ours')
+  }
+  const identity = {
+    chainPem: chainPem(certificate!.chainDer),
+    bundlePem: chainPem(trustBundle.hostRootsDer),
+    profile: { ...profile, clusterName: trustBundle.clusterName, trustBundleVersion: trustBundle.version },
+  }
+  await writeIdentity(dataDir, identity)
+  return { ...identity, keyPem }
+}
+
+/** The identity as TLS wants it. */
+export function tlsMaterial({ keyPem, chainPem: pem, bundlePem }: NodeIdentity): TlsMaterial {
+  return { own: { keyPem, chainPem: pem }, hostRootsPem: bundlePem, userRootsPem: '' }
+}
+
+/** How long the node's certificate lives. */
+export function lifeOf(identity: NodeIdentity): Renewed {
+  const { notBefore, notAfter } = parseIdentity(dersFromPem(identity.chainPem)[0]!)
+  return { issuedAt: notBefore, expiresAt: notAfter }
+}

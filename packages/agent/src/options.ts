@@ -1,0 +1,94 @@
+import { existsSync, readFileSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import {
+  messageOf,
+  parseAdvertisedAddress,
+  parseCaPin,
+  parseDuration,
+  parseHostname,
+  parseLabelList,
+  parseNodeRoles,
+  parseServerAddress,
+  type Labels,
+  type NodeRole,
+} from '@muster/domain'
+import { UsageError } from './exit-status.ts'
+
+/** The flags of `muster start` as typed. */
+export interface StartFlags {
+  roles?: string | undefined
+  token?: string | undefined
+  caPin?: string[] | undefined
+  authServer?: string | undefined
+  dataDir?: string | undefined
+  nodename?: string | undefined
+  labels?: string | undefined
+  advertiseIp?: string | undefined
+  joinTimeout?: string | undefined
+  insecureSkipCaPin?: boolean | undefined
+}
+
+/** What `muster start` was told, checked. What only a first start needs is undefined when not given. */
+export interface StartOptions {
+  dataDir: string
+  hostname: string
+  labels: Labels
+  advertisedAddress: string
+  joinTimeoutMs: number
+  roles: NodeRole[] | undefined
+  token: string | undefined
+  caPins: string[]
+  skipCaPin: boolean
+  authServer: string | undefined
+}
+
+const DEFAULT_PORT = 3025
+
+/** Checks all flags; the environment fills in what is left out. @throws UsageError that lists every problem */
+export function parseStartFlags(flags: StartFlags, env: NodeJS.ProcessEnv): StartOptions {
+  const problems: string[] = []
+  const parse = <T>(read: () => T): T | undefined => {
+    try {
+      return read()
+    } catch (error) {
+      problems.push(messageOf(error))
+      return undefined
+    }
+  }
+  const authServer = flags.authServer ?? env.MUSTER_AUTH_SERVER
+  const token = flags.token ?? env.MUSTER_TOKEN
+  const pins = flags.caPin ?? env.MUSTER_CA_PIN?.split(',') ?? []
+  const options = {
+    dataDir: path.resolve(flags.dataDir ?? env.MUSTER_DATA_DIR ?? defaultDataDir(env)),
+    hostname: parse(() => parseHostname(flags.nodename ?? os.hostname(), '--nodename')) ?? '',
+    labels: parse(() => parseLabelList(flags.labels ?? '', '--labels')) ?? {},
+    advertisedAddress: parse(() => parseAdvertisedAddress(flags.advertiseIp ?? '', '--advertise-ip')) ?? '',
+    joinTimeoutMs: (parse(() => parseDuration(flags.joinTimeout ?? '30s', '--join-timeout')) ?? 0) * 1000,
+    roles: flags.roles === undefined ? undefined : parse(() => parseNodeRoles(flags.roles!.split(','), '--roles')),
+    token: token === undefined ? undefined : parse(() => valueOrFile(token)),
+    caPins: pins.flatMap((list) => list.split(',')).flatMap((pin) => parse(() => parseCaPin(pin, '--ca-pin')) ?? []),
+    skipCaPin: flags.insecureSkipCaPin ?? false,
+    authServer:
+      authServer === undefined ? undefined : parse(() => parseServerAddress(authServer, '--auth-server', DEFAULT_PORT)),
+  }
+  if (options.skipCaPin && options.caPins.length > 0) problems.push('--insecure-skip-ca-pin contradicts --ca-pin')
+  if (problems.length > 0) throw new UsageError(problems.join('\n'))
+  return options
+}
+
+/** A token is given by value or as the path of a file that holds it, which keeps it off the command line. */
+function valueOrFile(text: string): string {
+  if (existsSync(text)) {
+    const token = readFileSync(text, 'utf8').trim()
+    if (token === '') throw new Error(`--token: the file ${text} is empty`)
+    return token
+  }
+  if (/^[./~]/.test(text)) throw new Error(`--token: there is no file ${text}`)
+  return text
+}
+
+function defaultDataDir(env: NodeJS.ProcessEnv): string {
+  if (process.getuid?.() === 0) return '/var/lib/muster'
+  return path.join(env.XDG_DATA_HOME ?? path.join(os.homedir(), '.local', 'share'), 'muster')
+}

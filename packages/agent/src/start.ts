@@ -1,0 +1,93 @@
+import { mkdir } from 'node:fs/promises'
+import { AppError } from '@muster/domain'
+import { connect, TlsIdentity } from '@muster/rpc'
+import { runTasks, type Clock, type LineLog } from '@muster/runtime'
+import { UsageError } from './exit-status.ts'
+import { beat } from './heartbeat.ts'
+import { join, requireJoinOptions } from './join.ts'
+import { lifeOf, loadIdentity, tlsMaterial, type NodeIdentity } from './node-identity.ts'
+import type { StartOptions } from './options.ts'
+import { renew } from './renew.ts'
+
+export interface StartDeps {
+  clock: Clock
+  log: LineLog
+  /** Says something to whoever started the agent. */
+  say: (line: string) => void
+  signal: AbortSignal
+}
+
+/**
+ * Runs the agent: joins if this data directory has no identity yet, then beats and renews until the signal aborts.
+ * Refusals end it; everything that may pass is waited out.
+ */
+export async function start(options: StartOptions, deps: StartDeps): Promise<void> {
+  const { clock, log, say, signal } = deps
+  await mkdir(options.dataDir, { recursive: true, mode: 0o700 }).catch((error: Error) => {
+    throw new UsageError(`--data-dir: ${error.message}`)
+  })
+  let identity = await loadIdentity(options.dataDir)
+  if (identity === undefined || isExpired(identity, options, clock)) {
+    identity = await join(requireJoinOptions(options), deps)
+    say(`Joined ${identity.profile.clusterName} as node ${identity.profile.nodeId} (${identity.profile.roles.join(', ')}).`)
+  } else {
+    say(`Back in ${identity.profile.clusterName} as node ${identity.profile.nodeId}; no token was needed.`)
+  }
+
+  const { clusterName, authServer } = identity.profile
+  const tls = new TlsIdentity(tlsMaterial(identity))
+  const addresses = [options.authServer ?? authServer]
+  const connection = connect({ addresses, identity: tls, service: 'registration-service', clusterName })
+  let knownBundle = identity.profile.trustBundleVersion
+  let urgent = false
+  const first = identity
+  try {
+    await runTasks(
+      [
+        (group) =>
+          beat(
+            {
+              connection,
+              options,
+              clock,
+              log,
+              onAnswer: ({ trustBundleVersion, renewNow }) => {
+                urgent = renewNow || trustBundleVersion !== knownBundle
+              },
+            },
+            group,
+          ),
+        (group) =>
+          renew(
+            {
+              dataDir: options.dataDir,
+              identity: first,
+              tls,
+              connection,
+              clock,
+              log,
+              isUrgent: () => urgent,
+              onRenewed: ({ profile }) => {
+                knownBundle = profile.trustBundleVersion
+                urgent = false
+              },
+            },
+            group,
+          ),
+      ],
+      signal,
+    )
+  } finally {
+    connection.close()
+  }
+}
+
+/** An identity whose certificate has ended is of no use: with a token the node joins anew, without one this is the end. */
+function isExpired(identity: NodeIdentity, options: StartOptions, clock: Clock): boolean {
+  const { expiresAt } = lifeOf(identity)
+  if (expiresAt > clock.now()) return false
+  if (options.token !== undefined) return true
+  throw new AppError('unauthenticated', `this node's certificate ended at ${expiresAt.toISOString()}`, {
+    reason: 'CERTIFICATE_EXPIRED',
+  })
+}

@@ -1,0 +1,46 @@
+import path from 'node:path'
+import type { Postgres } from '@muster/embedded-stores'
+import { writeFileAtomic } from '@muster/runtime'
+import pg from 'pg'
+import { ensureSecret, SCHEMAS } from './secrets.ts'
+
+export type ServiceProgram = keyof typeof SCHEMAS
+
+/** For each service the file that holds its connection string. */
+export type DatabaseUrlFiles = Record<ServiceProgram, string>
+
+/**
+ * Sees to one database with a login role per service, each of which may make and own its schema and nothing else.
+ * Passwords are kept; the files are written anew at each start, since the port changes.
+ */
+export async function prepareDatabase(
+  postgres: Pick<Postgres, 'url'>,
+  folder: string,
+  database = 'muster',
+): Promise<DatabaseUrlFiles> {
+  const admin = new pg.Client({ connectionString: postgres.url() })
+  await admin.connect()
+  try {
+    const { rowCount } = await admin.query('select 1 from pg_database where datname = $1', [database])
+    if (rowCount === 0) await admin.query(`create database ${pg.escapeIdentifier(database)}`)
+    await admin.query(`revoke all on database ${pg.escapeIdentifier(database)} from public`)
+    const files: Partial<DatabaseUrlFiles> = {}
+    for (const service of Object.keys(SCHEMAS) as ServiceProgram[]) {
+      const user = `${database}_${SCHEMAS[service]}`
+      const password = await ensureSecret(path.join(folder, `${user}-password`))
+      await ensureRole(admin, user, password)
+      await admin.query(`grant connect, create on database ${pg.escapeIdentifier(database)} to ${pg.escapeIdentifier(user)}`)
+      files[service] = path.join(folder, `${user}-database-url`)
+      await writeFileAtomic(files[service], `${postgres.url({ database, user, password })}\n`)
+    }
+    return files as DatabaseUrlFiles
+  } finally {
+    await admin.end()
+  }
+}
+
+async function ensureRole(admin: pg.Client, user: string, password: string): Promise<void> {
+  const { rowCount } = await admin.query('select 1 from pg_roles where rolname = $1', [user])
+  const verb = rowCount === 0 ? 'create' : 'alter'
+  await admin.query(`${verb} role ${pg.escapeIdentifier(user)} login password ${pg.escapeLiteral(password)}`)
+}

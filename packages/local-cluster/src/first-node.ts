@@ -1,0 +1,87 @@
+import { mkdir, rm } from 'node:fs/promises'
+import path from 'node:path'
+import { main as musterctl } from '@muster/admin-cli'
+import { startChild, stopChild, until, type ChildProcess, type StopStep } from '@muster/embedded-stores'
+import { readIdentity, writeFileAtomic, type OperatorProfile } from '@muster/runtime'
+import { createWriteStream } from 'node:fs'
+import { programFile } from './service-process.ts'
+
+export interface FirstNodeOptions {
+  dataDir: string
+  operatorDir: string
+  profile: OperatorProfile
+  /** Where the node finds registration-service. */
+  authServer: string
+}
+
+const START_LIMIT_MS = 60_000
+const STOP_STEPS: readonly StopStep[] = [
+  ['SIGTERM', 5_000],
+  ['SIGKILL', 5_000],
+]
+
+export interface FirstNode {
+  process: ChildProcess
+  /** What the agent said when it came online, with its node id. */
+  greeting: string
+  stop(): Promise<void>
+}
+
+/** Runs an agent on this machine as a person would: with a token the first time, without one ever after. */
+export async function startFirstNode(options: FirstNodeOptions): Promise<FirstNode> {
+  const { dataDir, operatorDir, profile, authServer } = options
+  const nodeDir = path.join(dataDir, 'node')
+  await mkdir(nodeDir, { recursive: true, mode: 0o700 })
+  const tokenFile = path.join(nodeDir, 'join-token')
+  const isNew = (await readIdentity(nodeDir)) === undefined
+  if (isNew) await writeFileAtomic(tokenFile, await makeToken(operatorDir))
+
+  const log = createWriteStream(path.join(dataDir, 'logs', 'node.log'), { flags: 'a', mode: 0o600 })
+  let greeting: string | undefined
+  let online = false
+  const args = [
+    programFile('muster', 'agent'),
+    'start',
+    '--roles=node',
+    `--data-dir=${nodeDir}`,
+    `--auth-server=${authServer}`,
+    ...profile.caPins.map((pin) => `--ca-pin=${pin}`),
+    ...(isNew ? [`--token=${tokenFile}`] : []),
+  ]
+  const child = startChild(process.execPath, args, {
+    parentDeathSignal: 'TERM',
+    log: (line) => {
+      log.write(`${line}\n`)
+      if (/^(Joined|Back in) /.test(line)) greeting ??= line
+      if (line.endsWith(' info online')) online = true
+    },
+  })
+  void child.exited.then(() => log.end())
+  await until(() => child.hasExited() || online, { limitMs: START_LIMIT_MS })
+  await rm(tokenFile, { force: true })
+  const stop = () => stopChild(child, STOP_STEPS)
+  if (!online || greeting === undefined) {
+    await stop()
+    throw new Error(
+      `The first node did not come online. If its output below says that it must join anew, delete ${nodeDir} and start again.\n` +
+        child.lastLines(),
+    )
+  }
+  return { process: child, greeting, stop }
+}
+
+async function makeToken(operatorDir: string): Promise<string> {
+  let output = ''
+  let errors = ''
+  const status = await musterctl(
+    ['tokens', 'add', '--type=node', '--ttl=5m', '--max-uses=1', '--description=first node', '--format=text', '--identity', operatorDir],
+    {
+      stdout: { write: (text: string) => ((output += text), true), isTTY: false },
+      stderr: { write: (text: string) => ((errors += text), true), isTTY: false },
+      env: {},
+      cwd: operatorDir,
+    },
+  )
+  if (status !== 0) throw new Error(`no token could be made for the first node: ${errors.trim()}`)
+  return output.trim()
+}

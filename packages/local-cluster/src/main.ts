@@ -1,0 +1,99 @@
+import { mkdir } from 'node:fs/promises'
+import os from 'node:os'
+import { isDnsName, messageOf } from '@muster/domain'
+import { defaultCacheDir, startPostgres, startRedis } from '@muster/embedded-stores'
+import { Lifecycle } from '@muster/runtime'
+import { isPortFree, preferPort, reachableHost } from './addresses.ts'
+import { startControlPlane } from './control-plane.ts'
+import { startFirstNode } from './first-node.ts'
+import { parseOptions, USAGE, usageError, type LocalClusterOptions } from './options.ts'
+import { progressSteps } from './progress.ts'
+import { readyText } from './ready-text.ts'
+import { keepRunning } from './keep-running.ts'
+
+const step = progressSteps(process.stdout)
+const life = new Lifecycle()
+
+/** Starts everything in order; what has started, `life` stops in reverse. */
+async function start({ dataDir, port, clusterName, withNode }: LocalClusterOptions): Promise<void> {
+  if (port !== 0 && !(await isPortFree(port, '0.0.0.0'))) {
+    throw new Error(`port ${port} is in use. Stop what listens there, or choose another: npm start -- --port ${port + 10}`)
+  }
+  await mkdir(dataDir, { recursive: true, mode: 0o700 })
+  const postgres = await step('Postgres', () => startPostgres({ dataDir: `${dataDir}/postgres` }))
+  life.own('Postgres', postgres, (p) => step('stop Postgres', () => p.stop()))
+  const redisOptions = {
+    dataDir: `${dataDir}/redis`,
+    cacheDir: defaultCacheDir(process.env),
+    env: process.env,
+    onProgress: (text: string) => process.stdout.write(`  ${text}\n`),
+  }
+  const redis = await step('Redis', () => startRedis(redisOptions))
+  life.own('Redis', redis, (r) => step('stop Redis', () => r.stop()))
+
+  const hostname = os.hostname().toLowerCase()
+  const controlPlane = await startControlPlane(
+    {
+      dataDir,
+      clusterName,
+      postgres,
+      redis,
+      listen: {
+        // The well-known ports for the cluster on the well-known port; another cluster beside it takes free ones.
+        'ca-service': [port === 3025 ? await preferPort('127.0.0.1', 3027) : '127.0.0.1:0'],
+        'token-service': [port === 3025 ? await preferPort('127.0.0.1', 3026) : '127.0.0.1:0'],
+        'registration-service': [`0.0.0.0:${port}`],
+      },
+      publicAddress: (bound) => `${reachableHost()}:${bound}`,
+      dnsNames: ['localhost', ...(isDnsName(hostname) && hostname !== 'localhost' ? [hostname] : [])],
+      step,
+    },
+    life,
+  )
+  const authServer = controlPlane.profile.addresses.registration
+  let greeting: string | undefined
+  if (withNode) {
+    const node = await step('first node', () =>
+      startFirstNode({ dataDir, operatorDir: controlPlane.operatorDir, profile: controlPlane.profile, authServer }),
+    )
+    life.own('first node', node, (n) => step('stop first node', () => n.stop()))
+    greeting = node.greeting
+  }
+  keepRunning({ controlPlane, postgres, redis, life, say })
+  say(readyText({ profile: controlPlane.profile, services: controlPlane.services, dataDir, greeting }))
+}
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`)
+}
+
+let signals = 0
+let stopping = false
+function stop(status: number): void {
+  stopping = true
+  void life.close().finally(() => process.exit(status))
+}
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    signals += 1
+    if (signals > 1) process.exit(130)
+    say('\nStopping.')
+    stop(0)
+  })
+}
+
+let options: LocalClusterOptions | undefined
+try {
+  options = parseOptions(process.argv.slice(2), process.cwd())
+  if (options === undefined) process.stdout.write(USAGE)
+} catch (error) {
+  process.stderr.write(usageError(error))
+  process.exitCode = 2
+}
+if (options !== undefined) {
+  start(options).catch((error: unknown) => {
+    if (stopping) return
+    process.stderr.write(`\nnpm start: ${messageOf(error)}\n`)
+    stop(1)
+  })
+}

@@ -1,0 +1,41 @@
+import { run } from '@muster/embedded-stores'
+import { readIdentity, writeIdentity, type OperatorProfile } from '@muster/runtime'
+import type { ServiceEnvOptions } from './service-env.ts'
+import { programFile } from './service-process.ts'
+
+const ISSUE_LIMIT_MS = 30_000
+
+/**
+ * Makes or renews the operator identity of a local cluster by `ca-service issue-admin`. The key in the folder is kept.
+ * @returns what it says of the cluster, the CA pins among it
+ */
+export async function issueOperator(folder: string, options: ServiceEnvOptions): Promise<OperatorProfile> {
+  const env = {
+    MUSTER_CLUSTER_NAME: options.clusterName,
+    MUSTER_DATABASE_URL_FILE: options.databaseUrlFiles['ca-service'],
+    MUSTER_KEY_ENCRYPTION_KEY_FILE: options.secrets.keyEncryptionKey,
+  }
+  const args = [programFile('ca-service'), 'issue-admin', '--name', 'operator', '--roles', 'admin', '--out', folder]
+  const before = await readIdentity<OperatorProfile>(folder)
+  await run(process.execPath, args, { env, timeoutMs: ISSUE_LIMIT_MS })
+  const profile = await readProfile(folder)
+  return before === undefined ? profile : setAddresses(folder, before.profile)
+}
+
+/** Notes in the operator's profile where the cluster is reached now. */
+export async function setAddresses(
+  folder: string,
+  { addresses, publicAddress }: Pick<OperatorProfile, 'addresses' | 'publicAddress'>,
+): Promise<OperatorProfile> {
+  const identity = await readIdentity<OperatorProfile>(folder)
+  if (identity === undefined) throw new Error(`${folder} holds no operator identity`)
+  const profile = { ...identity.profile, addresses, publicAddress }
+  await writeIdentity(folder, { ...identity, profile })
+  return profile
+}
+
+async function readProfile(folder: string): Promise<OperatorProfile> {
+  const identity = await readIdentity<OperatorProfile>(folder)
+  if (identity === undefined) throw new Error(`${folder} holds no operator identity`)
+  return identity.profile
+}

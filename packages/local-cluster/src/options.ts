@@ -1,0 +1,49 @@
+import path from 'node:path'
+import { parseArgs } from 'node:util'
+import { messageOf, parseClusterName } from '@muster/domain'
+
+export interface LocalClusterOptions {
+  dataDir: string
+  /** 0 takes a free one. */
+  port: number
+  clusterName: string
+  withNode: boolean
+}
+
+export const USAGE = `Usage: npm start -- [options]
+
+  --data-dir DIR      where everything is kept [default: .muster]
+  --port N            port of registration-service, 0 for a free one [default: 3025]
+  --cluster-name N    name and SPIFFE trust domain, fixed at the first start [default: muster.internal]
+  --no-node           do not join this machine as a first node
+  --help              this text
+`
+
+/** Reads the arguments of `npm start --`. Undefined asks for the usage. @throws Error that names the bad one */
+export function parseOptions(argv: string[], cwd: string): LocalClusterOptions | undefined {
+  const { values } = parseArgs({
+    args: argv,
+    options: {
+      'data-dir': { type: 'string', default: '.muster' },
+      port: { type: 'string', default: '3025' },
+      'cluster-name': { type: 'string', default: 'muster.internal' },
+      'no-node': { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  })
+  if (values.help) return undefined
+  if (!/^\d{1,5}$/.test(values.port) || Number(values.port) > 65535) {
+    throw new Error(`--port: ${JSON.stringify(values.port)} is not a number between 0 and 65535`)
+  }
+  return {
+    dataDir: path.resolve(cwd, values['data-dir']),
+    port: Number(values.port),
+    clusterName: parseClusterName(values['cluster-name'], '--cluster-name'),
+    withNode: !values['no-node'],
+  }
+}
+
+/** The text for arguments that cannot be read. */
+export function usageError(error: unknown): string {
+  return `npm start: ${messageOf(error)}\n\n${USAGE}`
+}

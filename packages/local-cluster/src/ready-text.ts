@@ -1,0 +1,41 @@
+import type { OperatorProfile } from '@muster/runtime'
+import path from 'node:path'
+import type { ControlPlane } from './control-plane.ts'
+
+export interface ReadyFacts {
+  profile: OperatorProfile
+  services: ControlPlane['services']
+  dataDir: string
+  /** What the first node said; undefined without one. */
+  greeting: string | undefined
+}
+
+/** What a person needs to know once the cluster is up. Its last line is what scripts wait for. */
+export function readyText({ profile, services, dataDir, greeting }: ReadyFacts): string {
+  const operatorDir = path.join(dataDir, 'operator')
+  // musterctl finds .muster/ below the current folder by itself; for any other it must be told.
+  const identity = path.basename(dataDir) === '.muster' ? '' : ` --identity ${operatorDir}`
+  const rows = [
+    ['Cluster', profile.clusterName],
+    ...profile.caPins.map((pin) => ['CA pin', pin]),
+    ['registration-service', profile.publicAddress],
+    ['token-service', profile.addresses.token],
+    ['ca-service', profile.addresses.ca],
+    ...Object.entries(services).map(([name, replicas]) => [`  ${name} metrics`, `http://${replicas[0]!.diagnosticsAddress}/metrics`]),
+    ['Data', dataDir],
+    ...(greeting === undefined ? [] : [['First node', greeting]]),
+  ] as [string, string][]
+  const width = Math.max(...rows.map(([label]) => label.length)) + 2
+  return [
+    '',
+    ...rows.map(([label, value]) => label.padEnd(width) + value),
+    '',
+    'Add a node: make a token here, and paste the command it prints on the new machine.',
+    `  npx musterctl tokens add --type=node --ttl=5m${identity}`,
+    'See who is in:',
+    `  npx musterctl nodes ls${identity}`,
+    'Ctrl-C stops everything.',
+    '',
+    'Muster is ready.',
+  ].join('\n')
+}

@@ -1,0 +1,47 @@
+import type { DatabaseUrlFiles, ServiceProgram } from './databases.ts'
+import type { SecretFiles } from './secrets.ts'
+
+export interface ServiceEnvOptions {
+  clusterName: string
+  secrets: SecretFiles
+  databaseUrlFiles: DatabaseUrlFiles
+  redisUrlFile: string
+  dnsNames: readonly string[]
+}
+
+/** Where the services of the control plane find each other. */
+export interface Peers {
+  ca: readonly string[]
+  caPins: readonly string[]
+  token: readonly string[]
+}
+
+/** The environment of a service: see its README for each variable. */
+export function serviceEnv(
+  program: ServiceProgram,
+  listenAddress: string,
+  { clusterName, secrets, databaseUrlFiles, redisUrlFile, dnsNames }: ServiceEnvOptions,
+  peers: Peers,
+): Record<string, string> {
+  const common = {
+    MUSTER_LISTEN_ADDR: listenAddress,
+    MUSTER_DIAGNOSTICS_ADDR: '127.0.0.1:0',
+    MUSTER_DATABASE_URL_FILE: databaseUrlFiles[program],
+    MUSTER_ENROLL_TOKEN_FILE: secrets.enrollToken,
+    MUSTER_TLS_DNS_NAMES: dnsNames.join(','),
+  }
+  const enrolment = { MUSTER_CA_ADDRS: peers.ca.join(','), MUSTER_CA_PINS: peers.caPins.join(',') }
+  switch (program) {
+    case 'ca-service':
+      return { ...common, MUSTER_CLUSTER_NAME: clusterName, MUSTER_KEY_ENCRYPTION_KEY_FILE: secrets.keyEncryptionKey }
+    case 'token-service':
+      return { ...common, ...enrolment, MUSTER_PEPPER_FILE: secrets.pepper }
+    case 'registration-service':
+      return {
+        ...common,
+        ...enrolment,
+        MUSTER_TOKEN_ADDRS: peers.token.join(','),
+        MUSTER_REDIS_URL_FILE: redisUrlFile,
+      }
+  }
+}

@@ -1,0 +1,72 @@
+import { createWriteStream } from 'node:fs'
+import { createRequire } from 'node:module'
+import path from 'node:path'
+import { startChild, stopChild, until, type StopStep } from '@muster/embedded-stores'
+
+/** A service as a process of its own. */
+export interface ServiceProcess {
+  /** HOST:PORT of its gRPC listener. */
+  address: string
+  /** HOST:PORT of /metrics, /healthz and /readyz. */
+  diagnosticsAddress: string
+  pid: number
+  exited: Promise<void>
+  hasExited(): boolean
+  kill(signal: NodeJS.Signals): void
+  /** Ends it in order, by force after a while. May be called again. */
+  stop(): Promise<void>
+}
+
+export interface ServiceProcessOptions {
+  /** Package of the service, such as `token-service`. */
+  program: string
+  env: Record<string, string>
+  /** Its log goes here, after what an earlier run has left. */
+  logFile: string
+}
+
+const START_LIMIT_MS = 60_000
+const STOP_STEPS: readonly StopStep[] = [
+  ['SIGTERM', 15_000],
+  ['SIGKILL', 5_000],
+]
+
+/** Starts a service and resolves when it takes calls. @throws Error with the last lines of its log */
+export async function startService({ program, env, logFile }: ServiceProcessOptions): Promise<ServiceProcess> {
+  const log = createWriteStream(logFile, { flags: 'a', mode: 0o600 })
+  let ready: { address: string; diagnosticsAddress: string } | undefined
+  const child = startChild(process.execPath, [programFile(program)], {
+    env,
+    parentDeathSignal: 'TERM',
+    log: (line) => {
+      log.write(`${line}\n`)
+      ready ??= readyLine(line)
+    },
+  })
+  void child.exited.then(() => log.end())
+  const inTime = await until(() => child.hasExited() || ready !== undefined, { limitMs: START_LIMIT_MS })
+  if (!inTime || ready === undefined) {
+    await stopChild(child, STOP_STEPS)
+    throw new Error(`${program} did not start. The last lines of its log (${logFile}):\n${child.lastLines()}`)
+  }
+  return {
+    ...ready,
+    pid: child.pid!,
+    exited: child.exited,
+    hasExited: child.hasExited,
+    kill: child.kill,
+    stop: () => stopChild(child, STOP_STEPS),
+  }
+}
+
+/** The file to run of a package that has a program of the same name. */
+export function programFile(program: string, packageName = program): string {
+  const manifest = createRequire(import.meta.url).resolve(`@muster/${packageName}/package.json`)
+  return path.join(path.dirname(manifest), 'bin', `${program}.js`)
+}
+
+function readyLine(line: string): { address: string; diagnosticsAddress: string } | undefined {
+  if (!line.includes('"service.ready"')) return undefined
+  const { address, diagnosticsAddress } = JSON.parse(line) as { address: string; diagnosticsAddress: string }
+  return { address, diagnosticsAddress }
+}
