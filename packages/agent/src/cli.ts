@@ -31,9 +31,16 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
       'Join the cluster if need be, then stay on its roll until stopped',
       (command) =>
         command
-          .option('roles', { type: 'string', describe: 'What this node is: node, proxy, app, db, kube, ... [default: node]' })
+          .option('roles', {
+            type: 'string',
+            describe: 'What this node is: node, proxy, app, db, kube, ... [default: node]',
+          })
           .option('token', { type: 'string', describe: 'The join token, or the path of a file that holds it' })
-          .option('ca-pin', { type: 'string', array: true, describe: 'sha256:... of the cluster; may be repeated, one match is enough' })
+          .option('ca-pin', {
+            type: 'string',
+            array: true,
+            describe: 'sha256:... of the cluster; may be repeated, one match is enough',
+          })
           .option('auth-server', { type: 'string', describe: 'HOST:PORT of the cluster' })
           .option('data-dir', { type: 'string', describe: 'Where the identity is kept' })
           .option('nodename', { type: 'string', describe: 'Name on the roll [default: this host name]' })
@@ -41,7 +48,10 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
           .option('advertise-ip', { type: 'string', describe: 'Where others reach this node' })
           .option('join-timeout', { type: 'string', default: '30s', describe: 'How long to try to join' })
           .option('insecure-skip-ca-pin', { type: 'boolean', describe: 'Trust whoever answers. For experiments only' })
-          .example('muster start --roles=node --token=/run/token --ca-pin=sha256:... --auth-server=10.0.0.1:3025', 'join and stay')
+          .example(
+            'muster start --roles=node --token=/run/token --ca-pin=sha256:... --auth-server=10.0.0.1:3025',
+            'join and stay',
+          )
           .example('muster start', 'come back after a restart; no token is needed'),
       async (flags) => {
         const options = parseStartFlags(flags, io.env)

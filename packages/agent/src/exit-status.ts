@@ -39,7 +39,8 @@ const NEXT_STEP: Record<string, string> = {
 export function explain(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   if (!(error instanceof AppError)) return error.message
-  const next = NEXT_STEP[error.reason ?? ''] ?? (isTransient(error) ? 'check --auth-server and that the cluster is up' : undefined)
+  const next =
+    NEXT_STEP[error.reason ?? ''] ?? (isTransient(error) ? 'check --auth-server and that the cluster is up' : undefined)
   const reason = error.reason === undefined ? '' : ` (${error.reason})`
   return `${error.message}${reason}${next === undefined ? '' : `; ${next}`}`
 }

@@ -44,7 +44,10 @@ export async function join(
   const privateKey = await loadOrMakeKey(dataDir)
   const roles = options.roles ?? ['node' as const]
   if (skipCaPin) {
-    log.warn({}, `the CA pin is not checked: whoever answers at ${authServer} gets the token, and this node will trust them`)
+    log.warn(
+      {},
+      `the CA pin is not checked: whoever answers at ${authServer} gets the token, and this node will trust them`,
+    )
   }
   const request: registration.RegisterRequest = {
     token,

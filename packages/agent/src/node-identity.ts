@@ -1,6 +1,15 @@
 import type { ca } from '@muster/contracts'
 import { formatSpiffeId, type NodeRole } from '@muster/domain'
-import { chainPem, dersFromPem, generateKey, parseIdentity, privateKeyFromPem, privateKeyPem, publicKeyDer, verifyChain } from '@muster/pki'
+import {
+  chainPem,
+  dersFromPem,
+  generateKey,
+  parseIdentity,
+  privateKeyFromPem,
+  privateKeyPem,
+  publicKeyDer,
+  verifyChain,
+} from '@muster/pki'
 import type { Renewed, TlsMaterial } from '@muster/rpc'
 import { readIdentity, readKey, writeIdentity, writeKey, type IdentityFolder } from '@muster/runtime'
 import type { KeyObject } from 'node:crypto'

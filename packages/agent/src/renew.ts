@@ -35,7 +35,9 @@ export async function renew(deps: RenewDeps, signal: AbortSignal): Promise<void>
       onRenewed(identity)
       return lifeOf(identity)
     },
-    isFinal: (error) => error instanceof NotTrustedError || (error instanceof AppError && !isTransient(error) && error.kind !== 'internal'),
+    isFinal: (error) =>
+      error instanceof NotTrustedError ||
+      (error instanceof AppError && !isTransient(error) && error.kind !== 'internal'),
     isUrgent,
     clock,
     log,

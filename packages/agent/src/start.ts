@@ -29,7 +29,9 @@ export async function start(options: StartOptions, deps: StartDeps): Promise<voi
   let identity = await loadIdentity(options.dataDir)
   if (identity === undefined || isExpired(identity, options, clock)) {
     identity = await join(requireJoinOptions(options), deps)
-    say(`Joined ${identity.profile.clusterName} as node ${identity.profile.nodeId} (${identity.profile.roles.join(', ')}).`)
+    say(
+      `Joined ${identity.profile.clusterName} as node ${identity.profile.nodeId} (${identity.profile.roles.join(', ')}).`,
+    )
   } else {
     say(`Back in ${identity.profile.clusterName} as node ${identity.profile.nodeId}; no token was needed.`)
   }

@@ -29,7 +29,9 @@ export async function prepareDatabase(
       const user = `${database}_${SCHEMAS[service]}`
       const password = await ensureSecret(path.join(folder, `${user}-password`))
       await ensureRole(admin, user, password)
-      await admin.query(`grant connect, create on database ${pg.escapeIdentifier(database)} to ${pg.escapeIdentifier(user)}`)
+      await admin.query(
+        `grant connect, create on database ${pg.escapeIdentifier(database)} to ${pg.escapeIdentifier(user)}`,
+      )
       files[service] = path.join(folder, `${user}-database-url`)
       await writeFileAtomic(files[service], `${postgres.url({ database, user, password })}\n`)
     }

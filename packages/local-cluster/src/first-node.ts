@@ -74,7 +74,17 @@ async function makeToken(operatorDir: string): Promise<string> {
   let output = ''
   let errors = ''
   const status = await musterctl(
-    ['tokens', 'add', '--type=node', '--ttl=5m', '--max-uses=1', '--description=first node', '--format=text', '--identity', operatorDir],
+    [
+      'tokens',
+      'add',
+      '--type=node',
+      '--ttl=5m',
+      '--max-uses=1',
+      '--description=first node',
+      '--format=text',
+      '--identity',
+      operatorDir,
+    ],
     {
       stdout: { write: (text: string) => ((output += text), true), isTTY: false },
       stderr: { write: (text: string) => ((errors += text), true), isTTY: false },

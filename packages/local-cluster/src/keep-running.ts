@@ -31,7 +31,9 @@ export function keepRunning({ controlPlane, postgres, redis, life, say }: KeepRu
     void watch(program)
   }
   const renewal = setInterval(() => {
-    controlPlane.renewOperator().catch((error: unknown) => say(`The operator identity was not renewed: ${messageOf(error)}`))
+    controlPlane
+      .renewOperator()
+      .catch((error: unknown) => say(`The operator identity was not renewed: ${messageOf(error)}`))
   }, OPERATOR_RENEWAL_MS)
   life.own('operator renewal', renewal, clearInterval)
 

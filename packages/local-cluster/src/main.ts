@@ -17,7 +17,9 @@ const life = new Lifecycle()
 /** Starts everything in order; what has started, `life` stops in reverse. */
 async function start({ dataDir, port, clusterName, withNode }: LocalClusterOptions): Promise<void> {
   if (port !== 0 && !(await isPortFree(port, '0.0.0.0'))) {
-    throw new Error(`port ${port} is in use. Stop what listens there, or choose another: npm start -- --port ${port + 10}`)
+    throw new Error(
+      `port ${port} is in use. Stop what listens there, or choose another: npm start -- --port ${port + 10}`,
+    )
   }
   await mkdir(dataDir, { recursive: true, mode: 0o700 })
   const postgres = await step('Postgres', () => startPostgres({ dataDir: `${dataDir}/postgres` }))

@@ -21,7 +21,10 @@ export function readyText({ profile, services, dataDir, greeting }: ReadyFacts):
     ['registration-service', profile.publicAddress],
     ['token-service', profile.addresses.token],
     ['ca-service', profile.addresses.ca],
-    ...Object.entries(services).map(([name, replicas]) => [`  ${name} metrics`, `http://${replicas[0]!.diagnosticsAddress}/metrics`]),
+    ...Object.entries(services).map(([name, replicas]) => [
+      `  ${name} metrics`,
+      `http://${replicas[0]!.diagnosticsAddress}/metrics`,
+    ]),
     ['Data', dataDir],
     ...(greeting === undefined ? [] : [['First node', greeting]]),
   ] as [string, string][]

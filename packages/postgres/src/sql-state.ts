@@ -13,8 +13,17 @@ export function isRetryable(error: unknown): boolean {
 
 // Class 08 connection exception, 57P01-57P03 shutting down or starting up, 53300 too many connections, 57014 timed out.
 const UNAVAILABLE_STATES = /^(?:08...|57P0[123]|53300|57014)$/
-const UNAVAILABLE_CODES = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'ENOENT'])
-const UNAVAILABLE_TEXTS = /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error/
+const UNAVAILABLE_CODES = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'ENOENT',
+])
+const UNAVAILABLE_TEXTS =
+  /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error/
 
 /**
  * Translates a lost or refused database connection to `unavailable`, so that the caller tries again; anything else

@@ -24,7 +24,8 @@ export class CallRecorder {
   record(path: string, context: CallContext, startedAt: number, thrown?: unknown): ReturnType<typeof toStatus> {
     const durationMs = performance.now() - startedAt
     const error = thrown === undefined ? undefined : this.#mapError(thrown)
-    const status = error === undefined ? { code: grpcStatus.OK, details: '', metadata: new Metadata() } : toStatus(error)
+    const status =
+      error === undefined ? { code: grpcStatus.OK, details: '', metadata: new Metadata() } : toStatus(error)
     const code = statusName(status.code)
     this.#durations.observe({ method: path, code }, durationMs / 1000)
     const line = {

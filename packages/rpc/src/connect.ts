@@ -66,7 +66,10 @@ function serviceConfig(retryUnavailable: boolean): string {
 
 /** Connects lazily; nothing is sent before the server has proved who it is. */
 export function connect(options: ConnectOptions): Connection {
-  const credentials = new RotatingChannelCredentials(options.identity, checkServer(options.service, options.clusterName))
+  const credentials = new RotatingChannelCredentials(
+    options.identity,
+    checkServer(options.service, options.clusterName),
+  )
   const client = new Client(targetOf(options.addresses), credentials, {
     'grpc.service_config': serviceConfig(options.retryUnavailable ?? false),
     'grpc.initial_reconnect_backoff_ms': 100,
@@ -81,7 +84,10 @@ export function connect(options: ConnectOptions): Connection {
     client(definition) {
       const methods = Object.entries(definition)
         .filter(([, method]) => !method.requestStream && !method.responseStream)
-        .map(([name, method]) => [name, (request: unknown, call?: CallOptions) => unary(client, credentials, method, request, call)])
+        .map(([name, method]) => [
+          name,
+          (request: unknown, call?: CallOptions) => unary(client, credentials, method, request, call),
+        ])
       return Object.fromEntries(methods)
     },
     serverStream: (method, request, signal) => serverStream(client, credentials, method, request, signal),
@@ -188,7 +194,9 @@ function targetOf(addresses: readonly string[]): string {
   if (addresses.length === 1 && isIP(hosts[0]!) === 0) return `dns:///${addresses[0]}`
   if (hosts.every((host) => isIP(host) === 4)) return `ipv4:${addresses.join(',')}`
   if (hosts.every((host) => isIP(host) === 6)) return `ipv6:${addresses.join(',')}`
-  throw new Error('several addresses of one service must all be IP addresses; give one DNS name with several records instead')
+  throw new Error(
+    'several addresses of one service must all be IP addresses; give one DNS name with several records instead',
+  )
 }
 
 /** The check of a server certificate that TLS has already verified against the host roots. */

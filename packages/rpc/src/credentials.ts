@@ -56,7 +56,8 @@ export class ServerNotTrustedError extends Error {
 }
 
 // How OpenSSL and Node name failed verification; other handshake errors (reset, alert) say nothing about trust.
-const VERIFY_ERROR = /^(?:CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|ERR_TLS_CERT_|INVALID_|HOSTNAME_MISMATCH|ERROR_IN_CERT)/
+const VERIFY_ERROR =
+  /^(?:CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|ERR_TLS_CERT_|INVALID_|HOSTNAME_MISMATCH|ERROR_IN_CERT)/
 
 /** Says whether a server's certificate, already verified against the host roots, is the one expected. */
 export type ServerCheck = (certificate: PeerCertificate) => Error | undefined
@@ -124,7 +125,10 @@ export class RotatingChannelCredentials extends ChannelCredentials {
     if (this.#context?.material !== material) {
       const { own, hostRootsPem } = material
       const keyAndChain = own === undefined ? {} : { key: own.keyPem, cert: own.chainPem }
-      this.#context = { material, secureContext: createSecureContext({ ca: hostRootsPem, ...keyAndChain, ...TLS_OPTIONS }) }
+      this.#context = {
+        material,
+        secureContext: createSecureContext({ ca: hostRootsPem, ...keyAndChain, ...TLS_OPTIONS }),
+      }
     }
     return this.#context.secureContext
   }

@@ -1,13 +1,11 @@
 import type {
   handleUnaryCall,
   Server,
-  ServerDuplexStream,
-  ServerWritableStream,
   UntypedServiceImplementation,
 } from '@grpc/grpc-js'
 import { AppError } from '@muster/domain'
 import type { Callers } from './callers.ts'
-import type { BoundService, CallContext, Duplex, ServiceDefinition } from './route.ts'
+import type { BoundService, CallContext, Duplex } from './route.ts'
 
 /**
  * Takes the services that a library would add to a grpc-js server and turns them into bound services, so that they pass
@@ -26,10 +24,10 @@ export function captureService(
           ? duplex(handler)
           : method.responseStream
             ? serverStream(handler)
-            : unary(handler as unknown as handleUnaryCall<unknown, unknown>)
+            : unary(handler)
         return [name, { callers, handle }]
       })
-      captured.push({ definition: definition as ServiceDefinition, routes: Object.fromEntries(routes) })
+      captured.push({ definition, routes: Object.fromEntries(routes) })
     },
   })
   return captured
@@ -52,7 +50,7 @@ function unary(handler: handleUnaryCall<unknown, unknown>) {
 }
 
 function serverStream(handler: Handler) {
-  return async function* (request: unknown, context: CallContext): AsyncGenerator<unknown> {
+  return async function* (request: unknown, context: CallContext): AsyncGenerator {
     const waiting: unknown[] = []
     let wake = () => {}
     const gone = new Promise<void>((resolve) => {
@@ -67,7 +65,7 @@ function serverStream(handler: Handler) {
       on: (event: string, listener: () => void) => {
         if (event === 'cancelled') void gone.then(listener)
       },
-    } as unknown as ServerWritableStream<unknown, unknown>)
+    })
     while (!context.signal.aborted) {
       yield* waiting.splice(0)
       await Promise.race([gone, new Promise<void>((resolve) => (wake = resolve))])
@@ -85,6 +83,6 @@ function duplex(handler: Handler) {
         },
         write: (message: unknown) => stream.send(message),
         end: () => resolve(),
-      } as unknown as ServerDuplexStream<unknown, unknown>)
+      })
     })
 }

@@ -1,4 +1,5 @@
-import { createMetrics, serveDiagnostics, watchReadiness, type Lifecycle } from '@muster/runtime'
+import { type Lifecycle } from '@muster/runtime'
+import { createMetrics, serveDiagnostics, watchReadiness } from '@muster/runtime/service'
 import { serve, type RpcServer, type ServeOptions } from './serve.ts'
 
 export interface OpenServerOptions extends Omit<ServeOptions, 'metrics'> {
@@ -16,7 +17,11 @@ export async function openServer(options: OpenServerOptions, life: Lifecycle): P
   const { name, diagnosticsAddress, check, log } = options
   const metrics = createMetrics(name)
   const server = life.own('server', await serve({ ...options, metrics }), (s) => s.close())
-  life.own('readiness', watchReadiness(check, (ready) => server.health.set(ready)), (stop) => stop())
+  life.own(
+    'readiness',
+    watchReadiness(check, (ready) => server.health.set(ready)),
+    (stop) => stop(),
+  )
   const diagnostics = await serveDiagnostics(diagnosticsAddress, metrics, () => server.health.serving)
   life.own('diagnostics', diagnostics, (d) => d.close())
   log.info({ event: 'service.ready', address: server.address, diagnosticsAddress: diagnostics.address }, 'ready')

@@ -33,7 +33,13 @@ function presentedChain({ address, timeoutMs = 5_000, signal }: PinnedRootOption
   const { host, port } = splitAddress(address)
   return new Promise((resolve, reject) => {
     // Verification is off here because there is no root to verify with yet: the pin decides, and nothing is sent.
-    const socket = tlsConnect({ host, port: port!, rejectUnauthorized: false, minVersion: 'TLSv1.3', ALPNProtocols: ['h2'] })
+    const socket = tlsConnect({
+      host,
+      port: port!,
+      rejectUnauthorized: false,
+      minVersion: 'TLSv1.3',
+      ALPNProtocols: ['h2'],
+    })
     const fail = (message: string, cause?: unknown) => {
       finish()
       reject(new AppError('unavailable', message, { cause }))

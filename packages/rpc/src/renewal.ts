@@ -27,7 +27,16 @@ const LONGEST_SLEEP_MS = 60_000
  * do not renew together (SwarmKit does the same). Returns when the signal aborts.
  */
 export async function renewForever(options: RenewalOptions): Promise<void> {
-  const { first, renew, isFinal = () => false, isUrgent = () => false, clock, log, signal, random = Math.random } = options
+  const {
+    first,
+    renew,
+    isFinal = () => false,
+    isUrgent = () => false,
+    clock,
+    log,
+    signal,
+    random = Math.random,
+  } = options
   let current = first
   while (!signal.aborted) {
     try {

@@ -70,7 +70,7 @@ export interface BoundService {
 
 /** Binds each RPC of a contract to who may call it and what serves it. */
 export function bindService<D extends ServiceDefinition>(definition: D, routes: Routes<D>): BoundService {
-  return { definition, routes: routes as Record<string, Route<unknown>> }
+  return { definition, routes }
 }
 
 /** A client of a contract: each unary RPC as a function that returns a promise. */

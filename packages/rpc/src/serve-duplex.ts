@@ -63,7 +63,5 @@ export function serveDuplex(
       }
     },
   }
-  route!
-    .handle(stream, context)
-    .then(() => finish(), finish)
+  route!.handle(stream, context).then(() => finish(), finish)
 }

@@ -90,7 +90,7 @@ export async function serve(options: ServeOptions): Promise<RpcServer> {
   const credentials = new RotatingServerCredentials(identity)
   const address = parseServerAddress(options.listenAddress, 'listen address')
   const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(address, credentials, (error, bound) => (error === null ? resolve(bound) : reject(error)))
+    server.bindAsync(address, credentials, (error, boundPort) => (error === null ? resolve(boundPort) : reject(error)))
   }).catch((error: Error) => {
     credentials.close()
     throw new Error(`cannot listen on ${address}: ${error.message}`, { cause: error })

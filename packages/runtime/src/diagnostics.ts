@@ -32,7 +32,8 @@ export async function serveDiagnostics(
     }
     if (request.method !== 'GET') reply(405, 'text/plain', 'only GET\n')
     else if (request.url === '/healthz') reply(200, 'text/plain', 'ok\n')
-    else if (request.url === '/readyz') reply(isReady() ? 200 : 503, 'text/plain', isReady() ? 'ready\n' : 'not ready\n')
+    else if (request.url === '/readyz')
+      reply(isReady() ? 200 : 503, 'text/plain', isReady() ? 'ready\n' : 'not ready\n')
     else if (request.url === '/metrics') {
       registry.metrics().then(
         (text) => reply(200, registry.contentType, text),

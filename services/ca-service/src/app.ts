@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { asAppError, migrate, openPool } from '@muster/postgres'
-import { openServer, type RpcServer } from '@muster/rpc'
+import { openServer, type RpcServer } from '@muster/rpc/server'
 import { systemClock, type Lifecycle, type Logger } from '@muster/runtime'
 import { ensureAuthorities } from './authorities.ts'
 import type { Config } from './config.ts'
@@ -20,10 +20,21 @@ export async function startApp(config: Config, log: Logger, life: Lifecycle): Pr
   const clusterName = config.MUSTER_CLUSTER_NAME
   const folder = fileURLToPath(new URL('../migrations', import.meta.url))
   await migrate({ databaseUrl, schema: SCHEMA, folder }, log)
-  const poolOptions = { databaseUrl, schema: SCHEMA, applicationName: 'ca-service', size: config.MUSTER_DATABASE_POOL_SIZE }
+  const poolOptions = {
+    databaseUrl,
+    schema: SCHEMA,
+    applicationName: 'ca-service',
+    size: config.MUSTER_DATABASE_POOL_SIZE,
+  }
   const pool = life.own('database', openPool(poolOptions, log), (p) => p.end())
 
-  const authorityDeps = { pool, keyEncryptionKey: config.MUSTER_KEY_ENCRYPTION_KEY_FILE, clusterName, clock: systemClock, log }
+  const authorityDeps = {
+    pool,
+    keyEncryptionKey: config.MUSTER_KEY_ENCRYPTION_KEY_FILE,
+    clusterName,
+    clock: systemClock,
+    log,
+  }
   let authorities = await ensureAuthorities(authorityDeps)
   const refresh = async () => {
     authorities = await ensureAuthorities(authorityDeps).catch((error: unknown) => {
@@ -31,7 +42,11 @@ export async function startApp(config: Config, log: Logger, life: Lifecycle): Pr
       return authorities
     })
   }
-  life.own('authority refresh', setInterval(() => void refresh(), AUTHORITY_REFRESH_MS), clearInterval)
+  life.own(
+    'authority refresh',
+    setInterval(() => void refresh(), AUTHORITY_REFRESH_MS),
+    clearInterval,
+  )
 
   const deps: Deps = { config, pool, clock: systemClock, authorities: () => authorities }
   const identity = await issueOwnIdentity(deps, log, life.signal)

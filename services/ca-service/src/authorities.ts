@@ -55,20 +55,32 @@ async function ensureAuthority(db: Db, deps: AuthorityDeps, type: AuthorityType)
   let stored = await selectAuthority(db, type)
   if (stored === undefined) {
     const root = createRoot({ type, clusterName, ...lifetime(ROOT_LIFE_MS) })
-    stored = await insertAuthority(db, type, root.certificateDer, sealKey(keyEncryptionKey, root.privateKey, root.certificateDer))
+    stored = await insertAuthority(
+      db,
+      type,
+      root.certificateDer,
+      sealKey(keyEncryptionKey, root.privateKey, root.certificateDer),
+    )
     await recordAudit(db, { action: 'authority.create', actor: 'ca-service', outcome: 'ok', details: { type } })
     log.info({ event: 'authority.created', type }, 'made a new authority')
   }
   const rootKey = openKey(keyEncryptionKey, stored.rootKeySealed, stored.rootDer)
   const root = new X509Certificate(stored.rootDer)
   if (!root.subject.includes(`O=${clusterName}\n`)) {
-    throw new Error(`the database belongs to another cluster: its ${type} root is "${root.subject.replaceAll('\n', ', ')}"`)
+    throw new Error(
+      `the database belongs to another cluster: its ${type} root is "${root.subject.replaceAll('\n', ', ')}"`,
+    )
   }
 
   let issuing = await selectIssuing(db, stored.id)
   if (issuing === undefined || issuing.expiresAt.getTime() - now < ISSUING_RENEW_BEFORE_MS) {
     const dates = lifetime(ISSUING_LIFE_MS)
-    const made = createIssuing({ root: { certificateDer: stored.rootDer, privateKey: rootKey }, type, clusterName, ...dates })
+    const made = createIssuing({
+      root: { certificateDer: stored.rootDer, privateKey: rootKey },
+      type,
+      clusterName,
+      ...dates,
+    })
     const sealed = sealKey(keyEncryptionKey, made.privateKey, made.certificateDer)
     issuing = await insertIssuing(db, stored.id, made.certificateDer, sealed, dates.notAfter)
     await recordAudit(db, { action: 'issuing-ca.create', actor: 'ca-service', outcome: 'ok', details: { type } })
@@ -131,7 +143,13 @@ async function selectIssuing(db: Db, authorityId: string): Promise<StoredIssuing
   return rows[0]
 }
 
-async function insertIssuing(db: Db, authorityId: string, der: Buffer, sealed: Buffer, expiresAt: Date): Promise<StoredIssuing> {
+async function insertIssuing(
+  db: Db,
+  authorityId: string,
+  der: Buffer,
+  sealed: Buffer,
+  expiresAt: Date,
+): Promise<StoredIssuing> {
   const { rows } = await db.query(
     `insert into issuing_cas (authority_id, certificate, key_sealed, expires_at)
      values ($1, $2, $3, $4)

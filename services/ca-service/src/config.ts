@@ -1,4 +1,4 @@
-import { clusterNameField, commonFields, fileText, parsedBy } from '@muster/runtime'
+import { clusterNameField, commonFields, fileText, parsedBy } from '@muster/runtime/service'
 import { z } from 'zod'
 
 const fileKey = fileText().pipe(

@@ -60,7 +60,8 @@ function publicKeyOf(csrDer: Buffer): Buffer {
   try {
     return parseCsr(csrDer).publicKeyDer
   } catch (error) {
-    if (error instanceof PkiError) throw new AppError('invalidArgument', error.message, { reason: error.reason, field: 'csr_der' })
+    if (error instanceof PkiError)
+      throw new AppError('invalidArgument', error.message, { reason: error.reason, field: 'csr_der' })
     throw error
   }
 }

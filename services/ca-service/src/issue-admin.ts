@@ -2,16 +2,8 @@ import { parseArgs } from 'node:util'
 import { messageOf, parseDuration, parseMemberName, parseOperatorRoles } from '@muster/domain'
 import { chainPem, generateKey, privateKeyFromPem, privateKeyPem, publicKeyDer, spkiPin } from '@muster/pki'
 import { migrate, openPool, recordAudit, transaction } from '@muster/postgres'
-import {
-  ConfigError,
-  createLogger,
-  parseConfig,
-  readKey,
-  systemClock,
-  writeIdentity,
-  writeKey,
-  type OperatorProfile,
-} from '@muster/runtime'
+import { readKey, systemClock, writeIdentity, writeKey, type OperatorProfile } from '@muster/runtime'
+import { ConfigError, createLogger, parseConfig } from '@muster/runtime/service'
 import { fileURLToPath } from 'node:url'
 import { ensureAuthorities } from './authorities.ts'
 import { storeSchema } from './config.ts'

@@ -5,7 +5,10 @@ import { VERSION } from '@muster/runtime'
 import type { Deps } from './deps.ts'
 
 /** The authorities as operators see them. */
-export function listAuthorities({ config, authorities }: Deps): UnaryHandler<ca.ListAuthoritiesRequest, ca.ListAuthoritiesResponse> {
+export function listAuthorities({
+  config,
+  authorities,
+}: Deps): UnaryHandler<ca.ListAuthoritiesRequest, ca.ListAuthoritiesResponse> {
   return async () => {
     const { host, user } = authorities()
     return {

@@ -1,4 +1,4 @@
-import { runMain } from '@muster/runtime'
+import { runMain } from '@muster/runtime/service'
 import { configSchema, startApp } from './app.ts'
 import { issueAdmin } from './issue-admin.ts'
 

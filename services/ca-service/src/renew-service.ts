@@ -7,7 +7,12 @@ import { issueCertificate } from './issue-certificate.ts'
 import { trustBundle } from './trust-bundle.ts'
 
 /** Issues the calling service a new certificate for the key of its connection. Safe to repeat. */
-export function renewService({ config, pool, clock, authorities }: Deps): UnaryHandler<ca.RenewServiceRequest, ca.RenewServiceResponse> {
+export function renewService({
+  config,
+  pool,
+  clock,
+  authorities,
+}: Deps): UnaryHandler<ca.RenewServiceRequest, ca.RenewServiceResponse> {
   return async (request, { peer }) => {
     const member = memberOf(peer)
     const name = SERVICE_NAMES.find((known) => known === member.name)!

@@ -25,8 +25,11 @@ export function openKey(keyEncryptionKey: Buffer, sealed: Buffer, belongsTo: Buf
     const pem = decipher.update(sealed.subarray(NONCE_BYTES + TAG_BYTES), undefined, 'utf8') + decipher.final('utf8')
     return privateKeyFromPem(pem)
   } catch (error) {
-    throw new Error('the key-encryption key does not open the stored CA keys: is MUSTER_KEY_ENCRYPTION_KEY_FILE the right file?', {
-      cause: error,
-    })
+    throw new Error(
+      'the key-encryption key does not open the stored CA keys: is MUSTER_KEY_ENCRYPTION_KEY_FILE the right file?',
+      {
+        cause: error,
+      },
+    )
   }
 }

@@ -10,7 +10,12 @@ import { trustBundle } from './trust-bundle.ts'
  * Issues a node certificate. registration-service has checked the node's right to it; what stands in the certificate is
  * composed here. Safe to repeat: each call issues another certificate for the same node.
  */
-export function signHost({ config, pool, clock, authorities }: Deps): UnaryHandler<ca.SignHostRequest, ca.SignHostResponse> {
+export function signHost({
+  config,
+  pool,
+  clock,
+  authorities,
+}: Deps): UnaryHandler<ca.SignHostRequest, ca.SignHostResponse> {
   return async (request, { peer }) => {
     const nodeId = parseNodeId(request.nodeId)
     const roles = parseNodeRoles(request.roles)

@@ -1,7 +1,8 @@
 import { fileURLToPath } from 'node:url'
 import { ca, token } from '@muster/contracts'
 import { asAppError, migrate, openPool } from '@muster/postgres'
-import { connect, enrollService, openServer, type RpcServer } from '@muster/rpc'
+import { connect } from '@muster/rpc'
+import { enrollService, openServer, type RpcServer } from '@muster/rpc/server'
 import { systemClock, type Lifecycle, type Logger } from '@muster/runtime'
 import type { Config } from './config.ts'
 import { HeartbeatPace } from './heartbeat-pace.ts'
@@ -52,8 +53,8 @@ export async function startApp(config: Config, log: Logger, life: Lifecycle): Pr
     missedLimit: config.MUSTER_HEARTBEAT_MISSED_LIMIT,
     beatsPerSecond: config.MUSTER_HEARTBEATS_PER_SECOND,
   })
-  const rollCall = callRoll({ pool, presence, pace, clock: systemClock, log }, life.signal)
-  life.own('roll call', rollCall, (done) => done)
+  const rollCall = { ended: callRoll({ pool, presence, pace, clock: systemClock, log }, life.signal) }
+  life.own('roll call', rollCall, ({ ended }) => ended)
 
   const deps = {
     pool,

@@ -1,5 +1,5 @@
 import { parseServerAddress } from '@muster/domain'
-import { commonFields, enrolmentFields, fileText, listOf } from '@muster/runtime'
+import { commonFields, enrolmentFields, fileText, listOf } from '@muster/runtime/service'
 import { z } from 'zod'
 
 export const configSchema = z.object({

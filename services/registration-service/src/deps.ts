@@ -1,5 +1,6 @@
 import type { ca, token } from '@muster/contracts'
-import type { ClientOf, ServiceIdentity } from '@muster/rpc'
+import type { ClientOf } from '@muster/rpc'
+import type { ServiceIdentity } from '@muster/rpc/server'
 import type { Clock } from '@muster/runtime'
 import type pg from 'pg'
 import type { HeartbeatPace } from './heartbeat-pace.ts'

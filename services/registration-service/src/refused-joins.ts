@@ -19,7 +19,11 @@ export class RefusedJoins {
   }
 
   /** Notes a refusal. Never throws: the refusal stands whether or not it could be written down. */
-  async record(error: AppError, remoteAddress: string, claimed: { hostname?: string; tokenId?: string | undefined }): Promise<void> {
+  async record(
+    error: AppError,
+    remoteAddress: string,
+    claimed: { hostname?: string; tokenId?: string | undefined },
+  ): Promise<void> {
     const second = Math.floor(Date.now() / 1000)
     if (second !== this.#second) {
       this.#second = second

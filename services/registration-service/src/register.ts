@@ -46,5 +46,10 @@ async function admit(deps: Deps, join: JoinRequest, context: CallContext): Promi
 
   presence.announce(nodeId)
   context.log.info({ event: 'node.joined', nodeId, tokenId: spent.tokenId, hostname: join.hostname }, 'a node joined')
-  return { nodeId, certificate, trustBundle, heartbeat: { intervalMs: pace.intervalMs, offlineAfterMs: pace.offlineAfterMs() } }
+  return {
+    nodeId,
+    certificate,
+    trustBundle,
+    heartbeat: { intervalMs: pace.intervalMs, offlineAfterMs: pace.offlineAfterMs() },
+  }
 }

@@ -32,10 +32,18 @@ export function renewCertificate({
       },
       { parent: context },
     )
-    if (certificate?.expiresAt === undefined) throw new AppError('internal', 'ca-service answered without a certificate')
+    if (certificate?.expiresAt === undefined)
+      throw new AppError('internal', 'ca-service answered without a certificate')
     const { serial, expiresAt } = certificate
     const { remoteAddress } = context
-    const renewed = await recordRenewal(pool, { id, actor: member.spiffeId, remoteAddress, shownSerial, serial, expiresAt })
+    const renewed = await recordRenewal(pool, {
+      id,
+      actor: member.spiffeId,
+      remoteAddress,
+      shownSerial,
+      serial,
+      expiresAt,
+    })
     if (!renewed) throw superseded()
     return { certificate, trustBundle }
   }
@@ -43,9 +51,13 @@ export function renewCertificate({
 
 /** The node's certificate is genuine but the roll does not have it: it was removed, or the database was restored from before. */
 export function unknownNode(): AppError {
-  return new AppError('failedPrecondition', 'this node is not on the roll; join anew with a fresh data directory and a token', {
-    reason: 'NODE_UNKNOWN',
-  })
+  return new AppError(
+    'failedPrecondition',
+    'this node is not on the roll; join anew with a fresh data directory and a token',
+    {
+      reason: 'NODE_UNKNOWN',
+    },
+  )
 }
 
 function superseded(): AppError {

@@ -26,7 +26,8 @@ export async function callRoll({ pool, presence, pace, clock, log }: RollCallDep
       pace.setFleetSize(await presence.sweep(pace.offlineAfterMs()))
       await presence.drainGone(async (seen) => {
         await recordLastSeen(pool, seen)
-        for (const { id, lastSeenAt } of seen) log.info({ event: 'node.offline', nodeId: id, lastSeenAt }, 'a node fell silent')
+        for (const { id, lastSeenAt } of seen)
+          log.info({ event: 'node.offline', nodeId: id, lastSeenAt }, 'a node fell silent')
       })
       if (clock.now().getTime() >= purgeAt) {
         purgeAt = clock.now().getTime() + PURGE_EVERY_MS

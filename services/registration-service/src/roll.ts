@@ -15,7 +15,10 @@ export interface RollDeps {
 const { NodeStatus } = registration
 
 /** Stored nodes with their presence: entries of the roll. */
-export async function toRoll({ presence, pace, clock }: RollDeps, nodes: readonly StoredNode[]): Promise<registration.Node[]> {
+export async function toRoll(
+  { presence, pace, clock }: RollDeps,
+  nodes: readonly StoredNode[],
+): Promise<registration.Node[]> {
   const ids = nodes.map(({ id }) => id)
   const view = await presence.view(ids, pace.offlineAfterMs())
   return nodes.map((node) => ({

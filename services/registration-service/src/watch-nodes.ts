@@ -10,7 +10,9 @@ const PAGE = 500
  * The roll, then each change to it. After Redis was away, when changes may have been missed, the snapshot comes again.
  * Changes to one node that follow each other quickly may arrive as one: what is sent is how it is now.
  */
-export function watchNodes(deps: Deps): ServerStreamHandler<registration.WatchNodesRequest, registration.WatchNodesResponse> {
+export function watchNodes(
+  deps: Deps,
+): ServerStreamHandler<registration.WatchNodesRequest, registration.WatchNodesResponse> {
   return async function* (_request, { signal }) {
     const changes = followChanges(deps, signal)
     yield* snapshot(deps)

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { asAppError, migrate, openPool } from '@muster/postgres'
-import { enrollService, openServer, type RpcServer } from '@muster/rpc'
+import { enrollService, openServer, type RpcServer } from '@muster/rpc/server'
 import { systemClock, type Lifecycle, type Logger } from '@muster/runtime'
 import type { Config } from './config.ts'
 import { tokenService } from './service.ts'
@@ -15,7 +15,12 @@ const PURGE_EVERY_MS = 60 * 60_000
 export async function startApp(config: Config, log: Logger, life: Lifecycle): Promise<RpcServer> {
   const databaseUrl = config.MUSTER_DATABASE_URL_FILE
   await migrate({ databaseUrl, schema: SCHEMA, folder: fileURLToPath(new URL('../migrations', import.meta.url)) }, log)
-  const poolOptions = { databaseUrl, schema: SCHEMA, applicationName: 'token-service', size: config.MUSTER_DATABASE_POOL_SIZE }
+  const poolOptions = {
+    databaseUrl,
+    schema: SCHEMA,
+    applicationName: 'token-service',
+    size: config.MUSTER_DATABASE_POOL_SIZE,
+  }
   const pool = life.own('database', openPool(poolOptions, log), (p) => p.end())
 
   const purge = () =>
@@ -23,7 +28,11 @@ export async function startApp(config: Config, log: Logger, life: Lifecycle): Pr
       (count) => log.debug({ event: 'tokens.purged', count }, 'purged old tokens'),
       (error: unknown) => log.warn({ err: error }, 'could not purge old tokens; the next round tries again'),
     )
-  life.own('purge', setInterval(() => void purge(), PURGE_EVERY_MS), clearInterval)
+  life.own(
+    'purge',
+    setInterval(() => void purge(), PURGE_EVERY_MS),
+    clearInterval,
+  )
 
   const identity = await enrollService({
     name: 'token-service',

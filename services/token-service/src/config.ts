@@ -1,4 +1,4 @@
-import { commonFields, enrolmentFields, fileContent, parsedBy } from '@muster/runtime'
+import { commonFields, enrolmentFields, fileContent, parsedBy } from '@muster/runtime/service'
 import { parseDuration } from '@muster/domain'
 import { z } from 'zod'
 

@@ -28,7 +28,14 @@ export function createToken({ config, pool }: Deps): UnaryHandler<token.CreateTo
     const made = { ...wanted, id, createdBy, digest: tokenDigest(config.MUSTER_PEPPER_FILE, value) }
     const stored = await transaction(pool, async (db): Promise<JoinToken> => {
       const details = { roles: made.roles, ttlSeconds: made.ttlSeconds, maxUses: made.maxUses, labels: made.labels }
-      await recordAudit(db, { action: 'token.create', actor: createdBy, remoteAddress, outcome: 'ok', tokenId: id, details })
+      await recordAudit(db, {
+        action: 'token.create',
+        actor: createdBy,
+        remoteAddress,
+        outcome: 'ok',
+        tokenId: id,
+        details,
+      })
       return insertToken(db, made)
     }).catch((error: unknown) => {
       // Which token has this value is not said: the message would turn a guess into a fact.

@@ -12,7 +12,8 @@ export function revokeToken({ config, pool }: Deps): UnaryHandler<token.RevokeTo
     const key = isTokenId(idOrValue) ? { id: idOrValue } : { digest: tokenDigest(config.MUSTER_PEPPER_FILE, idOrValue) }
     const revoked = await transaction(pool, async (db) => {
       const found = await revoke(db, key)
-      if (found === undefined) throw new AppError('notFound', "no such token; 'musterctl tokens ls' shows those there are")
+      if (found === undefined)
+        throw new AppError('notFound', "no such token; 'musterctl tokens ls' shows those there are")
       await recordAudit(db, { action: 'token.revoke', actor, remoteAddress, outcome: 'ok', tokenId: found.id })
       return found
     })

@@ -1,0 +1,4 @@
+export type { Health } from './health.ts'
+export * from './open-server.ts'
+export * from './serve.ts'
+export * from './service-identity.ts'
