@@ -37,8 +37,11 @@ export async function beat(deps: HeartbeatDeps, signal: AbortSignal): Promise<vo
     } catch (error) {
       if (signal.aborted) return
       if (error instanceof AppError && !isTransient(error) && error.kind !== 'internal') throw error
-      if (wasOnline !== false) deps.log.warn({ err: error }, 'lost the connection to the cluster; trying again')
-      wasOnline = false
+      // The first failure is often just a server that closes an old connection; the next try settles it.
+      if (failures > 0 && wasOnline !== false) {
+        deps.log.warn({ err: error }, 'the cluster cannot be reached; trying again')
+        wasOnline = false
+      }
     }
     failures += 1
     const capMs = Math.min(MAX_RECONNECT_MS, 200 * 2 ** failures)

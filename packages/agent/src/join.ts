@@ -1,10 +1,10 @@
 import { registration } from '@muster/contracts'
 import { isTransient } from '@muster/domain'
-import { createCsr } from '@muster/pki'
+import { createCsr, privateKeyFromPem } from '@muster/pki'
 import { connect, fetchPinnedRoot, isTrustFailure, TlsIdentity } from '@muster/rpc'
 import { retry, VERSION, type Clock, type LineLog } from '@muster/runtime'
 import { NotTrustedError, UsageError } from './exit-status.ts'
-import { keepGrant, loadOrMakeKey, type NodeIdentity } from './node-identity.ts'
+import { ensureNodeKey, keepGrant, type NodeIdentity } from './node-identity.ts'
 import type { StartOptions } from './options.ts'
 
 /** What a join cannot do without. */
@@ -41,7 +41,7 @@ export async function join(
   { clock, log, signal }: { clock: Clock; log: LineLog; signal: AbortSignal },
 ): Promise<NodeIdentity> {
   const { dataDir, token, authServer, caPins, skipCaPin, hostname } = options
-  const privateKey = await loadOrMakeKey(dataDir)
+  const keyPem = await ensureNodeKey(dataDir)
   const roles = options.roles ?? ['node' as const]
   if (skipCaPin) {
     log.warn(
@@ -51,7 +51,7 @@ export async function join(
   }
   const request: registration.RegisterRequest = {
     token,
-    csrDer: createCsr({ privateKey, commonName: 'joining' }),
+    csrDer: createCsr({ privateKey: privateKeyFromPem(keyPem), commonName: 'joining' }),
     hostname,
     roles,
     advertisedAddress: options.advertisedAddress,
@@ -65,7 +65,7 @@ export async function join(
     const connection = connect({ addresses: [authServer], identity: newcomer, service: 'registration-service' })
     try {
       const reply = await connection.client(registration.RegistrationServiceService).register(request, { signal })
-      return await keepGrant(dataDir, reply, { nodeId: reply.nodeId, roles, authServer }, rootPem)
+      return await keepGrant(dataDir, keyPem, reply, { nodeId: reply.nodeId, roles, authServer }, rootPem)
     } finally {
       connection.close()
     }

@@ -11,8 +11,7 @@ import {
   verifyChain,
 } from '@muster/pki'
 import type { Renewed, TlsMaterial } from '@muster/rpc'
-import { readIdentity, readKey, writeIdentity, writeKey, type IdentityFolder } from '@muster/runtime'
-import type { KeyObject } from 'node:crypto'
+import { ensureKey, readIdentity, writeIdentity, type IdentityFolder } from '@muster/runtime'
 import { NotTrustedError } from './exit-status.ts'
 
 /** What a node's data directory says besides key and certificates. */
@@ -32,13 +31,9 @@ export interface Grant {
   trustBundle: ca.TrustBundle | undefined
 }
 
-/** The node's private key; made and kept before it is first used, so that a crash while joining retries with the same key. */
-export async function loadOrMakeKey(dataDir: string): Promise<KeyObject> {
-  const kept = await readKey(dataDir)
-  if (kept !== undefined) return privateKeyFromPem(kept)
-  const key = generateKey()
-  await writeKey(dataDir, privateKeyPem(key))
-  return key
+/** The node's private key, PEM; made and kept before it is first used, so that a crash while joining retries with the same key. */
+export function ensureNodeKey(dataDir: string): Promise<string> {
+  return ensureKey(dataDir, () => privateKeyPem(generateKey()))
 }
 
 /** The identity that an earlier run has left, or undefined. */
@@ -53,14 +48,14 @@ export function loadIdentity(dataDir: string): Promise<NodeIdentity | undefined>
  */
 export async function keepGrant(
   dataDir: string,
+  keyPem: string,
   grant: Grant,
   profile: Omit<NodeProfile, 'clusterName' | 'trustBundleVersion'>,
   trustedRootsPem: string,
 ): Promise<NodeIdentity> {
   const { certificate, trustBundle } = grant
-  const keyPem = await readKey(dataDir)
   const [leafDer, ...intermediatesDer] = certificate?.chainDer ?? []
-  if (leafDer === undefined || trustBundle === undefined || keyPem === undefined) {
+  if (leafDer === undefined || trustBundle === undefined) {
     throw new NotTrustedError('the server answered without a certificate')
   }
   const leaf = parseIdentity(leafDer)

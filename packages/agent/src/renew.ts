@@ -30,7 +30,7 @@ export async function renew(deps: RenewDeps, signal: AbortSignal): Promise<void>
     first: lifeOf(identity),
     renew: async () => {
       const reply = await connection.client(registration.RegistrationServiceService).renewCertificate({}, { signal })
-      identity = await keepGrant(dataDir, reply, identity.profile, identity.bundlePem)
+      identity = await keepGrant(dataDir, identity.keyPem, reply, identity.profile, identity.bundlePem)
       tls.update(tlsMaterial(identity))
       onRenewed(identity)
       return lifeOf(identity)

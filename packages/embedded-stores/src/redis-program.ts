@@ -19,15 +19,17 @@ export interface RedisProgram {
   readonly libraryPath?: string
 }
 
-const oldestMajor = 6
+/** ZMSCORE, ZRANGE BYSCORE and ZADD GT came with it. */
+const oldest = [6, 2] as const
 
-/** Resolves to the program when it runs here and is of version 6 or later; else fails and says why. */
+/** Resolves to the program when it runs here and is of version 6.2 or later; else fails and says why. */
 export async function checkRedisProgram(program: RedisProgram): Promise<RedisProgram> {
   const text = await run(program.path, ['--version'], { env: redisEnvironment(program), timeoutMs: 10_000 })
-  const version = /\bv=(\d+)\S*/.exec(text)
+  const version = /\bv=(\d+)\.(\d+)\S*/.exec(text)
   if (version === null) throw new Error(`${program.path} does not look like a Redis: ${text.trim().slice(0, 200)}`)
-  if (Number(version[1]) >= oldestMajor) return program
-  throw new Error(`${program.path} is too old (${version[0]}); Muster needs Redis ${oldestMajor} or later`)
+  const [major, minor] = [Number(version[1]), Number(version[2])]
+  if (major > oldest[0] || (major === oldest[0] && minor >= oldest[1])) return program
+  throw new Error(`${program.path} is too old (${version[0]}); Muster needs Redis ${oldest.join('.')} or later`)
 }
 
 /** The environment that the program runs in. */

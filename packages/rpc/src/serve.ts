@@ -61,6 +61,8 @@ export async function serve(options: ServeOptions): Promise<RpcServer> {
     'grpc.max_receive_message_length': MAX_REQUEST_BYTES,
     'grpc.max_metadata_size': 16 * 1024,
     'grpc.enable_channelz': 0,
+    // One connection may not open streams without end; clients of ours need a handful.
+    'grpc.max_concurrent_streams': 100,
     // grpc-js otherwise lifts Node's own bound on what one connection may make the server hold, in megabytes.
     'grpc-node.max_session_memory': 10,
     // A peer that vanished without a word is noticed within 40 s.

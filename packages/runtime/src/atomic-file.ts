@@ -1,12 +1,41 @@
 import { randomBytes } from 'node:crypto'
-import { open, rename, rm } from 'node:fs/promises'
+import { link, open, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
+
+/**
+ * Makes a file whole or not at all, unless there is one of that name already: of several makers at once one wins.
+ * @returns false if the file was there
+ */
+export async function createFileAtomic(file: string, content: string | Buffer, mode = 0o600): Promise<boolean> {
+  const temporary = await writeTemporary(file, content, mode)
+  try {
+    await link(temporary, file)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw error
+  } finally {
+    await rm(temporary, { force: true })
+  }
+  await syncFolder(file)
+  return true
+}
 
 /**
  * Replaces a file so that a crash at any point leaves the old content or the new, never a mixture: a temporary file in
  * the same folder, fsync, rename, fsync of the folder. `mode` is in force before the first byte is written.
  */
 export async function writeFileAtomic(file: string, content: string | Buffer, mode = 0o600): Promise<void> {
+  const temporary = await writeTemporary(file, content, mode)
+  try {
+    await rename(temporary, file)
+  } catch (error) {
+    await rm(temporary, { force: true })
+    throw error
+  }
+  await syncFolder(file)
+}
+
+async function writeTemporary(file: string, content: string | Buffer, mode: number): Promise<string> {
   const temporary = `${file}.${randomBytes(6).toString('hex')}.tmp`
   try {
     const handle = await open(temporary, 'wx', mode)
@@ -16,11 +45,15 @@ export async function writeFileAtomic(file: string, content: string | Buffer, mo
     } finally {
       await handle.close()
     }
-    await rename(temporary, file)
   } catch (error) {
     await rm(temporary, { force: true })
     throw error
   }
+  return temporary
+}
+
+/** The name in a folder is as durable as the folder is. */
+async function syncFolder(file: string): Promise<void> {
   const folder = await open(path.dirname(file), 'r')
   try {
     await folder.sync()

@@ -1,6 +1,6 @@
 import { mkdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
-import { writeFileAtomic } from './atomic-file.ts'
+import { createFileAtomic, writeFileAtomic } from './atomic-file.ts'
 
 /** The files of a member's identity. The key is written first and the profile last, so a folder with a profile is whole. */
 export const IDENTITY_FILES = {
@@ -29,15 +29,17 @@ export interface OperatorProfile {
   publicAddress: string
 }
 
-/** The private key in a folder, or undefined if there is none yet. */
-export async function readKey(folder: string): Promise<string | undefined> {
-  return readIfThere(path.join(folder, IDENTITY_FILES.key))
-}
-
-/** Keeps a private key, 0600, in a folder that is made 0700. */
-export async function writeKey(folder: string, keyPem: string): Promise<void> {
+/**
+ * The private key of a folder, PEM: the one that is there, or `make()`, kept 0600 in a folder that is made 0700. Several
+ * that come at once all get the same.
+ */
+export async function ensureKey(folder: string, make: () => string): Promise<string> {
+  const file = path.join(folder, IDENTITY_FILES.key)
+  const kept = await readIfThere(file)
+  if (kept !== undefined) return kept
   await mkdir(folder, { recursive: true, mode: 0o700 })
-  await writeFileAtomic(path.join(folder, IDENTITY_FILES.key), keyPem, 0o600)
+  const made = make()
+  return (await createFileAtomic(file, made)) ? made : readFile(file, 'utf8')
 }
 
 /** Everything but the key; each file is replaced as a whole, the profile last. */

@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util'
 import { messageOf, parseDuration, parseMemberName, parseOperatorRoles } from '@muster/domain'
 import { chainPem, generateKey, privateKeyFromPem, privateKeyPem, publicKeyDer, spkiPin } from '@muster/pki'
 import { migrate, openPool, recordAudit, transaction } from '@muster/postgres'
-import { readKey, systemClock, writeIdentity, writeKey, type OperatorProfile } from '@muster/runtime'
+import { ensureKey, systemClock, writeIdentity, type OperatorProfile } from '@muster/runtime'
 import { ConfigError, createLogger, parseConfig } from '@muster/runtime/service'
 import { fileURLToPath } from 'node:url'
 import { ensureAuthorities } from './authorities.ts'
@@ -75,9 +75,7 @@ async function issue(options: Options, config: ReturnType<typeof parseConfig<typ
   try {
     const keyEncryptionKey = config.MUSTER_KEY_ENCRYPTION_KEY_FILE
     const authorities = await ensureAuthorities({ pool, keyEncryptionKey, clusterName, clock: systemClock, log })
-    const keptPem = await readKey(options.out)
-    const privateKey = keptPem === undefined ? generateKey() : privateKeyFromPem(keptPem)
-    if (keptPem === undefined) await writeKey(options.out, privateKeyPem(privateKey))
+    const privateKey = privateKeyFromPem(await ensureKey(options.out, () => privateKeyPem(generateKey())))
     const certificate = await transaction(pool, async (db) => {
       const issued = await issueCertificate(
         { db, authorities, clusterName, clock: systemClock },
