@@ -1,6 +1,9 @@
 export default {
   testEnvironment: 'node',
   testMatch: ['<rootDir>/{packages,services,test}/**/src/**/*.test.ts'],
+  // One Postgres and one Redis for the whole run; they take about a second.
+  globalSetup: '<rootDir>/packages/testkit/dist/global-setup.js',
+  globalTeardown: '<rootDir>/packages/testkit/dist/global-teardown.js',
   extensionsToTreatAsEsm: ['.ts'],
   transform: {
     '^.+\\.ts$': [

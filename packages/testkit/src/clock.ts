@@ -1,0 +1,64 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+
+/** A clock that stands still until it is told to move. Fits wherever the runtime's Clock is asked for. */
+export interface ManualClock {
+  now(): Date
+  sleep(ms: number, signal: AbortSignal): Promise<void>
+  /** How long each sleep so far was asked to be, in milliseconds. */
+  readonly sleeps: readonly number[]
+  /** How many sleep now. */
+  readonly sleepers: number
+  /** Moves on; who is due on the way wakes in order, each at its time, and may sleep again before the next wakes. */
+  advance(ms: number): Promise<void>
+}
+
+interface Sleeper {
+  at: number
+  wake: () => void
+}
+
+/** A clock at `start`: by default at the present, since TLS looks at certificates by the machine's clock. */
+export function manualClock(start: Date = new Date()): ManualClock {
+  let time = start.getTime()
+  const sleeps: number[] = []
+  const asleep = new Set<Sleeper>()
+  const nextBefore = (end: number) => [...asleep].filter(({ at }) => at <= end).sort((a, b) => a.at - b.at)[0]
+  return {
+    now: () => new Date(time),
+    sleeps,
+    get sleepers() {
+      return asleep.size
+    },
+    sleep(ms, signal) {
+      sleeps.push(ms)
+      return new Promise((resolve, reject) => {
+        const abort = () => {
+          asleep.delete(sleeper)
+          reject(signal.reason as Error)
+        }
+        const wake = () => {
+          asleep.delete(sleeper)
+          signal.removeEventListener('abort', abort)
+          resolve()
+        }
+        const sleeper = { at: time + ms, wake }
+        if (signal.aborted) {
+          reject(signal.reason as Error)
+          return
+        }
+        asleep.add(sleeper)
+        signal.addEventListener('abort', abort, { once: true })
+      })
+    },
+    async advance(ms) {
+      const end = time + ms
+      await nextTurn()
+      for (let next = nextBefore(end); next !== undefined; next = nextBefore(end)) {
+        time = Math.max(time, next.at)
+        next.wake()
+        await nextTurn()
+      }
+      time = end
+    },
+  }
+}

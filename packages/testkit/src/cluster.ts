@@ -1,0 +1,132 @@
+import { randomUUID, type KeyObject } from 'node:crypto'
+import { formatSpiffeId, type MemberKind, type ServiceName } from '@muster/domain'
+import {
+  chainPem,
+  createIssuing,
+  createRoot,
+  generateKey,
+  issueLeaf,
+  newSerial,
+  privateKeyPem,
+  publicKeyDer,
+  serialHex,
+  spkiPin,
+  type AuthorityType,
+  type Issuer,
+} from '@muster/pki'
+
+const MINUTE_MS = 60_000
+const DAY_MS = 86_400_000
+
+/** What a member shows and whom it trusts. Fits wherever the TLS material of packages/rpc is asked for. */
+export interface TestMaterial {
+  own?: { keyPem: string; chainPem: string }
+  hostRootsPem: string
+  userRootsPem: string
+}
+
+export interface TestMember extends TestMaterial {
+  own: { keyPem: string; chainPem: string }
+  name: string
+  spiffeId: string
+  serial: string
+  privateKey: KeyObject
+  publicKeyDer: Buffer
+  /** Leaf, then issuing CA. */
+  chainDer: [Buffer, Buffer]
+}
+
+/** What to make; by default a member of this cluster whose certificate is good from a minute ago for a day. */
+export interface MemberRequest {
+  kind: MemberKind
+  name: string
+  roles?: readonly string[]
+  dnsNames?: readonly string[]
+  /** A CA that is not the one that should sign it. */
+  signedBy?: Issuer
+  /** A cluster that is not this one. */
+  clusterName?: string
+  notBefore?: Date
+  notAfter?: Date
+  privateKey?: KeyObject
+}
+
+/** A root and the issuing CA under it. */
+export interface TestAuthority {
+  root: Issuer
+  issuing: Issuer
+}
+
+export interface TestCluster {
+  clusterName: string
+  authorities: Record<AuthorityType, TestAuthority>
+  /** Of the host root. */
+  pin: string
+  hostRootsPem: string
+  userRootsPem: string
+  /** Any member, in whatever way wrong. It trusts this cluster's roots. */
+  member(request: MemberRequest): TestMember
+  service(name: ServiceName): TestMember
+  node(id?: string): TestMember
+  user(name: string, role: 'viewer' | 'operator' | 'admin'): TestMember
+  /** Trusts the host root and shows nothing. */
+  anonymous(): TestMaterial
+}
+
+/** Makes the authorities of a cluster in memory. Two calls make two clusters that do not trust each other, whatever their names. */
+export function testCluster(clusterName = 'test.muster.internal'): TestCluster {
+  const host = makeAuthority('host', clusterName)
+  const user = makeAuthority('user', clusterName)
+  const hostRootsPem = chainPem([host.root.certificateDer])
+  const userRootsPem = chainPem([user.root.certificateDer])
+
+  function member(request: MemberRequest): TestMember {
+    const { kind, name, roles = [], dnsNames = [], privateKey = generateKey() } = request
+    const issuer = request.signedBy ?? (kind === 'user' ? user : host).issuing
+    const serial = newSerial()
+    const spiffeId = formatSpiffeId({ clusterName: request.clusterName ?? clusterName, kind, name })
+    const leafDer = issueLeaf({
+      issuer,
+      publicKeyDer: publicKeyDer(privateKey),
+      serial,
+      spiffeId,
+      commonName: name,
+      roles,
+      dnsNames,
+      notBefore: request.notBefore ?? new Date(Date.now() - MINUTE_MS),
+      notAfter: request.notAfter ?? new Date(Date.now() + DAY_MS),
+    })
+    const chainDer: [Buffer, Buffer] = [leafDer, issuer.certificateDer]
+    return {
+      own: { keyPem: privateKeyPem(privateKey), chainPem: chainPem(chainDer) },
+      hostRootsPem,
+      userRootsPem,
+      name,
+      spiffeId,
+      serial: serialHex(serial),
+      privateKey,
+      publicKeyDer: publicKeyDer(privateKey),
+      chainDer,
+    }
+  }
+
+  return {
+    clusterName,
+    authorities: { host, user },
+    pin: spkiPin(host.root.certificateDer),
+    hostRootsPem,
+    userRootsPem,
+    member,
+    service: (name) => member({ kind: 'service', name, roles: ['auth'], dnsNames: [name, 'localhost'] }),
+    node: (id = randomUUID()) => member({ kind: 'node', name: id, roles: ['node'] }),
+    user: (name, role) => member({ kind: 'user', name, roles: [role] }),
+    anonymous: () => ({ hostRootsPem, userRootsPem: '' }),
+  }
+}
+
+function makeAuthority(type: AuthorityType, clusterName: string): TestAuthority {
+  const notBefore = new Date(Date.now() - 30 * DAY_MS)
+  const root = createRoot({ type, clusterName, notBefore, notAfter: new Date(Date.now() + 3650 * DAY_MS) })
+  const issuing = createIssuing({ root, type, clusterName, notBefore, notAfter: new Date(Date.now() + 90 * DAY_MS) })
+  return { root, issuing }
+}

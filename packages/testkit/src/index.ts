@@ -1,0 +1,5 @@
+export * from './clock.ts'
+export * from './cluster.ts'
+export * from './database.ts'
+export * from './eventually.ts'
+export * from './redis.ts'
