@@ -55,6 +55,15 @@ describe('startPostgres', () => {
     expect((await stat(dataDir)).mode & 0o777).toBe(0o700)
   })
 
+  test('comes back on the port that it is told', async () => {
+    const first = await start()
+    await first.stop()
+    const second = await startPostgres({ dataDir, durable: false, port: first.port })
+    running.push(second)
+    expect(second.url()).toBe(first.url())
+    expect(await query(first.url(), 'select 1')).toEqual([[1]])
+  })
+
   test('refuses a wrong password, and listens on loopback only', async () => {
     const postgres = await start()
     await expect(query(postgres.url({ password: 'wrong' }), 'select 1')).rejects.toMatchObject({ code: '28P01' })

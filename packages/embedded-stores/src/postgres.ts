@@ -18,6 +18,8 @@ export interface PostgresOptions {
   readonly durable?: boolean
   /** Default 100. */
   readonly maxConnections?: number
+  /** Default: any that is free. With a port of the caller's, one that is taken is an error once the time to start is up. */
+  readonly port?: number
 }
 
 /** A running embedded Postgres. */
@@ -65,7 +67,7 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
       if (child.pid !== undefined) await held.setChild(child.pid)
       return child
     }
-    const { child, port } = await startOnFreePort(dataDir, adminPassword, start)
+    const { child, port } = await startOnPort(options.port, dataDir, adminPassword, start)
     return runningPostgres(child, port, adminPassword, held)
   } catch (error) {
     await held.release()
@@ -96,14 +98,15 @@ function serverArgs(
   return ['-D', dataDir, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])]
 }
 
-async function startOnFreePort(
+async function startOnPort(
+  wantedPort: number | undefined,
   dataDir: string,
   password: string,
   start: (port: number) => Promise<ChildProcess>,
 ): Promise<{ child: ChildProcess; port: number }> {
   const giveUpAt = performance.now() + startLimitMs
   for (;;) {
-    const port = await freePort()
+    const port = wantedPort ?? (await freePort())
     const child = await start(port)
     try {
       const ready = await until(async () => child.hasExited() || (await accepts(port, password)), {

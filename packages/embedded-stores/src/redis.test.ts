@@ -68,6 +68,16 @@ describe('startRedis', () => {
     firstStartLimitMs,
   )
 
+  test('stands in for one that ended, empty but at the same address', async () => {
+    const first = await start()
+    await ask(first.url, (client) => client.set('lost', 1))
+    await first.stop()
+    const second = await startRedis({ dataDir, cacheDir, env, sameAs: first })
+    running.push(second)
+    expect(second.url).toBe(first.url)
+    expect(await ask(first.url, (client) => client.keys('*'))).toEqual([])
+  })
+
   test('keeps its password out of its command line', async () => {
     const redis = await start()
     const { password } = new URL(redis.url)

@@ -14,6 +14,8 @@ export interface RedisOptions extends FindRedisOptions {
   readonly dataDir: string
   /** Gets each line that Redis logs. */
   readonly log?: (line: string) => void
+  /** Where a Redis stands in for one that ended: its port and password, so that clients find it again. Default: new ones. */
+  readonly sameAs?: Pick<Redis, 'url'>
 }
 
 /** A running Redis. */
@@ -49,7 +51,7 @@ export async function startRedis(options: RedisOptions): Promise<Redis> {
   const held = await claim(path.join(dataDir, 'redis.lock'), `The Redis directory ${dataDir}`)
   try {
     if (held.leftover !== undefined) await endLeftover(held.leftover, stopSteps)
-    return await startOwnRedis(found.program, dataDir, held, options.log)
+    return await startOwnRedis(found.program, dataDir, held, options)
   } catch (error) {
     await held.release()
     throw error
@@ -60,12 +62,13 @@ async function startOwnRedis(
   program: RedisProgram,
   dataDir: string,
   held: Claim,
-  log: ((line: string) => void) | undefined,
+  { log, sameAs }: RedisOptions,
 ): Promise<Redis> {
-  const password = randomBytes(24).toString('base64url')
+  const former = sameAs && new URL(sameAs.url)
+  const password = former?.password ?? randomBytes(24).toString('base64url')
   const giveUpAt = performance.now() + startLimitMs
   for (;;) {
-    const port = await freePort()
+    const port = former === undefined ? await freePort() : Number(former.port)
     const child = startChild(program.path, ['-'], {
       env: redisEnvironment(program),
       // By standard input, because every user can read a command line.
