@@ -21,7 +21,8 @@ export function isDnsName(value: string): boolean {
 
 /** A lower-case DNS name. @throws invalidArgument */
 export function parseDnsName(value: string, field: string): string {
-  const name = value.toLowerCase()
+  // Some letters outside ASCII fold to one inside, so they are looked for first.
+  const name = /^[\x21-\x7e]+$/.test(value) ? value.toLowerCase() : ''
   if (!isDnsName(name)) throw invalid(field, `${printable(value)} is not a DNS name`)
   return name
 }
@@ -49,8 +50,12 @@ export function parseNodeId(value: string, field = 'node_id'): string {
   return value
 }
 
+/** The longest host name with a port. It bounds IPv6 zone ids, which have no bound of their own. */
+const MAX_ADDRESS_LENGTH = 253 + ':65535'.length
+
 /** An address a node says it can be reached at: a host name or IP, with or without port. Empty stays empty. */
 export function parseAdvertisedAddress(value: string, field = 'advertised_address'): string {
+  if (value.length > MAX_ADDRESS_LENGTH) throw invalid(field, `longer than ${MAX_ADDRESS_LENGTH} characters`)
   if (value === '' || isIP(value) !== 0) return value
   const { host, port } = splitAddress(value)
   if (isIP(host) === 0) parseHostname(host, field)

@@ -19,9 +19,14 @@ export function decodeCursor(token: string, length: number): string[] | undefine
   if (token === '') return undefined
   try {
     const key: unknown = JSON.parse(Buffer.from(token, 'base64url').toString('utf8'))
-    if (Array.isArray(key) && key.length === length && key.every((part) => typeof part === 'string')) return key
+    if (Array.isArray(key) && key.length === length && key.every(isCursorPart)) return key
   } catch {
     // Not JSON: refused below with the rest.
   }
   throw invalid('page_token', 'was not made by this service')
+}
+
+// Postgres takes no NUL in a text.
+function isCursorPart(part: unknown): part is string {
+  return typeof part === 'string' && !part.includes('\0')
 }

@@ -33,7 +33,11 @@ function parseRoles<R extends string>(values: readonly string[], known: readonly
   return [...roles].sort()
 }
 
-/** A caller's text made safe to show: JSON quoting, at most 64 characters. */
+/** A caller's text made safe to show on any terminal: JSON quoting, ASCII only, at most 64 characters. */
 export function printable(value: string): string {
-  return JSON.stringify(value.length > 64 ? `${value.slice(0, 64)}…` : value)
+  const quoted = JSON.stringify(value.slice(0, 64)).replace(
+    /[^\x20-\x7e]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
+  return value.length > 64 ? `${quoted.slice(0, -1)}…"` : quoted
 }

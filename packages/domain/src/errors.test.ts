@@ -1,0 +1,43 @@
+import { describe, expect, test } from '@jest/globals'
+import { AppError, invalid, isTransient, messageOf, type ErrorKind } from './errors.ts'
+
+describe('an error', () => {
+  test('keeps its kind, reason, field and cause', () => {
+    const cause = new Error('deep down')
+    const error = new AppError('notFound', 'no such thing', { reason: 'GONE', field: 'id', cause })
+    expect(error).toMatchObject({ name: 'AppError', kind: 'notFound', reason: 'GONE', field: 'id', cause })
+    expect(error.message).toBe('no such thing')
+  })
+
+  test('about a field begins with its name', () => {
+    expect(invalid('roles', 'is needed').message).toBe('roles: is needed')
+  })
+
+  test.each<[ErrorKind, boolean]>([
+    ['unavailable', true],
+    ['deadlineExceeded', true],
+    ['aborted', true],
+    ['invalidArgument', false],
+    ['unauthenticated', false],
+    ['permissionDenied', false],
+    ['notFound', false],
+    ['alreadyExists', false],
+    ['failedPrecondition', false],
+    ['resourceExhausted', false],
+    ['internal', false],
+  ])('of kind %s may pass by itself: %s', (kind, transient) => {
+    expect(isTransient(new AppError(kind, ''))).toBe(transient)
+  })
+
+  test('of no kind is not taken for one that passes', () => {
+    expect(isTransient(new Error('unavailable'))).toBe(false)
+    expect(isTransient({ kind: 'unavailable' })).toBe(false)
+    expect(isTransient(undefined)).toBe(false)
+  })
+
+  test('has a text whatever was thrown', () => {
+    expect(messageOf(new Error('x'))).toBe('x')
+    expect(messageOf('y')).toBe('y')
+    expect(messageOf(undefined)).toBe('undefined')
+  })
+})
