@@ -63,7 +63,9 @@ export async function keepGrant(
   const isOurs = leaf.spiffeId === expected && leaf.publicKeyDer.equals(publicKeyDer(privateKeyFromPem(keyPem)))
   // Yesterday's roots or today's: a renewal may be the first to bring a new root.
   const rootsDer = [...dersFromPem(trustedRootsPem), ...trustBundle.hostRootsDer]
-  if (!isOurs || !verifyChain({ leafDer, intermediatesDer, rootsDer })) {
+  // A clock that is behind must not make a fresh certificate look foreign.
+  const now = new Date(Math.max(Date.now(), leaf.notBefore.getTime()))
+  if (!isOurs || !verifyChain({ leafDer, intermediatesDer, rootsDer, now })) {
     throw new NotTrustedError('the server answered with a certificate that is not ours')
   }
   const identity = {

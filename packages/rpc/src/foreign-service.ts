@@ -1,8 +1,4 @@
-import type {
-  handleUnaryCall,
-  Server,
-  UntypedServiceImplementation,
-} from '@grpc/grpc-js'
+import type { handleUnaryCall, Server, UntypedServiceImplementation } from '@grpc/grpc-js'
 import { AppError } from '@muster/domain'
 import type { Callers } from './callers.ts'
 import type { BoundService, CallContext, Duplex } from './route.ts'

@@ -71,6 +71,15 @@ export function peerName(peer: Peer): string {
   return peer.kind === 'anonymous' ? 'anonymous' : peer.spiffeId
 }
 
+/**
+ * TLS looked at the certificate when the connection was made, and the call's table when it began; a stream may outlive
+ * both. @throws unauthenticated once the certificate has ended
+ */
+export function assertNotExpired(peer: Peer, now: Date): void {
+  if (peer.kind === 'anonymous' || peer.notAfter > now) return
+  throw new AppError('unauthenticated', 'the certificate has expired', { reason: 'CERTIFICATE_EXPIRED' })
+}
+
 /** The member behind a call whose route lets members in only. */
 export function memberOf(peer: Peer): Member {
   if (peer.kind === 'anonymous') throw new AppError('unauthenticated', 'a client certificate of this cluster is needed')

@@ -1,59 +1,45 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js'
 import { AppError } from '@muster/domain'
 import { assertAllowed } from './callers.ts'
-import type { CallRecorder } from './call-recorder.ts'
+import { assertNotExpired } from './peer.ts'
 import type { DuplexHandler, Route } from './route.ts'
 import type { ServedCall } from './served-call.ts'
+
+export type DuplexCall = ServerDuplexStream<unknown, unknown>
 
 /** A peer that does not read is cut once this many messages wait for it. */
 const MAX_UNREAD_MESSAGES = 64
 
 /**
  * Serves one bidirectional stream: plain events, no queue of promises, since a registration replica holds thousands of
- * these at once. The stream ends when the handler's promise settles or when its peer half-closes or is gone.
+ * these at once. The stream ends when the handler's promise settles, when its peer half-closes or is gone, or with the
+ * first message after its peer's certificate has ended.
  */
-export function serveDuplex(
-  call: ServerDuplexStream<unknown, unknown>,
-  path: string,
-  context: ServedCall,
-  route: Route<DuplexHandler<unknown, unknown>> | undefined,
-  recorder: CallRecorder,
-): void {
-  const startedAt = performance.now()
+export function serveDuplex(call: DuplexCall, context: ServedCall, route: Route<unknown> | undefined): void {
   let ended = false
   let unread = 0
   const finish = (error?: unknown) => {
     if (ended) return
     ended = true
-    const status = recorder.record(path, context, startedAt, error)
+    const status = context.end(error)
     if (error === undefined) call.end()
     else call.emit('error', status)
-    context.end()
   }
-  const stop = () => finish(context.signal.reason)
-  try {
-    assertAllowed(route?.callers, context.peer)
-  } catch (error) {
-    // grpc-js never finishes a stream that nobody reads.
-    call.resume()
-    finish(error)
-    return
+  const attempt = (work: () => void) => {
+    try {
+      work()
+    } catch (error) {
+      finish(error)
+    }
   }
-  context.signal.addEventListener('abort', stop, { once: true })
-  call.on('end', () => finish())
-  call.on('error', (error) => finish(error))
-  call.on('drain', () => {
-    unread = 0
-  })
   const stream = {
     onMessage: (listener: (message: unknown) => void) => {
       call.on('data', (message: unknown) => {
         if (ended) return
-        try {
+        attempt(() => {
+          assertNotExpired(context.peer, context.now())
           listener(message)
-        } catch (error) {
-          finish(error)
-        }
+        })
       })
     },
     send: (message: unknown) => {
@@ -63,5 +49,17 @@ export function serveDuplex(
       }
     },
   }
-  route!.handle(stream, context).then(() => finish(), finish)
+  call.on('end', () => finish())
+  call.on('error', finish)
+  call.on('drain', () => {
+    unread = 0
+  })
+  attempt(() => {
+    assertAllowed(route?.callers, context.peer)
+    context.signal.addEventListener('abort', () => finish(context.signal.reason), { once: true })
+    const handle = route!.handle as DuplexHandler<unknown, unknown>
+    handle(stream, context).then(() => finish(), finish)
+  })
+  // grpc-js never finishes a stream that nobody reads.
+  if (ended) call.resume()
 }

@@ -1,21 +1,17 @@
-import {
-  Server as GrpcServer,
-  type ServerDuplexStream,
-  type ServerUnaryCall,
-  type ServerWritableStream,
-  type sendUnaryData,
-} from '@grpc/grpc-js'
+import { Server as GrpcServer, type sendUnaryData } from '@grpc/grpc-js'
 import { parseServerAddress } from '@muster/domain'
 import type { Clock, Logger } from '@muster/runtime'
 import { Histogram, type Registry } from 'prom-client'
-import { assertAllowed, type Callers } from './callers.ts'
+import type { Callers } from './callers.ts'
 import { RotatingServerCredentials } from './credentials.ts'
 import { CallRecorder } from './call-recorder.ts'
 import { createHealth, type Health } from './health.ts'
 import { PeerReader } from './peer.ts'
 import { createReflection } from './reflection.ts'
-import type { BoundService, DuplexHandler, Route, ServerStreamHandler, UnaryHandler } from './route.ts'
-import { serveDuplex } from './serve-duplex.ts'
+import type { BoundService, Route } from './route.ts'
+import { serveDuplex, type DuplexCall } from './serve-duplex.ts'
+import { serveStream, type StreamCall } from './serve-stream.ts'
+import { serveUnary, type UnaryCall } from './serve-unary.ts'
 import { ServedCall, type AnyCall } from './served-call.ts'
 import type { TlsIdentity } from './tls-identity.ts'
 
@@ -74,17 +70,16 @@ export async function serve(options: ServeOptions): Promise<RpcServer> {
   })
   const callers = new Map<string, Callers>()
 
-  const contextOf = (call: AnyCall, path: string): ServedCall => {
-    const now = clock.now()
-    const peer = peers.read(call.getAuthContext().sslPeerCertificate, now)
-    return new ServedCall({ call, path, peer, live, log, now })
+  const open: OpenCall = (call, path) => {
+    const peer = peers.read(call.getAuthContext().sslPeerCertificate, clock.now())
+    return new ServedCall({ call, path, peer, live, log, clock, recorder })
   }
 
   for (const { definition, routes } of bound) {
     const handlers = Object.entries(definition).map(([name, method]) => {
       const route = routes[name]
       if (route !== undefined) callers.set(method.path, route.callers)
-      return [name, adapt(route, method, contextOf, recorder)]
+      return [name, adapt(route, method, open)]
     })
     server.addService(definition, Object.fromEntries(handlers))
   }
@@ -124,71 +119,15 @@ async function drain(server: GrpcServer, health: Health, live: Set<ServedCall>, 
   server.forceShutdown()
 }
 
-type ContextOf = (call: AnyCall, path: string) => ServedCall
-
-/** Wraps a route into what grpc-js wants: callers first, then the handler, then one line in the log. */
-function adapt(
-  route: Route<unknown> | undefined,
-  method: { path: string; requestStream: boolean; responseStream: boolean },
-  contextOf: ContextOf,
-  recorder: CallRecorder,
-) {
-  const { path } = method
-  if (method.requestStream) {
-    return (call: ServerDuplexStream<unknown, unknown>) => {
-      const context = contextOf(call, path)
-      serveDuplex(call, path, context, route as Route<DuplexHandler<unknown, unknown>> | undefined, recorder)
-    }
-  }
-  if (method.responseStream) {
-    return async (call: ServerWritableStream<unknown, unknown>) => {
-      const context = contextOf(call, path)
-      const startedAt = performance.now()
-      try {
-        assertAllowed(route?.callers, context.peer)
-        const handle = route!.handle as ServerStreamHandler<unknown, unknown>
-        for await (const message of handle(call.request, context)) {
-          if (context.signal.aborted) break
-          if (!call.write(message)) await writable(call, context.signal)
-        }
-        context.signal.throwIfAborted()
-        call.end()
-        recorder.record(path, context, startedAt)
-      } catch (error) {
-        call.emit('error', recorder.record(path, context, startedAt, error))
-      } finally {
-        context.end()
-      }
-    }
-  }
-  return async (call: ServerUnaryCall<unknown, unknown>, reply: sendUnaryData<unknown>) => {
-    const context = contextOf(call, path)
-    const startedAt = performance.now()
-    try {
-      assertAllowed(route?.callers, context.peer)
-      const response = await (route!.handle as UnaryHandler<unknown, unknown>)(call.request, context)
-      reply(null, response)
-      recorder.record(path, context, startedAt)
-    } catch (error) {
-      reply(recorder.record(path, context, startedAt, error))
-    } finally {
-      context.end()
-    }
-  }
+/** A route as grpc-js wants it. */
+function adapt(route: Route<unknown> | undefined, method: MethodShape, open: OpenCall) {
+  if (method.requestStream) return (call: DuplexCall) => serveDuplex(call, open(call, method.path), route)
+  if (method.responseStream) return (call: StreamCall) => serveStream(call, open(call, method.path), route)
+  return (call: UnaryCall, reply: sendUnaryData<unknown>) => serveUnary(call, reply, open(call, method.path), route)
 }
 
-/** Resolves when the slow reader has caught up, or at once when nobody reads any more. */
-function writable(call: ServerWritableStream<unknown, unknown>, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      signal.removeEventListener('abort', done)
-      call.off('drain', done)
-      resolve()
-    }
-    call.once('drain', done)
-    signal.addEventListener('abort', done, { once: true })
-  })
-}
+type MethodShape = { path: string; requestStream: boolean; responseStream: boolean }
+type OpenCall = (call: AnyCall, path: string) => ServedCall
 
 function durationHistogram(registry: Registry): Histogram<'method' | 'code'> {
   return new Histogram({

@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto'
 import type { EventEmitter } from 'node:events'
 import type { ServerDuplexStream, ServerUnaryCall, ServerWritableStream } from '@grpc/grpc-js'
 import { AppError } from '@muster/domain'
-import type { Logger } from '@muster/runtime'
+import type { Clock, Logger } from '@muster/runtime'
+import type { CallRecorder } from './call-recorder.ts'
 import type { Peer } from './peer.ts'
 import type { CallContext } from './route.ts'
 
@@ -23,14 +24,27 @@ export class ServedCall implements CallContext {
   readonly #path: string
   readonly #live: Set<ServedCall>
   readonly #log: Logger
+  readonly #clock: Clock
+  readonly #recorder: CallRecorder
+  readonly #startedAt = performance.now()
   #gone: AbortController | undefined
   #childLog: Logger | undefined
 
-  constructor(made: { call: AnyCall; path: string; peer: Peer; live: Set<ServedCall>; log: Logger; now: Date }) {
+  constructor(made: {
+    call: AnyCall
+    path: string
+    peer: Peer
+    live: Set<ServedCall>
+    log: Logger
+    clock: Clock
+    recorder: CallRecorder
+  }) {
     this.#call = made.call
     this.#path = made.path
     this.#live = made.live
     this.#log = made.log
+    this.#clock = made.clock
+    this.#recorder = made.recorder
     this.peer = made.peer
     this.isStream = 'write' in made.call
     this.remoteAddress = addressOf(made.call.getPeer())
@@ -38,7 +52,7 @@ export class ServedCall implements CallContext {
     this.requestId = typeof given === 'string' && /^[\w-]{1,64}$/.test(given) ? given : randomUUID()
     const deadline = made.call.getDeadline()
     const asked = deadline instanceof Date ? deadline.getTime() : deadline
-    this.deadlineMs = Math.min(asked, made.now.getTime() + MAX_UNARY_MS)
+    this.deadlineMs = Math.min(asked, made.clock.now().getTime() + MAX_UNARY_MS)
   }
 
   get signal(): AbortSignal {
@@ -61,11 +75,21 @@ export class ServedCall implements CallContext {
     this.#gone?.abort(new AppError('unavailable', message))
   }
 
-  /** The call has been answered: nothing will be told of it any more, save that what still runs for it must stop. */
-  end(): void {
-    if (this.#gone === undefined) return
-    this.#live.delete(this)
-    if (this.isStream) this.abort('the call has ended')
+  now(): Date {
+    return this.#clock.now()
+  }
+
+  /**
+   * The call is over: records it, and tells a stream's handler that still runs to stop.
+   * @returns the status to answer with; `thrown` is what the handler threw, if it did
+   */
+  end(thrown?: unknown): ReturnType<CallRecorder['record']> {
+    const status = this.#recorder.record(this.#path, this, this.#startedAt, thrown)
+    if (this.#gone !== undefined) {
+      this.#live.delete(this)
+      if (this.isStream) this.abort('the call has ended')
+    }
+    return status
   }
 }
 

@@ -1,0 +1,43 @@
+import type { ServerWritableStream } from '@grpc/grpc-js'
+import { assertAllowed } from './callers.ts'
+import { assertNotExpired } from './peer.ts'
+import type { Route, ServerStreamHandler } from './route.ts'
+import type { ServedCall } from './served-call.ts'
+
+export type StreamCall = ServerWritableStream<unknown, unknown>
+
+/** Serves one server stream at its reader's pace. Each message is sent only while the reader's certificate is good. */
+export async function serveStream(
+  call: StreamCall,
+  context: ServedCall,
+  route: Route<unknown> | undefined,
+): Promise<void> {
+  try {
+    assertAllowed(route?.callers, context.peer)
+    const handle = route!.handle as ServerStreamHandler<unknown, unknown>
+    for await (const message of handle(call.request, context)) {
+      if (context.signal.aborted) break
+      assertNotExpired(context.peer, context.now())
+      if (!call.write(message)) await writable(call, context.signal)
+    }
+    context.signal.throwIfAborted()
+    context.end()
+    call.end()
+  } catch (error) {
+    call.emit('error', context.end(error))
+  }
+}
+
+/** Resolves when the slow reader has caught up, or at once when nobody reads any more. */
+function writable(call: StreamCall, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      signal.removeEventListener('abort', done)
+      call.off('drain', done)
+      resolve()
+    }
+    call.once('drain', done)
+    if (signal.aborted) done()
+    else signal.addEventListener('abort', done, { once: true })
+  })
+}
