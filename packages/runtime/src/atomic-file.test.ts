@@ -1,0 +1,83 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import os from 'node:os'
+import path from 'node:path'
+import { createFileAtomic, writeFileAtomic } from './atomic-file.ts'
+
+let root: string
+let folder: string
+let file: string
+let number = 0
+
+beforeAll(async () => {
+  root = await mkdtemp(path.join(os.tmpdir(), 'muster-file-'))
+})
+beforeEach(async () => {
+  folder = path.join(root, String(++number))
+  file = path.join(folder, 'file')
+  await mkdir(folder)
+})
+afterAll(async () => {
+  await rm(root, { recursive: true })
+})
+
+async function modeOf(target: string): Promise<string> {
+  return ((await stat(target)).mode & 0o777).toString(8)
+}
+
+describe('replacing a file', () => {
+  test('leaves the new content, for its owner only unless told otherwise', async () => {
+    await writeFile(file, 'old', { mode: 0o644 })
+    await writeFileAtomic(file, 'new')
+    expect(await readFile(file, 'utf8')).toBe('new')
+    expect(await modeOf(file)).toBe('600')
+    await writeFileAtomic(file, Buffer.from('public'), 0o644)
+    expect(await modeOf(file)).toBe('644')
+    expect(await readdir(folder)).toEqual(['file'])
+  })
+
+  test('never shows a reader a mixture, or nothing', async () => {
+    const contents = ['a', 'b', 'c'].map((letter) => letter.repeat(200_000))
+    await writeFileAtomic(file, contents[0]!)
+    const written = new AbortController()
+    const writer = (async () => {
+      for (let i = 0; i < 15; i++) await writeFileAtomic(file, contents[i % 3]!)
+      written.abort()
+    })()
+    let reads = 0
+    while (!written.signal.aborted) {
+      expect(contents).toContain(await readFile(file, 'utf8'))
+      reads += 1
+    }
+    await writer
+    expect(reads).toBeGreaterThan(5)
+  })
+
+  test('that fails leaves what was there, and no temporary file', async () => {
+    await mkdir(file)
+    await expect(writeFileAtomic(file, 'new')).rejects.toThrow()
+    expect((await stat(file)).isDirectory()).toBe(true)
+    expect(await readdir(folder)).toEqual(['file'])
+    await expect(writeFileAtomic(path.join(folder, 'none', 'file'), 'new')).rejects.toThrow('ENOENT')
+  })
+})
+
+describe('making a file', () => {
+  test('leaves one that is there alone', async () => {
+    await writeFile(file, 'old')
+    expect(await createFileAtomic(file, 'new')).toBe(false)
+    expect(await readFile(file, 'utf8')).toBe('old')
+    expect(await readdir(folder)).toEqual(['file'])
+  })
+
+  test('lets one of many makers win, whole', async () => {
+    const made = await Promise.all(
+      Array.from({ length: 16 }, async (_, i) => ({ won: await createFileAtomic(file, `maker ${i}`), i })),
+    )
+    const winners = made.filter(({ won }) => won)
+    expect(winners).toHaveLength(1)
+    expect(await readFile(file, 'utf8')).toBe(`maker ${winners[0]!.i}`)
+    expect(await modeOf(file)).toBe('600')
+    expect(await readdir(folder)).toEqual(['file'])
+  })
+})

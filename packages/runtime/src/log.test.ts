@@ -1,0 +1,49 @@
+import { describe, expect, test } from '@jest/globals'
+import { createLineLog } from './line-log.ts'
+import { createLogger } from './log.ts'
+
+describe('the log of a service', () => {
+  test('is JSON lines with service, level by name, time and event', () => {
+    const lines: string[] = []
+    const log = createLogger('ca-service', 'info', { write: (line) => void lines.push(line) })
+    log.info({ event: 'node.joined', nodeId: 'n-1' }, 'a node joined')
+    log.debug({}, 'not said at this level')
+    expect(lines).toHaveLength(1)
+    expect(JSON.parse(lines[0]!)).toMatchObject({
+      level: 'info',
+      service: 'ca-service',
+      event: 'node.joined',
+      nodeId: 'n-1',
+      msg: 'a node joined',
+      time: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
+    })
+  })
+
+  test.each(['token', 'value', 'secret', 'password', 'pepper', 'key', 'privateKey', 'keyPem', 'csr', 'csrDer'])(
+    'cuts out a field named %s, also inside another',
+    (field) => {
+      const lines: string[] = []
+      const log = createLogger('test', 'debug', { write: (line) => void lines.push(line) })
+      log.info({ [field]: 'CANARY', request: { [field]: 'CANARY' } }, 'x')
+      log.child({ [field]: 'CANARY' }).debug({}, 'y')
+      expect(lines).toHaveLength(2)
+      expect(lines.join('')).not.toContain('CANARY')
+    },
+  )
+})
+
+describe('the log of a program for people', () => {
+  test('is one line each, whatever an error says', () => {
+    const lines: string[] = []
+    const log = createLineLog(
+      (line) => lines.push(line),
+      () => new Date('2026-01-02T03:04:05Z'),
+    )
+    log.info({ nodeId: 'n-1' }, 'online')
+    log.warn({ err: new Error('two\nlines') }, 'could not join')
+    expect(lines).toEqual([
+      '2026-01-02T03:04:05.000Z info online\n',
+      '2026-01-02T03:04:05.000Z warn could not join: two lines\n',
+    ])
+  })
+})
