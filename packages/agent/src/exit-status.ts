@@ -22,6 +22,9 @@ export function exitStatusOf(error: unknown): number {
   return EXIT.failed
 }
 
+const CHECK_PIN =
+  "'musterctl status' shows the right pin; if it is the one given, somebody else answers at that address, or it is not registration-service's"
+
 const NEW_TOKEN = "ask an operator for a new token: 'musterctl tokens add'"
 
 const NEXT_STEP: Record<string, string> = {
@@ -38,6 +41,7 @@ const NEXT_STEP: Record<string, string> = {
 /** What went wrong and what to do next, in one line. */
 export function explain(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
+  if (error instanceof NotTrustedError) return `${error.message}; ${CHECK_PIN}`
   if (!(error instanceof AppError)) return error.message
   const next =
     NEXT_STEP[error.reason ?? ''] ?? (isTransient(error) ? 'check --auth-server and that the cluster is up' : undefined)

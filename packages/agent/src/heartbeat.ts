@@ -1,12 +1,14 @@
 import os from 'node:os'
 import { registration } from '@muster/contracts'
 import { AppError, isTransient } from '@muster/domain'
-import type { Connection } from '@muster/rpc'
+import type { Connection, TlsIdentity } from '@muster/rpc'
 import { VERSION, type Clock, type LineLog } from '@muster/runtime'
 import type { StartOptions } from './options.ts'
 
 export interface HeartbeatDeps {
   connection: Connection
+  /** The identity that the connection shows. */
+  tls: TlsIdentity
   options: Pick<StartOptions, 'hostname' | 'labels' | 'advertisedAddress'>
   clock: Clock
   log: LineLog
@@ -20,7 +22,8 @@ const MAX_RECONNECT_MS = 5_000
 
 /**
  * Beats until the signal aborts, over one stream after another. A stream that breaks, or on which the server falls silent
- * for as long as it would wait for us, is replaced, with full jitter, so that a fleet does not return all at once.
+ * for as long as it would wait for us, is replaced, with full jitter, so that a fleet does not return all at once. After a
+ * renewal the stream is replaced at once, since the server takes no beat under a certificate that has ended.
  * @throws AppError when the server refuses this node
  */
 export async function beat(deps: HeartbeatDeps, signal: AbortSignal): Promise<void> {
@@ -33,7 +36,8 @@ export async function beat(deps: HeartbeatDeps, signal: AbortSignal): Promise<vo
   }
   while (!signal.aborted) {
     try {
-      await beatOnce(deps, onOnline, signal)
+      const end = await beatOnce(deps, onOnline, signal)
+      if (end === 'renewed') continue
     } catch (error) {
       if (signal.aborted) return
       if (error instanceof AppError && !isTransient(error) && error.kind !== 'internal') throw error
@@ -50,8 +54,12 @@ export async function beat(deps: HeartbeatDeps, signal: AbortSignal): Promise<vo
 }
 
 /** One stream, from hello to its end. */
-async function beatOnce(deps: HeartbeatDeps, onOnline: () => void, signal: AbortSignal): Promise<void> {
-  const { connection, options, clock, onAnswer } = deps
+async function beatOnce(
+  deps: HeartbeatDeps,
+  onOnline: () => void,
+  signal: AbortSignal,
+): Promise<'renewed' | 'ended'> {
+  const { connection, tls, options, clock, onAnswer } = deps
   let settings = FIRST_SETTINGS
   let lastAnswerAt = clock.now().getTime()
   const method = registration.RegistrationServiceService.heartbeat
@@ -65,6 +73,11 @@ async function beatOnce(deps: HeartbeatDeps, onOnline: () => void, signal: Abort
   const stop = () => streamEnded.abort()
   stream.ended.then(stop, stop)
   signal.addEventListener('abort', stop, { once: true })
+  let isRenewed = false
+  const stopFollowing = tls.onUpdate(() => {
+    isRenewed = true
+    stop()
+  })
   try {
     stream.send({ message: { $case: 'hello', value: hello(options) } })
     while (!streamEnded.signal.aborted) {
@@ -76,9 +89,11 @@ async function beatOnce(deps: HeartbeatDeps, onOnline: () => void, signal: Abort
       }
       stream.send({ message: { $case: 'beat', value: {} } })
     }
-    if (signal.aborted) await stream.end()
+    if (signal.aborted || isRenewed) await stream.end()
     else await stream.ended
+    return isRenewed ? 'renewed' : 'ended'
   } finally {
+    stopFollowing()
     signal.removeEventListener('abort', stop)
     stream.cancel()
   }

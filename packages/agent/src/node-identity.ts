@@ -1,5 +1,5 @@
 import type { ca } from '@muster/contracts'
-import { formatSpiffeId, type NodeRole } from '@muster/domain'
+import { CERTIFICATE_BACKDATE_MS, formatSpiffeId, type NodeRole } from '@muster/domain'
 import {
   chainPem,
   dersFromPem,
@@ -85,5 +85,5 @@ export function tlsMaterial({ keyPem, chainPem: pem, bundlePem }: NodeIdentity):
 /** How long the node's certificate lives. */
 export function lifeOf(identity: NodeIdentity): Renewed {
   const { notBefore, notAfter } = parseIdentity(dersFromPem(identity.chainPem)[0]!)
-  return { issuedAt: notBefore, expiresAt: notAfter }
+  return { issuedAt: new Date(notBefore.getTime() + CERTIFICATE_BACKDATE_MS), expiresAt: notAfter }
 }

@@ -50,6 +50,7 @@ export async function start(options: StartOptions, deps: StartDeps): Promise<voi
           beat(
             {
               connection,
+              tls,
               options,
               clock,
               log,
