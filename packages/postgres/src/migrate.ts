@@ -27,6 +27,7 @@ export async function migrate({ databaseUrl, schema, folder }: MigrateOptions, l
       migrationsTable: 'migrations',
       createSchema: true,
       createMigrationsSchema: true,
+      singleTransaction: true,
       advisoryLockMode: 'wait',
       log: (text) => log.debug({ text }, 'migration'),
     })

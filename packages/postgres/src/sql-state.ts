@@ -1,3 +1,4 @@
+import { types } from 'node:util'
 import pg from 'pg'
 import { AppError } from '@muster/domain'
 
@@ -30,7 +31,7 @@ const UNAVAILABLE_TEXTS =
  * stays what it is. Whether the statement took effect is not known.
  */
 export function asAppError(error: unknown): unknown {
-  if (!(error instanceof Error)) return error
+  if (!types.isNativeError(error)) return error
   const code = (error as NodeJS.ErrnoException).code ?? ''
   const lost =
     error instanceof pg.DatabaseError

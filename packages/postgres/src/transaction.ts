@@ -22,6 +22,12 @@ export async function transaction<T>(pool: pg.Pool, work: (db: Db) => Promise<T>
 async function once<T>(pool: pg.Pool, work: (db: Db) => Promise<T>): Promise<T> {
   const client = await pool.connect()
   let broken: Error | undefined
+  // The pool listens to idle connections only: unheard, a connection lost in here would end the process. The statement
+  // under way fails by itself, or the next one does.
+  const onError = (error: Error) => {
+    broken = error
+  }
+  client.on('error', onError)
   try {
     await client.query('begin')
     const result = await work(client)
@@ -33,6 +39,7 @@ async function once<T>(pool: pg.Pool, work: (db: Db) => Promise<T>): Promise<T> 
     })
     throw error
   } finally {
+    client.off('error', onError)
     client.release(broken)
   }
 }

@@ -1,0 +1,177 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
+import { createDatabase, type TestDatabase } from '@muster/testkit'
+import type pg from 'pg'
+import { recordAudit } from './audit.ts'
+import { openPool, type Db } from './pool.ts'
+import { isRetryable, violates } from './sql-state.ts'
+import { gate, silentLog } from './test-support.ts'
+import { transaction } from './transaction.ts'
+
+let database: TestDatabase
+let pool: pg.Pool
+
+beforeAll(async () => {
+  database = await createDatabase()
+  pool = openPool({ databaseUrl: database.url, schema: 'own', applicationName: 'test', size: 4 }, silentLog)
+  await pool.query(`
+    create schema own;
+    create table counters (
+      id integer, value integer not null,
+      constraint counters_pkey primary key (id),
+      constraint counters_positive check (value >= 0));
+    create table audit_events (
+      id bigint generated always as identity, action text not null, actor text not null, remote_address text,
+      outcome text not null, reason text, token_id text, node_id uuid, details jsonb not null)`)
+})
+beforeEach(async () => {
+  await pool.query('truncate counters, audit_events')
+  await pool.query('insert into counters values (1, 0), (2, 0)')
+})
+afterAll(async () => {
+  await pool.end()
+  await database.drop()
+})
+
+async function values(): Promise<number[]> {
+  const { rows } = await pool.query<{ value: number }>('select value from counters order by id')
+  return rows.map(({ value }) => value)
+}
+
+function add(db: Db, id: number): Promise<unknown> {
+  return db.query('update counters set value = value + 1 where id = $1', [id])
+}
+
+describe('a transaction', () => {
+  test('keeps all of its work, and gives its result', async () => {
+    const result = await transaction(pool, async (db) => {
+      await add(db, 1)
+      await add(db, 2)
+      return 'done'
+    })
+    expect(result).toBe('done')
+    expect(await values()).toEqual([1, 1])
+  })
+
+  test('keeps none of its work when it throws, and its connection can be used again', async () => {
+    for (let i = 0; i < 10; i++) {
+      const failed = transaction(pool, async (db) => {
+        await add(db, 1)
+        throw new Error('changed my mind')
+      })
+      await expect(failed).rejects.toThrow('changed my mind')
+    }
+    expect(await values()).toEqual([0, 0])
+    expect(pool.idleCount).toBe(pool.totalCount)
+  })
+
+  test('keeps none of its work when a statement fails', async () => {
+    const failed = transaction(pool, async (db) => {
+      await add(db, 1)
+      await db.query('insert into counters values (1, 5)')
+    })
+    await expect(failed).rejects.toThrow('counters_pkey')
+    expect(await values()).toEqual([0, 0])
+  })
+
+  test('that meets a deadlock runs again, so that both get through', async () => {
+    const firstHasOne = gate()
+    const secondHasTwo = gate()
+    let runs = 0
+    const crosswise = (mine: number, other: number, done: () => void, wait: Promise<void>) =>
+      transaction(pool, async (db) => {
+        runs += 1
+        await add(db, mine)
+        done()
+        await wait
+        await add(db, other)
+      })
+    await Promise.all([
+      crosswise(1, 2, firstHasOne.open, secondHasTwo.opened),
+      crosswise(2, 1, secondHasTwo.open, firstHasOne.opened),
+    ])
+    expect(await values()).toEqual([2, 2])
+    expect(runs).toBeGreaterThan(2)
+  })
+
+  test('is tried five times at most', async () => {
+    let runs = 0
+    const failed = transaction(pool, async (db) => {
+      runs += 1
+      await db.query(`do $$ begin raise exception 'again' using errcode = '40001'; end $$`)
+    })
+    await expect(failed).rejects.toMatchObject({ code: '40001' })
+    expect(runs).toBe(5)
+  })
+
+  test('whose connection is lost is an error, and the pool goes on', async () => {
+    const failed = transaction(pool, async (db) => {
+      await add(db, 1)
+      await db.query('select pg_terminate_backend(pg_backend_pid())')
+    })
+    await expect(failed).rejects.toThrow()
+    expect(await values()).toEqual([0, 0])
+  })
+})
+
+describe('an audit event', () => {
+  const event = {
+    action: 'token.create',
+    actor: 'spiffe://c.internal/user/ada',
+    outcome: 'ok',
+    tokenId: 'abcdefghij',
+    nodeId: '0b7a7c3e-3a55-4b3f-8a6b-0d9a3f2f7e11',
+    details: { roles: ['node'] },
+  } as const
+
+  async function events() {
+    return (await pool.query('select action, actor, remote_address, outcome, reason, details from audit_events')).rows
+  }
+
+  test('stands with the change that it records', async () => {
+    await transaction(pool, async (db) => {
+      await add(db, 1)
+      await recordAudit(db, event)
+    })
+    expect(await events()).toEqual([
+      {
+        action: 'token.create',
+        actor: 'spiffe://c.internal/user/ada',
+        remote_address: null,
+        outcome: 'ok',
+        reason: null,
+        details: { roles: ['node'] },
+      },
+    ])
+  })
+
+  test('falls with the change that it records', async () => {
+    const failed = transaction(pool, async (db) => {
+      await recordAudit(db, event)
+      await db.query('update counters set value = -1')
+    })
+    await expect(failed).rejects.toThrow('counters_positive')
+    expect(await events()).toEqual([])
+  })
+})
+
+describe('the violation of a constraint', () => {
+  async function errorOf(sql: string): Promise<unknown> {
+    return pool.query(sql).then(
+      () => undefined,
+      (error: unknown) => error,
+    )
+  }
+
+  test('is known by its name', async () => {
+    const unique = await errorOf('insert into counters values (1, 1)')
+    expect(violates(unique, 'counters_pkey')).toBe(true)
+    expect(violates(unique, 'counters_positive')).toBe(false)
+    expect(violates(await errorOf('update counters set value = -1'), 'counters_positive')).toBe(true)
+  })
+
+  test('is told from any other error', async () => {
+    expect(violates(await errorOf('select nothing'), 'counters_pkey')).toBe(false)
+    expect(violates({ constraint: 'counters_pkey' }, 'counters_pkey')).toBe(false)
+    expect(isRetryable(await errorOf('insert into counters values (1, 1)'))).toBe(false)
+  })
+})
