@@ -14,7 +14,7 @@ export interface ReadyFacts {
 export function readyText({ profile, services, dataDir, greeting }: ReadyFacts): string {
   const operatorDir = path.join(dataDir, 'operator')
   // musterctl finds .muster/ below the current folder by itself; for any other it must be told.
-  const identity = path.basename(dataDir) === '.muster' ? '' : ` --identity ${operatorDir}`
+  const identity = dataDir === path.resolve('.muster') ? '' : ` --identity ${operatorDir}`
   const rows = [
     ['Cluster', profile.clusterName],
     ...profile.caPins.map((pin) => ['CA pin', pin]),
