@@ -4,6 +4,7 @@ import { Client, Metadata, status, type ServiceError } from '@grpc/grpc-js'
 import { AppError, splitAddress, type ServiceName } from '@muster/domain'
 import { RotatingChannelCredentials, ServerNotTrustedError } from './credentials.ts'
 import { readMember } from './peer.ts'
+import { RenewingClient } from './renewing-client.ts'
 import type { CallOptions, ClientOf, MethodDefinition, ServiceDefinition } from './route.ts'
 import { fromStatus } from './status.ts'
 import type { TlsIdentity } from './tls-identity.ts'
@@ -20,7 +21,10 @@ export interface ConnectOptions {
   retryUnavailable?: boolean
 }
 
-/** A connection to a service: made when first used, remade when lost, until it is closed. */
+/**
+ * A connection to a service: made when first used, remade when lost, until it is closed. When the identity is renewed,
+ * calls and streams that are open end on the connection they have; new ones go over a new one.
+ */
 export interface Connection {
   /** The contract's unary RPCs as functions. Each rejects with an AppError. */
   client<D extends ServiceDefinition>(definition: D): ClientOf<D>
@@ -70,34 +74,39 @@ export function connect(options: ConnectOptions): Connection {
     options.identity,
     checkServer(options.service, options.clusterName),
   )
-  const client = new Client(targetOf(options.addresses), credentials, {
-    'grpc.service_config': serviceConfig(options.retryUnavailable ?? false),
-    'grpc.initial_reconnect_backoff_ms': 100,
-    'grpc.max_reconnect_backoff_ms': 2_000,
-    'grpc.max_receive_message_length': MAX_RESPONSE_BYTES,
-    'grpc.keepalive_time_ms': 20_000,
-    'grpc.keepalive_timeout_ms': 10_000,
-    'grpc.enable_channelz': 0,
-    'grpc.use_local_subchannel_pool': 1,
-  })
+  const target = targetOf(options.addresses)
+  const clients = new RenewingClient(
+    options.identity,
+    () =>
+      new Client(target, credentials, {
+        'grpc.service_config': serviceConfig(options.retryUnavailable ?? false),
+        'grpc.initial_reconnect_backoff_ms': 100,
+        'grpc.max_reconnect_backoff_ms': 2_000,
+        'grpc.max_receive_message_length': MAX_RESPONSE_BYTES,
+        'grpc.keepalive_time_ms': 20_000,
+        'grpc.keepalive_timeout_ms': 10_000,
+        'grpc.enable_channelz': 0,
+        'grpc.use_local_subchannel_pool': 1,
+      }),
+  )
   return {
     client(definition) {
       const methods = Object.entries(definition)
         .filter(([, method]) => !method.requestStream && !method.responseStream)
         .map(([name, method]) => [
           name,
-          (request: unknown, call?: CallOptions) => unary(client, credentials, method, request, call),
+          (request: unknown, call?: CallOptions) => unary(clients, credentials, method, request, call),
         ])
       return Object.fromEntries(methods)
     },
-    serverStream: (method, request, signal) => serverStream(client, credentials, method, request, signal),
-    duplex: (method, onMessage) => duplex(client, credentials, method, onMessage),
-    close: () => client.close(),
+    serverStream: (method, request, signal) => serverStream(clients, credentials, method, request, signal),
+    duplex: (method, onMessage) => duplex(clients, credentials, method, onMessage),
+    close: () => clients.close(),
   }
 }
 
 function unary<Q, S>(
-  client: Client,
+  clients: RenewingClient,
   credentials: RotatingChannelCredentials,
   method: MethodDefinition<Q, S>,
   request: Q,
@@ -112,6 +121,7 @@ function unary<Q, S>(
     }
     const metadata = new Metadata()
     if (parent !== undefined) metadata.set('muster-request-id', parent.requestId)
+    const { client, release } = clients.lease()
     const call = client.makeUnaryRequest(
       method.path,
       method.requestSerialize,
@@ -121,6 +131,7 @@ function unary<Q, S>(
       { deadline },
       (error: ServiceError | null, response?: S) => {
         signal?.removeEventListener('abort', cancel)
+        release()
         if (error === null) resolve(response!)
         else reject(explain(error, credentials))
       },
@@ -132,12 +143,13 @@ function unary<Q, S>(
 }
 
 async function* serverStream<Q, S>(
-  client: Client,
+  clients: RenewingClient,
   credentials: RotatingChannelCredentials,
   method: MethodDefinition<Q, S>,
   request: Q,
   signal: AbortSignal,
 ): AsyncGenerator<S> {
+  const { client, release } = clients.lease()
   const call = client.makeServerStreamRequest(method.path, method.requestSerialize, method.responseDeserialize, request)
   const cancel = () => call.cancel()
   signal.addEventListener('abort', cancel, { once: true })
@@ -148,22 +160,24 @@ async function* serverStream<Q, S>(
   } finally {
     signal.removeEventListener('abort', cancel)
     call.cancel()
+    release()
   }
 }
 
 function duplex<Q, S>(
-  client: Client,
+  clients: RenewingClient,
   credentials: RotatingChannelCredentials,
   method: MethodDefinition<Q, S>,
   onMessage: (message: S) => void,
 ): DuplexCall<Q> {
+  const { client, release } = clients.lease()
   const call = client.makeBidiStreamRequest(method.path, method.requestSerialize, method.responseDeserialize)
   call.on('data', onMessage)
   const ended = new Promise<void>((resolve, reject) => {
     call.on('error', (error: ServiceError) => reject(explain(error, credentials)))
     call.on('end', resolve)
   })
-  ended.catch(() => {})
+  ended.then(release, release)
   return {
     send: (message) => void call.write(message),
     ended,
