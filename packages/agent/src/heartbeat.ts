@@ -54,16 +54,14 @@ export async function beat(deps: HeartbeatDeps, signal: AbortSignal): Promise<vo
 }
 
 /** One stream, from hello to its end. */
-async function beatOnce(
-  deps: HeartbeatDeps,
-  onOnline: () => void,
-  signal: AbortSignal,
-): Promise<'renewed' | 'ended'> {
+async function beatOnce(deps: HeartbeatDeps, onOnline: () => void, signal: AbortSignal): Promise<'renewed' | 'ended'> {
   const { connection, tls, options, clock, onAnswer } = deps
   let settings = FIRST_SETTINGS
   let lastAnswerAt = clock.now().getTime()
   const method = registration.RegistrationServiceService.heartbeat
+  const answered = new AbortController()
   const stream = connection.duplex(method, (answer: registration.HeartbeatResponse) => {
+    answered.abort()
     lastAnswerAt = clock.now().getTime()
     settings = answer.settings ?? settings
     onOnline()
@@ -80,6 +78,9 @@ async function beatOnce(
   })
   try {
     stream.send({ message: { $case: 'hello', value: hello(options) } })
+    // The first answer says how often to beat.
+    const toldOrEnded = AbortSignal.any([answered.signal, streamEnded.signal])
+    await clock.sleep(settings.offlineAfterMs, toldOrEnded).catch(() => {})
     while (!streamEnded.signal.aborted) {
       // Up to a fifth early and never late, so that beats of a fleet spread out.
       await clock.sleep(settings.intervalMs * (0.8 + 0.2 * Math.random()), streamEnded.signal).catch(() => {})

@@ -47,3 +47,6 @@ export function durationInWords(totalSeconds: number): string {
   }
   return words.length === 0 ? '0 seconds' : words.join(' ')
 }
+
+/** A certificate is good this long before it is made, since clocks differ; its life is counted from when it is made. */
+export const CERTIFICATE_BACKDATE_MS = 60_000

@@ -1,4 +1,4 @@
-import { AppError, formatSpiffeId, type MemberKind } from '@muster/domain'
+import { AppError, CERTIFICATE_BACKDATE_MS, formatSpiffeId, type MemberKind } from '@muster/domain'
 import { issueLeaf, keyFingerprint, newSerial, serialHex, type AuthorityType } from '@muster/pki'
 import { type Db } from '@muster/postgres'
 import type { Clock } from '@muster/runtime'
@@ -24,9 +24,6 @@ export interface IssueDeps {
   clock: Clock
 }
 
-/** Clocks differ: a certificate is good a minute before it was made. */
-const BACKDATE_MS = 60_000
-
 const AUTHORITY_OF: Record<MemberKind, AuthorityType> = { node: 'host', service: 'host', bot: 'host', user: 'user' }
 
 /**
@@ -37,7 +34,7 @@ export async function issueCertificate(deps: IssueDeps, request: CertificateRequ
   const { issuing } = deps.authorities[AUTHORITY_OF[request.kind]]
   const now = deps.clock.now().getTime()
   const serial = newSerial()
-  const notBefore = new Date(now - BACKDATE_MS)
+  const notBefore = new Date(now - CERTIFICATE_BACKDATE_MS)
   const notAfter = new Date(now + request.ttlSeconds * 1000)
   if (notAfter > issuing.expiresAt) {
     throw new AppError('unavailable', 'the issuing CA ends too soon for this certificate; a new one is being made')
