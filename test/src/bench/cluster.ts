@@ -1,0 +1,103 @@
+import path from 'node:path'
+import { token } from '@muster/contracts'
+import { defaultCacheDir, startPostgres, startRedis, type Postgres, type Redis } from '@muster/embedded-stores'
+import { startControlPlane, type ControlPlane, type ServiceProgram } from '@muster/local-cluster'
+import { connect, TlsIdentity, type Connection } from '@muster/rpc'
+import { readIdentity, type Lifecycle, type OperatorProfile } from '@muster/runtime'
+import type { CpuGroups } from './meter.ts'
+import { createProbe, type Probe } from './probe-client.ts'
+
+export const SERVICES = ['registration-service', 'ca-service', 'token-service'] as const
+
+/** The cluster that is measured: one replica of each service, stores of its own, nothing else. */
+export interface BenchCluster {
+  postgres: Postgres
+  redis: Redis
+  controlPlane: ControlPlane
+  probes: Record<ServiceProgram, Probe>
+  /** The processes whose CPU time counts as the servers'. */
+  cpuGroups: CpuGroups
+  /** A connection with the operator's identity. */
+  operate(service: ServiceProgram): Promise<Connection>
+  /** A join token without a limit of uses, good for an hour. */
+  createToken(): Promise<string>
+  /** Ends registration-service and starts it again on its address, so that its memory is that of a fresh process. */
+  restartRegistration(): Promise<void>
+}
+
+/** Starts stores and services with the settings that `npm start` uses. All of it ends with `life`. */
+export async function startCluster(
+  dataDir: string,
+  life: Lifecycle,
+  step: <T>(title: string, work: () => Promise<T>) => Promise<T>,
+): Promise<BenchCluster> {
+  const postgres = await step('Postgres', () => startPostgres({ dataDir: path.join(dataDir, 'postgres') }))
+  life.own('Postgres', postgres, (p) => p.stop())
+  const stores = { dataDir: path.join(dataDir, 'redis'), cacheDir: defaultCacheDir(process.env), env: process.env }
+  const redis = await step('Redis', () => startRedis(stores))
+  life.own('Redis', redis, (r) => r.stop())
+
+  const probe = (program: string) => createProbe(path.join(dataDir, `${program}.probe`))
+  const probes: Record<ServiceProgram, Probe> = {
+    'ca-service': probe('ca-service'),
+    'token-service': probe('token-service'),
+    'registration-service': probe('registration-service'),
+  }
+  const controlPlane = await startControlPlane(
+    {
+      dataDir,
+      clusterName: 'bench.internal',
+      postgres,
+      redis,
+      listen: {
+        'ca-service': ['127.0.0.1:0'],
+        'token-service': ['127.0.0.1:0'],
+        'registration-service': ['127.0.0.1:0'],
+      },
+      publicAddress: (port) => `127.0.0.1:${port}`,
+      dnsNames: ['localhost'],
+      extraEnv: Object.fromEntries(SERVICES.map((name) => [name, probes[name].env])),
+      step,
+    },
+    life,
+  )
+
+  const { services, profile, operatorDir } = controlPlane
+  const pidOf = (name: ServiceProgram) => () => services[name][0]!.pid
+  const operate = async (service: ServiceProgram) => {
+    const identity = await readIdentity<OperatorProfile>(operatorDir)
+    if (identity === undefined) throw new Error('the operator has no identity')
+    const { keyPem, chainPem, bundlePem } = identity
+    const tls = new TlsIdentity({ own: { keyPem, chainPem }, hostRootsPem: bundlePem, userRootsPem: '' })
+    const address = services[service][0]!.address
+    return connect({ addresses: [address], identity: tls, service, clusterName: profile.clusterName })
+  }
+  return {
+    postgres,
+    redis,
+    controlPlane,
+    probes,
+    operate,
+    cpuGroups: {
+      'registration-service': pidOf('registration-service'),
+      'ca-service': pidOf('ca-service'),
+      'token-service': pidOf('token-service'),
+      Postgres: () => postgres.pid,
+      Redis: () => redis.pid,
+    },
+    async createToken() {
+      const connection = await operate('token-service')
+      try {
+        const client = connection.client(token.TokenServiceService)
+        const request = { roles: ['node'], ttlSeconds: 3600, labels: {}, description: '', botName: '', value: '' }
+        return (await client.createToken({ ...request, maxUses: undefined })).value
+      } finally {
+        connection.close()
+      }
+    },
+    async restartRegistration() {
+      probes['registration-service'].clear()
+      await controlPlane.restart('registration-service', 0)
+    },
+  }
+}

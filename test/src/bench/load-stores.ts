@@ -1,0 +1,59 @@
+import { Redis } from 'ioredis'
+import pg from 'pg'
+import { concurrently } from './concurrently.ts'
+
+/** Rows in a database of its own, each inserted in its own durable transaction. */
+export async function inserts({ url, count, concurrency }: { url: string; count: number; concurrency: number }) {
+  const pool = openPool(url)
+  await pool.query('create table if not exists bench_rows (id uuid primary key, name text, data jsonb)')
+  return concurrently({ count, concurrency }, (index) =>
+    pool.query({
+      name: 'insert',
+      text: 'insert into bench_rows (id, name, data) values (gen_random_uuid(), $1, $2)',
+      values: [`row ${index}`, { index }],
+    }),
+  )
+}
+
+// As many connections as a service has, kept open, so that making them is not measured.
+const pools = new Map<string, pg.Pool>()
+function openPool(url: string): pg.Pool {
+  const pool = pools.get(url) ?? new pg.Pool({ connectionString: url, max: 10, idleTimeoutMillis: 0 })
+  pools.set(url, pool)
+  return pool
+}
+
+/** Keys set with a TTL, a thousand to a round trip: the least that presence can cost Redis. */
+export async function pipelinedSets({ url, count }: { url: string; count: number }): Promise<void> {
+  const redis = new Redis(url)
+  for (let done = 0; done < count; done += 1_000) {
+    const pipeline = redis.pipeline()
+    for (let i = done; i < done + 1_000; i++) pipeline.set(`bench:${i % 5_000}`, Date.now(), 'PX', 15_000)
+    await pipeline.exec()
+  }
+  redis.disconnect()
+}
+
+/** The columns of an entry of the roll, page by page, and nothing made of them. @returns rows read */
+export async function selectPages({ url, pageSize }: { url: string; pageSize: number }): Promise<number> {
+  const pool = openPool(url)
+  let after = { hostname: '', id: '00000000-0000-0000-0000-000000000000' }
+  let count = 0
+  for (;;) {
+    const { rows } = await pool.query<{ hostname: string; id: string }>({
+      name: 'page',
+      text: `
+        select id, hostname, roles, labels, version, advertised_address, remote_address, os, token_id, joined_at,
+               first_seen_at, last_seen_at, certificate_expires_at
+          from registration.nodes
+         where joined_at is not null
+           and (hostname, id) > ($1, $2)
+         order by hostname, id
+         limit $3`,
+      values: [after.hostname, after.id, pageSize],
+    })
+    count += rows.length
+    if (rows.length < pageSize) return count
+    after = rows.at(-1)!
+  }
+}

@@ -1,0 +1,20 @@
+import { freshCalls, handshakes, joins, prepareJoins } from './load-connections.ts'
+import { inserts, pipelinedSets, selectPages } from './load-stores.ts'
+import { beats, closeStreams, openStreams } from './load-streams.ts'
+import { serveTasks } from './worker.ts'
+
+// A process that makes load. Its own CPU time is nobody's but its own.
+const tasks = {
+  prepareJoins,
+  joins,
+  freshCalls,
+  handshakes,
+  inserts,
+  pipelinedSets,
+  selectPages,
+  openStreams,
+  beats,
+  closeStreams,
+}
+export type LoadTasks = typeof tasks
+serveTasks(tasks)

@@ -1,0 +1,153 @@
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import os from 'node:os'
+import path from 'node:path'
+import { afterAll, beforeAll } from '@jest/globals'
+import { defaultCacheDir, startPostgres, startRedis, type Postgres, type Redis } from '@muster/embedded-stores'
+import { startControlPlane, type ControlPlane, type ServiceProgram } from '@muster/local-cluster'
+import { Lifecycle } from '@muster/runtime'
+import pg from 'pg'
+import { connectOperator, type Operator } from './operator.ts'
+import { processesOf } from './processes.ts'
+import { waitFor } from './waiting.ts'
+
+export interface ClusterOptions {
+  /** How many of each service; default one. */
+  replicas?: Partial<Record<ServiceProgram, number>>
+  /** Variables on top of the usual. */
+  env?: Partial<Record<ServiceProgram, Record<string, string>>>
+  /** False makes Postgres forget what a crash of the machine would lose: faster. Default false. */
+  durable?: boolean
+  clusterName?: string
+}
+
+/** A cluster of real processes in a temporary folder. */
+export interface Cluster extends ControlPlane {
+  dataDir: string
+  life: Lifecycle
+  /** As they are now: restarting replaces them. */
+  postgres: Postgres
+  redis: Redis
+  /** What the stores have logged. */
+  storeLog: string[]
+  /** The database as its superuser. */
+  db: pg.Pool
+  operator: Operator
+  /** Starts Postgres again where it was. */
+  startPostgresAgain(): Promise<void>
+  /** Starts Redis again where it was, empty. */
+  startRedisAgain(): Promise<void>
+  /** Resolves once both stores and every service answer as they should. */
+  healthy(): Promise<void>
+  /** The log of all replicas of a service. */
+  serviceLog(program: ServiceProgram): Promise<string>
+}
+
+const START_LIMIT_MS = 120_000
+
+/**
+ * One cluster for all tests of a file: started before the first, stopped after the last, however they end. Fails the
+ * file if a process is left over.
+ */
+export function useCluster(options: ClusterOptions = {}): () => Cluster {
+  const life = new Lifecycle()
+  let starting: Promise<Cluster> | undefined
+  let cluster: Cluster | undefined
+  beforeAll(async () => {
+    starting = startCluster(life, options)
+    cluster = await starting
+  }, START_LIMIT_MS)
+  afterAll(async () => {
+    // A start that took too long must not outlive the file either.
+    await starting?.catch(() => {})
+    await life.close()
+    if (cluster === undefined) return
+    const { dataDir } = cluster
+    await waitFor('the end of every process of the cluster', () => processesOf(dataDir).length === 0)
+  }, START_LIMIT_MS)
+  return () => cluster!
+}
+
+/** A temporary folder that `life` removes. */
+export async function temporaryFolder(life: Lifecycle): Promise<string> {
+  const folder = await mkdtemp(path.join(os.tmpdir(), 'muster-system-'))
+  return life.own('temporary folder', folder, (f) => rm(f, { recursive: true, force: true }))
+}
+
+/** Starts a cluster; `life` stops it. */
+export async function startCluster(life: Lifecycle, options: ClusterOptions = {}): Promise<Cluster> {
+  const { replicas = {}, env, durable = false, clusterName = 'muster.internal' } = options
+  const dataDir = await temporaryFolder(life)
+  const storeLog: string[] = []
+  const log = (line: string) => void storeLog.push(line)
+  const redisOptions = {
+    dataDir: path.join(dataDir, 'redis'),
+    cacheDir: defaultCacheDir(process.env),
+    env: { ...process.env, MUSTER_REDIS_URL: undefined },
+    log,
+  }
+  const postgresOptions = { dataDir: path.join(dataDir, 'postgres'), durable, log }
+  const stores = {
+    postgres: await startPostgres(postgresOptions),
+    redis: undefined as unknown as Redis,
+  }
+  life.own('Postgres', stores, (s) => s.postgres.stop())
+  stores.redis = await startRedis(redisOptions)
+  life.own('Redis', stores, (s) => s.redis.stop())
+
+  const listen = (program: ServiceProgram) => Array.from({ length: replicas[program] ?? 1 }, () => '127.0.0.1:0')
+  const controlPlane = await startControlPlane(
+    {
+      dataDir,
+      clusterName,
+      ...stores,
+      listen: {
+        'ca-service': listen('ca-service'),
+        'token-service': listen('token-service'),
+        'registration-service': listen('registration-service'),
+      },
+      publicAddress: (port) => `127.0.0.1:${port}`,
+      dnsNames: ['localhost'],
+      ...(env === undefined ? {} : { extraEnv: env }),
+      step: (_title, work) => work(),
+    },
+    life,
+  )
+  const { services } = controlPlane
+  const addressesOf = (program: ServiceProgram) => services[program].map(({ address }) => address)
+  const operator = await connectOperator(life, controlPlane.operatorDir, {
+    'ca-service': addressesOf('ca-service'),
+    'token-service': addressesOf('token-service'),
+    'registration-service': addressesOf('registration-service'),
+  })
+  const db = new pg.Pool({ connectionString: stores.postgres.url({ database: 'muster' }), max: 8 })
+  // Connections that a restart of Postgres cuts are replaced by themselves.
+  db.on('error', () => {})
+  life.own('superuser', db, (pool) => pool.end())
+
+  return Object.assign(stores, controlPlane, {
+    dataDir,
+    life,
+    storeLog,
+    db,
+    operator,
+    async startPostgresAgain() {
+      await stores.postgres.exited
+      stores.postgres = await startPostgres({ ...postgresOptions, port: stores.postgres.port })
+    },
+    async startRedisAgain() {
+      await stores.redis.exited
+      stores.redis = await startRedis({ ...redisOptions, sameAs: stores.redis })
+    },
+    async healthy() {
+      for (const service of Object.values(services).flat()) {
+        const url = `http://${service.diagnosticsAddress}/readyz`
+        await waitFor(`${url} to say ready`, async () => (await fetch(url)).ok)
+      }
+    },
+    async serviceLog(program: ServiceProgram) {
+      const folder = path.join(dataDir, 'logs')
+      const files = (await readdir(folder)).filter((name) => name.startsWith(program))
+      return (await Promise.all(files.map((name) => readFile(path.join(folder, name), 'utf8')))).join('')
+    },
+  })
+}

@@ -1,0 +1,61 @@
+import { ca, registration, token } from '@muster/contracts'
+import { connect, TlsIdentity, type ClientOf, type Connection } from '@muster/rpc'
+import { readIdentity, type Lifecycle, type OperatorProfile } from '@muster/runtime'
+
+export type MakeToken = Partial<token.CreateTokenRequest>
+
+/** The operator of a cluster, who speaks to the services by RPC. */
+export interface Operator {
+  tokens: ClientOf<typeof token.TokenServiceService>
+  authority: ClientOf<typeof ca.CaServiceService>
+  /** Makes a token for nodes, good for five minutes unless told otherwise. @returns its value and its id */
+  makeToken(wanted?: MakeToken): Promise<{ value: string; id: string }>
+  /** The whole roll as one replica of registration-service tells it. */
+  roll(replica?: number): Promise<registration.Node[]>
+  /** The roll and its changes as one replica tells them. */
+  watch(signal: AbortSignal, replica?: number): AsyncIterable<registration.WatchNodesResponse>
+}
+
+export interface Addresses {
+  'ca-service': readonly string[]
+  'token-service': readonly string[]
+  'registration-service': readonly string[]
+}
+
+/** Connects the operator whose identity is in `folder` to every replica. */
+export async function connectOperator(life: Lifecycle, folder: string, addresses: Addresses): Promise<Operator> {
+  const identity = await readIdentity<OperatorProfile>(folder)
+  if (identity === undefined) throw new Error(`${folder} holds no identity`)
+  const { keyPem, chainPem, bundlePem, profile } = identity
+  const tls = new TlsIdentity({ own: { keyPem, chainPem }, hostRootsPem: bundlePem, userRootsPem: '' })
+  const open = (service: keyof Addresses, to: readonly string[]): Connection =>
+    life.own(
+      `operator's connection to ${service}`,
+      connect({ addresses: to, identity: tls, service, clusterName: profile.clusterName }),
+      (connection) => connection.close(),
+    )
+  const tokens = open('token-service', addresses['token-service']).client(token.TokenServiceService)
+  const replicas = addresses['registration-service'].map((address) => open('registration-service', [address]))
+  return {
+    tokens,
+    authority: open('ca-service', addresses['ca-service']).client(ca.CaServiceService),
+    async makeToken(wanted = {}) {
+      const usual = { roles: ['node'], ttlSeconds: 300, labels: {}, description: '', botName: '', value: '' }
+      const made = await tokens.createToken({ ...usual, maxUses: undefined, ...wanted })
+      return { value: made.value, id: made.token!.id }
+    },
+    async roll(replica = 0) {
+      const client = replicas[replica]!.client(registration.RegistrationServiceService)
+      const nodes: registration.Node[] = []
+      let pageToken = ''
+      do {
+        const page = await client.listNodes({ pageSize: 1000, pageToken })
+        nodes.push(...page.nodes)
+        pageToken = page.nextPageToken
+      } while (pageToken !== '')
+      return nodes
+    },
+    watch: (signal, replica = 0) =>
+      replicas[replica]!.serverStream(registration.RegistrationServiceService.watchNodes, {}, signal),
+  }
+}
