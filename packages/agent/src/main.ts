@@ -1,17 +1,11 @@
+import { NPM_ECHO_MS, onStopSignals } from '@muster/runtime'
 import { main } from './cli.ts'
 
 // A token given on the command line would stand in the process list for as long as the agent runs.
 process.title = 'muster'
 
 const stop = new AbortController()
-let signals = 0
-const onSignal = () => {
-  signals += 1
-  if (signals > 1) process.exit(130)
-  stop.abort(new Error('stopped'))
-}
-process.on('SIGINT', onSignal)
-process.on('SIGTERM', onSignal)
+onStopSignals(() => stop.abort(new Error('stopped')), NPM_ECHO_MS)
 
 process.exitCode = await main(process.argv.slice(2), {
   stdout: (text) => process.stdout.write(text),

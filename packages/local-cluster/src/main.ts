@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import os from 'node:os'
 import { isDnsName, messageOf } from '@muster/domain'
 import { defaultCacheDir, startPostgres, startRedis } from '@muster/embedded-stores'
-import { Lifecycle } from '@muster/runtime'
+import { Lifecycle, NPM_ECHO_MS, onStopSignals } from '@muster/runtime'
 import { isPortFree, preferPort, reachableHost } from './addresses.ts'
 import { startControlPlane } from './control-plane.ts'
 import { startFirstNode } from './first-node.ts'
@@ -69,20 +69,15 @@ function say(text: string): void {
   process.stdout.write(`${text}\n`)
 }
 
-let signals = 0
 let stopping = false
 function stop(status: number): void {
   stopping = true
   void life.close().finally(() => process.exit(status))
 }
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.on(signal, () => {
-    signals += 1
-    if (signals > 1) process.exit(130)
-    say('\nStopping.')
-    stop(0)
-  })
-}
+onStopSignals(() => {
+  say('\nStopping.')
+  stop(0)
+}, NPM_ECHO_MS)
 
 let options: LocalClusterOptions | undefined
 try {

@@ -2,6 +2,7 @@ import type { z } from 'zod'
 import { ConfigError, parseConfig } from './config.ts'
 import { Lifecycle } from './lifecycle.ts'
 import { createLogger, type Logger, type LogLevel } from './log.ts'
+import { onStopSignals } from './stop-signals.ts'
 
 export interface Program<S extends z.ZodObject> {
   name: string
@@ -49,17 +50,12 @@ export async function runMain<S extends z.ZodObject>(
 
 /** Closes `life` on the first SIGINT or SIGTERM and exits at once on the second. */
 export function closeOnSignals(life: Lifecycle, log: Logger): void {
-  let signals = 0
-  const onSignal = (signal: NodeJS.Signals) => {
-    signals += 1
-    if (signals > 1) process.exit(130)
+  onStopSignals((signal) => {
     log.info({ event: 'service.stopping', signal }, 'stopping')
     void life.close(log).finally(() => {
       log.info({ event: 'service.stopped' }, 'stopped')
       // Everything is closed; whatever else might hold the loop must not keep a stopped service alive.
       setImmediate(() => process.exit())
     })
-  }
-  process.on('SIGINT', onSignal)
-  process.on('SIGTERM', onSignal)
+  })
 }
