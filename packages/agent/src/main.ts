@@ -1,9 +1,6 @@
 import { NPM_ECHO_MS, onStopSignals } from '@muster/runtime'
 import { main } from './cli.ts'
 
-// A token given on the command line would stand in the process list for as long as the agent runs.
-process.title = 'muster'
-
 const stop = new AbortController()
 onStopSignals(() => stop.abort(new Error('stopped')), NPM_ECHO_MS)
 
