@@ -67,6 +67,6 @@ async function serveTls({ material: { server, rootPem } }: FloorServerInput): Pr
   return `127.0.0.1:${(listener.address() as AddressInfo).port}`
 }
 
-const tasks = { serveGrpc, serveTls, collect: async (_: null) => collectGarbage() }
+const tasks = { serveGrpc, serveTls, collect: collectGarbage }
 export type FloorServerTasks = typeof tasks
 serveTasks(tasks)

@@ -3,9 +3,9 @@ import { registration } from '@muster/contracts'
 // The echo contract of the bare servers: messages of the size that the real ones have, as plain bytes.
 
 /** As long as what Register answers: two certificates, a trust bundle of two roots, an id, settings. */
-export const UNARY_REPLY = Buffer.alloc(2_300, 1)
+export const UNARY_REPLY = Buffer.alloc(2_160, 1)
 /** As long as a Register request: token, certificate request, names. */
-export const UNARY_REQUEST = Buffer.alloc(400, 1)
+export const UNARY_REQUEST = Buffer.alloc(300, 1)
 
 /** What a beat and its answer are on the wire. */
 export const HEARTBEAT_REQUEST = Buffer.from(

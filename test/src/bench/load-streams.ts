@@ -53,7 +53,7 @@ export async function beats({ durationMs }: { durationMs: number }): Promise<{ d
 }
 
 /** Ends all streams and their connections. */
-export async function closeStreams(_: null): Promise<void> {
+export async function closeStreams(): Promise<void> {
   for (const { call, connection } of streams) {
     call.cancel()
     connection.close()

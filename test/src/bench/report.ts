@@ -20,6 +20,8 @@ export interface Section {
   lines: Line[]
   /** Sentences that help to read the figures. */
   notes?: string[]
+  /** What the figures were made from, for whoever wants to know more. */
+  readings?: unknown
 }
 
 /** Value against floor, in the unit of `by`; undefined without a floor. */

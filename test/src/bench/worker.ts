@@ -20,7 +20,7 @@ export type Tasks = Record<string, (input: any) => Promise<unknown>>
 /** A worker process and its tasks as functions. */
 export interface Worker<T extends Tasks> {
   pid: number
-  call<K extends keyof T & string>(task: K, input: Parameters<T[K]>[0]): Promise<Awaited<ReturnType<T[K]>>>
+  call<K extends keyof T & string>(task: K, ...input: Parameters<T[K]>): Promise<Awaited<ReturnType<T[K]>>>
   stop(): Promise<void>
 }
 
@@ -56,7 +56,7 @@ export function startWorker<T extends Tasks>(
   return {
     pid: child.pid!,
     stop,
-    call: (task, input) =>
+    call: (task, ...[input]) =>
       new Promise((resolve, reject) => {
         const id = nextId++
         waiting.set(id, { resolve, reject })

@@ -1,6 +1,6 @@
 import type { Bench } from '../bench.ts'
 import { added, metered, type Reading } from '../meter.ts'
-import { profiled } from '../profile.ts'
+import { profiled } from '../profiled.ts'
 import type { Line, Section } from '../report.ts'
 import { quantile, sum } from '../statistics.ts'
 

@@ -1,7 +1,7 @@
 import { JOIN_CONCURRENCY, type Bench } from '../bench.ts'
 import { SERVICES } from '../cluster.ts'
 import { added, metered, total, type Reading } from '../meter.ts'
-import { profiled } from '../profile.ts'
+import { profiled } from '../profiled.ts'
 import type { Line, Section } from '../report.ts'
 import { quantile, sum } from '../statistics.ts'
 import { databaseWork } from '../database-work.ts'
@@ -66,11 +66,27 @@ export async function measureJoins(bench: Bench): Promise<Section> {
       )
     : []
   for (const worker of [load, bareGrpc, bareTls]) await worker.stop()
-  return { row: 'joins', title: `Joins, ${concurrency} at once`, lines: linesOf(taken), notes }
+  return {
+    row: 'joins',
+    title: `Joins, ${concurrency} at once`,
+    lines: linesOf(taken),
+    notes,
+    readings: roundsOf(taken),
+  }
 }
 
 /** Readings of each kind, with how long each operation took. */
 type Taken = Record<'call' | 'join' | 'shake' | 'insert', Reading<number[]>[]>
+
+/** CPU milliseconds of one operation, round by round: whether the rounds agree says how far to trust their mean. */
+function roundsOf(taken: Taken): unknown {
+  return Object.fromEntries(
+    Object.entries(taken).map(([kind, readings]) => [
+      kind,
+      readings.map(({ cpuMs, result }) => Number((total(cpuMs) / result.length).toFixed(3))),
+    ]),
+  )
+}
 
 function linesOf({ call, join, shake, insert }: Taken): Line[] {
   const each = (taken: Reading<number[]>[]) => {

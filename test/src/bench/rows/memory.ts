@@ -39,7 +39,7 @@ export async function measureMemory(bench: Bench): Promise<Section> {
   const bare = await step(`${count} idle bare streams`, () =>
     measureGrowth(bench, {
       pid: floor.pid,
-      collect: () => floor.call('collect', null),
+      collect: () => floor.call('collect'),
       streams: {
         address: floorAddress,
         clusterName: material.clusterName,
@@ -79,7 +79,7 @@ async function measureGrowth(bench: Bench, { pid, collect, streams }: Subject): 
   const count = streams.nodes.length
   const load = bench.startLoad()
   await load.call('openStreams', { ...streams, nodes: streams.nodes.slice(0, Math.ceil(count / 10)) })
-  await load.call('closeStreams', null)
+  await load.call('closeStreams')
   await settle()
   const before = await collect()
   const residentBefore = rssOf(pid)

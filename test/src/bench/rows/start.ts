@@ -70,9 +70,10 @@ async function startAndStop(
   })
   await Promise.race([ready, failed])
   const readyMs = performance.now() - startedAt
+  const stepsToReady = new Map(steps)
   interrupt(child)
   await exited
-  return { readyMs, stopMs: performance.now() - startedAt - readyMs, steps: new Map(steps) }
+  return { readyMs, stopMs: performance.now() - startedAt - readyMs, steps: stepsToReady }
 }
 
 /** As a terminal's Ctrl-C: npm and what it runs get it; the cluster's own processes are in groups of their own. */
