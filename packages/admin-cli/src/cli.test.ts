@@ -1,0 +1,99 @@
+import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, test } from '@jest/globals'
+import { NODE_ROLES } from '@muster/domain'
+import { COMMANDS } from './commands.ts'
+import { runCli } from './test-cluster.ts'
+
+const run = (...argv: string[]) => runCli(argv, { cwd: '/nowhere' })
+const typed = COMMANDS.map(({ noun, verb }) => [noun, verb].filter((word) => word !== undefined))
+
+describe('help', () => {
+  test('lists the commands, where the identity is looked for, and the exit statuses', async () => {
+    const { status, stdout, stderr } = await run('--help')
+    for (const word of ['musterctl tokens', 'musterctl nodes', 'musterctl status', 'MUSTER_IDENTITY', 'Exit status']) {
+      expect(stdout).toContain(word)
+    }
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+  })
+
+  test.each(typed)('of %s %s has an example and --identity', async (...words) => {
+    const { status, stdout } = await run(...words, '--help')
+    expect(stdout).toContain(`Examples:\n  musterctl ${words.join(' ')}`)
+    expect(stdout).toContain('--identity')
+    expect(stdout).toContain('--format')
+    expect(status).toBe(0)
+  })
+
+  test('of tokens add names every type', async () => {
+    const { stdout } = await run('tokens', 'add', '--help')
+    expect(stdout.replace(/\s+/g, ' ')).toContain(`${NODE_ROLES.join(', ')};`)
+  })
+
+  test('is what no command gets, on standard error and with status 2', async () => {
+    const { status, stdout, stderr } = await run()
+    expect(stderr).toBe((await run('--help')).stdout)
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' })
+    expect((await run('tokens')).stderr).toContain('musterctl tokens rm')
+  })
+
+  test('loads no gRPC, nor does a usage error', () => {
+    const program = fileURLToPath(new URL('../bin/musterctl.js', import.meta.url))
+    for (const args of [['--help'], ['tokens', 'add', '--help'], ['tokens', 'add', '--type=nonsense']]) {
+      const { stderr } = spawnSync(process.execPath, [program, ...args], {
+        encoding: 'utf8',
+        env: { ...process.env, NODE_OPTIONS: '', NODE_DEBUG: 'esm,module' },
+      })
+      expect(stderr).toContain('yargs')
+      expect(stderr).not.toContain('grpc-js')
+    }
+  })
+
+  test('--version prints the version alone', async () => {
+    expect((await run('--version')).stdout).toMatch(/^\d+\.\d+\.\d+\n$/)
+  })
+})
+
+describe('bad usage exits with 2 before an identity is looked for', () => {
+  test.each([
+    [['foo'], 'unknown command: foo'],
+    [['statu'], 'no such command; did you mean status?'],
+    [['tokens', 'lss'], 'no such command; did you mean ls?'],
+    [['tokens', 'ls', 'extra'], 'unknown argument: extra'],
+    [['tokens', 'ls', '--nonsense'], 'unknown argument: nonsense'],
+    [['--identity', '/x', 'nodes', 'ls', '--nonsense'], 'unknown argument: nonsense'],
+    [['tokens', 'ls', '--format=xml'], '--format: "xml" is not known; valid values: text, json, yaml'],
+    [['status', '--identity'], 'a value is missing after --identity'],
+    [['tokens', 'rm'], 'which token?'],
+    [['tokens', 'add'], `--type: at least one is needed; valid values: ${NODE_ROLES.join(', ')}`],
+    [['tokens', 'add', '--type=nod'], `--type: "nod" is not known; valid values: ${NODE_ROLES.join(', ')}`],
+    [['tokens', 'add', '--type=node', '--type=proxy'], '--type is given more than once'],
+    [['tokens', 'add', '--type=node', '--ttl=5x'], '--ttl: "5x" is not a duration'],
+    [['tokens', 'add', '--type=node', '--ttl=99999999d'], '--ttl: 99999999d is too long'],
+    [['tokens', 'add', '--type=node', '--max-uses=0'], '--max-uses: must be a whole number of at least 1'],
+    [['tokens', 'add', '--type=node', '--max-uses=1.5'], '--max-uses: must be a whole number of at least 1'],
+    [['tokens', 'add', '--type=node', '--labels=prod'], '--labels: "prod" is not key=value'],
+    [['tokens', 'add', '--type=node', '--value=short'], '--value: shorter than 16 characters'],
+    [['tokens', 'add', '--type=node', '--value=/run/secrets/join-token'], '--value: must not begin with'],
+    [['tokens', 'add', '--type=node', '--value="correct-horse-battery"'], '--value: must not begin and end with'],
+    [['tokens', 'add', '--type=bot'], '--bot-name: is needed with --type=bot'],
+    [['tokens', 'add', '--type=bot,node', '--bot-name=ci'], '--type: bot cannot be combined'],
+    [['tokens', 'add', '--type=node', '--bot-name=ci'], '--bot-name: goes with --type=bot only'],
+  ])('%j', async (argv, message) => {
+    const { status, stdout, stderr } = await run(...argv)
+    expect(stderr).toContain(`musterctl: ${message}`)
+    expect(stderr).toMatch(/^.*\n'musterctl .*--help' shows how it is used\.\n$/)
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' })
+  })
+
+  test('a secret that is refused is not repeated', async () => {
+    for (const value of [
+      'too-short',
+      'spaces are not allowed here',
+      'mtk_looks-like-generated',
+      '/run/secrets/hidden',
+    ]) {
+      expect((await run('tokens', 'add', '--type=node', `--value=${value}`)).stderr).not.toContain(value)
+    }
+  })
+})

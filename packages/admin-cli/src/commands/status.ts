@@ -1,0 +1,59 @@
+import type { ca } from '@muster/contracts'
+import { defineCommand, FORMAT } from '../command.ts'
+import { print } from '../print.ts'
+import { facts } from '../table.ts'
+import { timeLeft, utcTime } from '../times.ts'
+
+/** Shows the cluster as its ca-service sees it, and who is asking. */
+export const status = defineCommand({
+  options: { format: FORMAT },
+  examples: [
+    ['$0 status', 'the cluster in a few lines'],
+    [`$0 status --format=json | jq -r '.ca_pins[]'`, 'the pins alone'],
+  ],
+  async run({ format }, { io, now, cluster }) {
+    const { ca: authorities, operator } = await cluster()
+    const found = await authorities.listAuthorities({})
+    const caPins = found.authorities.filter(({ type }) => type === 'host').map(({ pin }) => pin)
+    const { addresses, publicAddress } = operator.profile
+    const data = {
+      cluster_name: found.clusterName,
+      version: found.version,
+      ca_pins: caPins,
+      auth_server: publicAddress,
+      addresses: {
+        registration_service: addresses.registration,
+        token_service: addresses.token,
+        ca_service: addresses.ca,
+      },
+      authorities: found.authorities.map(authorityJson),
+      operator: { name: operator.name, expires_at: operator.expiresAt },
+    }
+    await print(io, format, data, () => {
+      const rows: [string, string][] = [
+        ['Cluster', found.clusterName],
+        ['Version', found.version],
+        ...found.authorities.map((authority): [string, string] => [`${authority.type} CA`, rotationOf(authority)]),
+        ...caPins.map((pin): [string, string] => ['CA pin', pin]),
+        ['Address', publicAddress],
+        ['Operator', `${operator.name}, for another ${timeLeft(operator.expiresAt, now())}`],
+      ]
+      io.stdout.write(facts(rows))
+    })
+  },
+})
+
+function rotationOf({ rotatedAt }: ca.Authority): string {
+  return rotatedAt === undefined ? 'never updated' : `updated ${utcTime(rotatedAt)}`
+}
+
+function authorityJson(authority: ca.Authority) {
+  return {
+    type: authority.type,
+    pin: authority.pin,
+    created_at: authority.createdAt ?? null,
+    rotated_at: authority.rotatedAt ?? null,
+    root_expires_at: authority.rootExpiresAt ?? null,
+    issuing_expires_at: authority.issuingExpiresAt ?? null,
+  }
+}

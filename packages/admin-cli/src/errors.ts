@@ -1,0 +1,96 @@
+import type { AppError, ServiceName } from '@muster/domain'
+
+/** Bad flags or arguments: exit status 2. The message says which and what would be right. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError'
+}
+
+/** A failure whose message is meant for the person at the keyboard: exit status 1. */
+export class CliError extends Error {
+  override readonly name: string = 'CliError'
+  /** What to do now, as a sentence of its own. */
+  readonly next: string | undefined
+
+  constructor(message: string, next?: string, cause?: unknown) {
+    super(message, { cause })
+    this.next = next
+  }
+}
+
+/** Who was asked when a call failed. */
+export interface Asked {
+  service: ServiceName
+  address: string
+  /** The folder of the identity that was used. */
+  identityDir: string
+  /** True if the server's certificate was not one to trust. */
+  untrusted: boolean
+}
+
+/** A service refused a call, or could not be asked. */
+export class CallError extends CliError {
+  override readonly name = 'CallError'
+  readonly error: AppError
+  readonly asked: Asked
+
+  constructor(error: AppError, asked: Asked) {
+    const [message, next] = explainCall(error, asked)
+    super(message, next, error)
+    this.error = error
+    this.asked = asked
+  }
+}
+
+function explainCall(error: AppError, asked: Asked): [what: string, next: string | undefined] {
+  const { service, address, identityDir } = asked
+  const text = tidy(error)
+  if (asked.untrusted) {
+    return [
+      `${service} at ${address} is not to be trusted, so nothing was sent to it: ${text}`,
+      `The address may belong to another cluster than the identity in ${identityDir}; check the addresses in its profile.json.`,
+    ]
+  }
+  switch (error.kind) {
+    case 'unavailable':
+      return [
+        `cannot reach ${service} at ${address}: ${text}`,
+        `Is the cluster running? 'npm start' starts a local one. The address comes from ${identityDir}/profile.json.`,
+      ]
+    case 'deadlineExceeded':
+      return [`${service} at ${address} did not answer in time`, 'Try again; if it stays so, look at its log.']
+    case 'unauthenticated':
+      return [`${service} did not accept the certificate in ${identityDir}: ${text}`, NEW_IDENTITY]
+    case 'permissionDenied':
+      return [`${service} refused: ${text}`, 'Ask an operator who has that role.']
+    case 'invalidArgument':
+    case 'alreadyExists':
+      return [`${service} refused ${flagOf(error.field)}: ${text}`, undefined]
+    case 'notFound':
+    case 'failedPrecondition':
+      return [text, undefined]
+    case 'resourceExhausted':
+    case 'aborted':
+      return [`${service} could not do it now: ${text}`, 'Wait a moment and try again.']
+    case 'internal':
+      return [`${service} failed: ${text}`, `The log of ${service} says why.`]
+  }
+}
+
+/** How to come by an identity that works. */
+export const NEW_IDENTITY =
+  "The identity of a local cluster is renewed while 'npm start' runs. For any other, run 'ca-service issue-admin' where its database is."
+
+const FLAG_OF: Record<string, string> = { roles: '--type', id_or_value: 'the token' }
+
+function flagOf(field: string | undefined): string {
+  if (field === undefined) return 'the request'
+  return FLAG_OF[field] ?? `--${field.replaceAll('_', '-')}`
+}
+
+/** Without what grpc-js wraps around the cause, and without the field's name, which the sentence has already. */
+function tidy({ message, field }: AppError): string {
+  const plain = message
+    .replace(/^(?:round_robin: |pick_first: |No connection established\. Last error: |Error: )+/, '')
+    .replace(/\.?\s*(?:Resolution note:.*)?$/s, '')
+  return field !== undefined && plain.startsWith(`${field}: `) ? plain.slice(field.length + 2) : plain
+}

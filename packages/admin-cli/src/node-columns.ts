@@ -1,0 +1,29 @@
+import type { registration } from '@muster/contracts'
+import { formatLabels } from '@muster/domain'
+import { publicAddress, statusOf, type Status } from './node-json.ts'
+import { paint, type Column } from './table.ts'
+import { timeAgo } from './times.ts'
+
+const COLOUR: Record<Status, (text: string) => string> = {
+  online: paint.green,
+  pending: paint.yellow,
+  unknown: paint.yellow,
+  offline: paint.red,
+  expired: paint.red,
+}
+
+/** The columns of a table of nodes. */
+export function nodeColumns(now: Date): Column<registration.Node>[] {
+  return [
+    { title: 'Host', text: ({ hostname }) => hostname },
+    { title: 'UUID', text: ({ id }) => id },
+    { title: 'Public Address', text: publicAddress },
+    { title: 'Labels', text: ({ labels }) => formatLabels(labels), flexible: true },
+    { title: 'Version', text: ({ version }) => version },
+    { title: 'Status', text: statusOf, paint: (cell, node) => COLOUR[statusOf(node)](cell) },
+    {
+      title: 'Last Seen',
+      text: ({ lastSeenAt }) => (lastSeenAt === undefined ? 'never' : timeAgo(lastSeenAt, now)),
+    },
+  ]
+}

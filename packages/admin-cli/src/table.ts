@@ -1,0 +1,84 @@
+import { safeText } from './safe-text.ts'
+import type { Output } from './io.ts'
+
+export interface Column<T> {
+  title: string
+  text: (row: T) => string
+  /** Gives way first when the terminal is too narrow. */
+  flexible?: boolean
+  /** Colours a finished cell; used on a terminal only. */
+  paint?: (cell: string, row: T) => string
+}
+
+export interface TableStyle {
+  /** Cuts flexible columns so that lines fit; absent: nothing is cut. */
+  width?: number | undefined
+  colour: boolean
+}
+
+const GAP = 2
+/** A column is not cut to less than this. */
+const LEAST_WIDTH = 8
+
+/** A table with a line under its head, each line ended. Cells are made safe to show. */
+export function table<T>(columns: readonly Column<T>[], rows: readonly T[], style: TableStyle): string {
+  const cells = rows.map((row) => columns.map(({ text }) => safeText(text(row))))
+  const widths = columns.map(({ title }, i) => Math.max(lengthOf(title), ...cells.map((row) => lengthOf(row[i]!))))
+  shrink(columns, widths, style.width)
+  const line = (texts: readonly string[], row?: T) =>
+    texts
+      .map((text, i) => {
+        const cell = pad(cut(text, widths[i]!), i === texts.length - 1 ? 0 : widths[i]!)
+        const paint = columns[i]!.paint
+        return row !== undefined && style.colour && paint !== undefined ? paint(cell, row) : cell
+      })
+      .join(' '.repeat(GAP))
+      .trimEnd()
+  const head = [line(columns.map(({ title }) => title)), line(widths.map((width) => '-'.repeat(width)))]
+  return [...head, ...rows.map((row, i) => line(cells[i]!, row)), ''].join('\n')
+}
+
+/** How a table should look on this output: plain and whole in a pipe. */
+export function styleFor(output: Output, env: Readonly<Record<string, string | undefined>>): TableStyle {
+  if (output.isTTY !== true) return { colour: false }
+  // https://no-color.org: present and not empty, whatever its value.
+  const wantsNone = (env.NO_COLOR ?? '') !== '' || env.TERM === 'dumb'
+  return { width: output.columns, colour: !wantsNone }
+}
+
+/** Lines of a label and a value, the values under each other. Values are made safe to show. */
+export function facts(rows: readonly (readonly [label: string, value: string])[]): string {
+  const width = Math.max(...rows.map(([label]) => label.length)) + GAP
+  return rows.map(([label, value]) => `${label.padEnd(width)}${safeText(value)}\n`).join('')
+}
+
+/** Terminal colours. */
+export const paint = {
+  green: (text: string) => `\u001b[32m${text}\u001b[39m`,
+  yellow: (text: string) => `\u001b[33m${text}\u001b[39m`,
+  red: (text: string) => `\u001b[31m${text}\u001b[39m`,
+}
+
+function shrink<T>(columns: readonly Column<T>[], widths: number[], limit: number | undefined): void {
+  if (limit === undefined) return
+  columns.forEach(({ flexible }, i) => {
+    const excess = widths.reduce((sum, width) => sum + width, GAP * (widths.length - 1)) - limit
+    if (flexible && excess > 0) widths[i] = Math.max(Math.min(widths[i]!, LEAST_WIDTH), widths[i]! - excess)
+  })
+}
+
+function lengthOf(text: string): number {
+  return Array.from(text).length
+}
+
+function pad(text: string, width: number): string {
+  return text + ' '.repeat(Math.max(0, width - lengthOf(text)))
+}
+
+function cut(text: string, width: number): string {
+  return lengthOf(text) <= width
+    ? text
+    : `${Array.from(text)
+        .slice(0, width - 1)
+        .join('')}…`
+}

@@ -1,0 +1,126 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import os from 'node:os'
+import path from 'node:path'
+import { ca, registration, token } from '@muster/contracts'
+import { AppError, type ServiceName } from '@muster/domain'
+import { bindService, operators, TlsIdentity, type Routes, type ServiceDefinition } from '@muster/rpc'
+import { serve, type RpcServer } from '@muster/rpc/server'
+import { IDENTITY_FILES, systemClock, writeIdentity, type OperatorProfile } from '@muster/runtime'
+import { createLogger, createMetrics } from '@muster/runtime/service'
+import { testCluster } from '@muster/testkit'
+import { main } from './cli.ts'
+import type { Io } from './io.ts'
+
+/** Where other machines would reach the test cluster. */
+export const PUBLIC_ADDRESS = '192.0.2.10:3025'
+
+type Handlers<D extends ServiceDefinition> = { [M in keyof D]?: Routes<D>[M]['handle'] }
+
+/** What the three services answer in a test; what is left out fails. */
+export interface Answers {
+  tokens?: Handlers<token.TokenServiceService>
+  ca?: Handlers<ca.CaServiceService>
+  registration?: Handlers<registration.RegistrationServiceService>
+}
+
+export interface Ran {
+  status: number
+  stdout: string
+  stderr: string
+}
+
+/** Three servers with real mTLS and an operator's folder, for commands to be run against. */
+export interface TestCluster {
+  /** Its `.muster/operator` is the operator's identity. */
+  dir: string
+  operatorDir: string
+  pin: string
+  hostRootDer: Buffer
+  /** Set by each test. */
+  answers: Answers
+  run(argv: readonly string[], io?: Partial<Io>): Promise<Ran>
+  /** Writes the operator's identity anew. */
+  issueOperator(options?: { notBefore?: Date; notAfter?: Date; bundlePem?: string }): Promise<void>
+  close(): Promise<void>
+}
+
+/** Runs a command and keeps what it prints. */
+export async function runCli(argv: readonly string[], io: Partial<Io> & Pick<Io, 'cwd'>): Promise<Ran> {
+  const ran = { stdout: '', stderr: '' }
+  const keep = (name: 'stdout' | 'stderr') => ({
+    ...io[name],
+    write(text: string) {
+      ran[name] += text
+      io[name]?.write(text)
+    },
+  })
+  const status = await main(argv, {
+    env: {},
+    ...io,
+    stdout: keep('stdout'),
+    stderr: keep('stderr'),
+  })
+  return { status, ...ran }
+}
+
+export async function startTestCluster(): Promise<TestCluster> {
+  const dir = await mkdtemp(path.join(os.tmpdir(), 'musterctl-test-'))
+  const operatorDir = path.join(dir, '.muster', 'operator')
+  const made = testCluster('muster.internal')
+  const servers: RpcServer[] = []
+  const cluster = { answers: {} as Answers }
+
+  const open = async (name: ServiceName, definition: ServiceDefinition, part: keyof Answers) => {
+    const routes = Object.keys(definition).map((rpc) => {
+      const handle = (request: never, context: never) => {
+        const answer = (cluster.answers[part] as Record<string, (...args: never[]) => unknown> | undefined)?.[rpc]
+        if (answer === undefined) throw new AppError('internal', `${rpc} has no answer in this test`)
+        return answer(request, context)
+      }
+      return [rpc, { callers: operators('viewer'), handle }]
+    })
+    const server = await serve({
+      listenAddress: '127.0.0.1:0',
+      identity: new TlsIdentity(made.service(name)),
+      clusterName: made.clusterName,
+      services: [bindService(definition, Object.fromEntries(routes) as Routes<ServiceDefinition>)],
+      clock: systemClock,
+      log: createLogger(name, 'silent'),
+      metrics: createMetrics(name),
+      drainTimeoutMs: 100,
+    })
+    servers.push(server)
+    return server.address
+  }
+  const profile: OperatorProfile = {
+    clusterName: made.clusterName,
+    caPins: [made.pin],
+    addresses: {
+      token: await open('token-service', token.TokenServiceService, 'tokens'),
+      ca: await open('ca-service', ca.CaServiceService, 'ca'),
+      registration: await open('registration-service', registration.RegistrationServiceService, 'registration'),
+    },
+    publicAddress: PUBLIC_ADDRESS,
+  }
+
+  const issueOperator: TestCluster['issueOperator'] = async ({ bundlePem = made.hostRootsPem, ...dates } = {}) => {
+    const { own } = made.member({ kind: 'user', name: 'alice', roles: ['admin'], ...dates })
+    await rm(operatorDir, { recursive: true, force: true })
+    await mkdir(operatorDir, { recursive: true })
+    await writeFile(path.join(operatorDir, IDENTITY_FILES.key), own.keyPem, { mode: 0o600 })
+    await writeIdentity(operatorDir, { chainPem: own.chainPem, bundlePem, profile })
+  }
+  await issueOperator()
+  return Object.assign(cluster, {
+    dir,
+    operatorDir,
+    pin: made.pin,
+    hostRootDer: made.authorities.host.root.certificateDer,
+    issueOperator,
+    run: (argv: readonly string[], io: Partial<Io> = {}) => runCli(argv, { cwd: dir, ...io }),
+    async close() {
+      await Promise.all(servers.map((server) => server.close()))
+      await rm(dir, { recursive: true })
+    },
+  })
+}
