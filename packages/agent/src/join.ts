@@ -7,6 +7,9 @@ import { NotTrustedError, UsageError } from './exit-status.ts'
 import { ensureNodeKey, keepGrant, type NodeIdentity } from './node-identity.ts'
 import type { StartOptions } from './options.ts'
 
+/** A step of a join that has begun gets this long even if time is up meanwhile. */
+const LEAST_STEP_MS = 500
+
 /** What a join cannot do without. */
 export interface JoinOptions extends StartOptions {
   token: string
@@ -58,13 +61,17 @@ export async function join(
     labels: options.labels,
     version: VERSION,
   }
+  const giveUpAt = clock.now().getTime() + options.joinTimeoutMs
+  /** How long a step may take, so that --join-timeout holds when a server is there and does not answer. */
+  const within = (limitMs: number) => Math.max(LEAST_STEP_MS, Math.min(limitMs, giveUpAt - clock.now().getTime()))
   const attempt = async (): Promise<NodeIdentity> => {
     const pins = skipCaPin ? undefined : caPins
-    const rootPem = await fetchPinnedRoot({ address: authServer, pins, signal })
+    const rootPem = await fetchPinnedRoot({ address: authServer, pins, timeoutMs: within(5_000), signal })
     const newcomer = new TlsIdentity({ hostRootsPem: rootPem, userRootsPem: '' })
     const connection = connect({ addresses: [authServer], identity: newcomer, service: 'registration-service' })
     try {
-      const reply = await connection.client(registration.RegistrationServiceService).register(request, { signal })
+      const client = connection.client(registration.RegistrationServiceService)
+      const reply = await client.register(request, { timeoutMs: within(10_000), signal })
       return await keepGrant(dataDir, keyPem, reply, { nodeId: reply.nodeId, roles, authServer }, rootPem)
     } finally {
       connection.close()
