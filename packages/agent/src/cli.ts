@@ -33,20 +33,35 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
         command
           .option('roles', {
             type: 'string',
+            requiresArg: true,
             describe: 'What this node is: node, proxy, app, db, kube, ... [default: node]',
           })
-          .option('token', { type: 'string', describe: 'The join token, or the path of a file that holds it' })
+          .option('token', {
+            type: 'string',
+            requiresArg: true,
+            describe: 'The join token, or the path of a file that holds it',
+          })
           .option('ca-pin', {
             type: 'string',
+            requiresArg: true,
             array: true,
             describe: 'sha256:... of the cluster; may be repeated, one match is enough',
           })
-          .option('auth-server', { type: 'string', describe: 'HOST:PORT of the cluster' })
-          .option('data-dir', { type: 'string', describe: 'Where the identity is kept' })
-          .option('nodename', { type: 'string', describe: 'Name on the roll [default: this host name]' })
-          .option('labels', { type: 'string', describe: 'k=v,k=v' })
-          .option('advertise-ip', { type: 'string', describe: 'Where others reach this node' })
-          .option('join-timeout', { type: 'string', default: '30s', describe: 'How long to try to join' })
+          .option('auth-server', { type: 'string', requiresArg: true, describe: 'HOST:PORT of the cluster' })
+          .option('data-dir', { type: 'string', requiresArg: true, describe: 'Where the identity is kept' })
+          .option('nodename', {
+            type: 'string',
+            requiresArg: true,
+            describe: 'Name on the roll [default: this host name]',
+          })
+          .option('labels', { type: 'string', requiresArg: true, describe: 'k=v,k=v' })
+          .option('advertise-ip', { type: 'string', requiresArg: true, describe: 'Where others reach this node' })
+          .option('join-timeout', {
+            type: 'string',
+            requiresArg: true,
+            default: '30s',
+            describe: 'How long to try to join',
+          })
           .option('insecure-skip-ca-pin', { type: 'boolean', describe: 'Trust whoever answers. For experiments only' })
           .example(
             'muster start --roles=node --token=/run/token --ca-pin=sha256:... --auth-server=10.0.0.1:3025',

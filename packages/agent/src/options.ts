@@ -84,7 +84,8 @@ function valueOrFile(text: string): string {
     if (token === '') throw new Error(`--token: the file ${text} is empty`)
     return token
   }
-  if (/^[./~]/.test(text)) throw new Error(`--token: there is no file ${text}`)
+  // Not repeated: it may be a token after all.
+  if (/^[./~]/.test(text)) throw new Error('--token: looks like a path, but there is no such file')
   return text
 }
 

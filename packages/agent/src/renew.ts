@@ -17,6 +17,9 @@ export interface RenewDeps {
   onRenewed: (identity: NodeIdentity) => void
 }
 
+/** Besides what is transient by nature: a fault of the server's, and having renewed a moment ago. */
+const MAY_PASS: readonly string[] = ['internal', 'resourceExhausted']
+
 /**
  * Keeps the node's certificate fresh until the signal aborts. The key stays; the certificate is kept on disk before it is
  * used. A machine that slept through the end of its certificate has no identity left to renew with: it is refused here,
@@ -37,7 +40,7 @@ export async function renew(deps: RenewDeps, signal: AbortSignal): Promise<void>
     },
     isFinal: (error) =>
       error instanceof NotTrustedError ||
-      (error instanceof AppError && !isTransient(error) && error.kind !== 'internal'),
+      (error instanceof AppError && !isTransient(error) && !MAY_PASS.includes(error.kind)),
     isUrgent,
     clock,
     log,

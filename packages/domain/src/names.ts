@@ -44,9 +44,14 @@ export function parseMemberName(value: string, field = 'name'): string {
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 
+/** True for a node id in canonical form. */
+export function isNodeId(value: string): boolean {
+  return UUID.test(value)
+}
+
 /** A node id in canonical form. @throws invalidArgument */
 export function parseNodeId(value: string, field = 'node_id'): string {
-  if (!UUID.test(value)) throw invalid(field, `${printable(value)} is not a UUID`)
+  if (!isNodeId(value)) throw invalid(field, `${printable(value)} is not a UUID`)
   return value
 }
 

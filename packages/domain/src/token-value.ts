@@ -37,6 +37,7 @@ export function parseCustomTokenValue(value: string, field = 'value'): string {
   }
   if (value.length > 256) throw invalid(field, 'longer than 256 characters')
   if (!/^[\x21-\x7e]+$/.test(value)) throw invalid(field, 'must be printable ASCII without spaces')
+  if (/^[./~]/.test(value)) throw invalid(field, 'must not start with . / or ~, which would make it look like a path')
   if (value.startsWith('mtk_')) throw invalid(field, 'the prefix mtk_ is kept for generated tokens')
   return value
 }

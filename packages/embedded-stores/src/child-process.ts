@@ -33,6 +33,8 @@ export type StopStep = readonly [signal: NodeJS.Signals, waitMs: number]
 export interface ChildOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly account?: Account | undefined
+  /** Paths that the account must be able to read; it gets a capability for that only if it needs one. */
+  readonly reaches?: readonly string[]
   /** What the child gets when this process ends without stopping it, where the system can do that (Linux). */
   readonly parentDeathSignal: 'INT' | 'TERM'
   /** Written to its standard input, which is then closed. */
@@ -111,23 +113,30 @@ export async function endLeftover(leftover: ProcessRef, steps: readonly StopStep
   )
 }
 
-function launcher(program: string, args: string[], { account, parentDeathSignal }: ChildOptions) {
+function launcher(program: string, args: string[], { account, parentDeathSignal, reaches = [] }: ChildOptions) {
   for (const options of setprivOptions(account, parentDeathSignal)) {
     // A probe and not a look at its version: busybox has a setpriv without these options, a container may forbid some.
-    const probe = spawnSync('setpriv', [...options, 'true'], { env: { PATH: systemPath }, stdio: 'ignore' })
-    if (probe.status === 0) return { program: 'setpriv', args: [...options, program, ...args], account: undefined }
+    const probe = ['/bin/sh', '-c', 'for path; do test -r "$path" || exit 1; done', 'sh', ...reaches]
+    const { status } = spawnSync('setpriv', [...options, ...probe], { env: { PATH: systemPath }, stdio: 'ignore' })
+    if (status === 0) return { program: 'setpriv', args: [...options, program, ...args], account: undefined }
   }
   return { program, args, account }
 }
 
+/** Ways to launch, from the least privilege to the most. */
 function setprivOptions(account: Account | undefined, parentDeathSignal: string): string[][] {
   if (process.platform !== 'linux') return []
   const options = [`--pdeathsig=${parentDeathSignal}`]
   if (account === undefined) return [options]
   options.push(`--reuid=${account.uid}`, `--regid=${account.gid}`, '--clear-groups')
-  // Root keeps checkouts and data below folders that only root may enter. This one capability lets the
-  // unprivileged account pass through them; its files are still its own. Without the secure bit the kernel
+  // Root keeps checkouts and data below folders that only root may enter. One capability lets the unprivileged account
+  // pass through them: to read, or, where a container forbids that one, to override. Without the secure bit the kernel
   // ignores the capability in access(2), by which Postgres examines its own program file.
-  const passage = ['--inh-caps=+dac_override', '--ambient-caps=+dac_override', '--securebits=+no_setuid_fixup']
-  return [[...options, ...passage], options]
+  const passage = (capability: string) => [
+    ...options,
+    `--inh-caps=+${capability}`,
+    `--ambient-caps=+${capability}`,
+    '--securebits=+no_setuid_fixup',
+  ]
+  return [options, passage('dac_read_search'), passage('dac_override')]
 }

@@ -97,7 +97,7 @@ async function initialize(
     if (account !== undefined) for (const file of [draft, passwordDraft]) await chown(file, account.uid, account.gid)
     const args = ['--pgdata', draft, '--username', adminUser, '--pwfile', passwordDraft, '--auth', 'scram-sha-256']
     args.push('--encoding', 'UTF8', '--locale', 'C', '--no-instructions', ...(durable ? [] : ['--no-sync']))
-    const child = startChild(initdb, args, { account, parentDeathSignal: 'TERM' })
+    const child = startChild(initdb, args, { account, parentDeathSignal: 'TERM', reaches: [initdb, draft] })
     await child.exited
     if (child.exitCode() !== 0) throw initdbFailed(dataDir, child.lastLines(), account)
     await rename(draft, dataDir)

@@ -63,7 +63,12 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
     const adminPassword = await prepareDataDir(programs, dataDir, account, options.durable ?? true)
     const start = async (port: number) => {
       const args = serverArgs(dataDir, port, options)
-      const child = startChild(programs.postgres, args, { account, parentDeathSignal: 'INT', log: options.log })
+      const child = startChild(programs.postgres, args, {
+        account,
+        parentDeathSignal: 'INT',
+        reaches: [programs.postgres, dataDir],
+        log: options.log,
+      })
       if (child.pid !== undefined) await held.setChild(child.pid)
       return child
     }

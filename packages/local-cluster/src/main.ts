@@ -21,7 +21,8 @@ async function start({ dataDir, port, clusterName, withNode }: LocalClusterOptio
       `port ${port} is in use. Stop what listens there, or choose another: npm start -- --port ${port + 10}`,
     )
   }
-  await mkdir(dataDir, { recursive: true, mode: 0o700 })
+  // Others may pass through but not look: the account of Postgres must reach its folder, and each folder inside is closed.
+  await mkdir(dataDir, { recursive: true, mode: 0o711 })
   const postgres = await step('Postgres', () => startPostgres({ dataDir: `${dataDir}/postgres` }))
   life.own('Postgres', postgres, (p) => step('stop Postgres', () => p.stop()))
   const redisOptions = {
@@ -47,7 +48,9 @@ async function start({ dataDir, port, clusterName, withNode }: LocalClusterOptio
         'registration-service': [`0.0.0.0:${port}`],
       },
       publicAddress: (bound) => `${reachableHost()}:${bound}`,
-      dnsNames: ['localhost', ...(isDnsName(hostname) && hostname !== 'localhost' ? [hostname] : [])],
+      dnsNames: [
+        ...new Set(['localhost', ...(isDnsName(hostname) && !hostname.endsWith(clusterName) ? [hostname] : [])]),
+      ],
       step,
     },
     life,

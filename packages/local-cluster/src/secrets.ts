@@ -8,7 +8,7 @@ export interface SecretFiles {
   folder: string
   pepper: string
   keyEncryptionKey: string
-  enrollToken: string
+  enrollTokens: Record<'token-service' | 'registration-service', string>
 }
 
 /** The databases' owners, one per service: a service can read its own schema and no other. */
@@ -27,7 +27,10 @@ export async function ensureSecrets(dataDir: string): Promise<SecretFiles> {
     folder,
     pepper: await secret('token-pepper'),
     keyEncryptionKey: await secret('ca-key-encryption-key'),
-    enrollToken: await secret('enroll-token'),
+    enrollTokens: {
+      'token-service': await secret('token-service-enroll-token'),
+      'registration-service': await secret('registration-service-enroll-token'),
+    },
   }
 }
 

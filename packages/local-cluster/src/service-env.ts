@@ -27,19 +27,30 @@ export function serviceEnv(
     MUSTER_LISTEN_ADDR: listenAddress,
     MUSTER_DIAGNOSTICS_ADDR: '127.0.0.1:0',
     MUSTER_DATABASE_URL_FILE: databaseUrlFiles[program],
-    MUSTER_ENROLL_TOKEN_FILE: secrets.enrollToken,
     MUSTER_TLS_DNS_NAMES: dnsNames.join(','),
   }
   const enrolment = { MUSTER_CA_ADDRS: peers.ca.join(','), MUSTER_CA_PINS: peers.caPins.join(',') }
   switch (program) {
     case 'ca-service':
-      return { ...common, MUSTER_CLUSTER_NAME: clusterName, MUSTER_KEY_ENCRYPTION_KEY_FILE: secrets.keyEncryptionKey }
+      return {
+        ...common,
+        MUSTER_CLUSTER_NAME: clusterName,
+        MUSTER_KEY_ENCRYPTION_KEY_FILE: secrets.keyEncryptionKey,
+        MUSTER_TOKEN_SERVICE_ENROLL_TOKEN_FILE: secrets.enrollTokens['token-service'],
+        MUSTER_REGISTRATION_SERVICE_ENROLL_TOKEN_FILE: secrets.enrollTokens['registration-service'],
+      }
     case 'token-service':
-      return { ...common, ...enrolment, MUSTER_PEPPER_FILE: secrets.pepper }
+      return {
+        ...common,
+        ...enrolment,
+        MUSTER_ENROLL_TOKEN_FILE: secrets.enrollTokens[program],
+        MUSTER_PEPPER_FILE: secrets.pepper,
+      }
     case 'registration-service':
       return {
         ...common,
         ...enrolment,
+        MUSTER_ENROLL_TOKEN_FILE: secrets.enrollTokens[program],
         MUSTER_TOKEN_ADDRS: peers.token.join(','),
         MUSTER_REDIS_URL_FILE: redisUrlFile,
       }

@@ -1,5 +1,5 @@
 import { Metadata, status as grpcStatus } from '@grpc/grpc-js'
-import { AppError } from '@muster/domain'
+import { AppError, isTransient } from '@muster/domain'
 import type { Logger } from '@muster/runtime'
 import type { Histogram } from 'prom-client'
 import { peerName } from './peer.ts'
@@ -36,12 +36,12 @@ export class CallRecorder {
       remoteAddress: context.remoteAddress,
       requestId: context.requestId,
     }
-    if (error === undefined) this.#log[QUIET.test(path) ? 'debug' : 'info'](line, 'call')
+    const usual = QUIET.test(path) ? 'debug' : 'info'
+    if (error === undefined) this.#log[usual](line, 'call')
     else if (!(error instanceof AppError)) this.#log.error({ ...line, err: error }, 'call failed')
     else {
-      const reason = { reason: error.reason, error: error.message }
-      if (error.cause === undefined) this.#log.info({ ...line, ...reason }, 'call refused')
-      else this.#log.warn({ ...line, ...reason, err: error.cause }, 'call refused')
+      const why = { reason: error.reason, error: error.message, ...(error.cause !== undefined && { err: error.cause }) }
+      this.#log[isTransient(error) ? 'warn' : usual]({ ...line, ...why }, 'call refused')
     }
     return status
   }

@@ -103,6 +103,8 @@ export class RotatingChannelCredentials extends ChannelCredentials {
         socket,
         secureContext: this.#secureContext(),
         ALPNProtocols: ['h2'],
+        // Said aloud, since NODE_TLS_REJECT_UNAUTHORIZED=0 in the environment would otherwise turn all checks off.
+        rejectUnauthorized: true,
         checkServerIdentity: (_host, certificate) => this.#check(certificate),
         ...TLS_OPTIONS,
       })

@@ -5,11 +5,12 @@ import type { BoundService, CallContext, Duplex } from './route.ts'
 
 /**
  * Takes the services that a library would add to a grpc-js server and turns them into bound services, so that they pass
- * the same table of callers, log and drain as our own.
+ * the same table of callers, log and drain as our own. `check` looks at each unary or server-stream request first.
  */
 export function captureService(
   library: { addToServer(server: Pick<Server, 'addService'>): void },
   callers: Callers,
+  check: (request: unknown) => void = () => {},
 ): BoundService[] {
   const captured: BoundService[] = []
   library.addToServer({
@@ -19,8 +20,8 @@ export function captureService(
         const handle = method.requestStream
           ? duplex(handler)
           : method.responseStream
-            ? serverStream(handler)
-            : unary(handler)
+            ? serverStream(handler, check)
+            : unary(handler, check)
         return [name, { callers, handle }]
       })
       captured.push({ definition, routes: Object.fromEntries(routes) })
@@ -35,9 +36,10 @@ function pick(implementation: UntypedServiceImplementation, name: string, origin
   return (implementation[name] ?? implementation[originalName ?? name]) as unknown as Handler
 }
 
-function unary(handler: handleUnaryCall<unknown, unknown>) {
+function unary(handler: handleUnaryCall<unknown, unknown>, check: (request: unknown) => void) {
   return (request: unknown) =>
     new Promise<unknown>((resolve, reject) => {
+      check(request)
       handler({ request } as Parameters<typeof handler>[0], (error, response) => {
         if (error) reject(new AppError('notFound', ('details' in error && error.details) || 'not found'))
         else resolve(response)
@@ -45,8 +47,9 @@ function unary(handler: handleUnaryCall<unknown, unknown>) {
     })
 }
 
-function serverStream(handler: Handler) {
+function serverStream(handler: Handler, check: (request: unknown) => void) {
   return async function* (request: unknown, context: CallContext): AsyncGenerator {
+    check(request)
     const waiting: unknown[] = []
     let wake = () => {}
     const gone = new Promise<void>((resolve) => {
@@ -63,8 +66,8 @@ function serverStream(handler: Handler) {
       },
     })
     while (!context.signal.aborted) {
+      if (waiting.length === 0) await Promise.race([gone, new Promise<void>((resolve) => (wake = resolve))])
       yield* waiting.splice(0)
-      await Promise.race([gone, new Promise<void>((resolve) => (wake = resolve))])
     }
   }
 }

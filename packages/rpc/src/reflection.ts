@@ -9,11 +9,7 @@ import type { BoundService } from './route.ts'
  * Server reflection (grpc.reflection v1 and v1alpha) for the contracts served. For people with debugging tools, so it
  * asks for an operator's certificate: a stranger learns nothing of the surface.
  */
-export function createReflection(services: readonly BoundService[]): BoundService[] {
-  const names = services.flatMap(({ definition }) => {
-    const method = Object.values(definition)[0]
-    return method === undefined ? [] : [method.path.split('/')[1]!]
-  })
+export function createReflection(serviceNames: readonly string[]): BoundService[] {
   const packageDefinition = loadFileDescriptorSetFromBuffer(descriptorSet(), { keepCase: true })
-  return captureService(new ReflectionService(packageDefinition, { services: names }), operators('viewer'))
+  return captureService(new ReflectionService(packageDefinition, { services: [...serviceNames] }), operators('viewer'))
 }

@@ -41,6 +41,8 @@ export interface RpcServer {
 
 /** Requests are small; the largest answer is a page of the roll, which only the receiving side caps. */
 const MAX_REQUEST_BYTES = 64 * 1024
+/** How long connections that were cut may take to be gone. */
+const CUT_MS = 200
 
 /**
  * Serves contracts over mTLS, with health and reflection beside them. Each call is checked against its route's callers,
@@ -48,8 +50,9 @@ const MAX_REQUEST_BYTES = 64 * 1024
  */
 export async function serve(options: ServeOptions): Promise<RpcServer> {
   const { identity, clock, log, metrics, clusterName } = options
-  const health = createHealth()
-  const bound = [...options.services, health.service, ...createReflection(options.services)]
+  const names = options.services.map(serviceName)
+  const health = createHealth(names)
+  const bound = [...options.services, health.service, ...createReflection(names)]
   const live = new Set<ServedCall>()
   const peers = new PeerReader(clusterName)
   const recorder = new CallRecorder(log, durationHistogram(metrics), options.mapError)
@@ -93,30 +96,32 @@ export async function serve(options: ServeOptions): Promise<RpcServer> {
     throw new Error(`cannot listen on ${address}: ${error.message}`, { cause: error })
   })
 
+  const boundAddress = address.replace(/:\d+$/, `:${port}`)
+  /** tryShutdown waits for ever on an open stream, so streams are told to end, and a timer ends the wait. */
+  const drain = async () => {
+    health.set(false)
+    for (const call of live) if (call.isStream) call.abort('the server is shutting down; try again')
+    // grpc-js's forceShutdown knows no connection while channelz is off; its drain does, and cuts each when time is up.
+    server.drain(boundAddress, options.drainTimeoutMs)
+    let timer: NodeJS.Timeout | undefined
+    const drained = new Promise<void>((resolve) => server.tryShutdown(() => resolve()))
+    const timedOut = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, options.drainTimeoutMs + CUT_MS)
+    })
+    await Promise.race([drained, timedOut])
+    clearTimeout(timer)
+    server.forceShutdown()
+  }
   let closing: Promise<void> | undefined
   return {
-    address: address.replace(/:\d+$/, `:${port}`),
+    address: boundAddress,
     health,
     callers,
     close() {
-      closing ??= drain(server, health, live, options.drainTimeoutMs).finally(() => credentials.close())
+      closing ??= drain().finally(() => credentials.close())
       return closing
     },
   }
-}
-
-/** [grpc-js] tryShutdown waits for ever on an open stream, so streams are told to end, and a timer ends the wait. */
-async function drain(server: GrpcServer, health: Health, live: Set<ServedCall>, timeoutMs: number): Promise<void> {
-  health.set(false)
-  for (const call of live) if (call.isStream) call.abort('the server is shutting down; try again')
-  let timer: NodeJS.Timeout | undefined
-  const drained = new Promise<void>((resolve) => server.tryShutdown(() => resolve()))
-  const timedOut = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, timeoutMs)
-  })
-  await Promise.race([drained, timedOut])
-  clearTimeout(timer)
-  server.forceShutdown()
 }
 
 /** A route as grpc-js wants it. */
@@ -124,6 +129,11 @@ function adapt(route: Route<unknown> | undefined, method: MethodShape, open: Ope
   if (method.requestStream) return (call: DuplexCall) => serveDuplex(call, open(call, method.path), route)
   if (method.responseStream) return (call: StreamCall) => serveStream(call, open(call, method.path), route)
   return (call: UnaryCall, reply: sendUnaryData<unknown>) => serveUnary(call, reply, open(call, method.path), route)
+}
+
+/** The full name of a contract's service, as in `muster.token.v1.TokenService`. */
+function serviceName({ definition }: BoundService): string {
+  return Object.values(definition)[0]!.path.split('/')[1]!
 }
 
 type MethodShape = { path: string; requestStream: boolean; responseStream: boolean }

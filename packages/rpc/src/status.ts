@@ -36,7 +36,6 @@ export function fromStatus(error: ServiceError): AppError {
   const reason = error.metadata?.get(REASON_KEY)[0]
   const field = error.metadata?.get(FIELD_KEY)[0]
   return new AppError(KIND_OF.get(error.code) ?? 'internal', error.details || error.message, {
-    cause: error,
     ...(typeof reason === 'string' && { reason }),
     ...(typeof field === 'string' && { field }),
   })

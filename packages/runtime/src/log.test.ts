@@ -32,6 +32,44 @@ describe('the log of a service', () => {
   )
 })
 
+describe('an error in the log', () => {
+  test('has its class, message, code and stack, and those of its causes', () => {
+    const lines: string[] = []
+    const log = createLogger('test', 'info', { write: (line) => void lines.push(line) })
+    const cause = Object.assign(new Error('refused'), { code: 'ECONNREFUSED' })
+    log.warn({ err: new TypeError('no database', { cause }) }, 'x')
+    expect(JSON.parse(lines[0]!)).toMatchObject({
+      err: {
+        type: 'TypeError',
+        message: 'no database',
+        stack: expect.stringContaining('log.test.ts'),
+        cause: { type: 'Error', message: 'refused', code: 'ECONNREFUSED' },
+      },
+    })
+  })
+
+  test('has nothing else that a library may have hung on it', () => {
+    const lines: string[] = []
+    const log = createLogger('test', 'info', { write: (line) => void lines.push(line) })
+    const command = { name: 'auth', args: ['CANARY'] }
+    const cause = Object.assign(new Error('below'), { command, connection: { params: 'CANARY' } })
+    log.warn({ err: Object.assign(new Error('lost', { cause }), { command, previousErrors: [cause] }) }, 'x')
+    expect(lines[0]).toContain('below')
+    expect(lines[0]).not.toContain('CANARY')
+  })
+
+  test('may cause itself, or be no error', () => {
+    const lines: string[] = []
+    const log = createLogger('test', 'info', { write: (line) => void lines.push(line) })
+    const circle = new Error('circle')
+    circle.cause = circle
+    log.warn({ err: circle }, 'x')
+    log.warn({ err: 'only text' }, 'y')
+    expect(lines).toHaveLength(2)
+    expect(JSON.parse(lines[1]!)).toMatchObject({ err: 'only text' })
+  })
+})
+
 describe('the log of a program for people', () => {
   test('is one line each, whatever an error says', () => {
     const lines: string[] = []

@@ -17,8 +17,28 @@ export function createLogger(name: string, level: LogLevel = 'info', destination
       base: { service: name, pid: process.pid },
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
+      serializers: { err: describeError },
       redact: SECRETS.flatMap((field) => [field, `*.${field}`]),
     },
     destination ?? pino.destination({ fd: 1, sync: true }),
   )
+}
+
+const MAX_CAUSES = 4
+
+/**
+ * What a log may hold of an error: its class, message, code and stack, and the same of what caused it. Libraries hang all
+ * sorts of things on their errors; ioredis, for one, the command that failed, and the first command is AUTH.
+ */
+function describeError(error: unknown, depth = 0): unknown {
+  if (!(error instanceof Error)) return String(error)
+  const { name, message, stack, cause } = error
+  const { code } = error as NodeJS.ErrnoException
+  return {
+    type: name,
+    message,
+    ...(code !== undefined && { code }),
+    stack,
+    ...(cause !== undefined && depth < MAX_CAUSES && { cause: describeError(cause, depth + 1) }),
+  }
 }

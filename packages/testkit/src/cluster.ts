@@ -57,6 +57,12 @@ export interface TestAuthority {
   issuing: Issuer
 }
 
+export interface TestCertificate {
+  leafDer: Buffer
+  spiffeId: string
+  serial: string
+}
+
 export interface TestCluster {
   clusterName: string
   authorities: Record<AuthorityType, TestAuthority>
@@ -64,6 +70,8 @@ export interface TestCluster {
   pin: string
   hostRootsPem: string
   userRootsPem: string
+  /** A certificate for a key that is somebody else's. */
+  certify(request: Omit<MemberRequest, 'privateKey'> & { publicKeyDer: Buffer }): TestCertificate
   /** Any member, in whatever way wrong. It trusts this cluster's roots. */
   member(request: MemberRequest): TestMember
   service(name: ServiceName): TestMember
@@ -80,14 +88,16 @@ export function testCluster(clusterName = 'test.muster.internal'): TestCluster {
   const hostRootsPem = chainPem([host.root.certificateDer])
   const userRootsPem = chainPem([user.root.certificateDer])
 
-  function member(request: MemberRequest): TestMember {
-    const { kind, name, roles = [], dnsNames = [], privateKey = generateKey() } = request
-    const issuer = request.signedBy ?? (kind === 'user' ? user : host).issuing
+  const issuerOf = ({ kind, signedBy }: Pick<MemberRequest, 'kind' | 'signedBy'>) =>
+    signedBy ?? (kind === 'user' ? user : host).issuing
+
+  function certify(request: Parameters<TestCluster['certify']>[0]): TestCertificate {
+    const { kind, name, roles = [], dnsNames = [] } = request
     const serial = newSerial()
     const spiffeId = formatSpiffeId({ clusterName: request.clusterName ?? clusterName, kind, name })
     const leafDer = issueLeaf({
-      issuer,
-      publicKeyDer: publicKeyDer(privateKey),
+      issuer: issuerOf(request),
+      publicKeyDer: request.publicKeyDer,
       serial,
       spiffeId,
       commonName: name,
@@ -96,16 +106,23 @@ export function testCluster(clusterName = 'test.muster.internal'): TestCluster {
       notBefore: request.notBefore ?? new Date(Date.now() - MINUTE_MS),
       notAfter: request.notAfter ?? new Date(Date.now() + DAY_MS),
     })
-    const chainDer: [Buffer, Buffer] = [leafDer, issuer.certificateDer]
+    return { leafDer, spiffeId, serial: serialHex(serial) }
+  }
+
+  function member(request: MemberRequest): TestMember {
+    const privateKey = request.privateKey ?? generateKey()
+    const spkiDer = publicKeyDer(privateKey)
+    const { leafDer, spiffeId, serial } = certify({ ...request, publicKeyDer: spkiDer })
+    const chainDer: [Buffer, Buffer] = [leafDer, issuerOf(request).certificateDer]
     return {
       own: { keyPem: privateKeyPem(privateKey), chainPem: chainPem(chainDer) },
       hostRootsPem,
       userRootsPem,
-      name,
+      name: request.name,
       spiffeId,
-      serial: serialHex(serial),
+      serial,
       privateKey,
-      publicKeyDer: publicKeyDer(privateKey),
+      publicKeyDer: spkiDer,
       chainDer,
     }
   }
@@ -116,6 +133,7 @@ export function testCluster(clusterName = 'test.muster.internal'): TestCluster {
     pin: spkiPin(host.root.certificateDer),
     hostRootsPem,
     userRootsPem,
+    certify,
     member,
     service: (name) => member({ kind: 'service', name, roles: ['auth'], dnsNames: [name, 'localhost'] }),
     node: (id = randomUUID()) => member({ kind: 'node', name: id, roles: ['node'] }),

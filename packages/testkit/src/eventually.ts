@@ -4,7 +4,7 @@ import { until } from '@muster/embedded-stores'
 export async function eventually(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  { limitMs = 10_000 }: { limitMs?: number } = {},
+  { limitMs = 10_000, everyMs = 10 }: { limitMs?: number; everyMs?: number } = {},
 ): Promise<void> {
-  if (!(await until(condition, { limitMs, everyMs: 10 }))) throw new Error(`after ${limitMs} ms: not ${what}`)
+  if (!(await until(condition, { limitMs, everyMs }))) throw new Error(`after ${limitMs} ms: not ${what}`)
 }

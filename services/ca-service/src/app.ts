@@ -1,11 +1,12 @@
 import { fileURLToPath } from 'node:url'
-import { asAppError, migrate, openPool } from '@muster/postgres'
+import { asAppError, migrate, openPool, Refusals } from '@muster/postgres'
 import { openServer, type RpcServer } from '@muster/rpc/server'
 import { systemClock, type Lifecycle, type Logger } from '@muster/runtime'
 import { ensureAuthorities } from './authorities.ts'
 import type { Config } from './config.ts'
 import type { Deps } from './deps.ts'
 import { issueOwnIdentity } from './own-identity.ts'
+import { purgeCertificates } from './issue-certificate.ts'
 import { caService } from './service.ts'
 
 export { configSchema, type Config } from './config.ts'
@@ -41,6 +42,9 @@ export async function startApp(config: Config, log: Logger, life: Lifecycle): Pr
       log.error({ err: error }, 'could not refresh the authorities; the last ones stay in use')
       return authorities
     })
+    await purgeCertificates(pool).catch((error: unknown) =>
+      log.warn({ err: error }, 'could not purge old certificates'),
+    )
   }
   life.own(
     'authority refresh',
@@ -48,7 +52,13 @@ export async function startApp(config: Config, log: Logger, life: Lifecycle): Pr
     clearInterval,
   )
 
-  const deps: Deps = { config, pool, clock: systemClock, authorities: () => authorities }
+  const deps: Deps = {
+    config,
+    pool,
+    clock: systemClock,
+    refusals: new Refusals(pool, log),
+    authorities: () => authorities,
+  }
   const identity = await issueOwnIdentity(deps, log, life.signal)
   return openServer(
     {

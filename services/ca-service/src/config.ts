@@ -8,6 +8,8 @@ const fileKey = fileText().pipe(
   }),
 )
 
+const enrollToken = fileText().refine((text) => text.length >= 32, 'the token must be at least 32 characters')
+
 const seconds = z.coerce.number().int().min(10)
 
 /** What `issue-admin` needs as well as the service. */
@@ -21,7 +23,8 @@ export const configSchema = z.object({
   ...clusterNameField(),
   ...commonFields({ listenAddress: '0.0.0.0:3027', diagnosticsAddress: '127.0.0.1:9027' }),
   MUSTER_KEY_ENCRYPTION_KEY_FILE: fileKey,
-  MUSTER_ENROLL_TOKEN_FILE: fileText().refine((text) => text.length >= 32, 'the token must be at least 32 characters'),
+  MUSTER_TOKEN_SERVICE_ENROLL_TOKEN_FILE: enrollToken,
+  MUSTER_REGISTRATION_SERVICE_ENROLL_TOKEN_FILE: enrollToken,
   MUSTER_NODE_CERTIFICATE_TTL_SECONDS: seconds.max(7 * 86_400).default(86_400),
   MUSTER_SERVICE_CERTIFICATE_TTL_SECONDS: seconds.max(7 * 86_400).default(86_400),
 })

@@ -1,3 +1,4 @@
+import type { Refusals } from '@muster/postgres'
 import type { Clock } from '@muster/runtime'
 import type pg from 'pg'
 import type { Authorities } from './authorities.ts'
@@ -8,6 +9,7 @@ export interface Deps {
   config: Config
   pool: pg.Pool
   clock: Clock
+  refusals: Refusals
   /** The authorities as last loaded. */
   authorities(): Authorities
 }

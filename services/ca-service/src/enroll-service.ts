@@ -10,14 +10,24 @@ import { trustBundle } from './trust-bundle.ts'
 
 const MAX_DNS_NAMES = 13
 
-/** Gives a service that holds the enrolment token its first identity. Safe to repeat; each call issues a certificate. */
+/**
+ * Gives a service that holds its enrolment token its first identity. Each service has a token of its own, so whoever takes
+ * one service's host cannot pose as another. Safe to repeat; each call issues a certificate.
+ */
 export function enrollService(deps: Deps): UnaryHandler<ca.EnrollServiceRequest, ca.EnrollServiceResponse> {
   return async (request, { remoteAddress }) => {
-    const { config, pool, clock } = deps
-    if (!sameSecret(request.token, config.MUSTER_ENROLL_TOKEN_FILE)) {
-      throw new AppError('permissionDenied', 'the enrolment token is not known here', { reason: 'TOKEN_UNKNOWN' })
-    }
+    const { config, pool, clock, refusals } = deps
     const name = parseServiceName(request.serviceName)
+    const expected = {
+      'token-service': config.MUSTER_TOKEN_SERVICE_ENROLL_TOKEN_FILE,
+      'registration-service': config.MUSTER_REGISTRATION_SERVICE_ENROLL_TOKEN_FILE,
+    }[name]
+    if (!sameSecret(request.token, expected)) {
+      const reason = 'TOKEN_UNKNOWN'
+      const details = { service: name }
+      await refusals.record({ action: 'service.enroll', actor: 'anonymous', remoteAddress, reason, details })
+      throw new AppError('permissionDenied', `this is not the enrolment token of ${name}`, { reason })
+    }
     const dnsNames = serviceDnsNames(name, config.MUSTER_CLUSTER_NAME, request.dnsNames)
     const publicKeyDer = publicKeyOf(request.csrDer)
     const authorities = deps.authorities()
@@ -44,16 +54,22 @@ export function enrollService(deps: Deps): UnaryHandler<ca.EnrollServiceRequest,
   }
 }
 
-/** A service's own names, then those it asks for, checked. */
+/** A service's own names, then those it asks for, save what lies in the cluster's own zone and so belongs to others. */
 export function serviceDnsNames(name: ServiceName, clusterName: string, asked: readonly string[]): string[] {
   if (asked.length > MAX_DNS_NAMES) throw invalid('dns_names', `at most ${MAX_DNS_NAMES} are allowed`)
-  return [...new Set([name, `${name}.${clusterName}`, ...asked.map((dns) => parseDnsName(dns, 'dns_names'))])]
+  const own = [name, `${name}.${clusterName}`]
+  const others = asked.map((dns) => parseDnsName(dns, 'dns_names')).filter((dns) => !own.includes(dns))
+  if (others.some((dns) => SERVICE_NAMES.some((service) => service === dns) || `.${dns}`.endsWith(`.${clusterName}`))) {
+    throw invalid('dns_names', 'holds a name that belongs to another member of the cluster')
+  }
+  return [...new Set([...own, ...others])]
 }
 
-function parseServiceName(value: string): ServiceName {
-  const name = SERVICE_NAMES.find((known) => known === value && known !== 'ca-service')
-  if (name === undefined) throw invalid('service_name', 'must be token-service or registration-service')
-  return name
+type EnrollingService = Exclude<ServiceName, 'ca-service'>
+
+function parseServiceName(value: string): EnrollingService {
+  if (value === 'token-service' || value === 'registration-service') return value
+  throw invalid('service_name', 'must be token-service or registration-service')
 }
 
 function publicKeyOf(csrDer: Buffer): Buffer {

@@ -83,3 +83,11 @@ async function recordCertificate(db: Db, record: CertificateRecord): Promise<voi
     ],
   })
 }
+
+/** Forgets certificates that ended over 30 days ago. */
+export async function purgeCertificates(db: Db): Promise<void> {
+  await db.query(
+    `delete from certificates
+      where not_after < now() - interval '30 days'`,
+  )
+}

@@ -1,4 +1,4 @@
-import { AppError, invalid, isDnsName, parseNodeId, parseNodeRoles } from '@muster/domain'
+import { AppError, parseNodeId, parseNodeRoles } from '@muster/domain'
 import { assertKeyAllowed, PkiError } from '@muster/pki'
 import { memberOf, type UnaryHandler } from '@muster/rpc'
 import type { ca } from '@muster/contracts'
@@ -19,7 +19,6 @@ export function signHost({
   return async (request, { peer }) => {
     const nodeId = parseNodeId(request.nodeId)
     const roles = parseNodeRoles(request.roles)
-    if (!request.dnsNames.every((name) => isDnsName(name))) throw invalid('dns_names', 'holds what is not a DNS name')
     assertAllowed(request.publicKeyDer)
     const current = authorities()
     const certificate = await issueCertificate(
@@ -28,7 +27,8 @@ export function signHost({
         kind: 'node',
         name: nodeId,
         roles,
-        dnsNames: request.dnsNames,
+        // A name that the node chose would let it pose as any server to clients that check DNS names.
+        dnsNames: [`${nodeId}.node.${config.MUSTER_CLUSTER_NAME}`],
         publicKeyDer: request.publicKeyDer,
         ttlSeconds: config.MUSTER_NODE_CERTIFICATE_TTL_SECONDS,
         requestedBy: memberOf(peer).spiffeId,

@@ -16,6 +16,7 @@ create table nodes (
   certificate_serial text,
   -- The serial before: a node that never got the reply to its last renewal still holds this one.
   previous_serial text,
+  certificate_issued_at timestamptz,
   certificate_expires_at timestamptz,
   created_at timestamptz not null default now(),
   joined_at timestamptz,

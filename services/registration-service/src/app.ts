@@ -1,13 +1,12 @@
 import { fileURLToPath } from 'node:url'
 import { ca, token } from '@muster/contracts'
-import { asAppError, migrate, openPool } from '@muster/postgres'
+import { asAppError, migrate, openPool, Refusals } from '@muster/postgres'
 import { connect } from '@muster/rpc'
 import { enrollService, openServer, type RpcServer } from '@muster/rpc/server'
 import { systemClock, type Lifecycle, type Logger } from '@muster/runtime'
 import type { Config } from './config.ts'
 import { HeartbeatPace } from './heartbeat-pace.ts'
 import { Presence } from './presence.ts'
-import { RefusedJoins } from './refused-joins.ts'
 import { callRoll } from './roll-call.ts'
 import { registrationService } from './service.ts'
 
@@ -63,7 +62,7 @@ export async function startApp(config: Config, log: Logger, life: Lifecycle): Pr
     tokens: tokens.client(token.TokenServiceService),
     authority: authority.client(ca.CaServiceService),
     identity,
-    refusedJoins: new RefusedJoins(pool, log),
+    refusals: new Refusals(pool, log),
     clock: systemClock,
   }
   return openServer(

@@ -1,11 +1,11 @@
 import type { ca, token } from '@muster/contracts'
 import type { ClientOf } from '@muster/rpc'
 import type { ServiceIdentity } from '@muster/rpc/server'
+import type { Refusals } from '@muster/postgres'
 import type { Clock } from '@muster/runtime'
 import type pg from 'pg'
 import type { HeartbeatPace } from './heartbeat-pace.ts'
 import type { Presence } from './presence.ts'
-import type { RefusedJoins } from './refused-joins.ts'
 
 /** What the handlers share. */
 export interface Deps {
@@ -15,6 +15,6 @@ export interface Deps {
   tokens: Pick<ClientOf<typeof token.TokenServiceService>, 'spendToken'>
   authority: Pick<ClientOf<typeof ca.CaServiceService>, 'signHost'>
   identity: Pick<ServiceIdentity, 'trustBundle'>
-  refusedJoins: RefusedJoins
+  refusals: Refusals
   clock: Clock
 }

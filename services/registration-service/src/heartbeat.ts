@@ -1,5 +1,6 @@
 import type { registration } from '@muster/contracts'
 import { invalid, parseAdvertisedAddress, parseHostname, parseLabels, parseNodeId } from '@muster/domain'
+import { keyFingerprint } from '@muster/pki'
 import { memberOf, type CallContext, type DuplexHandler } from '@muster/rpc'
 import type { Deps } from './deps.ts'
 import { parseVersion } from './join-request.ts'
@@ -15,7 +16,8 @@ export function heartbeat(deps: Deps): DuplexHandler<registration.HeartbeatReque
     const nodeId = parseNodeId(memberOf(context.peer).name)
     // Beats are counted against the interval that the node was last told, not the one it is about to be told.
     let toldIntervalMs = deps.pace.intervalMs
-    let helloDone: Promise<void> | undefined
+    let greeting: Promise<void> | undefined
+    let isKnown = false
 
     const answer = () => {
       deps.presence.beat(nodeId, deps.pace.offlineAfterMs(toldIntervalMs))
@@ -26,11 +28,15 @@ export function heartbeat(deps: Deps): DuplexHandler<registration.HeartbeatReque
       context.signal.addEventListener('abort', () => resolve(), { once: true })
       stream.onMessage(({ message }) => {
         if (message?.$case === 'hello') {
-          if (helloDone !== undefined) throw invalid('message', 'a hello comes once, and first')
-          helloDone = greet(deps, nodeId, message.value, context)
-          helloDone.then(answer, reject)
-        } else if (message?.$case === 'beat' && helloDone !== undefined) {
-          answer()
+          if (greeting !== undefined) throw invalid('message', 'a hello comes once, and first')
+          greeting = greet(deps, nodeId, message.value, context)
+          greeting.then(() => {
+            isKnown = true
+            answer()
+          }, reject)
+        } else if (message?.$case === 'beat' && greeting !== undefined) {
+          // Before the roll has confirmed the node, a beat counts for nothing; the answer to the hello is on its way.
+          if (isKnown) answer()
         } else {
           throw invalid('message', 'the first message must be a hello, the rest beats')
         }
@@ -50,6 +56,7 @@ function reply({ pace, identity }: Deps, intervalMs: number): registration.Heart
 async function greet({ pool }: Deps, id: string, hello: registration.Hello, context: CallContext): Promise<void> {
   const facts: HelloFacts = {
     id,
+    keyFingerprint: keyFingerprint(memberOf(context.peer).publicKeyDer),
     hostname: parseHostname(hello.hostname),
     labels: parseLabels(hello.labels),
     version: parseVersion(hello.version),

@@ -2,7 +2,6 @@ import type { registration } from '@muster/contracts'
 import {
   AppError,
   invalid,
-  isDnsName,
   parseAdvertisedAddress,
   parseHostname,
   parseLabels,
@@ -22,7 +21,6 @@ export interface JoinRequest {
   publicKeyDer: Buffer
   keyFingerprint: Buffer
   hostname: string
-  dnsNames: string[]
   roles: NodeRole[]
   advertisedAddress: string
   labels: Labels
@@ -33,12 +31,10 @@ export interface JoinRequest {
 export function parseJoinRequest(request: registration.RegisterRequest): JoinRequest {
   if (request.token === '' || request.token.length > 512) throw invalid('token', 'must be 1 to 512 characters')
   const hostname = parseHostname(request.hostname)
-  const dnsName = hostname.toLowerCase()
   const parsed = {
     token: request.token,
     claimedTokenId: tokenIdOf(request.token),
     hostname,
-    dnsNames: isDnsName(dnsName) ? [dnsName] : [],
     roles: parseNodeRoles(request.roles),
     advertisedAddress: parseAdvertisedAddress(request.advertisedAddress),
     labels: parseLabels(request.labels),

@@ -76,6 +76,7 @@ export async function activateNode(db: Db, id: string, serial: string, expiresAt
            set joined_at = coalesce(joined_at, date_trunc('milliseconds', now())),
                previous_serial = certificate_serial,
                certificate_serial = $2,
+               certificate_issued_at = now(),
                certificate_expires_at = $3
          where id = $1
         returning id, token_id, remote_address, hostname, roles)
@@ -87,18 +88,31 @@ export async function activateNode(db: Db, id: string, serial: string, expiresAt
   })
 }
 
-/** True if the node may renew with the certificate it shows: its last one, or the one before, on the key it joined with. */
-export async function mayRenew(db: Db, id: string, shownSerial: string, keyFingerprint: Buffer): Promise<boolean> {
+export type RenewalCheck = 'allowed' | 'unknown' | 'superseded' | 'too-soon'
+
+/**
+ * Whether a node may renew with the certificate it shows: its last one or the one before, on the key it joined with, and
+ * not within a twentieth of the life of the last. Roles come with it: what the node was admitted as.
+ */
+export async function checkRenewal(
+  db: Db,
+  id: string,
+  shownSerial: string,
+  keyFingerprint: Buffer,
+): Promise<{ check: RenewalCheck; roles: NodeRole[] }> {
   const { rows } = await db.query(
-    `select id
+    `select roles,
+            $2 in (certificate_serial, previous_serial) and key_fingerprint = $3 as genuine,
+            now() < certificate_issued_at + (certificate_expires_at - certificate_issued_at) / 20 as "tooSoon"
        from nodes
       where id = $1
-        and joined_at is not null
-        and $2 in (certificate_serial, previous_serial)
-        and key_fingerprint = $3`,
+        and joined_at is not null`,
     [id, shownSerial, keyFingerprint],
   )
-  return rows.length === 1
+  const row = rows[0] as { roles: NodeRole[]; genuine: boolean; tooSoon: boolean } | undefined
+  if (row === undefined) return { check: 'unknown', roles: [] }
+  const check = !row.genuine ? 'superseded' : row.tooSoon ? 'too-soon' : 'allowed'
+  return { check, roles: row.roles }
 }
 
 /** Notes a renewal, on the same condition, with its audit event in the same statement. @returns false if it no longer holds */
@@ -111,6 +125,7 @@ export async function recordRenewal(
        update nodes
           set previous_serial = $2,
               certificate_serial = $3,
+              certificate_issued_at = now(),
               certificate_expires_at = $4
         where id = $1
           and $2 in (certificate_serial, previous_serial)
@@ -125,6 +140,8 @@ export async function recordRenewal(
 
 export interface HelloFacts {
   id: string
+  /** Of the key that the stream's certificate is for. */
+  keyFingerprint: Buffer
   hostname: string
   labels: Labels
   version: string
@@ -133,7 +150,7 @@ export interface HelloFacts {
   os: string
 }
 
-/** Notes what a node says of itself when its stream opens. @returns false if no such node is on the roll */
+/** Notes what a node says of itself when its stream opens. @returns false if no node with that id and key is on the roll */
 export async function recordHello(db: Db, hello: HelloFacts): Promise<boolean> {
   const { rowCount } = await db.query({
     name: 'record-hello',
@@ -148,6 +165,7 @@ export async function recordHello(db: Db, hello: HelloFacts): Promise<boolean> {
              first_seen_at = coalesce(first_seen_at, now()),
              last_seen_at = now()
        where id = $1
+         and key_fingerprint = $8
          and joined_at is not null`,
     values: [
       hello.id,
@@ -157,6 +175,7 @@ export async function recordHello(db: Db, hello: HelloFacts): Promise<boolean> {
       hello.advertisedAddress,
       hello.remoteAddress,
       hello.os,
+      hello.keyFingerprint,
     ],
   })
   return rowCount === 1

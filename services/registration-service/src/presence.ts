@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events'
+import { isNodeId } from '@muster/domain'
 import type { Logger } from '@muster/runtime'
 import { Redis, type Result } from 'ioredis'
 import { BEAT, SWEEP } from './presence-scripts.ts'
@@ -79,7 +80,9 @@ export class Presence extends EventEmitter<{ changed: [nodeId: string]; resync: 
         (error: Error) => this.#warn(error),
       )
     })
-    this.#subscriber.on('message', (_channel, nodeId) => this.emit('changed', nodeId))
+    this.#subscriber.on('message', (_channel, nodeId) => {
+      if (isNodeId(nodeId)) this.emit('changed', nodeId)
+    })
   }
 
   /** Notes a beat; the node counts as alive for `ttlMs` from the moment that Redis hears of it. */
@@ -146,7 +149,7 @@ export class Presence extends EventEmitter<{ changed: [nodeId: string]; resync: 
       seen.push({ id: entries[i]!, lastSeenAt: new Date(Number(entries[i + 1])) })
     }
     if (seen.length === 0) return
-    await keep(seen)
+    await keep(seen.filter(({ id }) => isNodeId(id)))
     await this.#redis.zrem(this.#key('gone'), ...seen.map(({ id }) => id))
   }
 

@@ -24,8 +24,14 @@ export function register(deps: Deps): UnaryHandler<registration.RegisterRequest,
       return await admit(deps, join, context)
     } catch (error) {
       if (error instanceof AppError && error.kind !== 'internal' && !isTransient(error)) {
-        const claimed = { ...(join && { hostname: join.hostname }), tokenId: join?.claimedTokenId }
-        await deps.refusedJoins.record(error, context.remoteAddress, claimed)
+        await deps.refusals.record({
+          action: 'node.join',
+          actor: 'anonymous',
+          remoteAddress: context.remoteAddress,
+          reason: error.reason ?? error.kind,
+          tokenId: join?.claimedTokenId,
+          details: join === undefined ? {} : { hostname: join.hostname },
+        })
       }
       throw error
     }
@@ -34,12 +40,12 @@ export function register(deps: Deps): UnaryHandler<registration.RegisterRequest,
 
 async function admit(deps: Deps, join: JoinRequest, context: CallContext): Promise<registration.RegisterResponse> {
   const { pool, tokens, authority, presence, pace } = deps
-  const { token, roles, keyFingerprint, publicKeyDer, dnsNames } = join
+  const { token, roles, keyFingerprint, publicKeyDer } = join
 
   const spent = await tokens.spendToken({ value: token, roles, keyFingerprint }, { parent: context })
   const nodeId = spent.nodeId
   await recordJoiningNode(pool, { ...join, id: nodeId, tokenId: spent.tokenId, remoteAddress: context.remoteAddress })
-  const signed = await authority.signHost({ publicKeyDer, nodeId, roles, dnsNames }, { parent: context })
+  const signed = await authority.signHost({ publicKeyDer, nodeId, roles }, { parent: context })
   const { certificate, trustBundle } = signed
   if (certificate?.expiresAt === undefined) throw new AppError('internal', 'ca-service answered without a certificate')
   await activateNode(pool, nodeId, certificate.serial, certificate.expiresAt)

@@ -61,7 +61,6 @@ export interface SignHostRequest {
   publicKeyDer: Buffer;
   nodeId: string;
   roles: string[];
-  dnsNames: string[];
 }
 
 export interface SignHostResponse {
@@ -486,7 +485,7 @@ export const RenewServiceResponse: MessageFns<RenewServiceResponse> = {
 };
 
 function createBaseSignHostRequest(): SignHostRequest {
-  return { publicKeyDer: Buffer.alloc(0), nodeId: "", roles: [], dnsNames: [] };
+  return { publicKeyDer: Buffer.alloc(0), nodeId: "", roles: [] };
 }
 
 export const SignHostRequest: MessageFns<SignHostRequest> = {
@@ -499,9 +498,6 @@ export const SignHostRequest: MessageFns<SignHostRequest> = {
     }
     for (const v of message.roles) {
       writer.uint32(26).string(v!);
-    }
-    for (const v of message.dnsNames) {
-      writer.uint32(34).string(v!);
     }
     return writer;
   },
@@ -541,14 +537,6 @@ export const SignHostRequest: MessageFns<SignHostRequest> = {
             }
 
             message.roles.push(reader.string());
-            continue;
-          }
-          case 4: {
-            if (tag !== 34) {
-              break;
-            }
-
-            message.dnsNames.push(reader.string());
             continue;
           }
         }
@@ -940,7 +928,10 @@ export const CaServiceService = {
       Buffer.from(RenewServiceResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): RenewServiceResponse => RenewServiceResponse.decode(value),
   },
-  /** Issues a node certificate. registration-service only; the caller has checked the node's right to it. Safe to repeat. */
+  /**
+   * Issues a node certificate. registration-service only; the caller has checked the node's right to it. Safe to repeat.
+   * Its one DNS name is <node id>.node.<cluster>: what a machine calls itself proves nothing.
+   */
   signHost: {
     path: "/muster.ca.v1.CaService/SignHost" as const,
     requestStream: false as const,
@@ -984,7 +975,10 @@ export interface CaServiceServer extends UntypedServiceImplementation {
   enrollService: handleUnaryCall<EnrollServiceRequest, EnrollServiceResponse>;
   /** Issues the calling service a new certificate for the key it holds. Safe to repeat. */
   renewService: handleUnaryCall<RenewServiceRequest, RenewServiceResponse>;
-  /** Issues a node certificate. registration-service only; the caller has checked the node's right to it. Safe to repeat. */
+  /**
+   * Issues a node certificate. registration-service only; the caller has checked the node's right to it. Safe to repeat.
+   * Its one DNS name is <node id>.node.<cluster>: what a machine calls itself proves nothing.
+   */
   signHost: handleUnaryCall<SignHostRequest, SignHostResponse>;
   /** The roots that members of the cluster must trust now. Public knowledge; anonymous. */
   getTrustBundle: handleUnaryCall<GetTrustBundleRequest, GetTrustBundleResponse>;

@@ -1,0 +1,64 @@
+import { Metadata, status, type ServiceError } from '@grpc/grpc-js'
+import { describe, expect, test } from '@jest/globals'
+import { AppError, type ErrorKind } from '@muster/domain'
+import { fromStatus, statusName, toStatus } from './status.ts'
+
+function onTheWire(error: unknown): ServiceError {
+  return Object.assign(new Error('wire'), toStatus(error))
+}
+
+describe('an error', () => {
+  test.each<[ErrorKind, status]>([
+    ['invalidArgument', status.INVALID_ARGUMENT],
+    ['unauthenticated', status.UNAUTHENTICATED],
+    ['permissionDenied', status.PERMISSION_DENIED],
+    ['notFound', status.NOT_FOUND],
+    ['alreadyExists', status.ALREADY_EXISTS],
+    ['failedPrecondition', status.FAILED_PRECONDITION],
+    ['aborted', status.ABORTED],
+    ['resourceExhausted', status.RESOURCE_EXHAUSTED],
+    ['unavailable', status.UNAVAILABLE],
+    ['deadlineExceeded', status.DEADLINE_EXCEEDED],
+    ['internal', status.INTERNAL],
+  ])('of kind %s is status %d on the wire and itself again behind it', (kind, code) => {
+    const wire = onTheWire(new AppError(kind, 'what happened', { reason: 'A_REASON', field: 'a.field' }))
+    expect(wire.code).toBe(code)
+    expect(fromStatus(wire)).toMatchObject({ kind, message: 'what happened', reason: 'A_REASON', field: 'a.field' })
+  })
+
+  test('without reason and field stays without', () => {
+    const read = fromStatus(onTheWire(new AppError('notFound', 'x')))
+    expect(read.reason).toBeUndefined()
+    expect(read.field).toBeUndefined()
+  })
+
+  test('that is no AppError says nothing of itself, nor does the cause of one', () => {
+    for (const error of [new Error('CANARY'), 'CANARY', { message: 'CANARY', code: 5, details: 'CANARY' }]) {
+      expect(toStatus(error)).toMatchObject({ code: status.INTERNAL, details: 'internal error' })
+      expect(JSON.stringify(toStatus(error))).not.toContain('CANARY')
+    }
+    const caused = new AppError('unavailable', 'later', { cause: new Error('CANARY') })
+    expect(JSON.stringify(toStatus(caused))).not.toContain('CANARY')
+  })
+})
+
+describe('a status', () => {
+  test('that the system does not use itself is internal', () => {
+    for (const code of [status.UNKNOWN, status.OUT_OF_RANGE, status.UNIMPLEMENTED, status.DATA_LOSS]) {
+      expect(fromStatus(Object.assign(new Error('x'), { code, details: 'x', metadata: new Metadata() })).kind).toBe(
+        'internal',
+      )
+    }
+  })
+
+  test('of a cancelled call is a lost connection to whoever reads it', () => {
+    const error = Object.assign(new Error('x'), { code: status.CANCELLED, details: '', metadata: new Metadata() })
+    expect(fromStatus(error).kind).toBe('unavailable')
+  })
+
+  test('has a name', () => {
+    expect(statusName(status.OK)).toBe('OK')
+    expect(statusName(status.FAILED_PRECONDITION)).toBe('FAILED_PRECONDITION')
+    expect(statusName(99)).toBe('99')
+  })
+})
