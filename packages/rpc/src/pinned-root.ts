@@ -22,9 +22,9 @@ const MAX_CHAIN = 8
 export async function fetchPinnedRoot(options: PinnedRootOptions): Promise<string> {
   const { address, pins } = options
   const roots = (await presentedChain(options)).filter((certificate) => isSelfIssued(certificate))
-  const root = roots.find(({ raw }) => pins === undefined || pins.includes(spkiPin(raw)))
+  const root = roots.find(({ raw }) => pins === undefined || pins.includes(pinOf(raw)))
   if (root !== undefined) return pemFromDer(root.raw)
-  const shown = roots.length === 0 ? 'no root at all' : roots.map(({ raw }) => spkiPin(raw)).join(', ')
+  const shown = roots.length === 0 ? 'no root at all' : roots.map(({ raw }) => pinOf(raw)).join(', ')
   throw notTrusted(`${address} does not match the CA pin: it shows ${shown}. Nothing was sent to it`)
 }
 
@@ -75,6 +75,15 @@ function chainOf(leaf: DetailedPeerCertificate | undefined): DetailedPeerCertifi
 
 function isSelfIssued(certificate: DetailedPeerCertificate): boolean {
   return certificate.issuerCertificate === certificate
+}
+
+/** A stranger may show what OpenSSL takes for a certificate and we do not. */
+function pinOf(der: Buffer): string {
+  try {
+    return spkiPin(der)
+  } catch {
+    return 'a certificate that cannot be read'
+  }
 }
 
 function notTrusted(message: string): AppError {

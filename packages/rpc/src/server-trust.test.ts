@@ -1,11 +1,25 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { AppError, type ServiceName } from '@muster/domain'
 import { testCluster, type TestCluster, type TestMember } from '@muster/testkit'
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import net from 'node:net'
+import os from 'node:os'
+import path from 'node:path'
+import tls from 'node:tls'
 import { anyone } from './callers.ts'
 import { isTrustFailure } from './connect.ts'
 import { fetchPinnedRoot } from './pinned-root.ts'
 import type { RpcServer } from './serve.ts'
-import { connections, contract, rejection, sampleService, sayWhoCalls, whoAmI } from './test-support.ts'
+import {
+  connections,
+  contract,
+  rejection,
+  sampleService,
+  sayWhoCalls,
+  testWithOpenssl,
+  whoAmI,
+} from './test-support.ts'
 import { serveForTest } from './testing.ts'
 
 const { open, closeAll } = connections()
@@ -182,6 +196,34 @@ describe('a pinned root', () => {
   test('is not looked for in vain: without a check, whatever is shown is taken', async () => {
     const { address } = await serveAs(foreign.service('registration-service'))
     expect(await fetchPinnedRoot({ address, pins: undefined })).toBe(foreign.hostRootsPem)
+  })
+
+  testWithOpenssl('is not found in a certificate that we cannot read, and that is a failure of trust', async () => {
+    const folder = mkdtempSync(path.join(os.tmpdir(), 'muster-root-'))
+    const run = (...args: string[]) => execFileSync('openssl', args, { cwd: folder, stdio: 'ignore' })
+    run('req', '-new', '-newkey', 'rsa:2048', '-nodes', '-keyout', 'key', '-out', 'csr', '-subj', '/CN=x')
+    // Without extensions OpenSSL makes a certificate of version 1.
+    run('x509', '-req', '-in', 'csr', '-signkey', 'key', '-out', 'cert')
+    const read = (name: string) => readFileSync(path.join(folder, name), 'utf8')
+    const server = tls.createServer({ key: read('key'), cert: read('cert'), ALPNProtocols: ['h2'] })
+    rmSync(folder, { recursive: true })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const address = `127.0.0.1:${(server.address() as { port: number }).port}`
+    const error = await rejection(fetchPinnedRoot({ address, pins: [cluster.pin] }))
+    expect(isTrustFailure(error)).toBe(true)
+    await new Promise((resolve) => server.close(resolve))
+  })
+
+  test('of a server that says nothing is waited for no longer than asked', async () => {
+    const silent = net.createServer((socket) => socket.on('error', () => {}).resume())
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
+    const address = `127.0.0.1:${(silent.address() as { port: number }).port}`
+    const error = await rejection(fetchPinnedRoot({ address, pins: [cluster.pin], timeoutMs: 100 }))
+    expect(error.kind).toBe('unavailable')
+    expect(isTrustFailure(error)).toBe(false)
+    const stopped = await rejection(fetchPinnedRoot({ address, pins: [cluster.pin], signal: AbortSignal.timeout(50) }))
+    expect(stopped.message).toBe('stopped')
+    await new Promise((resolve) => silent.close(resolve))
   })
 
   test('of a server that cannot be reached is no failure of trust', async () => {
