@@ -1,6 +1,6 @@
-import { loadFileDescriptorSetFromBuffer } from '@grpc/proto-loader'
+import type { PackageDefinition } from '@grpc/proto-loader'
 import { ReflectionService } from '@grpc/reflection'
-import { descriptorSet } from '@muster/contracts'
+import { fileDescriptors } from '@muster/contracts'
 import { captureService } from './foreign-service.ts'
 import { operators } from './callers.ts'
 import type { BoundService } from './route.ts'
@@ -10,6 +10,7 @@ import type { BoundService } from './route.ts'
  * asks for an operator's certificate: a stranger learns nothing of the surface.
  */
 export function createReflection(serviceNames: readonly string[]): BoundService[] {
-  const packageDefinition = loadFileDescriptorSetFromBuffer(descriptorSet(), { keepCase: true })
-  return captureService(new ReflectionService(packageDefinition, { services: [...serviceNames] }), operators('viewer'))
+  // The compiler's own files: read by proto-loader they lose what they import, and then Go clients find no service in them.
+  const contracts = { contracts: { fileDescriptorProtos: fileDescriptors() } } as unknown as PackageDefinition
+  return captureService(new ReflectionService(contracts, { services: [...serviceNames] }), operators('viewer'))
 }
