@@ -11,7 +11,8 @@ let count = 0
 async function runToItsEnd(options: Omit<AgentOptions, 'name'>): Promise<{ status: number | null; output: string }> {
   const agent = await startAgent(cluster(), { name: `exit-${++count}`, ...options })
   const status = await agent.exit()
-  if (options.token !== undefined && !options.token.startsWith('./')) expect(agent.output()).not.toContain(options.token)
+  if (options.token !== undefined && !options.token.startsWith('./'))
+    expect(agent.output()).not.toContain(options.token)
   return { status, output: agent.output() }
 }
 

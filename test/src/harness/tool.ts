@@ -1,0 +1,30 @@
+import { execFile, execFileSync } from 'node:child_process'
+
+/** How a tool of somebody else's ended. */
+export interface ToolResult {
+  status: number
+  stdout: string
+  stderr: string
+}
+
+/** Runs a tool to its end, which must come within 20 seconds. Its status is for the caller to judge. */
+export function runTool(program: string, args: readonly string[], input = ''): Promise<ToolResult> {
+  return new Promise((resolve, reject) => {
+    const child = execFile(program, args, { timeout: 20_000 }, (error, stdout, stderr) => {
+      if (error !== null && typeof error.code !== 'number') reject(error)
+      else resolve({ status: (error?.code as number | undefined) ?? 0, stdout, stderr })
+    })
+    child.stdin!.on('error', () => {})
+    child.stdin!.end(input)
+  })
+}
+
+/** Whether a tool can be run on this machine. */
+export function hasTool(program: string, versionFlag: string): boolean {
+  try {
+    execFileSync(program, [versionFlag], { stdio: 'ignore' })
+    return true
+  } catch {
+    return false
+  }
+}
