@@ -4,7 +4,7 @@ import type { Logger } from '@muster/runtime'
 import type { Histogram } from 'prom-client'
 import { peerName } from './peer.ts'
 import type { CallContext } from './route.ts'
-import { statusName, toStatus } from './status.ts'
+import { isServiceError, statusName, toStatus } from './status.ts'
 
 const QUIET = /^\/grpc\.(?:health|reflection)\./
 
@@ -40,7 +40,9 @@ export class CallRecorder {
     if (error === undefined) this.#log[usual](line, 'call')
     else if (!(error instanceof AppError)) this.#log.error({ ...line, err: error }, 'call failed')
     else {
-      const why = { reason: error.reason, error: error.message, ...(error.cause !== undefined && { err: error.cause }) }
+      // What a peer answered is told by the reason; its stack would only let strangers fill the log.
+      const tellsMore = error.cause !== undefined && !isServiceError(error.cause)
+      const why = { reason: error.reason, error: error.message, ...(tellsMore && { err: error.cause }) }
       this.#log[isTransient(error) ? 'warn' : usual]({ ...line, ...why }, 'call refused')
     }
     return status

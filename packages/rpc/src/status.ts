@@ -36,9 +36,15 @@ export function fromStatus(error: ServiceError): AppError {
   const reason = error.metadata?.get(REASON_KEY)[0]
   const field = error.metadata?.get(FIELD_KEY)[0]
   return new AppError(KIND_OF.get(error.code) ?? 'internal', error.details || error.message, {
+    cause: error,
     ...(typeof reason === 'string' && { reason }),
     ...(typeof field === 'string' && { field }),
   })
+}
+
+/** True for what grpc-js throws when a peer answered with an error: its stack says nothing of the peer. */
+export function isServiceError(error: unknown): boolean {
+  return error instanceof Error && 'metadata' in error && 'details' in error
 }
 
 /** The gRPC name of a status number, for logs and metrics. */
