@@ -7,6 +7,7 @@ import { RotatingServerCredentials } from './credentials.ts'
 import { CallRecorder } from './call-recorder.ts'
 import { createHealth, type Health } from './health.ts'
 import { PeerReader } from './peer.ts'
+import { limitReceiving } from './receive-limit.ts'
 import { createReflection } from './reflection.ts'
 import type { BoundService, Route } from './route.ts'
 import { serveDuplex, type DuplexCall } from './serve-duplex.ts'
@@ -41,6 +42,8 @@ export interface RpcServer {
 
 /** Requests are small; the largest answer is a page of the roll, which only the receiving side caps. */
 const MAX_REQUEST_BYTES = 64 * 1024
+/** A request may take this long to arrive. */
+const RECEIVE_TIMEOUT_MS = 10_000
 /** How long connections that were cut may take to be gone. */
 const CUT_MS = 200
 
@@ -57,6 +60,7 @@ export async function serve(options: ServeOptions): Promise<RpcServer> {
   const peers = new PeerReader(clusterName)
   const recorder = new CallRecorder(log, durationHistogram(metrics), options.mapError)
   const server = new GrpcServer({
+    interceptors: [limitReceiving(RECEIVE_TIMEOUT_MS)],
     'grpc.max_receive_message_length': MAX_REQUEST_BYTES,
     'grpc.max_metadata_size': 16 * 1024,
     'grpc.enable_channelz': 0,
