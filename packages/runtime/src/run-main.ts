@@ -4,6 +4,9 @@ import { Lifecycle } from './lifecycle.ts'
 import { createLogger, type Logger, type LogLevel } from './log.ts'
 import { onStopSignals } from './stop-signals.ts'
 
+/** For all that closes after the server has drained. A statement that waits for a lock would hold the database pool for ever. */
+const CLOSE_LIMIT_MS = 1_000
+
 export interface Program<S extends z.ZodObject> {
   name: string
   schema: S
@@ -34,9 +37,10 @@ export async function runMain<S extends z.ZodObject>(
     process.stdout.write(`${program.name}: the configuration is usable\n`)
     return
   }
-  const log = createLogger(program.name, (config as { MUSTER_LOG_LEVEL?: LogLevel }).MUSTER_LOG_LEVEL)
+  const common = config as { MUSTER_LOG_LEVEL?: LogLevel; MUSTER_DRAIN_TIMEOUT_MS?: number }
+  const log = createLogger(program.name, common.MUSTER_LOG_LEVEL)
   const life = new Lifecycle()
-  closeOnSignals(life, log)
+  closeOnSignals(life, log, (common.MUSTER_DRAIN_TIMEOUT_MS ?? 0) + CLOSE_LIMIT_MS)
   try {
     await program.start(config, log, life)
   } catch (error) {
@@ -48,10 +52,17 @@ export async function runMain<S extends z.ZodObject>(
   }
 }
 
-/** Closes `life` on the first SIGINT or SIGTERM and exits at once on the second. */
-export function closeOnSignals(life: Lifecycle, log: Logger): void {
+/**
+ * Closes `life` on the first SIGINT or SIGTERM and exits at once on the second. What has not closed within `limitMs` is
+ * left behind: state changes are single statements and transactions, so nothing is half done.
+ */
+export function closeOnSignals(life: Lifecycle, log: Logger, limitMs: number): void {
   onStopSignals((signal) => {
     log.info({ event: 'service.stopping', signal }, 'stopping')
+    setTimeout(() => {
+      log.warn({ event: 'service.stopped' }, 'stopped, though a part of it has not closed')
+      process.exit()
+    }, limitMs)
     void life.close(log).finally(() => {
       log.info({ event: 'service.stopped' }, 'stopped')
       // Everything is closed; whatever else might hold the loop must not keep a stopped service alive.
