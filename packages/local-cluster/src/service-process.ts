@@ -12,6 +12,8 @@ export interface ServiceProcess {
   pid: number
   exited: Promise<void>
   hasExited(): boolean
+  /** Null while it runs, and when a signal ended it. */
+  exitCode(): number | null
   kill(signal: NodeJS.Signals): void
   /** Ends it in order, by force after a while. May be called again. */
   stop(): Promise<void>
@@ -54,6 +56,7 @@ export async function startService({ program, env, logFile }: ServiceProcessOpti
     pid: child.pid!,
     exited: child.exited,
     hasExited: child.hasExited,
+    exitCode: child.exitCode,
     kill: child.kill,
     stop: () => stopChild(child, STOP_STEPS),
   }
