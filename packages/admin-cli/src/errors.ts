@@ -87,10 +87,8 @@ function flagOf(field: string | undefined): string {
   return FLAG_OF[field] ?? `--${field.replaceAll('_', '-')}`
 }
 
-/** Without what grpc-js wraps around the cause, and without the field's name, which the sentence has already. */
-function tidy({ message, field }: AppError): string {
-  const plain = message
-    .replace(/^(?:round_robin: |pick_first: |No connection established\. Last error: |Error: )+/, '')
-    .replace(/\.?\s*(?:Resolution note:.*)?$/s, '')
-  return field !== undefined && plain.startsWith(`${field}: `) ? plain.slice(field.length + 2) : plain
+/** The message without the field's name, which the sentence has already; of a failed connection, what failed about it. */
+function tidy({ message, field, kind, cause }: AppError): string {
+  if (kind === 'unavailable' && cause instanceof Error && !('metadata' in cause)) return cause.message
+  return field !== undefined && message.startsWith(`${field}: `) ? message.slice(field.length + 2) : message
 }

@@ -3,8 +3,7 @@ import path from 'node:path'
 import { main as musterctl } from '@muster/admin-cli'
 import { startChild, stopChild, until, type ChildProcess, type StopStep } from '@muster/embedded-stores'
 import { readIdentity, writeFileAtomic, type OperatorProfile } from '@muster/runtime'
-import { createWriteStream } from 'node:fs'
-import { programFile } from './service-process.ts'
+import { openLog, programFile } from './service-process.ts'
 
 export interface FirstNodeOptions {
   dataDir: string
@@ -36,7 +35,7 @@ export async function startFirstNode(options: FirstNodeOptions): Promise<FirstNo
   const isNew = (await readIdentity(nodeDir)) === undefined
   if (isNew) await writeFileAtomic(tokenFile, await makeToken(operatorDir))
 
-  const log = createWriteStream(path.join(dataDir, 'logs', 'node.log'), { flags: 'a', mode: 0o600 })
+  const log = openLog(path.join(dataDir, 'logs', 'node.log'))
   let greeting: string | undefined
   let online = false
   const args = [
@@ -51,7 +50,7 @@ export async function startFirstNode(options: FirstNodeOptions): Promise<FirstNo
   const child = startChild(process.execPath, args, {
     parentDeathSignal: 'TERM',
     log: (line) => {
-      log.write(`${line}\n`)
+      log.write(line)
       if (/^(Joined|Back in) /.test(line)) greeting ??= line
       if (line.endsWith(' info online')) online = true
     },

@@ -6,6 +6,7 @@ import { Lifecycle, NPM_ECHO_MS, onStopSignals } from '@muster/runtime'
 import { isPortFree, preferPort, reachableHost } from './addresses.ts'
 import { startControlPlane } from './control-plane.ts'
 import { startFirstNode } from './first-node.ts'
+import { openLog } from './service-process.ts'
 import { parseOptions, USAGE, usageError, type LocalClusterOptions } from './options.ts'
 import { progressSteps } from './progress.ts'
 import { readyText } from './ready-text.ts'
@@ -23,10 +24,15 @@ async function start({ dataDir, port, clusterName, withNode }: LocalClusterOptio
   }
   // Others may pass through but not look: the account of Postgres must reach its folder, and each folder inside is closed.
   await mkdir(dataDir, { recursive: true, mode: 0o711 })
-  const postgres = await step('Postgres', () => startPostgres({ dataDir: `${dataDir}/postgres` }))
+  await mkdir(`${dataDir}/logs`, { recursive: true, mode: 0o700 })
+  const logTo = (name: string) =>
+    life.own(`${name} log`, openLog(`${dataDir}/logs/${name}.log`), (log) => log.end()).write
+  const postgresOptions = { dataDir: `${dataDir}/postgres`, log: logTo('postgres') }
+  const postgres = await step('Postgres', () => startPostgres(postgresOptions))
   life.own('Postgres', postgres, (p) => step('stop Postgres', () => p.stop()))
   const redisOptions = {
     dataDir: `${dataDir}/redis`,
+    log: logTo('redis'),
     cacheDir: defaultCacheDir(process.env),
     env: process.env,
     onProgress: (text: string) => process.stdout.write(`  ${text}\n`),

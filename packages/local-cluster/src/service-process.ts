@@ -35,13 +35,13 @@ const STOP_STEPS: readonly StopStep[] = [
 
 /** Starts a service and resolves when it takes calls. @throws Error with the last lines of its log */
 export async function startService({ program, env, logFile }: ServiceProcessOptions): Promise<ServiceProcess> {
-  const log = createWriteStream(logFile, { flags: 'a', mode: 0o600 })
+  const log = openLog(logFile)
   let ready: { address: string; diagnosticsAddress: string } | undefined
   const child = startChild(process.execPath, [programFile(program)], {
     env,
     parentDeathSignal: 'TERM',
     log: (line) => {
-      log.write(`${line}\n`)
+      log.write(line)
       ready ??= readyLine(line)
     },
   })
@@ -60,6 +60,13 @@ export async function startService({ program, env, logFile }: ServiceProcessOpti
     kill: child.kill,
     stop: () => stopChild(child, STOP_STEPS),
   }
+}
+
+/** A log file that lines are added to. Failing to write it, say on a full disk, is no reason to stop what is logged. */
+export function openLog(file: string): { write(line: string): void; end(): void } {
+  const stream = createWriteStream(file, { flags: 'a', mode: 0o600 })
+  stream.on('error', () => {})
+  return { write: (line) => void stream.write(`${line}\n`), end: () => void stream.end() }
 }
 
 /** The file to run of a package that has a program of the same name. */

@@ -72,6 +72,7 @@ function serviceConfig(retryUnavailable: boolean): string {
 export function connect(options: ConnectOptions): Connection {
   const credentials = new RotatingChannelCredentials(
     options.identity,
+    options.service,
     checkServer(options.service, options.clusterName),
   )
   const target = targetOf(options.addresses)
@@ -191,11 +192,26 @@ function duplex<Q, S>(
   }
 }
 
-/** A server that could not be trusted looks like one that could not be reached; this tells them apart. */
+// How grpc-js begins what it says of a connection that failed here; a server's own answer never reads so.
+const LOCAL_FAILURE =
+  /^(?:round_robin: |pick_first: )*(?:No connection established|Connection dropped|read E|write E|Name resolution failed)/
+
+/**
+ * What a failed call means. A server that could not be trusted looks like one that could not be reached; this tells them
+ * apart. Addresses and socket errors are in the cause: a service that passes the error on must not tell strangers where
+ * its own dependencies live.
+ */
 function explain(error: ServiceError, credentials: RotatingChannelCredentials): AppError {
   const failure = credentials.trustFailure
-  if (error.code !== status.UNAVAILABLE || failure === undefined) return fromStatus(error)
-  return new AppError('unavailable', failure.message, { cause: failure })
+  if (error.code !== status.UNAVAILABLE) return fromStatus(error)
+  if (failure !== undefined) return new AppError('unavailable', failure.message, { cause: failure })
+  if (!LOCAL_FAILURE.test(error.details)) return fromStatus(error)
+  const detail = error.details
+    .replace(/^(?:round_robin: |pick_first: |No connection established\. Last error: |Error: )+/, '')
+    .replace(/\.?\s*(?:Resolution note:.*)?$/s, '')
+  return new AppError('unavailable', `${credentials.service} cannot be reached; try again`, {
+    cause: new Error(detail),
+  })
 }
 
 /** True if a call failed because the server's certificate was not one to trust. Never true of what a server answered. */

@@ -1,6 +1,7 @@
 import { constants } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { connect as tlsConnect, createSecureContext, type PeerCertificate, type SecureContext } from 'node:tls'
+import type { ServiceName } from '@muster/domain'
 import { CallCredentials, ChannelCredentials, ServerCredentials } from '@grpc/grpc-js'
 import type { SecureConnector } from '@grpc/grpc-js/build/src/channel-credentials.js'
 import type { TlsIdentity, TlsMaterial } from './tls-identity.ts'
@@ -66,12 +67,15 @@ export type ServerCheck = (certificate: PeerCertificate) => Error | undefined
 export class RotatingChannelCredentials extends ChannelCredentials {
   readonly #identity: TlsIdentity
   readonly #check: ServerCheck
+  /** Who is called. */
+  readonly service: ServiceName
   /** Why the last handshake failed, if the server was not to be trusted. */
   trustFailure: ServerNotTrustedError | undefined
   #context: { material: TlsMaterial; secureContext: SecureContext } | undefined
 
-  constructor(identity: TlsIdentity, check: ServerCheck) {
+  constructor(identity: TlsIdentity, service: ServiceName, check: ServerCheck) {
     super()
+    this.service = service
     this.#identity = identity
     this.#check = check
   }

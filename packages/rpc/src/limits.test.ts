@@ -96,7 +96,11 @@ function joinRequest(overrides: Partial<registration.RegisterRequest> = {}): reg
 }
 
 function rawClient(): Client {
-  const credentials = new RotatingChannelCredentials(new TlsIdentity(cluster.anonymous()), () => undefined)
+  const credentials = new RotatingChannelCredentials(
+    new TlsIdentity(cluster.anonymous()),
+    'registration-service',
+    () => undefined,
+  )
   return new Client(`dns:///${server.address}`, credentials)
 }
 

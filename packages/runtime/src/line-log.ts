@@ -8,7 +8,8 @@ export interface LineLog {
 export function createLineLog(write: (line: string) => void, now: () => Date = () => new Date()): LineLog {
   const line = (level: string) => (fields: object, text: string) => {
     const error = (fields as { err?: unknown }).err
-    const suffix = error instanceof Error ? `: ${error.message.replace(/\s+/g, ' ')}` : ''
+    const cause = error instanceof Error && error.cause instanceof Error ? ` (${error.cause.message})` : ''
+    const suffix = error instanceof Error ? `: ${error.message}${cause}`.replace(/\s+/g, ' ') : ''
     write(`${now().toISOString()} ${level} ${text}${suffix}\n`)
   }
   return { info: line('info'), warn: line('warn') }

@@ -1,4 +1,5 @@
-import { parseCaPin, parseClusterName, parseDnsName, parseServerAddress } from '@muster/domain'
+import { isIP } from 'node:net'
+import { parseCaPin, parseClusterName, parseDnsName, parseServerAddress, splitAddress } from '@muster/domain'
 import { z } from 'zod'
 import { fileText, listOf, parsedBy } from './config.ts'
 import { LOG_LEVELS } from './log.ts'
@@ -17,10 +18,18 @@ export function commonFields(defaults: { listenAddress: string; diagnosticsAddre
   }
 }
 
+/** The addresses of a service's replicas: one of any kind, or several IP addresses, which calls go round. */
+export function replicaAddresses() {
+  return listOf((text) => parseServerAddress(text, 'address')).refine(
+    (addresses) => addresses.length === 1 || addresses.every((address) => isIP(splitAddress(address).host) !== 0),
+    'several addresses must all be IP addresses; for several replicas behind a name give the one name',
+  )
+}
+
 /** Variables of the services that get their identity from ca-service. */
 export function enrolmentFields() {
   return {
-    MUSTER_CA_ADDRS: listOf((text) => parseServerAddress(text, 'address')),
+    MUSTER_CA_ADDRS: replicaAddresses(),
     MUSTER_CA_PINS: listOf((text) => parseCaPin(text, 'pin')),
     MUSTER_ENROLL_TOKEN_FILE: fileText(),
   }

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { messageOf, parseDuration, parseMemberName, parseOperatorRoles } from '@muster/domain'
+import { formatDuration, messageOf, parseDuration, parseMemberName, parseOperatorRoles } from '@muster/domain'
 import { chainPem, generateKey, privateKeyFromPem, privateKeyPem, publicKeyDer, spkiPin } from '@muster/pki'
 import { migrate, openPool, recordAudit, transaction } from '@muster/postgres'
 import { ensureKey, systemClock, writeIdentity, type OperatorProfile } from '@muster/runtime'
@@ -8,6 +8,9 @@ import { fileURLToPath } from 'node:url'
 import { ensureAuthorities } from './authorities.ts'
 import { storeSchema } from './config.ts'
 import { issueCertificate } from './issue-certificate.ts'
+
+/** An operator who needs longer comes back: this certificate cannot be revoked. */
+const MAX_TTL_SECONDS = 7 * 86_400
 
 const USAGE = `Usage: ca-service issue-admin --name NAME --out DIR [--roles admin] [--ttl 12h]
          [--registration-addr HOST:PORT] [--token-addr HOST:PORT] [--ca-addr HOST:PORT] [--public-addr HOST:PORT]
@@ -59,11 +62,17 @@ function readOptions(argv: string[]) {
       out: values.out,
       name: parseMemberName(values.name),
       roles: parseOperatorRoles(values.roles.split(',')),
-      ttlSeconds: parseDuration(values.ttl, '--ttl'),
+      ttlSeconds: parseTtl(values.ttl),
     }
   } catch (error) {
     throw new UsageError(`${messageOf(error)}\n\n${USAGE}`)
   }
+}
+
+function parseTtl(text: string): number {
+  const seconds = parseDuration(text, '--ttl')
+  if (seconds > MAX_TTL_SECONDS) throw new Error(`--ttl: must be at most ${formatDuration(MAX_TTL_SECONDS)}`)
+  return seconds
 }
 
 async function issue(options: Options, config: ReturnType<typeof parseConfig<typeof storeSchema>>): Promise<void> {

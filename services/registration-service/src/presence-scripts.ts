@@ -21,13 +21,15 @@ end
 return arrived`
 
 /**
- * The sweep. KEYS: alive, gone. ARGV: channel, prefix of presence keys, silence (ms) worth a look, most nodes a sweep.
+ * The sweep. KEYS: alive, gone, epoch. ARGV: channel, prefix of presence keys, silence (ms) worth a look, most nodes a sweep.
  * Whoever is in alive but whose presence key has expired goes from alive to gone, once, whichever replica comes first;
- * gone keeps the time last heard of until Postgres has it. Answers with the number of nodes that are alive.
+ * gone keeps the time last heard of until Postgres has it. Answers with the number of nodes that are alive, and since how
+ * long (ms) this Redis has been listening.
  */
 export const SWEEP = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+redis.call('SET', KEYS[3], now, 'NX')
 local silent = redis.call('ZRANGE', KEYS[1], '-inf', now - ARGV[3], 'BYSCORE', 'LIMIT', 0, ARGV[4], 'WITHSCORES')
 for i = 1, #silent, 2 do
   if redis.call('EXISTS', ARGV[2] .. silent[i]) == 0 then
@@ -36,4 +38,4 @@ for i = 1, #silent, 2 do
     redis.call('PUBLISH', ARGV[1], silent[i])
   end
 end
-return redis.call('ZCARD', KEYS[1])`
+return {redis.call('ZCARD', KEYS[1]), now - redis.call('GET', KEYS[3])}`

@@ -7,7 +7,10 @@ import { BEAT, SWEEP } from './presence-scripts.ts'
 declare module 'ioredis' {
   interface RedisCommander<Context> {
     musterBeat(keyCount: number, ...keysAndArgs: (string | number)[]): Result<string[], Context>
-    musterSweep(keyCount: number, ...keysAndArgs: (string | number)[]): Result<number, Context>
+    musterSweep(
+      keyCount: number,
+      ...keysAndArgs: (string | number)[]
+    ): Result<[alive: number, listeningMs: number], Context>
   }
 }
 
@@ -53,6 +56,7 @@ export class Presence extends EventEmitter<{ changed: [nodeId: string]; resync: 
   #waiting = new Map<string, number>()
   #flushTimer: NodeJS.Timeout | undefined
   #lastWarningAt = 0
+  #tooEarly = false
 
   constructor({ redisUrl, clusterName, log }: PresenceOptions) {
     super()
@@ -133,12 +137,21 @@ export class Presence extends EventEmitter<{ changed: [nodeId: string]; resync: 
     }
   }
 
-  /** Notices who fell silent; every replica hears of each through `changed`. @returns how many nodes are alive */
+  /**
+   * Notices who fell silent; every replica hears of each through `changed`. Once Redis has listened long enough to call
+   * anyone offline, followers start over, since until then they were told `unknown`.
+   * @returns how many nodes are alive
+   */
   async sweep(offlineAfterMs: number): Promise<number> {
-    const keys = [this.#key('alive'), this.#key('gone')]
+    const keys = [this.#key('alive'), this.#key('gone'), this.#key('epoch')]
     // Looking a little before the limit costs nothing: the presence key decides.
     const silence = Math.floor(offlineAfterMs * 0.9)
-    return this.#redis.musterSweep(2, ...keys, this.#channel, this.#presenceKey(''), silence, SWEEP_LIMIT)
+    const args = [this.#channel, this.#presenceKey(''), silence, SWEEP_LIMIT]
+    const [alive, listeningMs] = await this.#redis.musterSweep(keys.length, ...keys, ...args)
+    const wasTooEarly = this.#tooEarly
+    this.#tooEarly = listeningMs < offlineAfterMs
+    if (wasTooEarly && !this.#tooEarly) this.emit('resync')
+    return alive
   }
 
   /** Hands over when silent nodes were last heard of; what `keep` has stored is dropped here. Safe on all replicas at once. */

@@ -907,7 +907,10 @@ export const TokenServiceService = {
     responseSerialize: (value: ListTokensResponse): Buffer => Buffer.from(ListTokensResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListTokensResponse => ListTokensResponse.decode(value),
   },
-  /** Stops a token from admitting anyone from now on, on every replica. Nodes already in stay in. Safe to repeat. */
+  /**
+   * Stops a token from admitting anyone from now on, on every replica. Nodes already in stay in.
+   * Repeating it does no harm: NOT_FOUND then says that it is done.
+   */
   revokeToken: {
     path: "/muster.token.v1.TokenService/RevokeToken" as const,
     requestStream: false as const,
@@ -934,7 +937,10 @@ export interface TokenServiceServer extends UntypedServiceImplementation {
   createToken: handleUnaryCall<CreateTokenRequest, CreateTokenResponse>;
   /** Tokens that can still admit someone, soonest expiry first. Never a secret. */
   listTokens: handleUnaryCall<ListTokensRequest, ListTokensResponse>;
-  /** Stops a token from admitting anyone from now on, on every replica. Nodes already in stay in. Safe to repeat. */
+  /**
+   * Stops a token from admitting anyone from now on, on every replica. Nodes already in stay in.
+   * Repeating it does no harm: NOT_FOUND then says that it is done.
+   */
   revokeToken: handleUnaryCall<RevokeTokenRequest, RevokeTokenResponse>;
   /** Spends a token on one key. registration-service only. Safe to repeat with the same key: the same node id comes back. */
   spendToken: handleUnaryCall<SpendTokenRequest, SpendTokenResponse>;
