@@ -1,6 +1,9 @@
+import { AppError, type ServiceName } from '@muster/domain'
 import { systemClock } from '@muster/runtime'
 import { createLogger } from '@muster/runtime/service'
 import { Registry } from 'prom-client'
+import { connect, type Connection } from './connect.ts'
+import type { ServiceDefinition } from './route.ts'
 import { serve, type RpcServer, type ServeOptions } from './serve.ts'
 import { TlsIdentity, type TlsMaterial } from './tls-identity.ts'
 
@@ -22,4 +25,37 @@ export function serveForTest({ identity, ...options }: ServeForTestOptions): Pro
     ...options,
     identity: identity instanceof TlsIdentity ? identity : new TlsIdentity(identity),
   })
+}
+
+/** Connects to a service as whoever has that material. */
+export function connectForTest(address: string, service: ServiceName, material: TlsMaterial | TlsIdentity): Connection {
+  const identity = material instanceof TlsIdentity ? material : new TlsIdentity(material)
+  return connect({ addresses: [address], identity, service })
+}
+
+/** What the table of a server says to a caller: let in, no identity, or not on the list. */
+export type Access = 'allowed' | 'unauthenticated' | 'denied'
+
+/** Calls an RPC of any shape with an empty request, to see whether its handler is reached; what that then says is all one. */
+export async function accessOf(connection: Connection, method: ServiceDefinition[string]): Promise<Access> {
+  const request: unknown = method.requestDeserialize(Buffer.alloc(0))
+  try {
+    if (method.requestStream) {
+      const stream = connection.duplex(method, () => {})
+      stream.send(request)
+      await stream.ended
+    } else if (method.responseStream) {
+      const messages = connection.serverStream(method, request, new AbortController().signal)
+      for await (const message of messages) if (message !== undefined) break
+    } else {
+      await (connection.client({ method }) as unknown as Record<'method', (r: unknown) => Promise<unknown>>).method(
+        request,
+      )
+    }
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error
+    if (error.kind === 'unauthenticated' && error.reason === 'NO_IDENTITY') return 'unauthenticated'
+    if (error.reason === 'CALLER_NOT_ALLOWED' || error.message === 'nobody may call this RPC') return 'denied'
+  }
+  return 'allowed'
 }

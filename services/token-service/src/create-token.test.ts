@@ -1,0 +1,149 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import type { token } from '@muster/contracts'
+import { AppError } from '@muster/domain'
+import { DAY_SECONDS, serveTokens, type Served } from './test-support.ts'
+
+let served: Served
+let client: ReturnType<Served['client']>
+
+beforeAll(async () => {
+  served = await serveTokens()
+  client = served.client(served.cluster.user('ada', 'operator'))
+})
+afterAll(async () => {
+  await served.close()
+})
+
+function request(overrides: Partial<token.CreateTokenRequest> = {}): token.CreateTokenRequest {
+  const usual = {
+    roles: ['node'],
+    ttlSeconds: 300,
+    maxUses: undefined,
+    labels: {},
+    description: '',
+    botName: '',
+    value: '',
+  }
+  return { ...usual, ...overrides }
+}
+
+async function refusal(overrides: Partial<token.CreateTokenRequest>): Promise<AppError> {
+  const error: unknown = await client.createToken(request(overrides)).then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  )
+  if (error instanceof AppError) return error
+  throw new Error('should have been refused', { cause: error })
+}
+
+async function tokenCount(): Promise<number> {
+  const { rows } = await served.pool.query<{ count: number }>('select count(*)::int as count from tokens')
+  return rows[0]!.count
+}
+
+describe('a token', () => {
+  test('is made as asked, and shown with its value', async () => {
+    const before = Date.now()
+    const reply = await client.createToken(
+      request({
+        roles: ['Proxy', 'node'],
+        labels: { env: 'prod' },
+        description: 'rack 7',
+        maxUses: 3,
+        ttlSeconds: 3_600,
+      }),
+    )
+    expect(reply.value).toMatch(/^mtk_[a-z2-7]{10}_[a-z2-7]{32}$/)
+    expect(reply.token).toMatchObject({
+      id: reply.value.split('_')[1],
+      roles: ['node', 'proxy'],
+      labels: { env: 'prod' },
+      description: 'rack 7',
+      botName: '',
+      createdBy: `spiffe://${served.cluster.clusterName}/user/ada`,
+      maxUses: 3,
+      uses: 0,
+    })
+    const lifeMs = reply.token!.expiresAt!.getTime() - before
+    expect(lifeMs).toBeGreaterThan(3_590_000)
+    expect(lifeMs).toBeLessThan(3_610_000)
+  })
+
+  test('has no limit of uses unless one is given', async () => {
+    expect((await client.createToken(request())).token!.maxUses).toBeUndefined()
+  })
+
+  test('for a bot admits one, and names it', async () => {
+    const { token: made } = await client.createToken(request({ roles: ['bot'], botName: 'ci-1' }))
+    expect(made).toMatchObject({ maxUses: 1, botName: 'ci-1' })
+    expect((await client.createToken(request({ roles: ['bot'], botName: 'ci-2', maxUses: 1 }))).token!.maxUses).toBe(1)
+  })
+
+  test('is on record with who made it, and without its value', async () => {
+    const { value, token: made } = await client.createToken(request())
+    const { rows } = await served.pool.query<Record<string, unknown>>(
+      'select action, actor, remote_address, outcome, token_id, details::text from audit_events where token_id = $1',
+      [made!.id],
+    )
+    expect(rows).toMatchObject([
+      { action: 'token.create', actor: made!.createdBy, remote_address: '127.0.0.1', outcome: 'ok' },
+    ])
+    expect(JSON.stringify(rows)).not.toContain(value.split('_')[2])
+  })
+})
+
+describe('a request for a token is refused, and nothing is stored,', () => {
+  test.each<[string, string, Partial<token.CreateTokenRequest>]>([
+    ['without a role', 'roles', { roles: [] }],
+    ['for a role that is not known', 'roles', { roles: ['node', 'king'] }],
+    ["for an operator's role", 'roles', { roles: ['admin'] }],
+    ['without a time to live', 'ttl', { ttlSeconds: 0 }],
+    ['for longer than allowed', 'ttl', { ttlSeconds: 7 * DAY_SECONDS + 1 }],
+    ['for no use', 'max_uses', { maxUses: 0 }],
+    ['for more uses than a million', 'max_uses', { maxUses: 1_000_001 }],
+    ['for a bot without a name', 'bot_name', { roles: ['bot'] }],
+    ['for a bot with a name that is none', 'bot_name', { roles: ['bot'], botName: '../x' }],
+    ['for a bot used twice', 'max_uses', { roles: ['bot'], botName: 'ci', maxUses: 2 }],
+    ['for a bot that is a node too', 'roles', { roles: ['bot', 'node'], botName: 'ci' }],
+    ['for a node with the name of a bot', 'bot_name', { botName: 'ci' }],
+    ['with 65 labels', 'labels', { labels: Object.fromEntries(Array.from({ length: 65 }, (_, i) => [`k${i}`, ''])) }],
+    ['with a label of no form', 'labels', { labels: { 'a b': 'c' } }],
+    ['with a description that is too long', 'description', { description: 'x'.repeat(257) }],
+    ['with a description of several lines', 'description', { description: 'a\nb' }],
+    ['with a value of 15 characters', 'value', { value: 'x'.repeat(15) }],
+    ['with a value that looks generated', 'value', { value: 'mtk_of_my_own_making' }],
+    ['with a value that looks like a path', 'value', { value: '/run/secrets/token' }],
+  ])('%s', async (_what, field, overrides) => {
+    const before = await tokenCount()
+    expect(await refusal(overrides)).toMatchObject({ kind: 'invalidArgument', field })
+    expect(await tokenCount()).toBe(before)
+  })
+
+  test.each(['CANARY-15-chars', 'CANARY with spaces in it', 'CANARY-ümlaut-and-more', `CANARY${'x'.repeat(300)}`])(
+    'without repeating the value %j',
+    async (value) => {
+      const error = await refusal({ value })
+      expect(error).toMatchObject({ kind: 'invalidArgument', field: 'value' })
+      expect(error.message).not.toContain('CANARY')
+    },
+  )
+})
+
+describe("a value of the operator's own", () => {
+  test('is taken as it is', async () => {
+    const value = 'My-0wn!Secret-Value-of-2026'
+    expect((await client.createToken(request({ value }))).value).toBe(value)
+  })
+
+  test('that is in use already is refused without saying so, and the refusal leaves no audit of a making', async () => {
+    const value = 'CANARY-value-that-is-used-twice'
+    await client.createToken(request({ value }))
+    const audits = async () =>
+      (await served.pool.query(`select from audit_events where action = 'token.create'`)).rowCount
+    const before = await audits()
+    const error = await refusal({ value })
+    expect(error).toMatchObject({ kind: 'alreadyExists', field: 'value' })
+    expect(error.message).not.toMatch(/CANARY|in use|exists/)
+    expect(await audits()).toBe(before)
+  })
+})
