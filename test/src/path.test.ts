@@ -1,10 +1,13 @@
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { registration } from '@muster/contracts'
+import { programFile } from '@muster/local-cluster'
 import { expect, test } from '@jest/globals'
 import { agentDir, nodeIdOf, startAgent } from './harness/agent.ts'
 import { useCluster } from './harness/cluster.ts'
+import { musterctl, pastedFlags } from './harness/musterctl.ts'
 import { commandLine } from './harness/processes.ts'
+import { startProgram } from './harness/program.ts'
 import { waitFor } from './harness/waiting.ts'
 
 const { NodeStatus } = registration
@@ -36,10 +39,25 @@ async function onlineAgain(id: string, since: number): Promise<void> {
   await waitFor(`node ${id} online again`, look, { limitMs: INTERVAL_MS })
 }
 
-test('a machine joins with a token, is on the roll, and comes back after a stop without one', async () => {
-  const { value, id: tokenId } = await cluster().operator.makeToken()
-  const flags = ['--labels=rack=7,env=test', '--advertise-ip=192.0.2.7']
-  const first = await startAgent(cluster(), { name: 'path', token: value, flags })
+interface RollEntry {
+  id: string
+  hostname: string
+  status: string
+}
+
+async function rollByCli(): Promise<RollEntry[]> {
+  const { status, stdout } = await musterctl(cluster(), ['nodes', 'ls', '--format=json'])
+  expect(status).toBe(0)
+  return JSON.parse(stdout) as RollEntry[]
+}
+
+test('a machine joins by the very command that musterctl prints, is on the roll, and comes back after a stop without a token', async () => {
+  const added = await musterctl(cluster(), ['tokens', 'add', '--type=node', '--ttl=5m'])
+  expect(added).toMatchObject({ status: 0, stderr: '' })
+  const dataDir = `--data-dir=${agentDir(cluster(), 'path')}`
+  const own = [dataDir, '--nodename=path', '--labels=rack=7,env=test', '--advertise-ip=192.0.2.7']
+  const agentFile = programFile('muster', 'agent')
+  const first = startProgram(cluster().life, agentFile, ['start', ...pastedFlags(added.stdout), ...own])
   const nodeId = await nodeIdOf(first)
   const node = await online(nodeId)
   expect(node).toMatchObject({
@@ -47,14 +65,15 @@ test('a machine joins with a token, is on the roll, and comes back after a stop 
     roles: ['node'],
     labels: { rack: '7', env: 'test' },
     advertisedAddress: '192.0.2.7',
-    tokenId,
   })
+  expect(added.stdout).toContain(node.tokenId)
+  expect(await rollByCli()).toEqual([expect.objectContaining({ id: nodeId, hostname: 'path', status: 'online' })])
   expect(await first.stop()).toBe(0)
 
-  const second = await startAgent(cluster(), { name: 'path', flags })
+  const second = startProgram(cluster().life, agentFile, ['start', ...own])
   expect(await nodeIdOf(second)).toBe(nodeId)
   await onlineAgain(nodeId, Date.now())
-  expect(await cluster().operator.roll()).toHaveLength(1)
+  expect(await rollByCli()).toHaveLength(1)
   expect(await second.stop()).toBe(0)
 })
 
@@ -87,6 +106,8 @@ test('an agent that is killed shows as offline with its last-seen time, though n
   for (const replica of [0, 1]) {
     expect(await nodeOnRoll(nodeId, replica)).toMatchObject({ status: NodeStatus.OFFLINE, lastSeenAt: gone.lastSeenAt })
   }
+
+  expect(await rollByCli()).toContainEqual(expect.objectContaining({ id: nodeId, status: 'offline' }))
 
   const second = await startAgent(cluster(), { name: 'killed' })
   expect(await nodeIdOf(second)).toBe(nodeId)
