@@ -117,10 +117,10 @@ test('Postgres killed and restarted under load: nothing crashes, and every join 
   const before = pids()
   const { value, id } = await operator.makeToken()
   const answered: string[] = []
-  let stopping = false
+  const stop = new AbortController()
   // 20 newcomers in flight at any time; each that fails comes again with its key, as an agent does.
   const newcomer = async () => {
-    while (!stopping) {
+    while (!stop.signal.aborted) {
       const key = generateKey()
       await waitFor(
         'an answer',
@@ -136,7 +136,7 @@ test('Postgres killed and restarted under load: nothing crashes, and every join 
   const answeredBefore = answered.length
   await cluster().startPostgresAgain()
   await waitFor('joins after the restart', () => answered.length > answeredBefore + 40, { limitMs: 30_000 })
-  stopping = true
+  stop.abort()
   await load
 
   expect(running()).toEqual(before)

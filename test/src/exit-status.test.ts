@@ -89,11 +89,11 @@ test.each([
   ['no token', {}, /--token/],
   ['a pin that is none', { token: 'x'.repeat(20), pins: ['sha256:abc'] }, /--ca-pin/],
   ['a role that is none', { token: 'x'.repeat(20), roles: 'wizard' }, /wizard/],
-  ['a token file that is not there', { token: './no-such-file' }, /no-such-file/],
+  ['a token file that is not there', { token: './no-such-file' }, /--token: .*no such file/],
   ['a flag that is none', { flags: ['--frobnicate'] }, /frobnicate/],
   ['a pin and its opposite', { token: 'x'.repeat(20), flags: ['--insecure-skip-ca-pin'] }, /contradicts/],
 ])('%s: status 2 and a message that names it', async (_title, options, message) => {
-  const { status, output } = await runToItsEnd(options as Omit<AgentOptions, 'name'>)
+  const { status, output } = await runToItsEnd(options)
   expect(status).toBe(2)
   expect(output).toMatch(message)
 })
