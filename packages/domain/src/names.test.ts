@@ -105,6 +105,11 @@ describe('a cluster name', () => {
     expectInvalid(() => parseClusterName('muster'), 'cluster name')
     expectInvalid(() => parseClusterName('muster.internal/node'), 'cluster name')
   })
+
+  test('fits into the subject of a CA', () => {
+    expect(parseClusterName(`${'a'.repeat(55)}.internal`)).toHaveLength(64)
+    expectInvalid(() => parseClusterName(`${'a'.repeat(56)}.internal`), 'cluster name')
+  })
 })
 
 describe("a person's or bot's name", () => {

@@ -27,9 +27,13 @@ export function parseDnsName(value: string, field: string): string {
   return name
 }
 
-/** A cluster name: a DNS name with a dot, since it is the SPIFFE trust domain. @throws invalidArgument */
+/** It stands in the subject of every CA, where RFC 5280 allows an organization 64 characters. */
+const MAX_CLUSTER_NAME_LENGTH = 64
+
+/** A cluster name: a DNS name with a dot, since it is the SPIFFE trust domain; at most 64 characters. @throws invalidArgument */
 export function parseClusterName(value: string, field = 'cluster name'): string {
   const name = parseDnsName(value, field)
+  if (name.length > MAX_CLUSTER_NAME_LENGTH) throw invalid(field, `longer than ${MAX_CLUSTER_NAME_LENGTH} characters`)
   if (!name.includes('.')) throw invalid(field, `${printable(value)} needs a dot, such as muster.internal`)
   return name
 }

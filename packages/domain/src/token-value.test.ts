@@ -33,6 +33,12 @@ describe('a generated token', () => {
 })
 
 describe("a token value of the operator's own", () => {
+  test('does not look like the path of a file that holds one', () => {
+    for (const value of ['/run/secrets/the-token', './the-token-of-mine', '~/the-token-of-mine']) {
+      expectInvalid(() => parseCustomTokenValue(value), 'value')
+    }
+  })
+
   test('has 16 to 256 characters', () => {
     expect(parseCustomTokenValue('x'.repeat(16))).toBe('x'.repeat(16))
     expect(parseCustomTokenValue('x'.repeat(256))).toBe('x'.repeat(256))

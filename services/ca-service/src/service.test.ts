@@ -1,0 +1,269 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
+import { ca } from '@muster/contracts'
+import { AppError, SERVICE_NAMES, type ServiceName } from '@muster/domain'
+import { createCsr, generateKey, parseIdentity, publicKeyDer, spkiPin, verifyChain } from '@muster/pki'
+import { accessOf, type Access } from '@muster/rpc/testing'
+import type { TestMaterial } from '@muster/testkit'
+import { generateKeyPairSync, randomUUID } from 'node:crypto'
+import { CLUSTER_NAME, serveCa, TOKENS, type Served } from './test-support.ts'
+
+let served: Served
+
+beforeAll(async () => {
+  served = await serveCa()
+})
+beforeEach(async () => {
+  await served.pool.query('truncate certificates, audit_events')
+})
+afterAll(async () => {
+  await served.close()
+})
+
+function as(service: ServiceName) {
+  return served.client(served.cluster.service(service))
+}
+
+async function refusal(call: Promise<unknown>): Promise<AppError> {
+  const error: unknown = await call.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  )
+  if (error instanceof AppError) return error
+  throw new Error('should have been refused', { cause: error })
+}
+
+async function count(table: 'certificates' | 'audit_events'): Promise<number> {
+  const { rows } = await served.pool.query<{ count: number }>(`select count(*)::int as count from ${table}`)
+  return rows[0]!.count
+}
+
+/** Fails unless the chain leads to the host root that the reply names, and gives who the leaf is for. */
+function verified({ certificate, trustBundle }: Pick<ca.SignHostResponse, 'certificate' | 'trustBundle'>) {
+  const [leafDer, ...intermediatesDer] = certificate!.chainDer as [Buffer, Buffer]
+  expect(trustBundle).toMatchObject({ version: expect.any(Number), clusterName: CLUSTER_NAME })
+  expect(trustBundle!.hostRootsDer).toEqual([served.authorities.host.rootDer])
+  expect(verifyChain({ leafDer, intermediatesDer, rootsDer: trustBundle!.hostRootsDer })).toBe(true)
+  const identity = parseIdentity(leafDer)
+  expect(identity.serial).toBe(certificate!.serial)
+  return identity
+}
+
+describe('who may call', () => {
+  const PEERS: Record<string, () => TestMaterial> = {
+    anonymous: () => served.cluster.anonymous(),
+    node: () => served.cluster.node(),
+    bot: () => served.cluster.member({ kind: 'bot', name: 'ci' }),
+    ...Object.fromEntries(SERVICE_NAMES.map((name) => [name, () => served.cluster.service(name)])),
+    viewer: () => served.cluster.user('v', 'viewer'),
+    operator: () => served.cluster.user('o', 'operator'),
+    admin: () => served.cluster.user('a', 'admin'),
+  }
+  const everyone = Object.keys(PEERS)
+  const ALLOWED: Record<string, string[]> = {
+    enrollService: everyone,
+    renewService: ['token-service', 'registration-service'],
+    signHost: ['registration-service'],
+    getTrustBundle: everyone,
+    listAuthorities: ['viewer', 'operator', 'admin'],
+  }
+
+  test('is said for every RPC of the contract', () => {
+    expect(Object.keys(ALLOWED)).toEqual(Object.keys(ca.CaServiceService))
+    for (const { path } of Object.values(ca.CaServiceService)) expect(served.server.callers.has(path)).toBe(true)
+  })
+
+  test.each(Object.entries(ca.CaServiceService))('%s', async (rpc, method) => {
+    const found: Record<string, Access> = {}
+    const expected: Record<string, Access> = {}
+    for (const [name, material] of Object.entries(PEERS)) {
+      found[name] = await accessOf(served.connect(material()), method)
+      expected[name] = ALLOWED[rpc]!.includes(name) ? 'allowed' : name === 'anonymous' ? 'unauthenticated' : 'denied'
+    }
+    expect(found).toEqual(expected)
+  })
+})
+
+describe('EnrollService', () => {
+  const privateKey = generateKey()
+
+  function enroll(overrides: Partial<ca.EnrollServiceRequest> = {}) {
+    const csrDer = createCsr({ privateKey, commonName: 'spiffe://evil/service/ca-service' })
+    const request = { token: TOKENS['token-service'], csrDer, serviceName: 'token-service', dnsNames: ['localhost'] }
+    return served.client(served.cluster.anonymous()).enrollService({ ...request, ...overrides })
+  }
+
+  test('gives a service its first identity, composed here and not out of its request', async () => {
+    const identity = verified(await enroll())
+    expect(identity).toMatchObject({
+      spiffeId: `spiffe://${CLUSTER_NAME}/service/token-service`,
+      commonName: 'token-service',
+      roles: ['auth'],
+      publicKeyDer: publicKeyDer(privateKey),
+    })
+    expect(new Set(identity.dnsNames)).toEqual(new Set(['token-service', `token-service.${CLUSTER_NAME}`, 'localhost']))
+    const lifeMs = identity.notAfter.getTime() - Date.now()
+    expect(Math.abs(lifeMs - 7_200_000)).toBeLessThan(60_000)
+    const { rows } = await served.pool.query('select action, actor, remote_address, outcome, details from audit_events')
+    expect(rows).toEqual([
+      {
+        action: 'service.enroll',
+        actor: 'anonymous',
+        remote_address: '127.0.0.1',
+        outcome: 'ok',
+        details: { service: 'token-service', serial: identity.serial },
+      },
+    ])
+  })
+
+  test('may be repeated', async () => {
+    const [first, second] = [verified(await enroll()), verified(await enroll())]
+    expect(second.serial).not.toBe(first.serial)
+    expect(second.spiffeId).toBe(first.spiffeId)
+  })
+
+  test.each([
+    ['no token', ''],
+    ['a wrong token', 'CANARY-a-wrong-token-of-many-characters'],
+    ['half a token', TOKENS['token-service'].slice(0, 20)],
+    ['a token and more', `${TOKENS['token-service']}x`],
+    ["another service's token", TOKENS['registration-service']],
+  ])('refuses %s, keeps that on record, and signs nothing', async (_what, token) => {
+    const error = await refusal(enroll({ token }))
+    expect(error).toMatchObject({ kind: 'permissionDenied', reason: 'TOKEN_UNKNOWN' })
+    expect(error.message).not.toContain('CANARY')
+    expect(await count('certificates')).toBe(0)
+    const { rows } = await served.pool.query('select outcome, reason, details from audit_events')
+    expect(rows).toEqual([{ outcome: 'refused', reason: 'TOKEN_UNKNOWN', details: { service: 'token-service' } }])
+  })
+
+  test.each(['ca-service', 'dashboard', '', '../token-service', 'Token-Service', 'token-service\0', 'constructor'])(
+    'refuses the name %j',
+    async (serviceName) => {
+      expect(await refusal(enroll({ serviceName }))).toMatchObject({ kind: 'invalidArgument', field: 'service_name' })
+      expect(await count('certificates')).toBe(0)
+    },
+  )
+
+  test.each([
+    ['is no DNS name', ['a b']],
+    ['is a wildcard', ['*.example']],
+    ['is another service', ['registration-service']],
+    ['is that of ca-service', [`ca-service.${CLUSTER_NAME}`]],
+    ['is that of a node', [`${randomUUID()}.node.${CLUSTER_NAME}`]],
+    ["is the cluster's", [CLUSTER_NAME.toUpperCase()]],
+    ['is one too many', Array.from({ length: 14 }, (_, i) => `n${i}.example`)],
+  ])('refuses a DNS name that %s', async (_what, dnsNames) => {
+    expect(await refusal(enroll({ dnsNames }))).toMatchObject({ kind: 'invalidArgument', field: 'dns_names' })
+    expect(await count('certificates')).toBe(0)
+  })
+
+  test('takes thirteen DNS names beside its own, said twice or in capitals', async () => {
+    const dnsNames = ['Token-Service', 'A.example', ...Array.from({ length: 11 }, (_, i) => `n${i}.example`)]
+    expect(verified(await enroll({ dnsNames })).dnsNames).toHaveLength(14)
+  })
+
+  test('refuses a request that is not signed by a key that is allowed', async () => {
+    const good = createCsr({ privateKey, commonName: 'x' })
+    const forged = Buffer.from(good)
+    forged[good.length - 1] = forged[good.length - 1]! ^ 1
+    const error = await refusal(enroll({ csrDer: forged }))
+    expect(error).toMatchObject({ kind: 'invalidArgument', field: 'csr_der', reason: 'CSR_BAD_SIGNATURE' })
+    for (const csrDer of [Buffer.of(), Buffer.from('junk'), Buffer.alloc(9_000, 0x30)]) {
+      expect((await refusal(enroll({ csrDer }))).reason).toBe('CSR_MALFORMED')
+    }
+    expect(await count('certificates')).toBe(0)
+  })
+})
+
+describe('RenewService', () => {
+  test('gives the calling service another certificate for its name and the key it holds', async () => {
+    for (const name of ['token-service', 'registration-service'] as const) {
+      const member = served.cluster.service(name)
+      const identity = verified(await served.client(member).renewService({ dnsNames: ['localhost'] }))
+      expect(identity).toMatchObject({
+        spiffeId: `spiffe://${CLUSTER_NAME}/service/${name}`,
+        publicKeyDer: member.publicKeyDer,
+        roles: ['auth'],
+      })
+      expect(identity.serial).not.toBe(member.serial)
+    }
+  })
+
+  test('gives no service a DNS name of another', async () => {
+    const error = await refusal(as('token-service').renewService({ dnsNames: ['ca-service'] }))
+    expect(error.field).toBe('dns_names')
+    expect(await count('certificates')).toBe(0)
+  })
+})
+
+describe('SignHost', () => {
+  const nodeId = '0b7a7c3e-3a55-4b3f-8a6b-0d9a3f2f7e11'
+  const publicKey = publicKeyDer(generateKey())
+  const sign = (overrides: Partial<ca.SignHostRequest> = {}) =>
+    as('registration-service').signHost({ publicKeyDer: publicKey, nodeId, roles: ['proxy', 'node'], ...overrides })
+
+  test('issues a node certificate whose names are not of the node choosing', async () => {
+    const identity = verified(await sign())
+    expect(identity).toMatchObject({
+      spiffeId: `spiffe://${CLUSTER_NAME}/node/${nodeId}`,
+      commonName: nodeId,
+      roles: ['node', 'proxy'],
+      dnsNames: [`${nodeId}.node.${CLUSTER_NAME}`],
+      publicKeyDer: publicKey,
+    })
+    const { rows } = await served.pool.query('select requested_by from certificates')
+    expect(rows).toEqual([{ requested_by: `spiffe://${CLUSTER_NAME}/service/registration-service` }])
+  })
+
+  test('takes an Ed25519 key', async () => {
+    const ed25519 = publicKeyDer(generateKey('ed25519'))
+    expect(verified(await sign({ publicKeyDer: ed25519 })).publicKeyDer).toEqual(ed25519)
+  })
+
+  test('refuses every other kind of key', async () => {
+    const spki = { type: 'spki', format: 'der' } as const
+    const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey.export(spki)
+    const p521 = generateKeyPairSync('ec', { namedCurve: 'P-521' }).publicKey.export(spki)
+    for (const publicKeyDer of [rsa, p521]) {
+      const error = await refusal(sign({ publicKeyDer }))
+      expect(error).toMatchObject({ kind: 'invalidArgument', field: 'public_key_der', reason: 'KEY_NOT_ALLOWED' })
+    }
+    expect((await refusal(sign({ publicKeyDer: Buffer.from('junk') }))).kind).toBe('invalidArgument')
+    expect(await count('certificates')).toBe(0)
+  })
+
+  test.each<[string, Partial<ca.SignHostRequest>]>([
+    ['node_id', { nodeId: '../admin' }],
+    ['node_id', { nodeId: '' }],
+    ['roles', { roles: [] }],
+    ['roles', { roles: ['admin'] }],
+  ])('refuses a request with a bad %s', async (field, overrides) => {
+    expect(await refusal(sign(overrides))).toMatchObject({ kind: 'invalidArgument', field })
+    expect(await count('certificates')).toBe(0)
+  })
+})
+
+describe('what anyone may know', () => {
+  test('is the roots', async () => {
+    const { trustBundle } = await served.client(served.cluster.anonymous()).getTrustBundle({})
+    expect(trustBundle).toMatchObject({
+      clusterName: CLUSTER_NAME,
+      hostRootsDer: [served.authorities.host.rootDer],
+      userRootsDer: [served.authorities.user.rootDer],
+    })
+  })
+})
+
+describe('ListAuthorities', () => {
+  test('shows what an operator compares, and no key', async () => {
+    const reply = await served.client(served.cluster.user('ada', 'viewer')).listAuthorities({})
+    expect(reply).toMatchObject({ clusterName: CLUSTER_NAME, version: expect.stringMatching(/^\d+\.\d+\.\d+/) })
+    expect(reply.authorities.map(({ type, pin, rotatedAt }) => ({ type, pin, rotatedAt }))).toEqual([
+      { type: 'host', pin: spkiPin(served.authorities.host.rootDer), rotatedAt: undefined },
+      { type: 'user', pin: spkiPin(served.authorities.user.rootDer), rotatedAt: undefined },
+    ])
+    for (const { rootExpiresAt, issuingExpiresAt } of reply.authorities) {
+      expect(issuingExpiresAt!.getTime()).toBeLessThan(rootExpiresAt!.getTime())
+    }
+  })
+})

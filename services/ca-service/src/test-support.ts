@@ -1,0 +1,120 @@
+import { fileURLToPath } from 'node:url'
+import { randomBytes } from 'node:crypto'
+import { ca } from '@muster/contracts'
+import { asAppError, migrate, openPool, Refusals } from '@muster/postgres'
+import type { Connection } from '@muster/rpc'
+import type { RpcServer } from '@muster/rpc/server'
+import { connectForTest, serveForTest } from '@muster/rpc/testing'
+import { systemClock } from '@muster/runtime'
+import { createLogger } from '@muster/runtime/service'
+import { createDatabase, testCluster, type TestCluster, type TestDatabase, type TestMaterial } from '@muster/testkit'
+import type pg from 'pg'
+import { ensureAuthorities, type Authorities, type AuthorityDeps } from './authorities.ts'
+import type { Config } from './config.ts'
+import { caService } from './service.ts'
+
+export const CLUSTER_NAME = 'test.muster.internal'
+export const DAY_MS = 86_400_000
+
+export const silentLog = createLogger('test', 'silent')
+
+/** A database with the schema of ca-service. */
+export interface Store {
+  database: TestDatabase
+  pool: pg.Pool
+  keyEncryptionKey: Buffer
+  /** Another connection to it, as another replica has one. */
+  openPool(): pg.Pool
+  authorityDeps(overrides?: Partial<AuthorityDeps>): AuthorityDeps
+  close(): Promise<void>
+}
+
+export async function openStore(): Promise<Store> {
+  const database = await createDatabase()
+  const folder = fileURLToPath(new URL('../migrations', import.meta.url))
+  await migrate({ databaseUrl: database.url, schema: 'ca', folder }, silentLog)
+  const pools: pg.Pool[] = []
+  const open = () => {
+    const pool = openPool({ databaseUrl: database.url, schema: 'ca', applicationName: 'test' }, silentLog)
+    pools.push(pool)
+    return pool
+  }
+  const keyEncryptionKey = randomBytes(32)
+  const pool = open()
+  return {
+    database,
+    pool,
+    keyEncryptionKey,
+    openPool: open,
+    authorityDeps: (overrides = {}) => ({
+      pool,
+      keyEncryptionKey,
+      clusterName: CLUSTER_NAME,
+      clock: systemClock,
+      log: silentLog,
+      ...overrides,
+    }),
+    async close() {
+      await Promise.all(pools.map((each) => each.end()))
+      await database.drop()
+    },
+  }
+}
+
+export const TOKENS = {
+  'token-service': 'CANARY-enrolment-token-of-token-service',
+  'registration-service': 'CANARY-enrolment-token-of-registration-service',
+}
+
+export interface Served extends Store {
+  /** Whose members call; its authorities are not those that the service signs with. */
+  cluster: TestCluster
+  server: RpcServer
+  authorities: Authorities
+  connect(material: TestMaterial): Connection
+  client(material: TestMaterial): ReturnType<typeof clientOf>
+}
+
+function clientOf(connection: Connection) {
+  return connection.client(ca.CaServiceService)
+}
+
+/** ca-service on a free port, before a real database. */
+export async function serveCa(): Promise<Served> {
+  const store = await openStore()
+  const cluster = testCluster(CLUSTER_NAME)
+  const authorities = await ensureAuthorities(store.authorityDeps())
+  const config = {
+    MUSTER_CLUSTER_NAME: CLUSTER_NAME,
+    MUSTER_TOKEN_SERVICE_ENROLL_TOKEN_FILE: TOKENS['token-service'],
+    MUSTER_REGISTRATION_SERVICE_ENROLL_TOKEN_FILE: TOKENS['registration-service'],
+    MUSTER_NODE_CERTIFICATE_TTL_SECONDS: 3_600,
+    MUSTER_SERVICE_CERTIFICATE_TTL_SECONDS: 7_200,
+  } as Config
+  const refusals = new Refusals(store.pool, silentLog)
+  const server = await serveForTest({
+    clusterName: CLUSTER_NAME,
+    identity: cluster.service('ca-service'),
+    services: [caService({ config, pool: store.pool, clock: systemClock, refusals, authorities: () => authorities })],
+    mapError: asAppError,
+  })
+  const connections: Connection[] = []
+  const connect = (material: TestMaterial) => {
+    const connection = connectForTest(server.address, 'ca-service', material)
+    connections.push(connection)
+    return connection
+  }
+  return {
+    ...store,
+    cluster,
+    server,
+    authorities,
+    connect,
+    client: (material) => clientOf(connect(material)),
+    async close() {
+      for (const connection of connections) connection.close()
+      await server.close()
+      await store.close()
+    },
+  }
+}
