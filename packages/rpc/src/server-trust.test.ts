@@ -106,6 +106,18 @@ describe('a server', () => {
     expect(calls).toBe(0)
   })
 
+  test('is verified whatever the environment says of TLS', async () => {
+    const server = await serveAs(foreign.service('registration-service'))
+    const before = calls
+    process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0'
+    try {
+      expect(isTrustFailure(await rejection(whoAmI(open(server.address, cluster.anonymous()))))).toBe(true)
+    } finally {
+      delete process.env['NODE_TLS_REJECT_UNAUTHORIZED']
+    }
+    expect(calls).toBe(before)
+  })
+
   test('that is not trusted is told from one that cannot be reached', async () => {
     const server = await serveAs(cluster.service('registration-service'))
     await server.close()
