@@ -14,6 +14,7 @@ export function watchNodes(
   deps: Deps,
 ): ServerStreamHandler<registration.WatchNodesRequest, registration.WatchNodesResponse> {
   return async function* (_request, { signal }) {
+    if (signal.aborted) return
     const changes = followChanges(deps, signal)
     yield* snapshot(deps)
     for await (const change of changes) {

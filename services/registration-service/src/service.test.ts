@@ -1,0 +1,73 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { SERVICE_NAMES } from '@muster/domain'
+import { accessOf, type Access } from '@muster/rpc/testing'
+import type { TestMaterial } from '@muster/testkit'
+import { contract, serveRegistration, type Served } from './test-support.ts'
+
+let served: Served
+
+beforeAll(async () => {
+  served = await serveRegistration()
+})
+afterAll(async () => {
+  await served.close()
+})
+
+describe('who may call', () => {
+  const PEERS: Record<string, () => TestMaterial> = {
+    anonymous: () => served.cluster.anonymous(),
+    node: () => served.cluster.node(),
+    bot: () => served.cluster.member({ kind: 'bot', name: 'ci' }),
+    ...Object.fromEntries(SERVICE_NAMES.map((name) => [name, () => served.cluster.service(name)])),
+    viewer: () => served.cluster.user('v', 'viewer'),
+    operator: () => served.cluster.user('o', 'operator'),
+    admin: () => served.cluster.user('a', 'admin'),
+  }
+  const everyone = Object.keys(PEERS)
+  const ALLOWED: Record<string, string[]> = {
+    register: everyone,
+    getTrustBundle: everyone,
+    renewCertificate: ['node'],
+    heartbeat: ['node'],
+    listNodes: ['viewer', 'operator', 'admin'],
+    watchNodes: ['viewer', 'operator', 'admin'],
+  }
+
+  test('is said for every RPC of the contract', () => {
+    expect(Object.keys(ALLOWED)).toEqual(Object.keys(contract))
+    for (const { path } of Object.values(contract)) expect(served.server.callers.has(path)).toBe(true)
+  })
+
+  test.each(Object.entries(contract))('%s', async (rpc, method) => {
+    const found: Record<string, Access> = {}
+    const expected: Record<string, Access> = {}
+    for (const [name, material] of Object.entries(PEERS)) {
+      found[name] = await accessOf(served.connect(material()), method)
+      expected[name] = ALLOWED[rpc]!.includes(name) ? 'allowed' : name === 'anonymous' ? 'unauthenticated' : 'denied'
+    }
+    expect(found).toEqual(expected)
+  })
+
+  test('is nobody whose certificate was good once, or is good elsewhere, on what nodes may call', async () => {
+    const hours = (count: number) => new Date(Date.now() + count * 3_600_000)
+    const base = { kind: 'node', name: '0b7a7c3e-3a55-4b3f-8a6b-0d9a3f2f7e11' } as const
+    const { cluster } = served
+    for (const wrong of [
+      { notBefore: hours(-2), notAfter: hours(-1) },
+      { notBefore: hours(1), notAfter: hours(2) },
+      { signedBy: cluster.authorities.user.issuing },
+      { clusterName: 'other.internal' },
+    ]) {
+      for (const method of [contract.renewCertificate, contract.heartbeat]) {
+        expect(await accessOf(served.connect(cluster.member({ ...base, ...wrong })), method)).toBe('unauthenticated')
+      }
+    }
+  })
+})
+
+describe('GetTrustBundle', () => {
+  test('tells anyone the roots', async () => {
+    const { trustBundle } = await served.client(served.cluster.anonymous()).getTrustBundle({})
+    expect(trustBundle).toEqual(served.authority.trustBundle)
+  })
+})
