@@ -77,7 +77,9 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
       },
     )
     .fail((message, error) => {
-      throw error ?? new UsageError(message)
+      // yargs says some of what is wrong with the flags by errors of its own.
+      if (error !== undefined && error.name !== 'YError') throw error
+      throw new UsageError(message)
     })
   try {
     await parser.parseAsync(argv, {}, (_error, _argv, output) => {

@@ -9,6 +9,7 @@ import {
   privateKeyPem,
   publicKeyDer,
   verifyChain,
+  type Identity,
 } from '@muster/pki'
 import type { Renewed, TlsMaterial } from '@muster/rpc'
 import { ensureKey, readIdentity, writeIdentity, type IdentityFolder } from '@muster/runtime'
@@ -58,7 +59,7 @@ export async function keepGrant(
   if (leafDer === undefined || trustBundle === undefined) {
     throw new NotTrustedError('the server answered without a certificate')
   }
-  const leaf = parseIdentity(leafDer)
+  const leaf = readLeaf(leafDer)
   const expected = formatSpiffeId({ clusterName: trustBundle.clusterName, kind: 'node', name: profile.nodeId })
   const isOurs = leaf.spiffeId === expected && leaf.publicKeyDer.equals(publicKeyDer(privateKeyFromPem(keyPem)))
   // Yesterday's roots or today's: a renewal may be the first to bring a new root.
@@ -75,6 +76,14 @@ export async function keepGrant(
   }
   await writeIdentity(dataDir, identity)
   return { ...identity, keyPem }
+}
+
+function readLeaf(der: Buffer): Identity {
+  try {
+    return parseIdentity(der)
+  } catch (error) {
+    throw new NotTrustedError('the server answered with a certificate that cannot be read', { cause: error })
+  }
 }
 
 /** The identity as TLS wants it. */

@@ -56,11 +56,13 @@ export function parseStartFlags(flags: StartFlags, env: NodeJS.ProcessEnv): Star
       return undefined
     }
   }
-  const authServer = flags.authServer ?? env.MUSTER_AUTH_SERVER
-  const token = flags.token ?? env.MUSTER_TOKEN
-  const pins = flags.caPin ?? env.MUSTER_CA_PIN?.split(',') ?? []
+  // An empty variable counts as none: as a data directory it would mean the current one.
+  const variable = (name: string) => env[name] || undefined
+  const authServer = flags.authServer ?? variable('MUSTER_AUTH_SERVER')
+  const token = flags.token ?? variable('MUSTER_TOKEN')
+  const pins = flags.caPin ?? variable('MUSTER_CA_PIN')?.split(',') ?? []
   const options = {
-    dataDir: path.resolve(flags.dataDir ?? env.MUSTER_DATA_DIR ?? defaultDataDir(env)),
+    dataDir: path.resolve(flags.dataDir ?? variable('MUSTER_DATA_DIR') ?? defaultDataDir(env)),
     hostname: parse(() => parseHostname(flags.nodename ?? os.hostname(), '--nodename')) ?? '',
     labels: parse(() => parseLabelList(flags.labels ?? '', '--labels')) ?? {},
     advertisedAddress: parse(() => parseAdvertisedAddress(flags.advertiseIp ?? '', '--advertise-ip')) ?? '',
@@ -79,6 +81,7 @@ export function parseStartFlags(flags: StartFlags, env: NodeJS.ProcessEnv): Star
 
 /** A token is given by value or as the path of a file that holds it, which keeps it off the command line. */
 function valueOrFile(text: string): string {
+  if (text === '') throw new Error('--token: is empty')
   if (existsSync(text)) {
     const token = readFileSync(text, 'utf8').trim()
     if (token === '') throw new Error(`--token: the file ${text} is empty`)

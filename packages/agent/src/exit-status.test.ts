@@ -1,0 +1,66 @@
+import { describe, expect, test } from '@jest/globals'
+import { AppError, type ErrorKind } from '@muster/domain'
+import { EXIT, exitStatusOf, explain, NotTrustedError, UsageError } from './exit-status.ts'
+
+describe('the exit status', () => {
+  test.each<[string, unknown, number]>([
+    ['bad usage', new UsageError('x'), 2],
+    ['a server that is not to be trusted', new NotTrustedError('x'), 4],
+    ['an error that nobody foresaw', new TypeError('x'), 1],
+    ['what is no error at all', 'x', 1],
+  ])('for %s', (_what, error, status) => {
+    expect(exitStatusOf(error)).toBe(status)
+  })
+
+  test.each<[ErrorKind, number]>([
+    ['invalidArgument', 3],
+    ['unauthenticated', 3],
+    ['permissionDenied', 3],
+    ['notFound', 3],
+    ['alreadyExists', 3],
+    ['failedPrecondition', 3],
+    ['resourceExhausted', 3],
+    ['aborted', 5],
+    ['unavailable', 5],
+    ['deadlineExceeded', 5],
+    ['internal', 1],
+  ])('for an answer of kind %s is %d', (kind, status) => {
+    expect(exitStatusOf(new AppError(kind, 'x'))).toBe(status)
+  })
+
+  test('is different for each thing that a script may want to tell apart', () => {
+    expect(EXIT).toEqual({ ok: 0, failed: 1, usage: 2, refused: 3, notTrusted: 4, unreachable: 5 })
+  })
+})
+
+describe('an explanation', () => {
+  test.each([
+    'TOKEN_UNKNOWN',
+    'TOKEN_EXPIRED',
+    'TOKEN_REVOKED',
+    'TOKEN_USED_UP',
+    'ROLE_NOT_ALLOWED',
+    'KEY_NOT_ALLOWED',
+    'CERTIFICATE_EXPIRED',
+    'NO_IDENTITY',
+  ])('of %s names it and says what to do next, in one line', (reason) => {
+    const text = explain(new AppError('failedPrecondition', 'what the server said', { reason }))
+    expect(text).toMatch(new RegExp(`^what the server said \\(${reason}\\); .{10,}$`))
+  })
+
+  test('of a server that cannot be reached says where to look', () => {
+    expect(explain(new AppError('unavailable', 'no answer'))).toMatch(/^no answer; .*--auth-server/)
+  })
+
+  test('of a server that is not to be trusted says where the right pin is', () => {
+    expect(explain(new NotTrustedError('does not match'))).toMatch(/^does not match; .*musterctl status/)
+  })
+
+  test('of anything else is its own text', () => {
+    expect(explain(new AppError('invalidArgument', 'labels: too many', { reason: 'INVALID_FIELD' }))).toBe(
+      'labels: too many (INVALID_FIELD)',
+    )
+    expect(explain(new Error('disk full'))).toBe('disk full')
+    expect(explain('odd')).toBe('odd')
+  })
+})

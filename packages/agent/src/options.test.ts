@@ -1,0 +1,173 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { UsageError } from './exit-status.ts'
+import { parseStartFlags, type StartFlags } from './options.ts'
+
+const PIN = `sha256:${'a'.repeat(64)}`
+const OTHER_PIN = `sha256:${'b'.repeat(64)}`
+
+let folder: string
+beforeAll(() => {
+  folder = mkdtempSync(path.join(os.tmpdir(), 'muster-options-'))
+})
+afterAll(() => {
+  rmSync(folder, { recursive: true })
+})
+
+function file(name: string, content: string): string {
+  const target = path.join(folder, name)
+  writeFileSync(target, content)
+  return target
+}
+
+/** Each flag has a good value unless the test says otherwise. */
+function parse(flags: StartFlags = {}, env: NodeJS.ProcessEnv = {}) {
+  return parseStartFlags({ nodename: 'web-1', ...flags }, env)
+}
+
+function problemsOf(flags: StartFlags, env: NodeJS.ProcessEnv = {}): string[] {
+  try {
+    parse(flags, env)
+  } catch (error) {
+    if (error instanceof UsageError) return error.message.split('\n')
+    throw error
+  }
+  return []
+}
+
+describe('the flags of muster start', () => {
+  test('are read as people type them', () => {
+    const options = parse({
+      roles: 'node, Proxy',
+      token: 'a-token-of-the-operator',
+      caPin: [PIN.toUpperCase()],
+      authServer: 'muster.example',
+      dataDir: 'relative',
+      labels: 'env=prod,team=web',
+      advertiseIp: '10.0.0.7',
+      joinTimeout: '1m30s',
+    })
+    expect(options).toEqual({
+      dataDir: path.resolve('relative'),
+      hostname: 'web-1',
+      labels: { env: 'prod', team: 'web' },
+      advertisedAddress: '10.0.0.7',
+      joinTimeoutMs: 90_000,
+      roles: ['node', 'proxy'],
+      token: 'a-token-of-the-operator',
+      caPins: [PIN],
+      skipCaPin: false,
+      authServer: 'muster.example:3025',
+    })
+  })
+
+  test('may all be left out, since a node that comes back needs none', () => {
+    expect(parse()).toMatchObject({
+      roles: undefined,
+      token: undefined,
+      caPins: [],
+      authServer: undefined,
+      joinTimeoutMs: 30_000,
+      labels: {},
+    })
+    expect(path.isAbsolute(parse().dataDir)).toBe(true)
+  })
+
+  test('take several pins, repeated or with commas', () => {
+    expect(parse({ caPin: [PIN, OTHER_PIN] }).caPins).toEqual([PIN, OTHER_PIN])
+    expect(parse({ caPin: [`${PIN},${OTHER_PIN}`] }).caPins).toEqual([PIN, OTHER_PIN])
+  })
+
+  test('go before the environment, which fills in what is left out', () => {
+    const env = {
+      MUSTER_AUTH_SERVER: 'env.example:1',
+      MUSTER_TOKEN: 'token-of-the-environment',
+      MUSTER_CA_PIN: `${PIN},${OTHER_PIN}`,
+      MUSTER_DATA_DIR: '/from/env',
+    }
+    expect(parse({}, env)).toMatchObject({
+      authServer: 'env.example:1',
+      token: 'token-of-the-environment',
+      caPins: [PIN, OTHER_PIN],
+      dataDir: '/from/env',
+    })
+    const flags = {
+      authServer: 'flag.example:2',
+      token: 'token-of-the-flag',
+      caPin: [OTHER_PIN],
+      dataDir: '/from/flag',
+    }
+    expect(parse(flags, env)).toMatchObject({
+      authServer: 'flag.example:2',
+      token: 'token-of-the-flag',
+      caPins: [OTHER_PIN],
+      dataDir: '/from/flag',
+    })
+  })
+
+  test('take an empty variable for none', () => {
+    const empty = { MUSTER_AUTH_SERVER: '', MUSTER_TOKEN: '', MUSTER_CA_PIN: '', MUSTER_DATA_DIR: '' }
+    expect(parse({}, empty)).toEqual(parse({}, {}))
+  })
+
+  test('that are wrong are all named at once', () => {
+    const problems = problemsOf({
+      nodename: '../web',
+      labels: 'novalue',
+      advertiseIp: 'a b',
+      joinTimeout: 'soon',
+      roles: 'king',
+      token: '',
+      caPin: ['sha256:short', PIN, 'md5:x'],
+      authServer: 'a:b:c',
+      insecureSkipCaPin: true,
+    })
+    const flags = problems.map((problem) => /^--[a-z-]+/.exec(problem)?.[0])
+    expect(flags).toEqual([
+      '--nodename',
+      '--labels',
+      '--advertise-ip',
+      '--join-timeout',
+      '--roles',
+      '--token',
+      '--ca-pin',
+      '--ca-pin',
+      '--auth-server',
+      '--insecure-skip-ca-pin',
+    ])
+  })
+
+  test('may not both give a pin and say that none is checked', () => {
+    expect(problemsOf({ caPin: [PIN], insecureSkipCaPin: true })).toEqual([
+      '--insecure-skip-ca-pin contradicts --ca-pin',
+    ])
+    expect(problemsOf({ insecureSkipCaPin: true }, { MUSTER_CA_PIN: PIN })).toHaveLength(1)
+    expect(parse({ insecureSkipCaPin: true }).skipCaPin).toBe(true)
+  })
+})
+
+describe('a token', () => {
+  test('is the content of the file that is named', () => {
+    expect(parse({ token: file('token', '  mtk_abc\n') }).token).toBe('mtk_abc')
+    expect(parse({}, { MUSTER_TOKEN: file('token', 'mtk_def') }).token).toBe('mtk_def')
+  })
+
+  test('is itself when no file has that name', () => {
+    expect(parse({ token: 'mtk_ghi' }).token).toBe('mtk_ghi')
+  })
+
+  test.each(['/no/such/CANARY', './CANARY', '~/CANARY', '../CANARY'])(
+    'that looks like a path where there is no file is refused, and not repeated: %s',
+    (token) => {
+      const [problem] = problemsOf({ token })
+      expect(problem).toContain('no such file')
+      expect(problem).not.toContain('CANARY')
+    },
+  )
+
+  test('file that is empty is refused', () => {
+    expect(problemsOf({ token: file('empty', '\n') })[0]).toContain('is empty')
+  })
+})
