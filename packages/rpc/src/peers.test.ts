@@ -91,7 +91,8 @@ describe('a connection that is open', () => {
   let connection: Connection
 
   test('loses its identity when its certificate ends', async () => {
-    const member = cluster.member({ kind: 'node', name: NODE_ID, notAfter: inHours(1) })
+    const notAfter = new Date(clock.now().getTime() + HOUR_MS)
+    const member = cluster.member({ kind: 'node', name: NODE_ID, notAfter })
     connection = open(server.address, member)
     expect(await whoAmI(connection)).toContain(NODE_ID)
     await clock.advance(HOUR_MS + 1_000)
