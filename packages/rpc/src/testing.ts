@@ -14,12 +14,14 @@ export interface ServeForTestOptions extends Partial<Omit<ServeOptions, 'identit
   identity: TlsMaterial | TlsIdentity
 }
 
+const silentLog = createLogger('test', 'silent', { write: () => {} })
+
 /** Serves contracts on a free port of loopback as a service would, and says nothing unless it is given a log. */
 export function serveForTest({ identity, ...options }: ServeForTestOptions): Promise<RpcServer> {
   return serve({
     listenAddress: '127.0.0.1:0',
     clock: systemClock,
-    log: createLogger('test', 'silent'),
+    log: silentLog,
     metrics: new Registry(),
     drainTimeoutMs: 2_000,
     ...options,
