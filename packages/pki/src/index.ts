@@ -11,6 +11,7 @@ export type { PkiReason } from './errors.ts'
 export type { Issuer } from './issuer.ts'
 export {
   assertKeyAllowed,
+  assertKeyForm,
   generateKey,
   keyFingerprint,
   privateKeyFromPem,

@@ -53,6 +53,19 @@ export function privateKeyFromPem(pem: string): KeyObject {
  * CSR_MALFORMED for what is no DER at all or no point of the curve.
  */
 export function assertKeyAllowed(spkiDer: Uint8Array): KeyObject {
+  assertKeyForm(spkiDer)
+  try {
+    return createPublicKey({ key: Buffer.from(spkiDer), format: 'der', type: 'spki' })
+  } catch (cause) {
+    throw new PkiError('CSR_MALFORMED', 'public key: not a valid point', { cause })
+  }
+}
+
+/**
+ * The same by form alone, without the 110 µs that OpenSSL takes to see whether the point is on the curve: for keys that
+ * somebody trusted has seen a signature of. Throws PkiError KEY_NOT_ALLOWED or CSR_MALFORMED.
+ */
+export function assertKeyForm(spkiDer: Uint8Array): void {
   const der = Buffer.from(spkiDer)
   const form = allowedForms.find(({ prefix }) => der.subarray(0, prefix.length).equals(prefix))
   if (form === undefined) {
@@ -60,9 +73,5 @@ export function assertKeyAllowed(spkiDer: Uint8Array): KeyObject {
     throw new PkiError('KEY_NOT_ALLOWED', 'public key: P-256 (uncompressed, named curve) or Ed25519 is needed')
   }
   if (der.length > form.length) throw new PkiError('KEY_NOT_ALLOWED', 'public key: trailing bytes')
-  try {
-    return createPublicKey({ key: der, format: 'der', type: 'spki' })
-  } catch (cause) {
-    throw new PkiError('CSR_MALFORMED', 'public key: not a valid point', { cause })
-  }
+  if (der.length < form.length) throw new PkiError('CSR_MALFORMED', 'public key: cut short')
 }

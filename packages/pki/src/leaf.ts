@@ -8,7 +8,7 @@ import {
 } from './extensions.ts'
 import { issuerFacts } from './issuer.ts'
 import type { Issuer } from './issuer.ts'
-import { assertKeyAllowed } from './keys.ts'
+import { assertKeyForm } from './keys.ts'
 import { buildName, isDnsName, isSpiffeId } from './names.ts'
 import { assertSerial } from './serial.ts'
 import { signCertificate } from './sign-certificate.ts'
@@ -40,7 +40,8 @@ export interface LeafRequest {
  * SPIFFE X509-SVID: version 3, digitalSignature only, both TLS purposes, one URI name. Dates lose their fraction of a second.
  *
  * Throws RangeError for a name, serial or role outside the allow-lists, for notAfter not after notBefore or past the
- * issuer's; PkiError KEY_NOT_ALLOWED or CSR_MALFORMED for the key. The same request gives the same certificate but for
+ * issuer's; PkiError KEY_NOT_ALLOWED or CSR_MALFORMED for the form of the
+ * key; that its point is on the curve was seen by whoever checked a signature of it. The same request gives the same certificate but for
  * the signature, which ECDSA makes anew.
  */
 export function issueLeaf(request: LeafRequest): Buffer {
@@ -59,7 +60,7 @@ export function issueLeaf(request: LeafRequest): Buffer {
     maxDnsNames,
   )
   const roles = allowed(request.roles, 'roles', (role) => rolePattern.test(role), maxRoles).sort()
-  assertKeyAllowed(publicKeyDer)
+  assertKeyForm(publicKeyDer)
   const extensions = [
     leafConstraints,
     leafKeyUsage,

@@ -28,6 +28,7 @@ export class ServedCall implements CallContext {
   readonly #recorder: CallRecorder
   readonly #startedAt = performance.now()
   #gone: AbortController | undefined
+  #ended = false
   #childLog: Logger | undefined
 
   constructor(made: {
@@ -72,6 +73,7 @@ export class ServedCall implements CallContext {
 
   /** Tells whoever listens to the signal to stop. */
   abort(message: string): void {
+    if (this.#ended) return
     this.#gone?.abort(new AppError('unavailable', message))
   }
 
@@ -89,6 +91,7 @@ export class ServedCall implements CallContext {
       this.#live.delete(this)
       if (this.isStream) this.abort('the call has ended')
     }
+    this.#ended = true
     return status
   }
 }

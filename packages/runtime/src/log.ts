@@ -20,7 +20,7 @@ export function createLogger(name: string, level: LogLevel = 'info', destination
       serializers: { err: describeError },
       redact: SECRETS.flatMap((field) => [field, `*.${field}`]),
     },
-    destination ?? pino.destination({ fd: 1, sync: true }),
+    destination ?? stdoutInBatches(),
   )
 }
 
@@ -41,4 +41,25 @@ function describeError(error: unknown, depth = 0): unknown {
     stack,
     ...(cause !== undefined && depth < MAX_CAUSES && { cause: describeError(cause, depth + 1) }),
   }
+}
+
+const BATCH_BYTES = 8 * 1024
+const BATCH_MS = 50
+
+/** A process has one standard output, however many loggers. */
+let sharedStdout: DestinationStream | undefined
+
+/** Lines go out together, at the latest after 50 ms and at exit: a write for each line was a sixth of a join's CPU time. */
+function stdoutInBatches(): DestinationStream {
+  if (sharedStdout !== undefined) return sharedStdout
+  const destination = pino.destination({ fd: 1, sync: true, minLength: BATCH_BYTES, periodicFlush: BATCH_MS })
+  process.on('exit', () => {
+    try {
+      destination.flushSync()
+    } catch {
+      // Nobody reads any more.
+    }
+  })
+  sharedStdout = destination
+  return destination
 }

@@ -1,5 +1,5 @@
 import { AppError, parseNodeId, parseNodeRoles } from '@muster/domain'
-import { assertKeyAllowed, PkiError } from '@muster/pki'
+import { assertKeyForm, PkiError } from '@muster/pki'
 import { memberOf, type UnaryHandler } from '@muster/rpc'
 import type { ca } from '@muster/contracts'
 import type { Deps } from './deps.ts'
@@ -40,7 +40,7 @@ export function signHost({
 
 function assertAllowed(publicKeyDer: Buffer): void {
   try {
-    assertKeyAllowed(publicKeyDer)
+    assertKeyForm(publicKeyDer)
   } catch (error) {
     if (!(error instanceof PkiError)) throw error
     throw new AppError('invalidArgument', error.message, { reason: error.reason, field: 'public_key_der' })
