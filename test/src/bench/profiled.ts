@@ -13,7 +13,7 @@ export async function profiled(
   work: () => Promise<string>,
 ): Promise<string[]> {
   for (const name of services) await probes[name].startProfile()
-  const texts = ['', await work()]
+  const texts = [await work()]
   for (const name of services) {
     const file = await probes[name].stopProfile()
     const profile = JSON.parse(await readFile(file, 'utf8')) as CpuProfile

@@ -53,8 +53,8 @@ export function renderTable(sections: readonly Section[]): string {
     const padded = row.map((cell, i) => (isText(i) ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)))
     return padded.join('  ').trimEnd()
   })
-  const notes = sections.flatMap(({ notes = [] }) => notes)
-  return [...text, ...(notes.length > 0 ? ['', ...notes] : []), ''].join('\n')
+  const notes = sections.flatMap(({ notes = [] }) => (notes.length > 0 ? ['', ...notes] : []))
+  return [...text, ...notes, ''].join('\n')
 }
 
 function cells(line: Line): string[] {

@@ -69,7 +69,7 @@ async function measureStreams(bench: Bench, count: number, last: boolean): Promi
     bench.options.profile && last
       ? await profiled(cluster.probes, ['registration-service'], async () => {
           const { durationsMs } = await load.call('beats', { durationMs })
-          return `\n${durationsMs.length} beats on ${count} streams under the profiler.`
+          return `${durationsMs.length} beats on ${count} streams under the profiler.`
         })
       : []
   for (const worker of [load, floorLoad, floor]) await worker.stop()
