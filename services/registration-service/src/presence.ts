@@ -54,6 +54,7 @@ export class Presence extends EventEmitter<{ changed: [nodeId: string]; resync: 
   readonly #channel: string
   readonly #log: Logger
   #waiting = new Map<string, number>()
+  #toAnnounce = new Set<string>()
   #flushTimer: NodeJS.Timeout | undefined
   #lastWarningAt = 0
   #tooEarly = false
@@ -101,6 +102,13 @@ export class Presence extends EventEmitter<{ changed: [nodeId: string]; resync: 
     this.#flushTimer = undefined
     const batch = [...this.#waiting]
     this.#waiting = new Map()
+    const announced = [...this.#toAnnounce]
+    this.#toAnnounce = new Set()
+    if (announced.length > 0) {
+      const pipeline = this.#redis.pipeline()
+      for (const id of announced) pipeline.publish(this.#channel, id)
+      pipeline.exec().catch((error: Error) => this.#warn(error))
+    }
     if (batch.length === 0) return
     const keys = batch.map(([id]) => this.#presenceKey(id))
     this.#redis
@@ -108,9 +116,10 @@ export class Presence extends EventEmitter<{ changed: [nodeId: string]; resync: 
       .catch((error: Error) => this.#warn(error))
   }
 
-  /** Tells every replica's followers that a node's entry on the roll has changed. */
+  /** Tells every replica's followers that a node's entry on the roll has changed; a moment later, with others. */
   announce(nodeId: string): void {
-    this.#redis.publish(this.#channel, nodeId).catch((error: Error) => this.#warn(error))
+    this.#toAnnounce.add(nodeId)
+    this.#flushTimer ??= setTimeout(() => this.#flush(), BATCH_MS)
   }
 
   /** What is known of these nodes. Nobody is called offline before `offlineAfterMs` of listening. */
