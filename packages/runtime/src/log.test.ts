@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process'
 import { describe, expect, test } from '@jest/globals'
 import { createLineLog } from './line-log.ts'
 import { createLogger } from './log.ts'
@@ -83,5 +84,28 @@ describe('the log of a program for people', () => {
       '2026-01-02T03:04:05.000Z info online\n',
       '2026-01-02T03:04:05.000Z warn could not join: two lines\n',
     ])
+  })
+})
+
+describe('a service whose log nobody reads any more', () => {
+  test('ends when it is told to', async () => {
+    const program = `
+      import { createLogger } from '@muster/runtime/service'
+      const log = createLogger('test', 'info')
+      process.on('SIGTERM', () => {
+        log.info({}, 'stopping')
+        setImmediate(() => process.exit(7))
+      })
+      setInterval(() => {}, 1000)
+      log.info({}, 'ready')`
+    const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+      cwd: import.meta.dirname,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    const exited = new Promise((resolve) => child.once('exit', resolve))
+    await new Promise((resolve) => child.stdout.once('data', resolve))
+    child.stdout.destroy()
+    child.kill('SIGTERM')
+    expect(await exited).toBe(7)
   })
 })
