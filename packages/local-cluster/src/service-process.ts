@@ -1,4 +1,4 @@
-import { createWriteStream } from 'node:fs'
+import { createWriteStream, renameSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import { startChild, stopChild, until, type StopStep } from '@muster/embedded-stores'
@@ -62,8 +62,14 @@ export async function startService({ program, env, logFile }: ServiceProcessOpti
   }
 }
 
-/** A log file that lines are added to. Failing to write it, say on a full disk, is no reason to stop what is logged. */
+const MAX_LOG_BYTES = 10 * 1024 * 1024
+
+/**
+ * A log file that lines are added to; one that has grown large is kept as `.1`, in place of the one before. Failing to
+ * write it, say on a full disk, is no reason to stop what is logged.
+ */
 export function openLog(file: string): { write(line: string): void; end(): void } {
+  if ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) > MAX_LOG_BYTES) renameSync(file, `${file}.1`)
   const stream = createWriteStream(file, { flags: 'a', mode: 0o600 })
   stream.on('error', () => {})
   return { write: (line) => void stream.write(`${line}\n`), end: () => void stream.end() }
