@@ -1,5 +1,15 @@
-import { Metadata, status as grpcStatus, type ServiceError, type StatusObject } from '@grpc/grpc-js'
+import {
+  logVerbosity,
+  Metadata,
+  setLogVerbosity,
+  status as grpcStatus,
+  type ServiceError,
+  type StatusObject,
+} from '@grpc/grpc-js'
 import { AppError, type ErrorKind } from '@muster/domain'
+
+// grpc-js writes to stderr what it also throws; the error is enough.
+setLogVerbosity(logVerbosity.NONE)
 
 const STATUS_OF: Record<ErrorKind, grpcStatus> = {
   invalidArgument: grpcStatus.INVALID_ARGUMENT,
