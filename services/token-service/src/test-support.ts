@@ -27,6 +27,8 @@ export interface Store {
   pools: [pg.Pool, pg.Pool]
   /** The first of the pools. */
   pool: pg.Pool
+  /** Looks on while all connections of the pools are busy. */
+  observer: pg.Pool
   close(): Promise<void>
 }
 
@@ -35,14 +37,16 @@ export async function openStore(): Promise<Store> {
   const folder = fileURLToPath(new URL('../migrations', import.meta.url))
   await migrate({ databaseUrl: database.url, schema: SCHEMA, folder }, silentLog)
   const open = () =>
-    openPool({ databaseUrl: database.url, schema: SCHEMA, applicationName: 'test', size: 32 }, silentLog)
+    openPool({ databaseUrl: database.url, schema: SCHEMA, applicationName: 'test', size: 33 }, silentLog)
   const pools: [pg.Pool, pg.Pool] = [open(), open()]
+  const observer = open()
   return {
     database,
     pools,
     pool: pools[0],
+    observer,
     async close() {
-      await Promise.all(pools.map((pool) => pool.end()))
+      await Promise.all([...pools, observer].map((pool) => pool.end()))
       await database.drop()
     },
   }
