@@ -52,6 +52,10 @@ function explainCall(error: AppError, asked: Asked): [what: string, next: string
   }
   switch (error.kind) {
     case 'unavailable':
+      // A peer's own status: it was reached, and could not do it.
+      if (error.cause instanceof Error && 'metadata' in error.cause) {
+        return [`${service} at ${address} could not do it: ${text}`, `If it stays so, the log of ${service} says more.`]
+      }
       return [
         `cannot reach ${service} at ${address}: ${text}`,
         `Is the cluster running? 'npm start' starts a local one. The address comes from ${identityDir}/profile.json.`,

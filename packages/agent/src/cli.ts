@@ -69,6 +69,11 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
           )
           .example('muster start', 'come back after a restart; no token is needed'),
       async (flags) => {
+        for (const [name, value] of Object.entries(flags)) {
+          if (Array.isArray(value) && name !== 'caPin' && name !== 'ca-pin' && name !== '_') {
+            throw new UsageError(`--${name} is given twice`)
+          }
+        }
         const options = parseStartFlags(flags, io.env)
         // Loaded late, so that --help and usage errors come at once.
         const { start } = await import('./start.ts')

@@ -44,7 +44,13 @@ export function explain(error: unknown): string {
   if (error instanceof NotTrustedError) return `${error.message}; ${CHECK_PIN}`
   if (!(error instanceof AppError)) return error.message
   const next =
-    NEXT_STEP[error.reason ?? ''] ?? (isTransient(error) ? 'check --auth-server and that the cluster is up' : undefined)
+    NEXT_STEP[error.reason ?? ''] ??
+    (isTransient(error) && !isAnswer(error) ? 'check --auth-server and that the cluster is up' : undefined)
   const reason = error.reason === undefined ? '' : ` (${error.reason})`
   return `${error.message}${reason}${next === undefined ? '' : `; ${next}`}`
+}
+
+/** True for what the server itself said, as opposed to not being reached. */
+function isAnswer({ cause }: AppError): boolean {
+  return cause instanceof Error && 'metadata' in cause
 }

@@ -56,9 +56,9 @@ function setUp({ answers = true } = {}) {
     },
   } as Partial<Connection> as Connection
   const stop = new AbortController()
-  const options = { hostname: 'web-1', labels: {}, advertisedAddress: '' }
+  const facts = { hostname: 'web-1', labels: {}, advertisedAddress: '' }
   const log = createLineLog((line) => lines.push(line))
-  const beating = beat({ connection, tls, options, clock, log, onAnswer: () => {} }, stop.signal)
+  const beating = beat({ connection, tls, facts, clock, log, onAnswer: () => {} }, stop.signal)
   return { clock, streams, lines, tls, stop, beating }
 }
 

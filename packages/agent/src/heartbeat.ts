@@ -3,13 +3,13 @@ import { registration } from '@muster/contracts'
 import { AppError, isTransient } from '@muster/domain'
 import type { Connection, TlsIdentity } from '@muster/rpc'
 import { VERSION, type Clock, type LineLog } from '@muster/runtime'
-import type { StartOptions } from './options.ts'
+import type { NodeFacts } from './options.ts'
 
 export interface HeartbeatDeps {
   connection: Connection
   /** The identity that the connection shows. */
   tls: TlsIdentity
-  options: Pick<StartOptions, 'hostname' | 'labels' | 'advertisedAddress'>
+  facts: NodeFacts
   clock: Clock
   log: LineLog
   /** Told of each answer. */
@@ -55,7 +55,7 @@ export async function beat(deps: HeartbeatDeps, signal: AbortSignal): Promise<vo
 
 /** One stream, from hello to its end. */
 async function beatOnce(deps: HeartbeatDeps, onOnline: () => void, signal: AbortSignal): Promise<'renewed' | 'ended'> {
-  const { connection, tls, options, clock, onAnswer } = deps
+  const { connection, tls, facts, clock, onAnswer } = deps
   let settings = FIRST_SETTINGS
   let lastAnswerAt = clock.now().getTime()
   const method = registration.RegistrationServiceService.heartbeat
@@ -77,7 +77,7 @@ async function beatOnce(deps: HeartbeatDeps, onOnline: () => void, signal: Abort
     stop()
   })
   try {
-    stream.send({ message: { $case: 'hello', value: hello(options) } })
+    stream.send({ message: { $case: 'hello', value: hello(facts) } })
     // The first answer says how often to beat.
     const toldOrEnded = AbortSignal.any([answered.signal, streamEnded.signal])
     await clock.sleep(settings.offlineAfterMs, toldOrEnded).catch(() => {})
@@ -100,6 +100,6 @@ async function beatOnce(deps: HeartbeatDeps, onOnline: () => void, signal: Abort
   }
 }
 
-function hello({ hostname, labels, advertisedAddress }: HeartbeatDeps['options']): registration.Hello {
+function hello({ hostname, labels, advertisedAddress }: NodeFacts): registration.Hello {
   return { version: VERSION, hostname, labels, advertisedAddress, os: `${os.platform()} ${os.arch()} ${os.release()}` }
 }

@@ -5,7 +5,7 @@ import { connect, fetchPinnedRoot, isTrustFailure, TlsIdentity } from '@muster/r
 import { retry, VERSION, type Clock, type LineLog } from '@muster/runtime'
 import { NotTrustedError, UsageError } from './exit-status.ts'
 import { ensureNodeKey, keepGrant, type NodeIdentity } from './node-identity.ts'
-import type { StartOptions } from './options.ts'
+import { nodeFacts, type StartOptions } from './options.ts'
 
 /** A step of a join that has begun gets this long even if time is up meanwhile. */
 const LEAST_STEP_MS = 500
@@ -43,7 +43,8 @@ export async function join(
   options: JoinOptions,
   { clock, log, signal }: { clock: Clock; log: LineLog; signal: AbortSignal },
 ): Promise<NodeIdentity> {
-  const { dataDir, token, authServer, caPins, skipCaPin, hostname } = options
+  const { dataDir, token, authServer, caPins, skipCaPin } = options
+  const facts = nodeFacts(options.facts)
   const keyPem = await ensureNodeKey(dataDir)
   const roles = options.roles ?? ['node' as const]
   if (skipCaPin) {
@@ -55,10 +56,8 @@ export async function join(
   const request: registration.RegisterRequest = {
     token,
     csrDer: createCsr({ privateKey: privateKeyFromPem(keyPem), commonName: 'joining' }),
-    hostname,
+    ...facts,
     roles,
-    advertisedAddress: options.advertisedAddress,
-    labels: options.labels,
     version: VERSION,
   }
   const giveUpAt = clock.now().getTime() + options.joinTimeoutMs
@@ -72,7 +71,7 @@ export async function join(
     try {
       const client = connection.client(registration.RegistrationServiceService)
       const reply = await client.register(request, { timeoutMs: within(10_000), signal })
-      return await keepGrant(dataDir, keyPem, reply, { nodeId: reply.nodeId, roles, authServer }, rootPem)
+      return await keepGrant(dataDir, keyPem, reply, { nodeId: reply.nodeId, roles, authServer, facts }, rootPem)
     } finally {
       connection.close()
     }

@@ -1,8 +1,10 @@
-import { NPM_ECHO_MS, onStopSignals } from '@muster/runtime'
+import { NPM_ECHO_MS, onParentGone, onStopSignals } from '@muster/runtime'
 import { main } from './cli.ts'
 
 const stop = new AbortController()
-onStopSignals(() => stop.abort(new Error('stopped')), NPM_ECHO_MS)
+const end = () => stop.abort(new Error('stopped'))
+onStopSignals(end, NPM_ECHO_MS)
+if (process.env['npm_lifecycle_event'] !== undefined) onParentGone(end)
 
 process.exitCode = await main(process.argv.slice(2), {
   stdout: (text) => process.stdout.write(text),

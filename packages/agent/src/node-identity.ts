@@ -14,6 +14,7 @@ import {
 import type { Renewed, TlsMaterial } from '@muster/rpc'
 import { ensureKey, readIdentity, writeIdentity, type IdentityFolder } from '@muster/runtime'
 import { NotTrustedError } from './exit-status.ts'
+import type { NodeFacts } from './options.ts'
 
 /** What a node's data directory says besides key and certificates. */
 export interface NodeProfile {
@@ -22,6 +23,8 @@ export interface NodeProfile {
   roles: NodeRole[]
   authServer: string
   trustBundleVersion: number
+  /** What the node said of itself last. */
+  facts?: NodeFacts
 }
 
 export type NodeIdentity = IdentityFolder<NodeProfile>

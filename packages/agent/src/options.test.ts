@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { UsageError } from './exit-status.ts'
-import { parseStartFlags, type StartFlags } from './options.ts'
+import { nodeFacts, parseStartFlags, type StartFlags } from './options.ts'
 
 const PIN = `sha256:${'a'.repeat(64)}`
 const OTHER_PIN = `sha256:${'b'.repeat(64)}`
@@ -51,9 +51,7 @@ describe('the flags of muster start', () => {
     })
     expect(options).toEqual({
       dataDir: path.resolve('relative'),
-      hostname: 'web-1',
-      labels: { env: 'prod', team: 'web' },
-      advertisedAddress: '10.0.0.7',
+      facts: { hostname: 'web-1', labels: { env: 'prod', team: 'web' }, advertisedAddress: '10.0.0.7' },
       joinTimeoutMs: 90_000,
       roles: ['node', 'proxy'],
       token: 'a-token-of-the-operator',
@@ -70,7 +68,7 @@ describe('the flags of muster start', () => {
       caPins: [],
       authServer: undefined,
       joinTimeoutMs: 30_000,
-      labels: {},
+      facts: {},
     })
     expect(path.isAbsolute(parse().dataDir)).toBe(true)
   })
@@ -169,5 +167,18 @@ describe('a token', () => {
 
   test('file that is empty is refused', () => {
     expect(problemsOf({ token: file('empty', '\n') })[0]).toContain('is empty')
+  })
+})
+
+describe('what a node says of itself', () => {
+  const last = { hostname: 'two', labels: { env: 'lab' }, advertisedAddress: '10.0.0.2' }
+
+  test('stays as it was where no flag says otherwise', () => {
+    expect(nodeFacts({}, last)).toEqual(last)
+    expect(nodeFacts({ labels: { env: 'prod' } }, last)).toEqual({ ...last, labels: { env: 'prod' } })
+  })
+
+  test("begins with this machine's name and nothing more", () => {
+    expect(nodeFacts({})).toEqual({ hostname: os.hostname(), labels: {}, advertisedAddress: '' })
   })
 })

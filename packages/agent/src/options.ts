@@ -29,12 +29,35 @@ export interface StartFlags {
   insecureSkipCaPin?: boolean | undefined
 }
 
-/** What `muster start` was told, checked. What only a first start needs is undefined when not given. */
-export interface StartOptions {
-  dataDir: string
+/** What a node says of itself. */
+export interface NodeFacts {
   hostname: string
   labels: Labels
   advertisedAddress: string
+}
+
+/** What a node says of itself now: the flags, else what it said last, else this machine's name and nothing more. */
+export function nodeFacts(given: Partial<NodeFacts>, last: Partial<NodeFacts> = {}): NodeFacts {
+  return {
+    hostname: given.hostname ?? last.hostname ?? machineName(),
+    labels: given.labels ?? last.labels ?? {},
+    advertisedAddress: given.advertisedAddress ?? last.advertisedAddress ?? '',
+  }
+}
+
+function machineName(): string {
+  try {
+    return parseHostname(os.hostname(), "this machine's name")
+  } catch (error) {
+    throw new UsageError(`${messageOf(error)}; give another with --nodename`)
+  }
+}
+
+/** What `muster start` was told, checked. What only a first start needs is undefined when not given. */
+export interface StartOptions {
+  dataDir: string
+  /** What the node says of itself, as far as it was given now; what is left out stays as it was. */
+  facts: Partial<NodeFacts>
   joinTimeoutMs: number
   roles: NodeRole[] | undefined
   token: string | undefined
@@ -56,6 +79,10 @@ export function parseStartFlags(flags: StartFlags, env: NodeJS.ProcessEnv): Star
       return undefined
     }
   }
+  const given = <T>(name: keyof NodeFacts, text: string | undefined, read: (text: string) => T) => {
+    const value = text === undefined ? undefined : parse(() => read(text))
+    return value === undefined ? {} : { [name]: value }
+  }
   // An empty variable counts as none: as a data directory it would mean the current one.
   const variable = (name: string) => env[name] || undefined
   const authServer = flags.authServer ?? variable('MUSTER_AUTH_SERVER')
@@ -63,9 +90,11 @@ export function parseStartFlags(flags: StartFlags, env: NodeJS.ProcessEnv): Star
   const pins = flags.caPin ?? variable('MUSTER_CA_PIN')?.split(',') ?? []
   const options = {
     dataDir: path.resolve(flags.dataDir ?? variable('MUSTER_DATA_DIR') ?? defaultDataDir(env)),
-    hostname: parse(() => parseHostname(flags.nodename ?? os.hostname(), '--nodename')) ?? '',
-    labels: parse(() => parseLabelList(flags.labels ?? '', '--labels')) ?? {},
-    advertisedAddress: parse(() => parseAdvertisedAddress(flags.advertiseIp ?? '', '--advertise-ip')) ?? '',
+    facts: {
+      ...given('hostname', flags.nodename, (text) => parseHostname(text, '--nodename')),
+      ...given('labels', flags.labels, (text) => parseLabelList(text, '--labels')),
+      ...given('advertisedAddress', flags.advertiseIp, (text) => parseAdvertisedAddress(text, '--advertise-ip')),
+    },
     joinTimeoutMs: (parse(() => parseDuration(flags.joinTimeout ?? '30s', '--join-timeout')) ?? 0) * 1000,
     roles: flags.roles === undefined ? undefined : parse(() => parseNodeRoles(flags.roles!.split(','), '--roles')),
     token: token === undefined ? undefined : parse(() => valueOrFile(token)),

@@ -1,12 +1,14 @@
 import { mkdir } from 'node:fs/promises'
+import { isDeepStrictEqual } from 'node:util'
 import { AppError } from '@muster/domain'
+import { dersFromPem, spkiPin } from '@muster/pki'
 import { connect, TlsIdentity } from '@muster/rpc'
-import { runTasks, type Clock, type LineLog } from '@muster/runtime'
+import { runTasks, writeIdentity, type Clock, type LineLog } from '@muster/runtime'
 import { UsageError } from './exit-status.ts'
 import { beat } from './heartbeat.ts'
 import { join, requireJoinOptions } from './join.ts'
 import { lifeOf, loadIdentity, tlsMaterial, type NodeIdentity } from './node-identity.ts'
-import type { StartOptions } from './options.ts'
+import { nodeFacts, type StartOptions } from './options.ts'
 import { renew } from './renew.ts'
 
 export interface StartDeps {
@@ -27,13 +29,20 @@ export async function start(options: StartOptions, deps: StartDeps): Promise<voi
     throw new UsageError(`--data-dir: ${error.message}`)
   })
   let identity = await loadIdentity(options.dataDir)
+  let greeting: string | undefined
   if (identity === undefined || isExpired(identity, options, clock)) {
     identity = await join(requireJoinOptions(options), deps)
     say(
       `Joined ${identity.profile.clusterName} as node ${identity.profile.nodeId} (${identity.profile.roles.join(', ')}).`,
     )
   } else {
-    say(`Back in ${identity.profile.clusterName} as node ${identity.profile.nodeId}; no token was needed.`)
+    warnOfOtherPin(identity, options, log)
+    greeting = `Back in ${identity.profile.clusterName} as node ${identity.profile.nodeId}; no token was needed.`
+  }
+  const facts = nodeFacts(options.facts, identity.profile.facts)
+  if (!isDeepStrictEqual(facts, identity.profile.facts)) {
+    identity = { ...identity, profile: { ...identity.profile, facts } }
+    await writeIdentity(options.dataDir, identity)
   }
 
   const { clusterName, authServer } = identity.profile
@@ -51,10 +60,13 @@ export async function start(options: StartOptions, deps: StartDeps): Promise<voi
             {
               connection,
               tls,
-              options,
+              facts,
               clock,
               log,
               onAnswer: ({ trustBundleVersion, renewNow }) => {
+                // Not before the cluster has answered: until then nobody is back anywhere.
+                if (greeting !== undefined) say(greeting)
+                greeting = undefined
                 urgent = renewNow || trustBundleVersion !== knownBundle
               },
             },
@@ -83,6 +95,20 @@ export async function start(options: StartOptions, deps: StartDeps): Promise<voi
   } finally {
     connection.close()
   }
+}
+
+/**
+ * Says so when the pin that was given is not of the cluster whose identity is here. No more than that: a unit file may
+ * still have the pin of a root that has been rotated since.
+ */
+function warnOfOtherPin({ bundlePem, profile }: NodeIdentity, { caPins, dataDir }: StartOptions, log: LineLog): void {
+  const roots = dersFromPem(bundlePem).map(spkiPin)
+  if (caPins.length === 0 || caPins.some((pin) => roots.includes(pin))) return
+  log.warn(
+    {},
+    `--ca-pin is not of ${profile.clusterName}, whose node this is (${roots.join(', ')}); ` +
+      `to join another cluster, choose another --data-dir or delete ${dataDir}`,
+  )
 }
 
 /** An identity whose certificate has ended is of no use: with a token the node joins anew, without one this is the end. */

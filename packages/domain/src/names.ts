@@ -10,7 +10,11 @@ const DNS_NAME = /^(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9
 /** A machine's own name: letters, digits, `-`, `_`, `.`; at most 253 characters. @throws invalidArgument */
 export function parseHostname(value: string, field = 'hostname'): string {
   if (value.length > 253) throw invalid(field, 'longer than 253 characters')
-  if (!HOSTNAME.test(value)) throw invalid(field, `${printable(value)} is not a host name: use letters, digits, - _ .`)
+  if (!HOSTNAME.test(value))
+    throw invalid(
+      field,
+      `${printable(value)} is not a host name: labels of 1 to 63 letters, digits, - _ between dots, neither beginning nor ending with - _`,
+    )
   return value
 }
 

@@ -43,6 +43,12 @@ export async function claim(file: string, what: string): Promise<Claim> {
   throw new Error(`${what} is being started by several processes at once. Start it again.`)
 }
 
+/** The process that runs a Postgres in that data directory now, or undefined. */
+export async function ownerOf(dataDir: string): Promise<number | undefined> {
+  const entry = await readEntry(`${dataDir}.lock`)
+  return entry !== undefined && isRunning(entry.owner) ? entry.owner.pid : undefined
+}
+
 /** The error for a data directory that a live process uses. */
 export function inUse(what: string, pid: number): Error {
   return new Error(`${what} is in use by process ${pid}. Stop that one first, or choose another data directory.`)

@@ -1,4 +1,5 @@
 export { defaultCacheDir } from './cache-dir.ts'
+export { ownerOf } from './claim.ts'
 export { startChild, stopChild, type ChildProcess, type StopStep } from './child-process.ts'
 export { startPostgres, type Postgres, type PostgresOptions } from './postgres.ts'
 export { startRedis, type Redis, type RedisOptions } from './redis.ts'

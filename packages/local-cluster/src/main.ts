@@ -1,8 +1,8 @@
 import { mkdir } from 'node:fs/promises'
 import os from 'node:os'
 import { isDnsName, messageOf } from '@muster/domain'
-import { defaultCacheDir, startPostgres, startRedis } from '@muster/embedded-stores'
-import { Lifecycle, NPM_ECHO_MS, onStopSignals } from '@muster/runtime'
+import { defaultCacheDir, ownerOf, startPostgres, startRedis } from '@muster/embedded-stores'
+import { Lifecycle, NPM_ECHO_MS, onParentGone, onStopSignals } from '@muster/runtime'
 import { isPortFree, preferPort, reachableHost } from './addresses.ts'
 import { startControlPlane } from './control-plane.ts'
 import { startFirstNode } from './first-node.ts'
@@ -17,6 +17,12 @@ const life = new Lifecycle()
 
 /** Starts everything in order; what has started, `life` stops in reverse. */
 async function start({ dataDir, port, clusterName, withNode }: LocalClusterOptions): Promise<void> {
+  const owner = await ownerOf(`${dataDir}/postgres`)
+  if (owner !== undefined) {
+    throw new Error(
+      `a cluster runs in ${dataDir} already (process ${owner}). Stop it first, or choose another --data-dir`,
+    )
+  }
   if (port !== 0 && !(await isPortFree(port, '0.0.0.0'))) {
     throw new Error(
       `port ${port} is in use. Stop what listens there, or choose another: npm start -- --port ${port + 10}`,
@@ -68,6 +74,10 @@ async function start({ dataDir, port, clusterName, withNode }: LocalClusterOptio
       startFirstNode({ dataDir, operatorDir: controlPlane.operatorDir, profile: controlPlane.profile, authServer }),
     )
     life.own('first node', node, (n) => step('stop first node', () => n.stop()))
+    void node.process.exited.then(() => {
+      if (!life.signal.aborted)
+        say(`The first node has ended; ${dataDir}/logs/node.log says why. The next start starts it again.`)
+    })
     greeting = node.greeting
   }
   keepRunning({ controlPlane, postgres, redis, life, say })
@@ -83,10 +93,15 @@ function stop(status: number): void {
   stopping = true
   void life.close().finally(() => process.exit(status))
 }
-onStopSignals(() => {
+function stopInOrder(): void {
+  if (stopping) return
   say('\nStopping.')
   stop(0)
-}, NPM_ECHO_MS)
+}
+onStopSignals(stopInOrder, NPM_ECHO_MS)
+if (process.env['npm_lifecycle_event'] !== undefined) onParentGone(stopInOrder)
+// A pipe that nobody reads any more must not keep the rest from being stopped.
+process.stdout.on('error', () => {})
 
 let options: LocalClusterOptions | undefined
 try {

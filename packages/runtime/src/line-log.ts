@@ -8,9 +8,14 @@ export interface LineLog {
 export function createLineLog(write: (line: string) => void, now: () => Date = () => new Date()): LineLog {
   const line = (level: string) => (fields: object, text: string) => {
     const error = (fields as { err?: unknown }).err
-    const cause = error instanceof Error && error.cause instanceof Error ? ` (${error.cause.message})` : ''
-    const suffix = error instanceof Error ? `: ${error.message}${cause}`.replace(/\s+/g, ' ') : ''
+    const suffix = error instanceof Error ? `: ${error.message}${causeOf(error)}`.replace(/\s+/g, ' ') : ''
     write(`${now().toISOString()} ${level} ${text}${suffix}\n`)
   }
   return { info: line('info'), warn: line('warn') }
+}
+
+/** The cause in parentheses, unless the message says it already, or it is the peer's status, which is the message. */
+function causeOf({ message, cause }: Error): string {
+  if (!(cause instanceof Error) || 'metadata' in cause || message.includes(cause.message)) return ''
+  return ` (${cause.message})`
 }

@@ -1,6 +1,22 @@
 /** npm passes a terminal's Ctrl-C on to a child that the terminal has told already: the two come within milliseconds. */
 export const NPM_ECHO_MS = 500
 
+const PARENT_CHECK_MS = 500
+
+/**
+ * Calls `gone` once the parent process has ended. For programs that npm runs: told to stop by SIGTERM, npm ends the shell
+ * between itself and the program, which tells nobody.
+ */
+export function onParentGone(gone: () => void): void {
+  const parent = process.ppid
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return
+    clearInterval(timer)
+    gone()
+  }, PARENT_CHECK_MS)
+  timer.unref()
+}
+
 /**
  * Calls `stop` on the first SIGINT or SIGTERM; a second ends the process at once, with status 130.
  * `echoMs`: signals this close to the first are taken for its echo and passed over.
