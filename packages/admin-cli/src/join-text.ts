@@ -9,11 +9,13 @@ export interface JoinFacts {
   caPins: readonly string[]
   /** HOST:PORT of registration-service as other machines reach it. */
   authServer: string
+  /** The --identity that was given, which the commands shown must have too. */
+  identity: string | undefined
 }
 
 /** What to do with a new token: the command to paste on the new node, and what to know about it. */
 export function joinText(facts: JoinFacts): string {
-  const { tokenId, token, ttlSeconds, maxUses, authServer } = facts
+  const { tokenId, token, ttlSeconds, maxUses, authServer, identity } = facts
   const lifetime = durationInWords(ttlSeconds)
   return `The invite token: ${token}
 This token will expire in ${lifetime}.
@@ -27,7 +29,7 @@ Please note:
   - This invitation token will expire in ${lifetime}
   - ${authServer} must be reachable from the new node
   - ${admits(maxUses)}
-  - The token is not shown again. Its id is ${tokenId}; revoke it with: musterctl tokens rm ${tokenId}
+  - The token is not shown again. Its id is ${tokenId}; revoke it with: musterctl tokens rm ${tokenId}${identity === undefined ? '' : ` --identity ${shellQuote(identity)}`}
 `
 }
 

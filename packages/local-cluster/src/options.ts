@@ -45,5 +45,7 @@ export function parseOptions(argv: string[], cwd: string): LocalClusterOptions |
 
 /** The text for arguments that cannot be read. */
 export function usageError(error: unknown): string {
-  return `npm start: ${messageOf(error)}\n\n${USAGE}`
+  const text = messageOf(error)
+  const hint = text.startsWith('Unexpected argument') ? 'Options go behind two dashes: npm start -- --port 0\n' : ''
+  return `npm start: ${text}\n${hint}\n${USAGE}`
 }

@@ -55,6 +55,8 @@ export class Presence extends EventEmitter<{ changed: [nodeId: string]; resync: 
   readonly #log: Logger
   #waiting = new Map<string, number>()
   #toAnnounce = new Set<string>()
+  /** What the last drainGone has handed over. */
+  #kept = new Map<string, number>()
   #flushTimer: NodeJS.Timeout | undefined
   #lastWarningAt = 0
   #tooEarly = false
@@ -163,16 +165,23 @@ export class Presence extends EventEmitter<{ changed: [nodeId: string]; resync: 
     return alive
   }
 
-  /** Hands over when silent nodes were last heard of; what `keep` has stored is dropped here. Safe on all replicas at once. */
+  /**
+   * Hands over when silent nodes were last heard of. What `keep` has stored stays here until the next call: whoever read a
+   * node's row just before it was stored still finds the time here. Safe on all replicas at once.
+   */
   async drainGone(keep: (seen: { id: string; lastSeenAt: Date }[]) => Promise<void>): Promise<void> {
     const entries = await this.#redis.zrange(this.#key('gone'), 0, String(SWEEP_LIMIT - 1), 'WITHSCORES')
-    const seen: { id: string; lastSeenAt: Date }[] = []
-    for (let i = 0; i < entries.length; i += 2) {
-      seen.push({ id: entries[i]!, lastSeenAt: new Date(Number(entries[i + 1])) })
+    const found = new Map<string, number>()
+    for (let i = 0; i < entries.length; i += 2) found.set(entries[i]!, Number(entries[i + 1]))
+    const isKept = ([id, time]: [string, number]) => this.#kept.get(id) === time
+    const settled = [...found].filter(isKept).map(([id]) => id)
+    const fresh = [...found].filter((entry) => !isKept(entry))
+    if (fresh.length > 0) {
+      const seen = fresh.map(([id, time]) => ({ id, lastSeenAt: new Date(time) }))
+      await keep(seen.filter(({ id }) => isNodeId(id)))
     }
-    if (seen.length === 0) return
-    await keep(seen.filter(({ id }) => isNodeId(id)))
-    await this.#redis.zrem(this.#key('gone'), ...seen.map(({ id }) => id))
+    this.#kept = new Map(fresh)
+    if (settled.length > 0) await this.#redis.zrem(this.#key('gone'), ...settled)
   }
 
   /** True if Redis answers now. */

@@ -14,7 +14,12 @@ export const tokensAdd = defineCommand({
       requiresArg: true,
       describe: 'What may join: app, auth, bot, db, discovery, kube, node, proxy, windowsdesktop; several with commas',
     },
-    ttl: { type: 'string', requiresArg: true, default: '30m', describe: 'How long it can be used: 30s, 5m, 1h30m, 2d' },
+    ttl: {
+      type: 'string',
+      requiresArg: true,
+      default: '30m',
+      describe: 'How long it can be used: 30s, 5m, 1h30m, 2d; the cluster has a limit, 7d unless set',
+    },
     'max-uses': { type: 'string', requiresArg: true, describe: 'How many may join with it [default: any number]' },
     labels: { type: 'string', requiresArg: true, describe: 'Labels of the token: k=v,k=v' },
     description: { type: 'string', requiresArg: true, describe: 'What it is for' },
@@ -52,7 +57,15 @@ export const tokensAdd = defineCommand({
     await print(io, args.format ?? 'text', data, () => {
       if (args.format === 'text') io.stdout.write(`${value}\n`)
       else {
-        const facts = { token: value, tokenId: made.id, roles: made.roles, maxUses: made.maxUses, caPins, authServer }
+        const facts = {
+          token: value,
+          tokenId: made.id,
+          roles: made.roles,
+          maxUses: made.maxUses,
+          caPins,
+          authServer,
+          identity: (args as { identity?: string }).identity,
+        }
         io.stdout.write(joinText({ ...facts, ttlSeconds: request.ttlSeconds }))
       }
     })

@@ -1,4 +1,4 @@
-import { isTokenId, tokenIdOf } from '@muster/domain'
+import { isTokenId, printable, tokenIdOf } from '@muster/domain'
 import { defineCommand, FORMAT } from '../command.ts'
 import { CallError, CliError, UsageError } from '../errors.ts'
 import { print } from '../print.ts'
@@ -38,8 +38,12 @@ export const tokensRm = defineCommand({
   },
 })
 
+const LEAST_TOKEN_CHARACTERS = 16
+
 /** How to speak of a token without repeating what may be its secret. */
 function nameOf(idOrValue: string, index: number): string {
   if (isTokenId(idOrValue)) return idOrValue
+  // Too short for any token, so it is a slip of the fingers.
+  if (idOrValue.length < LEAST_TOKEN_CHARACTERS) return printable(idOrValue)
   return tokenIdOf(idOrValue) ?? `argument ${index + 1} (not shown, since it may be a secret)`
 }
