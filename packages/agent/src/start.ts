@@ -40,15 +40,16 @@ export async function start(options: StartOptions, deps: StartDeps): Promise<voi
     greeting = `Back in ${identity.profile.clusterName} as node ${identity.profile.nodeId}; no token was needed.`
   }
   const facts = nodeFacts(options.facts, identity.profile.facts)
-  if (!isDeepStrictEqual(facts, identity.profile.facts)) {
-    identity = { ...identity, profile: { ...identity.profile, facts } }
+  const authServer = options.authServer ?? identity.profile.authServer
+  const profile = { ...identity.profile, facts, authServer }
+  if (!isDeepStrictEqual(profile, identity.profile)) {
+    identity = { ...identity, profile }
     await writeIdentity(options.dataDir, identity)
   }
 
-  const { clusterName, authServer } = identity.profile
   const tls = new TlsIdentity(tlsMaterial(identity))
-  const addresses = [options.authServer ?? authServer]
-  const connection = connect({ addresses, identity: tls, service: 'registration-service', clusterName })
+  const { clusterName } = profile
+  const connection = connect({ addresses: [authServer], identity: tls, service: 'registration-service', clusterName })
   let knownBundle = identity.profile.trustBundleVersion
   let urgent = false
   const first = identity

@@ -61,3 +61,34 @@ export async function accessOf(connection: Connection, method: ServiceDefinition
   }
   return 'allowed'
 }
+
+/** What each of these callers is told by a server's table, beside what it should be told if only `allowed` may call. */
+export async function accessOfEach(
+  callers: Readonly<Record<string, TlsMaterial>>,
+  allowed: readonly string[],
+  connect: (material: TlsMaterial) => Connection,
+  method: ServiceDefinition[string],
+): Promise<{ found: Record<string, Access>; expected: Record<string, Access> }> {
+  const found: Record<string, Access> = {}
+  const expected: Record<string, Access> = {}
+  for (const [name, material] of Object.entries(callers)) {
+    found[name] = await accessOf(connect(material), method)
+    expected[name] = allowed.includes(name) ? 'allowed' : name === 'anonymous' ? 'unauthenticated' : 'denied'
+  }
+  return { found, expected }
+}
+
+/** Connections to one server as whoever asks, to be closed together. */
+export function connectionsTo({ address }: Pick<RpcServer, 'address'>, service: ServiceName) {
+  const connections: Connection[] = []
+  return {
+    connect(material: TlsMaterial | TlsIdentity): Connection {
+      const connection = connectForTest(address, service, material)
+      connections.push(connection)
+      return connection
+    },
+    closeAll() {
+      for (const connection of connections) connection.close()
+    },
+  }
+}

@@ -1,5 +1,5 @@
 import { randomUUID, type KeyObject } from 'node:crypto'
-import { formatSpiffeId, type MemberKind, type ServiceName } from '@muster/domain'
+import { formatSpiffeId, SERVICE_NAMES, type MemberKind, type ServiceName } from '@muster/domain'
 import {
   chainPem,
   createIssuing,
@@ -147,4 +147,17 @@ function makeAuthority(type: AuthorityType, clusterName: string): TestAuthority 
   const root = createRoot({ type, clusterName, notBefore, notAfter: new Date(Date.now() + 3650 * DAY_MS) })
   const issuing = createIssuing({ root, type, clusterName, notBefore, notAfter: new Date(Date.now() + 90 * DAY_MS) })
   return { root, issuing }
+}
+
+/** One caller of every kind there is, by the name that tables of callers use. */
+export function everyKindOfPeer(cluster: TestCluster): Record<string, TestMaterial> {
+  return {
+    anonymous: cluster.anonymous(),
+    node: cluster.node(),
+    bot: cluster.member({ kind: 'bot', name: 'ci' }),
+    ...Object.fromEntries(SERVICE_NAMES.map((name) => [name, cluster.service(name)])),
+    viewer: cluster.user('v', 'viewer'),
+    operator: cluster.user('o', 'operator'),
+    admin: cluster.user('a', 'admin'),
+  }
 }

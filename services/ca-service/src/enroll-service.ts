@@ -1,8 +1,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { AppError, invalid, parseDnsName, SERVICE_NAMES, type ServiceName } from '@muster/domain'
-import { parseCsr, PkiError } from '@muster/pki'
+import { parseCsr } from '@muster/pki'
 import { recordAudit } from '@muster/postgres'
-import type { UnaryHandler } from '@muster/rpc'
+import { pkiField, type UnaryHandler } from '@muster/rpc'
 import type { ca } from '@muster/contracts'
 import type { Deps } from './deps.ts'
 import { issueCertificate } from './issue-certificate.ts'
@@ -29,7 +29,7 @@ export function enrollService(deps: Deps): UnaryHandler<ca.EnrollServiceRequest,
       throw new AppError('permissionDenied', `this is not the enrolment token of ${name}`, { reason })
     }
     const dnsNames = serviceDnsNames(name, config.MUSTER_CLUSTER_NAME, request.dnsNames)
-    const publicKeyDer = publicKeyOf(request.csrDer)
+    const { publicKeyDer } = pkiField('csr_der', () => parseCsr(request.csrDer))
     const authorities = deps.authorities()
     const certificate = await issueCertificate(
       { db: pool, authorities, clock, clusterName: config.MUSTER_CLUSTER_NAME },
@@ -70,16 +70,6 @@ type EnrollingService = Exclude<ServiceName, 'ca-service'>
 function parseServiceName(value: string): EnrollingService {
   if (value === 'token-service' || value === 'registration-service') return value
   throw invalid('service_name', 'must be token-service or registration-service')
-}
-
-function publicKeyOf(csrDer: Buffer): Buffer {
-  try {
-    return parseCsr(csrDer).publicKeyDer
-  } catch (error) {
-    if (error instanceof PkiError)
-      throw new AppError('invalidArgument', error.message, { reason: error.reason, field: 'csr_der' })
-    throw error
-  }
 }
 
 // Hashing first gives both sides one length, which timingSafeEqual needs, and leaks nothing of either.

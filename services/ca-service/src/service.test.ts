@@ -2,8 +2,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/g
 import { ca } from '@muster/contracts'
 import { AppError, SERVICE_NAMES, type ServiceName } from '@muster/domain'
 import { createCsr, generateKey, parseIdentity, publicKeyDer, spkiPin, verifyChain } from '@muster/pki'
-import { accessOf, type Access } from '@muster/rpc/testing'
-import type { TestMaterial } from '@muster/testkit'
+import { accessOfEach } from '@muster/rpc/testing'
+import { everyKindOfPeer } from '@muster/testkit'
 import { generateKeyPairSync, randomUUID } from 'node:crypto'
 import { CLUSTER_NAME, serveCa, TOKENS, type Served } from './test-support.ts'
 
@@ -49,16 +49,7 @@ function verified({ certificate, trustBundle }: Pick<ca.SignHostResponse, 'certi
 }
 
 describe('who may call', () => {
-  const PEERS: Record<string, () => TestMaterial> = {
-    anonymous: () => served.cluster.anonymous(),
-    node: () => served.cluster.node(),
-    bot: () => served.cluster.member({ kind: 'bot', name: 'ci' }),
-    ...Object.fromEntries(SERVICE_NAMES.map((name) => [name, () => served.cluster.service(name)])),
-    viewer: () => served.cluster.user('v', 'viewer'),
-    operator: () => served.cluster.user('o', 'operator'),
-    admin: () => served.cluster.user('a', 'admin'),
-  }
-  const everyone = Object.keys(PEERS)
+  const everyone = ['anonymous', 'node', 'bot', ...SERVICE_NAMES, 'viewer', 'operator', 'admin']
   const ALLOWED: Record<string, string[]> = {
     enrollService: everyone,
     renewService: ['token-service', 'registration-service'],
@@ -73,12 +64,8 @@ describe('who may call', () => {
   })
 
   test.each(Object.entries(ca.CaServiceService))('%s', async (rpc, method) => {
-    const found: Record<string, Access> = {}
-    const expected: Record<string, Access> = {}
-    for (const [name, material] of Object.entries(PEERS)) {
-      found[name] = await accessOf(served.connect(material()), method)
-      expected[name] = ALLOWED[rpc]!.includes(name) ? 'allowed' : name === 'anonymous' ? 'unauthenticated' : 'denied'
-    }
+    const callers = everyKindOfPeer(served.cluster)
+    const { found, expected } = await accessOfEach(callers, ALLOWED[rpc]!, served.connect, method)
     expect(found).toEqual(expected)
   })
 })

@@ -1,6 +1,6 @@
-import { AppError, parseNodeId, parseNodeRoles } from '@muster/domain'
-import { assertKeyForm, PkiError } from '@muster/pki'
-import { memberOf, type UnaryHandler } from '@muster/rpc'
+import { parseNodeId, parseNodeRoles } from '@muster/domain'
+import { assertKeyForm } from '@muster/pki'
+import { memberOf, pkiField, type UnaryHandler } from '@muster/rpc'
 import type { ca } from '@muster/contracts'
 import type { Deps } from './deps.ts'
 import { issueCertificate } from './issue-certificate.ts'
@@ -19,7 +19,7 @@ export function signHost({
   return async (request, { peer }) => {
     const nodeId = parseNodeId(request.nodeId)
     const roles = parseNodeRoles(request.roles)
-    assertAllowed(request.publicKeyDer)
+    pkiField('public_key_der', () => assertKeyForm(request.publicKeyDer))
     const current = authorities()
     const certificate = await issueCertificate(
       { db: pool, authorities: current, clock, clusterName: config.MUSTER_CLUSTER_NAME },
@@ -35,14 +35,5 @@ export function signHost({
       },
     )
     return { certificate, trustBundle: trustBundle(current, config.MUSTER_CLUSTER_NAME) }
-  }
-}
-
-function assertAllowed(publicKeyDer: Buffer): void {
-  try {
-    assertKeyForm(publicKeyDer)
-  } catch (error) {
-    if (!(error instanceof PkiError)) throw error
-    throw new AppError('invalidArgument', error.message, { reason: error.reason, field: 'public_key_der' })
   }
 }

@@ -4,7 +4,7 @@ import { ca } from '@muster/contracts'
 import { asAppError, migrate, openPool, Refusals } from '@muster/postgres'
 import type { Connection } from '@muster/rpc'
 import type { RpcServer } from '@muster/rpc/server'
-import { connectForTest, serveForTest } from '@muster/rpc/testing'
+import { connectionsTo, serveForTest } from '@muster/rpc/testing'
 import { systemClock } from '@muster/runtime'
 import { createLogger } from '@muster/runtime/service'
 import { createDatabase, testCluster, type TestCluster, type TestDatabase, type TestMaterial } from '@muster/testkit'
@@ -98,12 +98,7 @@ export async function serveCa(): Promise<Served> {
     services: [caService({ config, pool: store.pool, clock: systemClock, refusals, authorities: () => authorities })],
     mapError: asAppError,
   })
-  const connections: Connection[] = []
-  const connect = (material: TestMaterial) => {
-    const connection = connectForTest(server.address, 'ca-service', material)
-    connections.push(connection)
-    return connection
-  }
+  const { connect, closeAll } = connectionsTo(server, 'ca-service')
   return {
     ...store,
     cluster,
@@ -112,7 +107,7 @@ export async function serveCa(): Promise<Served> {
     connect,
     client: (material) => clientOf(connect(material)),
     async close() {
-      for (const connection of connections) connection.close()
+      closeAll()
       await server.close()
       await store.close()
     },

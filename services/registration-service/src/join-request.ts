@@ -1,6 +1,5 @@
 import type { registration } from '@muster/contracts'
 import {
-  AppError,
   invalid,
   parseAdvertisedAddress,
   parseHostname,
@@ -10,7 +9,8 @@ import {
   type Labels,
   type NodeRole,
 } from '@muster/domain'
-import { keyFingerprint, parseCsr, PkiError } from '@muster/pki'
+import { keyFingerprint, parseCsr } from '@muster/pki'
+import { pkiField } from '@muster/rpc'
 
 /** A join request that is well formed, from someone who holds the private key. Whether the token is good is not known yet. */
 export interface JoinRequest {
@@ -40,7 +40,7 @@ export function parseJoinRequest(request: registration.RegisterRequest): JoinReq
     labels: parseLabels(request.labels),
     version: parseVersion(request.version),
   }
-  const publicKeyDer = provenKey(request.csrDer)
+  const { publicKeyDer } = pkiField('csr_der', () => parseCsr(request.csrDer))
   return { ...parsed, publicKeyDer, keyFingerprint: keyFingerprint(publicKeyDer) }
 }
 
@@ -48,13 +48,4 @@ export function parseJoinRequest(request: registration.RegisterRequest): JoinReq
 export function parseVersion(value: string): string {
   if (!/^[0-9A-Za-z.+-]{0,64}$/.test(value)) throw invalid('version', 'must be at most 64 letters, digits, . + -')
   return value
-}
-
-function provenKey(csrDer: Buffer): Buffer {
-  try {
-    return parseCsr(csrDer).publicKeyDer
-  } catch (error) {
-    if (!(error instanceof PkiError)) throw error
-    throw new AppError('invalidArgument', `csr_der: ${error.message}`, { reason: error.reason, field: 'csr_der' })
-  }
 }

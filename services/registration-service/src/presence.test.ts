@@ -4,7 +4,7 @@ import { createRedis, eventually, type TestRedis } from '@muster/testkit'
 import { randomUUID } from 'node:crypto'
 import { createServer } from 'node:net'
 import { Presence } from './presence.ts'
-import { openPresence, silentLog } from './test-support.ts'
+import { isConnected, openPresence, silentLog } from './test-support.ts'
 
 const LONG_MS = 60_000
 let redis: TestRedis
@@ -237,7 +237,7 @@ describe('a Redis that cannot be reached', () => {
         silent: new Map(),
       })
     }
-    expect(await away.ping()).toBe(false)
+    expect(await isConnected(away)).toBe(false)
     await expect(away.sweep(100)).rejects.toThrow()
     await expect(away.drainGone(async () => {})).rejects.toThrow()
     expect(lines.length).toBe(1)
@@ -256,7 +256,7 @@ describe('a Redis that cannot be reached', () => {
     let resyncs = 0
     there.on('resync', () => (resyncs += 1))
     await cutConnections()
-    await eventually('back', async () => resyncs === 1 && (await here.ping()) && (await there.ping()))
+    await eventually('back', async () => resyncs === 1 && (await isConnected(here)) && (await isConnected(there)))
     const id = randomUUID()
     await beat(id)
     await eventually('heard of', () => heard.there.includes(id))
@@ -271,7 +271,7 @@ describe('closing', () => {
     presence.close()
     presence.beat(randomUUID(), LONG_MS)
     presence.announce(randomUUID())
-    expect(await presence.ping()).toBe(false)
+    expect(await isConnected(presence)).toBe(false)
     presence.close()
   })
 })

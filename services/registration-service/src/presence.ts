@@ -184,14 +184,6 @@ export class Presence extends EventEmitter<{ changed: [nodeId: string]; resync: 
     if (settled.length > 0) await this.#redis.zrem(this.#key('gone'), ...settled)
   }
 
-  /** True if Redis answers now. */
-  async ping(): Promise<boolean> {
-    return this.#redis.ping().then(
-      () => true,
-      () => false,
-    )
-  }
-
   close(): void {
     clearTimeout(this.#flushTimer)
     this.#redis.disconnect()

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { SERVICE_NAMES } from '@muster/domain'
-import { accessOf, type Access } from '@muster/rpc/testing'
-import type { TestMaterial } from '@muster/testkit'
+import { accessOf, accessOfEach } from '@muster/rpc/testing'
+import { everyKindOfPeer } from '@muster/testkit'
 import { contract, serveRegistration, type Served } from './test-support.ts'
 
 let served: Served
@@ -14,16 +14,7 @@ afterAll(async () => {
 })
 
 describe('who may call', () => {
-  const PEERS: Record<string, () => TestMaterial> = {
-    anonymous: () => served.cluster.anonymous(),
-    node: () => served.cluster.node(),
-    bot: () => served.cluster.member({ kind: 'bot', name: 'ci' }),
-    ...Object.fromEntries(SERVICE_NAMES.map((name) => [name, () => served.cluster.service(name)])),
-    viewer: () => served.cluster.user('v', 'viewer'),
-    operator: () => served.cluster.user('o', 'operator'),
-    admin: () => served.cluster.user('a', 'admin'),
-  }
-  const everyone = Object.keys(PEERS)
+  const everyone = ['anonymous', 'node', 'bot', ...SERVICE_NAMES, 'viewer', 'operator', 'admin']
   const ALLOWED: Record<string, string[]> = {
     register: everyone,
     getTrustBundle: everyone,
@@ -39,12 +30,8 @@ describe('who may call', () => {
   })
 
   test.each(Object.entries(contract))('%s', async (rpc, method) => {
-    const found: Record<string, Access> = {}
-    const expected: Record<string, Access> = {}
-    for (const [name, material] of Object.entries(PEERS)) {
-      found[name] = await accessOf(served.connect(material()), method)
-      expected[name] = ALLOWED[rpc]!.includes(name) ? 'allowed' : name === 'anonymous' ? 'unauthenticated' : 'denied'
-    }
+    const callers = everyKindOfPeer(served.cluster)
+    const { found, expected } = await accessOfEach(callers, ALLOWED[rpc]!, served.connect, method)
     expect(found).toEqual(expected)
   })
 

@@ -6,7 +6,7 @@ import { createCsr, generateKey, keyFingerprint } from '@muster/pki'
 import { asAppError, migrate, openPool, Refusals } from '@muster/postgres'
 import type { Connection } from '@muster/rpc'
 import type { RpcServer } from '@muster/rpc/server'
-import { connectForTest, serveForTest } from '@muster/rpc/testing'
+import { connectionsTo, serveForTest } from '@muster/rpc/testing'
 import type { Logger } from '@muster/runtime'
 import { createLogger } from '@muster/runtime/service'
 import {
@@ -66,7 +66,7 @@ export async function openPresence(
   const presence = new Presence({ redisUrl: redis.url, clusterName, log })
   let listening = false
   presence.once('resync', () => (listening = true))
-  await eventually('connected to Redis', async () => listening && (await presence.ping()))
+  await eventually('connected to Redis', async () => listening && (await isConnected(presence)))
   return presence
 }
 
@@ -168,12 +168,7 @@ export async function serveRegistration({ log = silentLog }: { log?: Logger } = 
     clock,
     log,
   })
-  const connections: Connection[] = []
-  const connect = (material: TestMaterial) => {
-    const connection = connectForTest(server.address, 'registration-service', material)
-    connections.push(connection)
-    return connection
-  }
+  const { connect, closeAll } = connectionsTo(server, 'registration-service')
   return {
     ...store,
     cluster,
@@ -188,7 +183,7 @@ export async function serveRegistration({ log = silentLog }: { log?: Logger } = 
     connect,
     client: (material) => clientOf(connect(material)),
     async close() {
-      for (const connection of connections) connection.close()
+      closeAll()
       await server.close()
       presence.close()
       redis.close()
@@ -242,4 +237,9 @@ export async function refusal(call: Promise<unknown>): Promise<AppError> {
   )
   if (error instanceof AppError) return error
   throw new Error('should have been refused', { cause: error })
+}
+
+/** True if Redis answers now. */
+export async function isConnected(presence: Presence): Promise<boolean> {
+  return (await presence.view([randomUUID()], 0)).available
 }

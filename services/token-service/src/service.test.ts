@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import { token } from '@muster/contracts'
-import { AppError, SERVICE_NAMES } from '@muster/domain'
-import { accessOf, type Access } from '@muster/rpc/testing'
+import { AppError } from '@muster/domain'
+import { accessOfEach } from '@muster/rpc/testing'
 import { createLogger } from '@muster/runtime/service'
-import type { TestMaterial } from '@muster/testkit'
+import { everyKindOfPeer } from '@muster/testkit'
 import { addToken, newKey, PEPPER, serveTokens, type Served } from './test-support.ts'
 
 const lines: string[] = []
@@ -33,15 +33,6 @@ async function refusal(call: Promise<unknown>): Promise<AppError> {
 }
 
 describe('who may call', () => {
-  const PEERS: Record<string, () => TestMaterial> = {
-    anonymous: () => served.cluster.anonymous(),
-    node: () => served.cluster.node(),
-    bot: () => served.cluster.member({ kind: 'bot', name: 'ci' }),
-    ...Object.fromEntries(SERVICE_NAMES.map((name) => [name, () => served.cluster.service(name)])),
-    viewer: () => served.cluster.user('v', 'viewer'),
-    operator: () => served.cluster.user('o', 'operator'),
-    admin: () => served.cluster.user('a', 'admin'),
-  }
   const ALLOWED: Record<string, string[]> = {
     createToken: ['operator', 'admin'],
     listTokens: ['viewer', 'operator', 'admin'],
@@ -55,12 +46,8 @@ describe('who may call', () => {
   })
 
   test.each(Object.entries(token.TokenServiceService))('%s', async (rpc, method) => {
-    const found: Record<string, Access> = {}
-    const expected: Record<string, Access> = {}
-    for (const [name, material] of Object.entries(PEERS)) {
-      found[name] = await accessOf(served.connect(material()), method)
-      expected[name] = ALLOWED[rpc]!.includes(name) ? 'allowed' : name === 'anonymous' ? 'unauthenticated' : 'denied'
-    }
+    const callers = everyKindOfPeer(served.cluster)
+    const { found, expected } = await accessOfEach(callers, ALLOWED[rpc]!, served.connect, method)
     expect(found).toEqual(expected)
   })
 })

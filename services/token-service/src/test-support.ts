@@ -5,7 +5,7 @@ import { newTokenId, tokenDigest, type NodeRole } from '@muster/domain'
 import { asAppError, migrate, openPool } from '@muster/postgres'
 import type { Connection } from '@muster/rpc'
 import type { RpcServer } from '@muster/rpc/server'
-import { connectForTest, serveForTest } from '@muster/rpc/testing'
+import { connectionsTo, serveForTest } from '@muster/rpc/testing'
 import { systemClock, type Logger } from '@muster/runtime'
 import { createLogger } from '@muster/runtime/service'
 import { createDatabase, testCluster, type TestCluster, type TestDatabase, type TestMaterial } from '@muster/testkit'
@@ -109,12 +109,7 @@ export async function serveTokens(log: Logger = silentLog): Promise<Served> {
     mapError: asAppError,
     log,
   })
-  const connections: Connection[] = []
-  const connect = (material: TestMaterial) => {
-    const connection = connectForTest(server.address, 'token-service', material)
-    connections.push(connection)
-    return connection
-  }
+  const { connect, closeAll } = connectionsTo(server, 'token-service')
   return {
     ...store,
     cluster,
@@ -122,7 +117,7 @@ export async function serveTokens(log: Logger = silentLog): Promise<Served> {
     connect,
     client: (material) => clientOf(connect(material)),
     async close() {
-      for (const connection of connections) connection.close()
+      closeAll()
       await server.close()
       await store.close()
     },
