@@ -1,5 +1,8 @@
-/** The generated stubs, one namespace per contract. */
+/** The generated stubs, one namespace per contract file. */
+export * as audit from './gen/muster/audit/v1/audit.ts'
+export * as bots from './gen/muster/registration/v1/bots.ts'
 export * as ca from './gen/muster/ca/v1/ca.ts'
 export * as registration from './gen/muster/registration/v1/registration.ts'
 export * as token from './gen/muster/token/v1/token.ts'
+export * as users from './gen/muster/registration/v1/users.ts'
 export * from './descriptors.ts'

@@ -48,5 +48,8 @@ export function durationInWords(totalSeconds: number): string {
   return words.length === 0 ? '0 seconds' : words.join(' ')
 }
 
-/** A certificate is good this long before it is made, since clocks differ; its life is counted from when it is made. */
-export const CERTIFICATE_BACKDATE_MS = 60_000
+/**
+ * A certificate is good this long before it is made, since clocks differ: members whose clocks are minutes apart still
+ * trust each other's new certificates. Its life is counted from when it is made.
+ */
+export const CERTIFICATE_BACKDATE_MS = 5 * 60_000

@@ -17,6 +17,8 @@ export interface ErrorDetails {
   reason?: string
   /** The request field at fault. */
   field?: string
+  /** When the same request may be worth sending again, in milliseconds from now. */
+  retryAfterMs?: number
   /** For the log; never on the wire. */
   cause?: unknown
 }
@@ -27,12 +29,14 @@ export class AppError extends Error {
   readonly kind: ErrorKind
   readonly reason: string | undefined
   readonly field: string | undefined
+  readonly retryAfterMs: number | undefined
 
   constructor(kind: ErrorKind, message: string, details: ErrorDetails = {}) {
     super(message, { cause: details.cause })
     this.kind = kind
     this.reason = details.reason
     this.field = details.field
+    this.retryAfterMs = details.retryAfterMs
   }
 }
 

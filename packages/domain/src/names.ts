@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import { invalid } from './errors.ts'
 import { printable } from './roles.ts'
+import { isTokenId } from './token-value.ts'
 
 // ASCII only: look-alike letters of other scripts are refused with the rest (peers' lesson "name interpolation").
 const HOST_LABEL = '[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?'
@@ -48,6 +49,13 @@ export function parseMemberName(value: string, field = 'name'): string {
     throw invalid(field, `${printable(value)} must start with a lower-case letter; then a-z, 0-9, . _ -; at most 63`)
   }
   return value
+}
+
+/** A token's name: as a member's, and not of the form of a token id. @throws invalidArgument */
+export function parseTokenName(value: string, field = 'name'): string {
+  const name = parseMemberName(value, field)
+  if (isTokenId(name)) throw invalid(field, `${printable(value)} looks like a token id; choose another`)
+  return name
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/

@@ -9,6 +9,12 @@ export const OPERATOR_ROLES = ['viewer', 'operator', 'admin'] as const
 export type OperatorRole = (typeof OPERATOR_ROLES)[number]
 
 /**
+ * Stands beside the roles in a certificate that `ca-service issue-admin` made. Its holder is no person of the cluster, so
+ * nobody is asked whether they still are one. No RPC issues it.
+ */
+export const BREAK_GLASS = 'break-glass'
+
+/**
  * Checks a list of node roles: at least one, known, folded to lower case, without repeats, sorted.
  * @throws invalidArgument that names the field and the valid roles
  */

@@ -1,6 +1,4 @@
-export * from './audit.ts'
 export * from './migrate.ts'
 export * from './pool.ts'
-export * from './refusals.ts'
 export * from './sql-state.ts'
 export * from './transaction.ts'

@@ -5,6 +5,7 @@ import type { Peer } from './peer.ts'
 export type Callers =
   | { who: 'anyone' }
   | { who: 'node' }
+  | { who: 'bot' }
   | { who: 'service'; names: readonly ServiceName[] }
   | { who: 'operator'; role: OperatorRole }
 
@@ -12,6 +13,8 @@ export type Callers =
 export const anyone: Callers = { who: 'anyone' }
 /** Any node of the cluster. */
 export const nodes: Callers = { who: 'node' }
+/** Any bot of the cluster. */
+export const bots: Callers = { who: 'bot' }
 /** These services. */
 export const services = (...names: ServiceName[]): Callers => ({ who: 'service', names })
 /** People with at least this role. */
@@ -35,6 +38,9 @@ export function assertAllowed(callers: Callers | undefined, peer: Peer): void {
     case 'node':
       if (peer.kind === 'node') return
       throw denied('only nodes may call this')
+    case 'bot':
+      if (peer.kind === 'bot') return
+      throw denied('only bots may call this')
     case 'service':
       if (peer.kind === 'service' && callers.names.some((name) => name === peer.name)) return
       throw denied(`only ${callers.names.join(', ')} may call this`)

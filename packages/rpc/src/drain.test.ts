@@ -48,6 +48,7 @@ async function serve(drainTimeoutMs: number): Promise<void> {
                 certificate: undefined,
                 trustBundle: undefined,
                 heartbeat: undefined,
+                botName: '',
               }
               release = () => resolve(answer)
             }),

@@ -205,6 +205,7 @@ describe('the log', () => {
               certificate: undefined,
               trustBundle: undefined,
               heartbeat: undefined,
+              botName: '',
             }),
           },
           listNodes: { callers: nodes, handle: async () => ({ nodes: [], nextPageToken: '' }) },
@@ -223,7 +224,9 @@ describe('the log', () => {
     }
     await open(server.address, cluster.anonymous()).client(contract).register(request)
     const viewer = cluster.user('ada', 'viewer')
-    await rejection(open(server.address, viewer).client(contract).listNodes({ pageSize: 0, pageToken: 'CANARY' }))
+    await rejection(
+      open(server.address, viewer).client(contract).listNodes({ pageSize: 0, pageToken: 'CANARY', tokenId: '' }),
+    )
     await eventually('logged', () => lines.length === 2)
     expect(lines[0]).toMatchObject({
       level: 'info',

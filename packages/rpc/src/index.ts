@@ -1,6 +1,8 @@
+export type { CurrentRoles } from './admission.ts'
 export * from './callers.ts'
 export * from './connect.ts'
 export { ServerNotTrustedError } from './credentials.ts'
+export * from './operator-register.ts'
 export * from './peer.ts'
 export * from './pinned-root.ts'
 export * from './pki-field.ts'

@@ -46,7 +46,13 @@ beforeAll(async () => {
           handle: async (request, context) => {
             lastContext = context
             lastRestMs = context.deadlineMs - Date.now()
-            return { nodeId: request.hostname, certificate: undefined, trustBundle: undefined, heartbeat: undefined }
+            return {
+              nodeId: request.hostname,
+              certificate: undefined,
+              trustBundle: undefined,
+              heartbeat: undefined,
+              botName: '',
+            }
           },
         },
         listNodes: {
@@ -268,7 +274,7 @@ describe('a call', () => {
     const list = (retryUnavailable: boolean) =>
       open(server.address, cluster.anonymous(), { retryUnavailable })
         .client(contract)
-        .listNodes({ pageSize: 0, pageToken: '' })
+        .listNodes({ pageSize: 0, pageToken: '', tokenId: '' })
     tries = 0
     failures = 2
     expect((await list(true)).nodes).toEqual([])

@@ -1,8 +1,10 @@
 import { type Lifecycle } from '@muster/runtime'
 import { createMetrics, serveDiagnostics, watchReadiness } from '@muster/runtime/service'
+import type { CurrentRoles } from './admission.ts'
 import { serve, type RpcServer, type ServeOptions } from './serve.ts'
 
 export interface OpenServerOptions extends Omit<ServeOptions, 'metrics'> {
+  currentRoles: CurrentRoles
   name: string
   diagnosticsAddress: string
   /** Proves that the service can do its work, or rejects; asked every few seconds. */

@@ -42,6 +42,7 @@ beforeEach(async () => {
           },
         },
         renewCertificate: { callers: nodes, handle: unused },
+        removeNode: { callers: nodes, handle: unused },
         heartbeat: {
           callers: nodes,
           handle: (stream, { peer }) =>

@@ -1,6 +1,6 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js'
 import { AppError } from '@muster/domain'
-import { assertAllowed } from './callers.ts'
+import type { Admission } from './admission.ts'
 import { assertNotExpired } from './peer.ts'
 import type { DuplexHandler, Route } from './route.ts'
 import type { ServedCall } from './served-call.ts'
@@ -15,7 +15,12 @@ const MAX_UNREAD_MESSAGES = 64
  * these at once. The stream ends when the handler's promise settles, when its peer half-closes or is gone, or with the
  * first message after its peer's certificate has ended.
  */
-export function serveDuplex(call: DuplexCall, context: ServedCall, route: Route<unknown> | undefined): void {
+export function serveDuplex(
+  call: DuplexCall,
+  context: ServedCall,
+  route: Route<unknown> | undefined,
+  admission: Admission,
+): void {
   let ended = false
   let unread = 0
   const finish = (error?: unknown) => {
@@ -54,11 +59,17 @@ export function serveDuplex(call: DuplexCall, context: ServedCall, route: Route<
   call.on('drain', () => {
     unread = 0
   })
-  attempt(() => {
-    assertAllowed(route?.callers, context.peer)
+  const begin = () => {
+    if (ended) return
     context.signal.addEventListener('abort', () => finish(context.signal.reason), { once: true })
     const handle = route!.handle as DuplexHandler<unknown, unknown>
     handle(stream, context).then(() => finish(), finish)
+  }
+  attempt(() => {
+    const admitted = admission.admit(route?.callers, context)
+    if (admitted === undefined) begin()
+    // What the peer sends meanwhile waits in the call, since nobody has asked for it yet.
+    else admitted.then(() => attempt(begin), finish).finally(() => ended && call.resume())
   })
   // grpc-js never finishes a stream that nobody reads.
   if (ended) call.resume()

@@ -1,5 +1,5 @@
 import type { ServerWritableStream } from '@grpc/grpc-js'
-import { assertAllowed } from './callers.ts'
+import type { Admission } from './admission.ts'
 import { assertNotExpired } from './peer.ts'
 import type { Route, ServerStreamHandler } from './route.ts'
 import type { ServedCall } from './served-call.ts'
@@ -11,9 +11,10 @@ export async function serveStream(
   call: StreamCall,
   context: ServedCall,
   route: Route<unknown> | undefined,
+  admission: Admission,
 ): Promise<void> {
   try {
-    assertAllowed(route?.callers, context.peer)
+    await admission.admit(route?.callers, context)
     const handle = route!.handle as ServerStreamHandler<unknown, unknown>
     for await (const message of handle(call.request, context)) {
       if (context.signal.aborted) break

@@ -1,5 +1,5 @@
 import type { sendUnaryData, ServerUnaryCall } from '@grpc/grpc-js'
-import { assertAllowed } from './callers.ts'
+import type { Admission } from './admission.ts'
 import type { Route, UnaryHandler } from './route.ts'
 import type { ServedCall } from './served-call.ts'
 
@@ -11,9 +11,11 @@ export async function serveUnary(
   reply: sendUnaryData<unknown>,
   context: ServedCall,
   route: Route<unknown> | undefined,
+  admission: Admission,
 ): Promise<void> {
   try {
-    assertAllowed(route?.callers, context.peer)
+    const admitted = admission.admit(route?.callers, context)
+    if (admitted !== undefined) await admitted
     const response = await (route!.handle as UnaryHandler<unknown, unknown>)(call.request, context)
     reply(null, response)
     context.end()

@@ -1,7 +1,8 @@
 import { Server as GrpcServer, type sendUnaryData } from '@grpc/grpc-js'
-import { parseServerAddress } from '@muster/domain'
 import type { Clock, Logger } from '@muster/runtime'
 import { Histogram, type Registry } from 'prom-client'
+import { AppError, parseServerAddress } from '@muster/domain'
+import { Admission, type CurrentRoles } from './admission.ts'
 import type { Callers } from './callers.ts'
 import { RotatingServerCredentials } from './credentials.ts'
 import { CallRecorder } from './call-recorder.ts'
@@ -23,6 +24,8 @@ export interface ServeOptions {
   services: readonly BoundService[]
   /** Gives errors of the service's stores a kind; what it does not know it returns as it is. */
   mapError?: (error: unknown) => unknown
+  /** Asked about every person who calls. Absent: what their certificate says is all. */
+  currentRoles?: CurrentRoles
   clock: Clock
   log: Logger
   metrics: Registry
@@ -58,6 +61,7 @@ export async function serve(options: ServeOptions): Promise<RpcServer> {
   const bound = [...options.services, health.service, ...createReflection(names)]
   const live = new Set<ServedCall>()
   const peers = new PeerReader(clusterName)
+  const admission = new Admission(options.currentRoles)
   const recorder = new CallRecorder(log, durationHistogram(metrics), options.mapError)
   const server = new GrpcServer({
     interceptors: [limitReceiving(RECEIVE_TIMEOUT_MS)],
@@ -86,7 +90,7 @@ export async function serve(options: ServeOptions): Promise<RpcServer> {
     const handlers = Object.entries(definition).map(([name, method]) => {
       const route = routes[name]
       if (route !== undefined) callers.set(method.path, route.callers)
-      return [name, adapt(route, method, open)]
+      return [name, adapt(route, method, open, admission)]
     })
     server.addService(definition, Object.fromEntries(handlers))
   }
@@ -104,7 +108,8 @@ export async function serve(options: ServeOptions): Promise<RpcServer> {
   /** tryShutdown waits for ever on an open stream, so streams are told to end, and a timer ends the wait. */
   const drain = async () => {
     health.set(false)
-    for (const call of live) if (call.isStream) call.abort('the server is shutting down; try again')
+    for (const call of live)
+      if (call.isStream) call.abort(new AppError('unavailable', 'the server is shutting down; try again'))
     // grpc-js's forceShutdown knows no connection while channelz is off; its drain does, and cuts each when time is up.
     server.drain(boundAddress, options.drainTimeoutMs)
     let timer: NodeJS.Timeout | undefined
@@ -129,10 +134,10 @@ export async function serve(options: ServeOptions): Promise<RpcServer> {
 }
 
 /** A route as grpc-js wants it. */
-function adapt(route: Route<unknown> | undefined, method: MethodShape, open: OpenCall) {
-  if (method.requestStream) return (call: DuplexCall) => serveDuplex(call, open(call, method.path), route)
-  if (method.responseStream) return (call: StreamCall) => serveStream(call, open(call, method.path), route)
-  return (call: UnaryCall, reply: sendUnaryData<unknown>) => serveUnary(call, reply, open(call, method.path), route)
+function adapt(route: Route<unknown> | undefined, { path, ...shape }: MethodShape, open: OpenCall, door: Admission) {
+  if (shape.requestStream) return (call: DuplexCall) => serveDuplex(call, open(call, path), route, door)
+  if (shape.responseStream) return (call: StreamCall) => serveStream(call, open(call, path), route, door)
+  return (call: UnaryCall, reply: sendUnaryData<unknown>) => serveUnary(call, reply, open(call, path), route, door)
 }
 
 /** The full name of a contract's service, as in `muster.token.v1.TokenService`. */

@@ -60,8 +60,9 @@ export class ServedCall implements CallContext {
     if (this.#gone === undefined) {
       this.#gone = new AbortController()
       this.#live.add(this)
-      if (this.#call.cancelled) this.abort('the caller is gone')
-      else (this.#call as EventEmitter).once('cancelled', () => this.abort('the caller is gone'))
+      const abort = () => this.abort(new AppError('unavailable', 'the caller is gone'))
+      if (this.#call.cancelled) abort()
+      else (this.#call as EventEmitter).once('cancelled', abort)
     }
     return this.#gone.signal
   }
@@ -71,10 +72,10 @@ export class ServedCall implements CallContext {
     return this.#childLog
   }
 
-  /** Tells whoever listens to the signal to stop. */
-  abort(message: string): void {
+  /** Tells whoever listens to the signal to stop. A stream ends with this error. */
+  abort(error: AppError): void {
     if (this.#ended) return
-    this.#gone?.abort(new AppError('unavailable', message))
+    this.#gone?.abort(error)
   }
 
   now(): Date {
@@ -89,7 +90,7 @@ export class ServedCall implements CallContext {
     const status = this.#recorder.record(this.#path, this, this.#startedAt, thrown)
     if (this.#gone !== undefined) {
       this.#live.delete(this)
-      if (this.isStream) this.abort('the call has ended')
+      if (this.isStream) this.abort(new AppError('unavailable', 'the call has ended'))
     }
     this.#ended = true
     return status

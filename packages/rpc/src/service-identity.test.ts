@@ -82,6 +82,8 @@ async function serveAuthority(listenAddress = '127.0.0.1:0'): Promise<RpcServer>
           },
         },
         signHost: { callers: anyone, handle: unused },
+        signUser: { callers: anyone, handle: unused },
+        signBot: { callers: anyone, handle: unused },
         getTrustBundle: { callers: anyone, handle: unused },
         listAuthorities: { callers: anyone, handle: unused },
       }),

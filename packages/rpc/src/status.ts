@@ -31,6 +31,7 @@ KIND_OF.set(grpcStatus.CANCELLED, 'unavailable')
 
 const REASON_KEY = 'muster-reason'
 const FIELD_KEY = 'muster-field'
+const RETRY_AFTER_KEY = 'muster-retry-after-ms'
 
 /** What a failed call answers. Anything but an AppError is opaque: its text stays in the log. */
 export function toStatus(error: unknown): Pick<StatusObject, 'code' | 'details' | 'metadata'> {
@@ -38,6 +39,7 @@ export function toStatus(error: unknown): Pick<StatusObject, 'code' | 'details' 
   if (!(error instanceof AppError)) return { code: grpcStatus.INTERNAL, details: 'internal error', metadata }
   if (error.reason !== undefined) metadata.set(REASON_KEY, error.reason)
   if (error.field !== undefined) metadata.set(FIELD_KEY, error.field)
+  if (error.retryAfterMs !== undefined) metadata.set(RETRY_AFTER_KEY, String(Math.ceil(error.retryAfterMs)))
   return { code: STATUS_OF[error.kind], details: error.message, metadata }
 }
 
@@ -45,10 +47,12 @@ export function toStatus(error: unknown): Pick<StatusObject, 'code' | 'details' 
 export function fromStatus(error: ServiceError): AppError {
   const reason = error.metadata?.get(REASON_KEY)[0]
   const field = error.metadata?.get(FIELD_KEY)[0]
+  const retryAfterMs = Number(error.metadata?.get(RETRY_AFTER_KEY)[0])
   return new AppError(KIND_OF.get(error.code) ?? 'internal', error.details || error.message, {
     cause: error,
     ...(typeof reason === 'string' && { reason }),
     ...(typeof field === 'string' && { field }),
+    ...(retryAfterMs >= 0 && { retryAfterMs }),
   })
 }
 

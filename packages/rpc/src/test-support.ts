@@ -25,6 +25,7 @@ export function sampleService(overrides: Partial<Table> = {}): BoundService {
     getTrustBundle: { callers: anyone, handle: notInThisTest },
     renewCertificate: { callers: anyone, handle: notInThisTest },
     heartbeat: { callers: anyone, handle: notInThisTest },
+    removeNode: { callers: anyone, handle: notInThisTest },
     listNodes: { callers: anyone, handle: notInThisTest },
     watchNodes: {
       callers: anyone,

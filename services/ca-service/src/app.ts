@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url'
-import { asAppError, migrate, openPool, Refusals } from '@muster/postgres'
+import { Refusals } from '@muster/audit'
+import { asAppError, migrate, openPool } from '@muster/postgres'
 import { openServer, type RpcServer } from '@muster/rpc/server'
 import { systemClock, type Lifecycle, type Logger } from '@muster/runtime'
 import { ensureAuthorities } from './authorities.ts'

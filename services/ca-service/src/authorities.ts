@@ -1,6 +1,7 @@
+import { recordAudit } from '@muster/audit'
 import type { AuthorityType, Issuer } from '@muster/pki'
 import { createIssuing, createRoot } from '@muster/pki'
-import { recordAudit, transaction, type Db } from '@muster/postgres'
+import { transaction, type Db } from '@muster/postgres'
 import type { Clock, Logger } from '@muster/runtime'
 import { X509Certificate } from 'node:crypto'
 import type pg from 'pg'

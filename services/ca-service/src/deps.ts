@@ -1,4 +1,4 @@
-import type { Refusals } from '@muster/postgres'
+import type { Refusals } from '@muster/audit'
 import type { Clock } from '@muster/runtime'
 import type pg from 'pg'
 import type { Authorities } from './authorities.ts'

@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
+import { recordAudit } from '@muster/audit'
 import { AppError, invalid, parseDnsName, SERVICE_NAMES, type ServiceName } from '@muster/domain'
 import { parseCsr } from '@muster/pki'
-import { recordAudit } from '@muster/postgres'
 import { pkiField, type UnaryHandler } from '@muster/rpc'
 import type { ca } from '@muster/contracts'
 import type { Deps } from './deps.ts'

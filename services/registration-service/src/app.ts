@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
+import { Refusals } from '@muster/audit'
 import { ca, token } from '@muster/contracts'
-import { asAppError, migrate, openPool, Refusals } from '@muster/postgres'
+import { asAppError, migrate, openPool } from '@muster/postgres'
 import { connect } from '@muster/rpc'
 import { enrollService, openServer, type RpcServer } from '@muster/rpc/server'
 import { systemClock, type Lifecycle, type Logger } from '@muster/runtime'

@@ -1,7 +1,7 @@
+import type { Refusals } from '@muster/audit'
 import type { ca, token } from '@muster/contracts'
 import type { ClientOf } from '@muster/rpc'
 import type { ServiceIdentity } from '@muster/rpc/server'
-import type { Refusals } from '@muster/postgres'
 import type { Clock } from '@muster/runtime'
 import type pg from 'pg'
 import type { HeartbeatPace } from './heartbeat-pace.ts'

@@ -1,3 +1,4 @@
+import { recordAudit } from '@muster/audit'
 import type { token } from '@muster/contracts'
 import {
   AppError,
@@ -12,7 +13,7 @@ import {
   tokenDigest,
   type NodeRole,
 } from '@muster/domain'
-import { recordAudit, transaction, violates } from '@muster/postgres'
+import { transaction, violates } from '@muster/postgres'
 import { memberOf, type UnaryHandler } from '@muster/rpc'
 import type { Config } from './config.ts'
 import type { Deps } from './deps.ts'

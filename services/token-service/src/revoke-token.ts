@@ -1,6 +1,7 @@
+import { recordAudit } from '@muster/audit'
 import type { token } from '@muster/contracts'
 import { AppError, isTokenId, tokenDigest } from '@muster/domain'
-import { recordAudit, transaction } from '@muster/postgres'
+import { transaction } from '@muster/postgres'
 import { memberOf, type UnaryHandler } from '@muster/rpc'
 import type { Deps } from './deps.ts'
 import { revokeToken as revoke, toProto } from './tokens.ts'

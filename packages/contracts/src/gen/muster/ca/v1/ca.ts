@@ -68,6 +68,32 @@ export interface SignHostResponse {
   trustBundle: TrustBundle | undefined;
 }
 
+export interface SignUserRequest {
+  /** SubjectPublicKeyInfo, DER: P-256 or Ed25519. */
+  publicKeyDer: Buffer;
+  name: string;
+  /** viewer, operator, admin. */
+  roles: string[];
+  /** The certificate ends no later than this. */
+  sessionExpiresAt: Date | undefined;
+}
+
+export interface SignUserResponse {
+  certificate: IssuedCertificate | undefined;
+  trustBundle: TrustBundle | undefined;
+}
+
+export interface SignBotRequest {
+  /** SubjectPublicKeyInfo, DER: P-256 or Ed25519. */
+  publicKeyDer: Buffer;
+  name: string;
+}
+
+export interface SignBotResponse {
+  certificate: IssuedCertificate | undefined;
+  trustBundle: TrustBundle | undefined;
+}
+
 export interface GetTrustBundleRequest {
 }
 
@@ -609,6 +635,256 @@ export const SignHostResponse: MessageFns<SignHostResponse> = {
   },
 };
 
+function createBaseSignUserRequest(): SignUserRequest {
+  return { publicKeyDer: Buffer.alloc(0), name: "", roles: [], sessionExpiresAt: undefined };
+}
+
+export const SignUserRequest: MessageFns<SignUserRequest> = {
+  encode(message: SignUserRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.publicKeyDer.length !== 0) {
+      writer.uint32(10).bytes(message.publicKeyDer);
+    }
+    if (message.name !== "") {
+      writer.uint32(18).string(message.name);
+    }
+    for (const v of message.roles) {
+      writer.uint32(26).string(v!);
+    }
+    if (message.sessionExpiresAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.sessionExpiresAt), writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SignUserRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSignUserRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.publicKeyDer = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.roles.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.sessionExpiresAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSignUserResponse(): SignUserResponse {
+  return { certificate: undefined, trustBundle: undefined };
+}
+
+export const SignUserResponse: MessageFns<SignUserResponse> = {
+  encode(message: SignUserResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.certificate !== undefined) {
+      IssuedCertificate.encode(message.certificate, writer.uint32(10).fork()).join();
+    }
+    if (message.trustBundle !== undefined) {
+      TrustBundle.encode(message.trustBundle, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SignUserResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSignUserResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.certificate = IssuedCertificate.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.trustBundle = TrustBundle.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSignBotRequest(): SignBotRequest {
+  return { publicKeyDer: Buffer.alloc(0), name: "" };
+}
+
+export const SignBotRequest: MessageFns<SignBotRequest> = {
+  encode(message: SignBotRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.publicKeyDer.length !== 0) {
+      writer.uint32(10).bytes(message.publicKeyDer);
+    }
+    if (message.name !== "") {
+      writer.uint32(18).string(message.name);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SignBotRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSignBotRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.publicKeyDer = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSignBotResponse(): SignBotResponse {
+  return { certificate: undefined, trustBundle: undefined };
+}
+
+export const SignBotResponse: MessageFns<SignBotResponse> = {
+  encode(message: SignBotResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.certificate !== undefined) {
+      IssuedCertificate.encode(message.certificate, writer.uint32(10).fork()).join();
+    }
+    if (message.trustBundle !== undefined) {
+      TrustBundle.encode(message.trustBundle, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SignBotResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSignBotResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.certificate = IssuedCertificate.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.trustBundle = TrustBundle.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 function createBaseGetTrustBundleRequest(): GetTrustBundleRequest {
   return {};
 }
@@ -941,6 +1217,26 @@ export const CaServiceService = {
     responseSerialize: (value: SignHostResponse): Buffer => Buffer.from(SignHostResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): SignHostResponse => SignHostResponse.decode(value),
   },
+  /** Issues a person's certificate. registration-service only; the caller has checked the person's right to it. Safe to repeat. */
+  signUser: {
+    path: "/muster.ca.v1.CaService/SignUser" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: SignUserRequest): Buffer => Buffer.from(SignUserRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): SignUserRequest => SignUserRequest.decode(value),
+    responseSerialize: (value: SignUserResponse): Buffer => Buffer.from(SignUserResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): SignUserResponse => SignUserResponse.decode(value),
+  },
+  /** Issues a bot's certificate. registration-service only; the caller has checked the bot's right to it. Safe to repeat. */
+  signBot: {
+    path: "/muster.ca.v1.CaService/SignBot" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: SignBotRequest): Buffer => Buffer.from(SignBotRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): SignBotRequest => SignBotRequest.decode(value),
+    responseSerialize: (value: SignBotResponse): Buffer => Buffer.from(SignBotResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): SignBotResponse => SignBotResponse.decode(value),
+  },
   /** The roots that members of the cluster must trust now. Public knowledge; anonymous. */
   getTrustBundle: {
     path: "/muster.ca.v1.CaService/GetTrustBundle" as const,
@@ -980,6 +1276,10 @@ export interface CaServiceServer extends UntypedServiceImplementation {
    * Its one DNS name is <node id>.node.<cluster>: what a machine calls itself proves nothing.
    */
   signHost: handleUnaryCall<SignHostRequest, SignHostResponse>;
+  /** Issues a person's certificate. registration-service only; the caller has checked the person's right to it. Safe to repeat. */
+  signUser: handleUnaryCall<SignUserRequest, SignUserResponse>;
+  /** Issues a bot's certificate. registration-service only; the caller has checked the bot's right to it. Safe to repeat. */
+  signBot: handleUnaryCall<SignBotRequest, SignBotResponse>;
   /** The roots that members of the cluster must trust now. Public knowledge; anonymous. */
   getTrustBundle: handleUnaryCall<GetTrustBundleRequest, GetTrustBundleResponse>;
   /** The authorities and their state, for operators. */

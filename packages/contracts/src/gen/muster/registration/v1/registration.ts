@@ -63,7 +63,11 @@ export interface RegisterResponse {
   nodeId: string;
   certificate: IssuedCertificate | undefined;
   trustBundle: TrustBundle | undefined;
-  heartbeat: HeartbeatSettings | undefined;
+  heartbeat:
+    | HeartbeatSettings
+    | undefined;
+  /** Set for a bot: its name, which its certificate is for. node_id is then the id of this instance of it. */
+  botName: string;
 }
 
 export interface HeartbeatSettings {
@@ -144,10 +148,20 @@ export interface Node_LabelsEntry {
   value: string;
 }
 
+export interface RemoveNodeRequest {
+  nodeId: string;
+}
+
+export interface RemoveNodeResponse {
+  node: Node | undefined;
+}
+
 export interface ListNodesRequest {
   /** At most 1000; 0 means 100. */
   pageSize: number;
   pageToken: string;
+  /** Only nodes that came in by this token; empty: all. */
+  tokenId: string;
 }
 
 export interface ListNodesResponse {
@@ -167,7 +181,14 @@ export interface WatchNodesResponse {
     | //
     /** All of the snapshot has been sent; what follows are changes. */
     { $case: "snapshotComplete"; value: SnapshotComplete }
+    | //
+    /** A node that was taken off the roll. */
+    { $case: "removed"; value: NodeRemoved }
     | undefined;
+}
+
+export interface NodeRemoved {
+  nodeId: string;
 }
 
 export interface SnapshotComplete {
@@ -354,7 +375,7 @@ export const RegisterRequest_LabelsEntry: MessageFns<RegisterRequest_LabelsEntry
 };
 
 function createBaseRegisterResponse(): RegisterResponse {
-  return { nodeId: "", certificate: undefined, trustBundle: undefined, heartbeat: undefined };
+  return { nodeId: "", certificate: undefined, trustBundle: undefined, heartbeat: undefined, botName: "" };
 }
 
 export const RegisterResponse: MessageFns<RegisterResponse> = {
@@ -370,6 +391,9 @@ export const RegisterResponse: MessageFns<RegisterResponse> = {
     }
     if (message.heartbeat !== undefined) {
       HeartbeatSettings.encode(message.heartbeat, writer.uint32(34).fork()).join();
+    }
+    if (message.botName !== "") {
+      writer.uint32(42).string(message.botName);
     }
     return writer;
   },
@@ -417,6 +441,14 @@ export const RegisterResponse: MessageFns<RegisterResponse> = {
             }
 
             message.heartbeat = HeartbeatSettings.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.botName = reader.string();
             continue;
           }
         }
@@ -1226,8 +1258,100 @@ export const Node_LabelsEntry: MessageFns<Node_LabelsEntry> = {
   },
 };
 
+function createBaseRemoveNodeRequest(): RemoveNodeRequest {
+  return { nodeId: "" };
+}
+
+export const RemoveNodeRequest: MessageFns<RemoveNodeRequest> = {
+  encode(message: RemoveNodeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.nodeId !== "") {
+      writer.uint32(10).string(message.nodeId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RemoveNodeRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRemoveNodeRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.nodeId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRemoveNodeResponse(): RemoveNodeResponse {
+  return { node: undefined };
+}
+
+export const RemoveNodeResponse: MessageFns<RemoveNodeResponse> = {
+  encode(message: RemoveNodeResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.node !== undefined) {
+      Node.encode(message.node, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RemoveNodeResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRemoveNodeResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.node = Node.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 function createBaseListNodesRequest(): ListNodesRequest {
-  return { pageSize: 0, pageToken: "" };
+  return { pageSize: 0, pageToken: "", tokenId: "" };
 }
 
 export const ListNodesRequest: MessageFns<ListNodesRequest> = {
@@ -1237,6 +1361,9 @@ export const ListNodesRequest: MessageFns<ListNodesRequest> = {
     }
     if (message.pageToken !== "") {
       writer.uint32(18).string(message.pageToken);
+    }
+    if (message.tokenId !== "") {
+      writer.uint32(26).string(message.tokenId);
     }
     return writer;
   },
@@ -1268,6 +1395,14 @@ export const ListNodesRequest: MessageFns<ListNodesRequest> = {
             }
 
             message.pageToken = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.tokenId = reader.string();
             continue;
           }
         }
@@ -1388,6 +1523,9 @@ export const WatchNodesResponse: MessageFns<WatchNodesResponse> = {
       case "snapshotComplete":
         SnapshotComplete.encode(message.event.value, writer.uint32(18).fork()).join();
         break;
+      case "removed":
+        NodeRemoved.encode(message.event.value, writer.uint32(26).fork()).join();
+        break;
     }
     return writer;
   },
@@ -1419,6 +1557,60 @@ export const WatchNodesResponse: MessageFns<WatchNodesResponse> = {
             }
 
             message.event = { $case: "snapshotComplete", value: SnapshotComplete.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.event = { $case: "removed", value: NodeRemoved.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseNodeRemoved(): NodeRemoved {
+  return { nodeId: "" };
+}
+
+export const NodeRemoved: MessageFns<NodeRemoved> = {
+  encode(message: NodeRemoved, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.nodeId !== "") {
+      writer.uint32(10).string(message.nodeId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NodeRemoved {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNodeRemoved();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.nodeId = reader.string();
             continue;
           }
         }
@@ -1518,6 +1710,19 @@ export const RegistrationServiceService = {
     responseSerialize: (value: HeartbeatResponse): Buffer => Buffer.from(HeartbeatResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): HeartbeatResponse => HeartbeatResponse.decode(value),
   },
+  /**
+   * Takes a node off the roll: its stream ends, it cannot renew, and it comes back only by a token. Repeating it does no
+   * harm: NOT_FOUND then says that it is done.
+   */
+  removeNode: {
+    path: "/muster.registration.v1.RegistrationService/RemoveNode" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RemoveNodeRequest): Buffer => Buffer.from(RemoveNodeRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RemoveNodeRequest => RemoveNodeRequest.decode(value),
+    responseSerialize: (value: RemoveNodeResponse): Buffer => Buffer.from(RemoveNodeResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RemoveNodeResponse => RemoveNodeResponse.decode(value),
+  },
   /** The roll, by hostname then id. */
   listNodes: {
     path: "/muster.registration.v1.RegistrationService/ListNodes" as const,
@@ -1552,6 +1757,11 @@ export interface RegistrationServiceServer extends UntypedServiceImplementation 
   renewCertificate: handleUnaryCall<RenewCertificateRequest, RenewCertificateResponse>;
   /** A node's beats. The first message is a hello; each message is answered. */
   heartbeat: handleBidiStreamingCall<HeartbeatRequest, HeartbeatResponse>;
+  /**
+   * Takes a node off the roll: its stream ends, it cannot renew, and it comes back only by a token. Repeating it does no
+   * harm: NOT_FOUND then says that it is done.
+   */
+  removeNode: handleUnaryCall<RemoveNodeRequest, RemoveNodeResponse>;
   /** The roll, by hostname then id. */
   listNodes: handleUnaryCall<ListNodesRequest, ListNodesResponse>;
   /** The roll, then each change to it as it happens. */

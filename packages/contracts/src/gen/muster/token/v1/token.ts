@@ -13,6 +13,45 @@ export const protobufPackage = "muster.token.v1";
 
 export const protobufFileName = "muster/token/v1/token.proto";
 
+export const TokenType = {
+  UNSPECIFIED: 0,
+  /** JOIN - Admits nodes. */
+  JOIN: 1,
+  /** SIGNUP - Admits one person. */
+  SIGNUP: 2,
+  /** STATIC - Admits nodes; stands in the configuration of token-service and never expires. */
+  STATIC: 3,
+} as const;
+
+export type TokenType = typeof TokenType[keyof typeof TokenType];
+
+export namespace TokenType {
+  export type UNSPECIFIED = typeof TokenType.UNSPECIFIED;
+  export type JOIN = typeof TokenType.JOIN;
+  export type SIGNUP = typeof TokenType.SIGNUP;
+  export type STATIC = typeof TokenType.STATIC;
+}
+
+export const TokenState = {
+  UNSPECIFIED: 0,
+  /** LIVE - Can still admit someone. */
+  LIVE: 1,
+  EXPIRED: 2,
+  USED_UP: 3,
+  /** REVOKED - Removed; a static token: no longer in the configuration. */
+  REVOKED: 4,
+} as const;
+
+export type TokenState = typeof TokenState[keyof typeof TokenState];
+
+export namespace TokenState {
+  export type UNSPECIFIED = typeof TokenState.UNSPECIFIED;
+  export type LIVE = typeof TokenState.LIVE;
+  export type EXPIRED = typeof TokenState.EXPIRED;
+  export type USED_UP = typeof TokenState.USED_UP;
+  export type REVOKED = typeof TokenState.REVOKED;
+}
+
 export interface Token {
   /** The public token id; never the secret. */
   id: string;
@@ -21,20 +60,48 @@ export interface Token {
   labels: { [key: string]: string };
   description: string;
   botName: string;
-  /** SPIFFE id of the creator. */
+  /** SPIFFE id of the creator; of a static token, where it is defined: file and line. */
   createdBy: string;
-  createdAt: Date | undefined;
+  createdAt:
+    | Date
+    | undefined;
+  /** Absent: never. */
   expiresAt:
     | Date
     | undefined;
   /** Absent: no limit until expiry. */
   maxUses?: number | undefined;
   uses: number;
+  type: TokenType;
+  state: TokenState;
+  /** A name that an operator chose, unique among the tokens that live; empty for most. */
+  name: string;
+  /** The person whom a signup token admits. */
+  userName: string;
+  restrictions:
+    | Restrictions
+    | undefined;
+  /** Labels that every node which joins by it carries, whatever it says of itself. */
+  nodeLabels: { [key: string]: string };
+  revokedAt: Date | undefined;
 }
 
 export interface Token_LabelsEntry {
   key: string;
   value: string;
+}
+
+export interface Token_NodeLabelsEntry {
+  key: string;
+  value: string;
+}
+
+/** Who may use a token besides holding it. Empty: no restriction of that kind; of several, one match is enough. */
+export interface Restrictions {
+  /** Networks that the join must come from, such as 10.0.0.0/8. */
+  allowCidrs: string[];
+  /** Patterns for the host name, in lower case: * stands for any text, ? for one character. */
+  allowHostnames: string[];
 }
 
 export interface CreateTokenRequest {
@@ -48,9 +115,17 @@ export interface CreateTokenRequest {
   botName: string;
   /** A value of the operator's own choosing, at least 16 characters. Empty: generated. */
   value: string;
+  name: string;
+  restrictions: Restrictions | undefined;
+  nodeLabels: { [key: string]: string };
 }
 
 export interface CreateTokenRequest_LabelsEntry {
+  key: string;
+  value: string;
+}
+
+export interface CreateTokenRequest_NodeLabelsEntry {
   key: string;
   value: string;
 }
@@ -63,10 +138,33 @@ export interface CreateTokenResponse {
   value: string;
 }
 
+export interface GetTokenRequest {
+  idOrName: string;
+}
+
+export interface GetTokenResponse {
+  token: Token | undefined;
+}
+
 export interface ListTokensRequest {
   /** At most 1000; 0 means 100. */
   pageSize: number;
   pageToken: string;
+  /** Any of these types; none: all. */
+  types: TokenType[];
+  /** Tokens that admit any of these roles; none: all. */
+  roles: string[];
+  /** Tokens that carry all of these labels. */
+  labels: { [key: string]: string };
+  /** Any of these states; none: LIVE. */
+  states: TokenState[];
+  /** Only those that have admitted someone. */
+  used: boolean;
+}
+
+export interface ListTokensRequest_LabelsEntry {
+  key: string;
+  value: string;
 }
 
 export interface ListTokensResponse {
@@ -75,8 +173,17 @@ export interface ListTokensResponse {
   nextPageToken: string;
 }
 
+export interface ExtendTokenRequest {
+  idOrName: string;
+  ttlSeconds: number;
+}
+
+export interface ExtendTokenResponse {
+  token: Token | undefined;
+}
+
 export interface RevokeTokenRequest {
-  /** A token id, or a whole token value. */
+  /** A token id, a name, or a whole token value. */
   idOrValue: string;
 }
 
@@ -86,16 +193,74 @@ export interface RevokeTokenResponse {
 
 export interface SpendTokenRequest {
   value: string;
-  roles: string[];
-  /** SHA-256 of the new node's SubjectPublicKeyInfo. */
+  /** SHA-256 of the newcomer's SubjectPublicKeyInfo. */
   keyFingerprint: Buffer;
+  purpose:
+    | { $case: "join"; value: SpendTokenRequest_Join }
+    | { $case: "signup"; value: SpendTokenRequest_Signup }
+    | undefined;
+}
+
+/** A node wants to join. */
+export interface SpendTokenRequest_Join {
+  roles: string[];
+  /** Where the join came from: an IP address. */
+  remoteAddress: string;
+  hostname: string;
+}
+
+/** A person wants to sign up. */
+export interface SpendTokenRequest_Signup {
+  userName: string;
+  remoteAddress: string;
 }
 
 export interface SpendTokenResponse {
+  result: { $case: "spent"; value: SpentToken } | { $case: "refused"; value: RefusedToken } | undefined;
+}
+
+export interface SpentToken {
+  /** The node id, or for a person an id of the signup. */
   nodeId: string;
   tokenId: string;
-  /** When the token expires or expired; for the roll's record. */
-  expiresAt: Date | undefined;
+  botName: string;
+  nodeLabels: { [key: string]: string };
+}
+
+export interface SpentToken_NodeLabelsEntry {
+  key: string;
+  value: string;
+}
+
+/** The token does not admit this one. What is meant for the record is not for the newcomer. */
+export interface RefusedToken {
+  /** TOKEN_UNKNOWN, TOKEN_EXPIRED, TOKEN_REVOKED, TOKEN_USED_UP, TOKEN_RESTRICTED, TOKEN_WRONG_TYPE or ROLE_NOT_ALLOWED. */
+  reason: string;
+  /** Empty if the token is unknown. For the record. */
+  tokenId: string;
+  /** For the record: which restriction, such as allow-cidr. */
+  restriction: string;
+}
+
+export interface CreateSignupTokenRequest {
+  userName: string;
+  ttlSeconds: number;
+  /** SPIFFE id of the admin. */
+  createdBy: string;
+}
+
+export interface CreateSignupTokenResponse {
+  token: Token | undefined;
+  value: string;
+}
+
+export interface RevokeSignupTokensRequest {
+  userName: string;
+  /** SPIFFE id of the admin. */
+  revokedBy: string;
+}
+
+export interface RevokeSignupTokensResponse {
 }
 
 function createBaseToken(): Token {
@@ -110,6 +275,13 @@ function createBaseToken(): Token {
     expiresAt: undefined,
     maxUses: undefined,
     uses: 0,
+    type: 0,
+    state: 0,
+    name: "",
+    userName: "",
+    restrictions: undefined,
+    nodeLabels: {},
+    revokedAt: undefined,
   };
 }
 
@@ -144,6 +316,27 @@ export const Token: MessageFns<Token> = {
     }
     if (message.uses !== 0) {
       writer.uint32(80).uint32(message.uses);
+    }
+    if (message.type !== 0) {
+      writer.uint32(88).int32(message.type);
+    }
+    if (message.state !== 0) {
+      writer.uint32(96).int32(message.state);
+    }
+    if (message.name !== "") {
+      writer.uint32(106).string(message.name);
+    }
+    if (message.userName !== "") {
+      writer.uint32(114).string(message.userName);
+    }
+    if (message.restrictions !== undefined) {
+      Restrictions.encode(message.restrictions, writer.uint32(122).fork()).join();
+    }
+    globalThis.Object.entries(message.nodeLabels).forEach(([key, value]: [string, string]) => {
+      Token_NodeLabelsEntry.encode({ key: key as any, value }, writer.uint32(130).fork()).join();
+    });
+    if (message.revokedAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.revokedAt), writer.uint32(138).fork()).join();
     }
     return writer;
   },
@@ -244,6 +437,65 @@ export const Token: MessageFns<Token> = {
             message.uses = reader.uint32();
             continue;
           }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.type = reader.int32() as any;
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.state = reader.int32() as any;
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.userName = reader.string();
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.restrictions = Restrictions.decode(reader, reader.uint32());
+            continue;
+          }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            const entry16 = Token_NodeLabelsEntry.decode(reader, reader.uint32());
+            if (entry16.value !== undefined) {
+              message.nodeLabels[entry16.key] = entry16.value;
+            }
+            continue;
+          }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.revokedAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -314,8 +566,133 @@ export const Token_LabelsEntry: MessageFns<Token_LabelsEntry> = {
   },
 };
 
+function createBaseToken_NodeLabelsEntry(): Token_NodeLabelsEntry {
+  return { key: "", value: "" };
+}
+
+export const Token_NodeLabelsEntry: MessageFns<Token_NodeLabelsEntry> = {
+  encode(message: Token_NodeLabelsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Token_NodeLabelsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseToken_NodeLabelsEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRestrictions(): Restrictions {
+  return { allowCidrs: [], allowHostnames: [] };
+}
+
+export const Restrictions: MessageFns<Restrictions> = {
+  encode(message: Restrictions, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.allowCidrs) {
+      writer.uint32(10).string(v!);
+    }
+    for (const v of message.allowHostnames) {
+      writer.uint32(18).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Restrictions {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRestrictions();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.allowCidrs.push(reader.string());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.allowHostnames.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 function createBaseCreateTokenRequest(): CreateTokenRequest {
-  return { roles: [], ttlSeconds: 0, maxUses: undefined, labels: {}, description: "", botName: "", value: "" };
+  return {
+    roles: [],
+    ttlSeconds: 0,
+    maxUses: undefined,
+    labels: {},
+    description: "",
+    botName: "",
+    value: "",
+    name: "",
+    restrictions: undefined,
+    nodeLabels: {},
+  };
 }
 
 export const CreateTokenRequest: MessageFns<CreateTokenRequest> = {
@@ -341,6 +718,15 @@ export const CreateTokenRequest: MessageFns<CreateTokenRequest> = {
     if (message.value !== "") {
       writer.uint32(58).string(message.value);
     }
+    if (message.name !== "") {
+      writer.uint32(66).string(message.name);
+    }
+    if (message.restrictions !== undefined) {
+      Restrictions.encode(message.restrictions, writer.uint32(74).fork()).join();
+    }
+    globalThis.Object.entries(message.nodeLabels).forEach(([key, value]: [string, string]) => {
+      CreateTokenRequest_NodeLabelsEntry.encode({ key: key as any, value }, writer.uint32(82).fork()).join();
+    });
     return writer;
   },
 
@@ -416,6 +802,33 @@ export const CreateTokenRequest: MessageFns<CreateTokenRequest> = {
             message.value = reader.string();
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.restrictions = Restrictions.decode(reader, reader.uint32());
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            const entry10 = CreateTokenRequest_NodeLabelsEntry.decode(reader, reader.uint32());
+            if (entry10.value !== undefined) {
+              message.nodeLabels[entry10.key] = entry10.value;
+            }
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -454,6 +867,63 @@ export const CreateTokenRequest_LabelsEntry: MessageFns<CreateTokenRequest_Label
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseCreateTokenRequest_LabelsEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseCreateTokenRequest_NodeLabelsEntry(): CreateTokenRequest_NodeLabelsEntry {
+  return { key: "", value: "" };
+}
+
+export const CreateTokenRequest_NodeLabelsEntry: MessageFns<CreateTokenRequest_NodeLabelsEntry> = {
+  encode(message: CreateTokenRequest_NodeLabelsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CreateTokenRequest_NodeLabelsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCreateTokenRequest_NodeLabelsEntry();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -543,8 +1013,100 @@ export const CreateTokenResponse: MessageFns<CreateTokenResponse> = {
   },
 };
 
+function createBaseGetTokenRequest(): GetTokenRequest {
+  return { idOrName: "" };
+}
+
+export const GetTokenRequest: MessageFns<GetTokenRequest> = {
+  encode(message: GetTokenRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.idOrName !== "") {
+      writer.uint32(10).string(message.idOrName);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetTokenRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetTokenRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.idOrName = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseGetTokenResponse(): GetTokenResponse {
+  return { token: undefined };
+}
+
+export const GetTokenResponse: MessageFns<GetTokenResponse> = {
+  encode(message: GetTokenResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.token !== undefined) {
+      Token.encode(message.token, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetTokenResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetTokenResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.token = Token.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 function createBaseListTokensRequest(): ListTokensRequest {
-  return { pageSize: 0, pageToken: "" };
+  return { pageSize: 0, pageToken: "", types: [], roles: [], labels: {}, states: [], used: false };
 }
 
 export const ListTokensRequest: MessageFns<ListTokensRequest> = {
@@ -554,6 +1116,29 @@ export const ListTokensRequest: MessageFns<ListTokensRequest> = {
     }
     if (message.pageToken !== "") {
       writer.uint32(18).string(message.pageToken);
+    }
+    if (message.types.length !== 0) {
+      writer.uint32(26).fork();
+      for (const v of message.types) {
+        writer.int32(v);
+      }
+      writer.join();
+    }
+    for (const v of message.roles) {
+      writer.uint32(34).string(v!);
+    }
+    globalThis.Object.entries(message.labels).forEach(([key, value]: [string, string]) => {
+      ListTokensRequest_LabelsEntry.encode({ key: key as any, value }, writer.uint32(42).fork()).join();
+    });
+    if (message.states.length !== 0) {
+      writer.uint32(50).fork();
+      for (const v of message.states) {
+        writer.int32(v);
+      }
+      writer.join();
+    }
+    if (message.used !== false) {
+      writer.uint32(56).bool(message.used);
     }
     return writer;
   },
@@ -585,6 +1170,126 @@ export const ListTokensRequest: MessageFns<ListTokensRequest> = {
             }
 
             message.pageToken = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag === 24) {
+              message.types.push(reader.int32() as any);
+
+              continue;
+            }
+
+            if (tag === 26) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.types.push(reader.int32() as any);
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.roles.push(reader.string());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            const entry5 = ListTokensRequest_LabelsEntry.decode(reader, reader.uint32());
+            if (entry5.value !== undefined) {
+              message.labels[entry5.key] = entry5.value;
+            }
+            continue;
+          }
+          case 6: {
+            if (tag === 48) {
+              message.states.push(reader.int32() as any);
+
+              continue;
+            }
+
+            if (tag === 50) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.states.push(reader.int32() as any);
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.used = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseListTokensRequest_LabelsEntry(): ListTokensRequest_LabelsEntry {
+  return { key: "", value: "" };
+}
+
+export const ListTokensRequest_LabelsEntry: MessageFns<ListTokensRequest_LabelsEntry> = {
+  encode(message: ListTokensRequest_LabelsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListTokensRequest_LabelsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListTokensRequest_LabelsEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
             continue;
           }
         }
@@ -642,6 +1347,109 @@ export const ListTokensResponse: MessageFns<ListTokensResponse> = {
             }
 
             message.nextPageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseExtendTokenRequest(): ExtendTokenRequest {
+  return { idOrName: "", ttlSeconds: 0 };
+}
+
+export const ExtendTokenRequest: MessageFns<ExtendTokenRequest> = {
+  encode(message: ExtendTokenRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.idOrName !== "") {
+      writer.uint32(10).string(message.idOrName);
+    }
+    if (message.ttlSeconds !== 0) {
+      writer.uint32(16).uint32(message.ttlSeconds);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExtendTokenRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExtendTokenRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.idOrName = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.ttlSeconds = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseExtendTokenResponse(): ExtendTokenResponse {
+  return { token: undefined };
+}
+
+export const ExtendTokenResponse: MessageFns<ExtendTokenResponse> = {
+  encode(message: ExtendTokenResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.token !== undefined) {
+      Token.encode(message.token, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExtendTokenResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExtendTokenResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.token = Token.decode(reader, reader.uint32());
             continue;
           }
         }
@@ -750,7 +1558,7 @@ export const RevokeTokenResponse: MessageFns<RevokeTokenResponse> = {
 };
 
 function createBaseSpendTokenRequest(): SpendTokenRequest {
-  return { value: "", roles: [], keyFingerprint: Buffer.alloc(0) };
+  return { value: "", keyFingerprint: Buffer.alloc(0), purpose: undefined };
 }
 
 export const SpendTokenRequest: MessageFns<SpendTokenRequest> = {
@@ -758,11 +1566,16 @@ export const SpendTokenRequest: MessageFns<SpendTokenRequest> = {
     if (message.value !== "") {
       writer.uint32(10).string(message.value);
     }
-    for (const v of message.roles) {
-      writer.uint32(18).string(v!);
-    }
     if (message.keyFingerprint.length !== 0) {
-      writer.uint32(26).bytes(message.keyFingerprint);
+      writer.uint32(18).bytes(message.keyFingerprint);
+    }
+    switch (message.purpose?.$case) {
+      case "join":
+        SpendTokenRequest_Join.encode(message.purpose.value, writer.uint32(26).fork()).join();
+        break;
+      case "signup":
+        SpendTokenRequest_Signup.encode(message.purpose.value, writer.uint32(34).fork()).join();
+        break;
     }
     return writer;
   },
@@ -793,7 +1606,7 @@ export const SpendTokenRequest: MessageFns<SpendTokenRequest> = {
               break;
             }
 
-            message.roles.push(reader.string());
+            message.keyFingerprint = Buffer.from(reader.bytes());
             continue;
           }
           case 3: {
@@ -801,7 +1614,140 @@ export const SpendTokenRequest: MessageFns<SpendTokenRequest> = {
               break;
             }
 
-            message.keyFingerprint = Buffer.from(reader.bytes());
+            message.purpose = { $case: "join", value: SpendTokenRequest_Join.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.purpose = { $case: "signup", value: SpendTokenRequest_Signup.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSpendTokenRequest_Join(): SpendTokenRequest_Join {
+  return { roles: [], remoteAddress: "", hostname: "" };
+}
+
+export const SpendTokenRequest_Join: MessageFns<SpendTokenRequest_Join> = {
+  encode(message: SpendTokenRequest_Join, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.roles) {
+      writer.uint32(10).string(v!);
+    }
+    if (message.remoteAddress !== "") {
+      writer.uint32(18).string(message.remoteAddress);
+    }
+    if (message.hostname !== "") {
+      writer.uint32(26).string(message.hostname);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SpendTokenRequest_Join {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSpendTokenRequest_Join();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.roles.push(reader.string());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.remoteAddress = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.hostname = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSpendTokenRequest_Signup(): SpendTokenRequest_Signup {
+  return { userName: "", remoteAddress: "" };
+}
+
+export const SpendTokenRequest_Signup: MessageFns<SpendTokenRequest_Signup> = {
+  encode(message: SpendTokenRequest_Signup, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.userName !== "") {
+      writer.uint32(10).string(message.userName);
+    }
+    if (message.remoteAddress !== "") {
+      writer.uint32(18).string(message.remoteAddress);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SpendTokenRequest_Signup {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSpendTokenRequest_Signup();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.userName = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.remoteAddress = reader.string();
             continue;
           }
         }
@@ -818,19 +1764,18 @@ export const SpendTokenRequest: MessageFns<SpendTokenRequest> = {
 };
 
 function createBaseSpendTokenResponse(): SpendTokenResponse {
-  return { nodeId: "", tokenId: "", expiresAt: undefined };
+  return { result: undefined };
 }
 
 export const SpendTokenResponse: MessageFns<SpendTokenResponse> = {
   encode(message: SpendTokenResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.nodeId !== "") {
-      writer.uint32(10).string(message.nodeId);
-    }
-    if (message.tokenId !== "") {
-      writer.uint32(18).string(message.tokenId);
-    }
-    if (message.expiresAt !== undefined) {
-      Timestamp.encode(toTimestamp(message.expiresAt), writer.uint32(26).fork()).join();
+    switch (message.result?.$case) {
+      case "spent":
+        SpentToken.encode(message.result.value, writer.uint32(10).fork()).join();
+        break;
+      case "refused":
+        RefusedToken.encode(message.result.value, writer.uint32(18).fork()).join();
+        break;
     }
     return writer;
   },
@@ -845,6 +1790,69 @@ export const SpendTokenResponse: MessageFns<SpendTokenResponse> = {
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseSpendTokenResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.result = { $case: "spent", value: SpentToken.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.result = { $case: "refused", value: RefusedToken.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSpentToken(): SpentToken {
+  return { nodeId: "", tokenId: "", botName: "", nodeLabels: {} };
+}
+
+export const SpentToken: MessageFns<SpentToken> = {
+  encode(message: SpentToken, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.nodeId !== "") {
+      writer.uint32(10).string(message.nodeId);
+    }
+    if (message.tokenId !== "") {
+      writer.uint32(18).string(message.tokenId);
+    }
+    if (message.botName !== "") {
+      writer.uint32(26).string(message.botName);
+    }
+    globalThis.Object.entries(message.nodeLabels).forEach(([key, value]: [string, string]) => {
+      SpentToken_NodeLabelsEntry.encode({ key: key as any, value }, writer.uint32(34).fork()).join();
+    });
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SpentToken {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSpentToken();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -869,7 +1877,18 @@ export const SpendTokenResponse: MessageFns<SpendTokenResponse> = {
               break;
             }
 
-            message.expiresAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            message.botName = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            const entry4 = SpentToken_NodeLabelsEntry.decode(reader, reader.uint32());
+            if (entry4.value !== undefined) {
+              message.nodeLabels[entry4.key] = entry4.value;
+            }
             continue;
           }
         }
@@ -885,9 +1904,354 @@ export const SpendTokenResponse: MessageFns<SpendTokenResponse> = {
   },
 };
 
+function createBaseSpentToken_NodeLabelsEntry(): SpentToken_NodeLabelsEntry {
+  return { key: "", value: "" };
+}
+
+export const SpentToken_NodeLabelsEntry: MessageFns<SpentToken_NodeLabelsEntry> = {
+  encode(message: SpentToken_NodeLabelsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SpentToken_NodeLabelsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSpentToken_NodeLabelsEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRefusedToken(): RefusedToken {
+  return { reason: "", tokenId: "", restriction: "" };
+}
+
+export const RefusedToken: MessageFns<RefusedToken> = {
+  encode(message: RefusedToken, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.reason !== "") {
+      writer.uint32(10).string(message.reason);
+    }
+    if (message.tokenId !== "") {
+      writer.uint32(18).string(message.tokenId);
+    }
+    if (message.restriction !== "") {
+      writer.uint32(26).string(message.restriction);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RefusedToken {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRefusedToken();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.tokenId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.restriction = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseCreateSignupTokenRequest(): CreateSignupTokenRequest {
+  return { userName: "", ttlSeconds: 0, createdBy: "" };
+}
+
+export const CreateSignupTokenRequest: MessageFns<CreateSignupTokenRequest> = {
+  encode(message: CreateSignupTokenRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.userName !== "") {
+      writer.uint32(10).string(message.userName);
+    }
+    if (message.ttlSeconds !== 0) {
+      writer.uint32(16).uint32(message.ttlSeconds);
+    }
+    if (message.createdBy !== "") {
+      writer.uint32(26).string(message.createdBy);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CreateSignupTokenRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCreateSignupTokenRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.userName = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.ttlSeconds = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.createdBy = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseCreateSignupTokenResponse(): CreateSignupTokenResponse {
+  return { token: undefined, value: "" };
+}
+
+export const CreateSignupTokenResponse: MessageFns<CreateSignupTokenResponse> = {
+  encode(message: CreateSignupTokenResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.token !== undefined) {
+      Token.encode(message.token, writer.uint32(10).fork()).join();
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CreateSignupTokenResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCreateSignupTokenResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.token = Token.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRevokeSignupTokensRequest(): RevokeSignupTokensRequest {
+  return { userName: "", revokedBy: "" };
+}
+
+export const RevokeSignupTokensRequest: MessageFns<RevokeSignupTokensRequest> = {
+  encode(message: RevokeSignupTokensRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.userName !== "") {
+      writer.uint32(10).string(message.userName);
+    }
+    if (message.revokedBy !== "") {
+      writer.uint32(18).string(message.revokedBy);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RevokeSignupTokensRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRevokeSignupTokensRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.userName = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.revokedBy = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRevokeSignupTokensResponse(): RevokeSignupTokensResponse {
+  return {};
+}
+
+export const RevokeSignupTokensResponse: MessageFns<RevokeSignupTokensResponse> = {
+  encode(_: RevokeSignupTokensResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RevokeSignupTokensResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRevokeSignupTokensResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 export type TokenServiceService = typeof TokenServiceService;
 export const TokenServiceService = {
-  /** Makes a join token. The value is in this reply and nowhere else, ever. Not safe to repeat blindly: each call makes one. */
+  /**
+   * Makes a join token. The value is in this reply and nowhere else, ever. With a name it is safe to repeat: a token of
+   * that name that still lives answers ALREADY_EXISTS. Without one each call makes another token.
+   */
   createToken: {
     path: "/muster.token.v1.TokenService/CreateToken" as const,
     requestStream: false as const,
@@ -897,7 +2261,20 @@ export const TokenServiceService = {
     responseSerialize: (value: CreateTokenResponse): Buffer => Buffer.from(CreateTokenResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): CreateTokenResponse => CreateTokenResponse.decode(value),
   },
-  /** Tokens that can still admit someone, soonest expiry first. Never a secret. */
+  /** One token of any type and state, by id or name, until it is purged. Never a secret. */
+  getToken: {
+    path: "/muster.token.v1.TokenService/GetToken" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetTokenRequest): Buffer => Buffer.from(GetTokenRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetTokenRequest => GetTokenRequest.decode(value),
+    responseSerialize: (value: GetTokenResponse): Buffer => Buffer.from(GetTokenResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetTokenResponse => GetTokenResponse.decode(value),
+  },
+  /**
+   * Tokens of every type, soonest expiry first, then id; those that can still admit someone unless asked otherwise.
+   * Never a secret.
+   */
   listTokens: {
     path: "/muster.token.v1.TokenService/ListTokens" as const,
     requestStream: false as const,
@@ -906,6 +2283,16 @@ export const TokenServiceService = {
     requestDeserialize: (value: Buffer): ListTokensRequest => ListTokensRequest.decode(value),
     responseSerialize: (value: ListTokensResponse): Buffer => Buffer.from(ListTokensResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListTokensResponse => ListTokensResponse.decode(value),
+  },
+  /** Moves the expiry of a token that still lives to this long from now. Safe to repeat. */
+  extendToken: {
+    path: "/muster.token.v1.TokenService/ExtendToken" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ExtendTokenRequest): Buffer => Buffer.from(ExtendTokenRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ExtendTokenRequest => ExtendTokenRequest.decode(value),
+    responseSerialize: (value: ExtendTokenResponse): Buffer => Buffer.from(ExtendTokenResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ExtendTokenResponse => ExtendTokenResponse.decode(value),
   },
   /**
    * Stops a token from admitting anyone from now on, on every replica. Nodes already in stay in.
@@ -920,7 +2307,7 @@ export const TokenServiceService = {
     responseSerialize: (value: RevokeTokenResponse): Buffer => Buffer.from(RevokeTokenResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): RevokeTokenResponse => RevokeTokenResponse.decode(value),
   },
-  /** Spends a token on one key. registration-service only. Safe to repeat with the same key: the same node id comes back. */
+  /** Spends a token on one key. registration-service only. Safe to repeat with the same key: the same id comes back. */
   spendToken: {
     path: "/muster.token.v1.TokenService/SpendToken" as const,
     requestStream: false as const,
@@ -930,20 +2317,64 @@ export const TokenServiceService = {
     responseSerialize: (value: SpendTokenResponse): Buffer => Buffer.from(SpendTokenResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): SpendTokenResponse => SpendTokenResponse.decode(value),
   },
+  /**
+   * Makes a single-use token by which one person signs up, in place of any other for that person.
+   * registration-service only. Safe to repeat: the last one made is the one that works.
+   */
+  createSignupToken: {
+    path: "/muster.token.v1.TokenService/CreateSignupToken" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: CreateSignupTokenRequest): Buffer =>
+      Buffer.from(CreateSignupTokenRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): CreateSignupTokenRequest => CreateSignupTokenRequest.decode(value),
+    responseSerialize: (value: CreateSignupTokenResponse): Buffer =>
+      Buffer.from(CreateSignupTokenResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): CreateSignupTokenResponse => CreateSignupTokenResponse.decode(value),
+  },
+  /** Ends the signup tokens of a person. registration-service only. Safe to repeat. */
+  revokeSignupTokens: {
+    path: "/muster.token.v1.TokenService/RevokeSignupTokens" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RevokeSignupTokensRequest): Buffer =>
+      Buffer.from(RevokeSignupTokensRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RevokeSignupTokensRequest => RevokeSignupTokensRequest.decode(value),
+    responseSerialize: (value: RevokeSignupTokensResponse): Buffer =>
+      Buffer.from(RevokeSignupTokensResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RevokeSignupTokensResponse => RevokeSignupTokensResponse.decode(value),
+  },
 } as const;
 
 export interface TokenServiceServer extends UntypedServiceImplementation {
-  /** Makes a join token. The value is in this reply and nowhere else, ever. Not safe to repeat blindly: each call makes one. */
+  /**
+   * Makes a join token. The value is in this reply and nowhere else, ever. With a name it is safe to repeat: a token of
+   * that name that still lives answers ALREADY_EXISTS. Without one each call makes another token.
+   */
   createToken: handleUnaryCall<CreateTokenRequest, CreateTokenResponse>;
-  /** Tokens that can still admit someone, soonest expiry first. Never a secret. */
+  /** One token of any type and state, by id or name, until it is purged. Never a secret. */
+  getToken: handleUnaryCall<GetTokenRequest, GetTokenResponse>;
+  /**
+   * Tokens of every type, soonest expiry first, then id; those that can still admit someone unless asked otherwise.
+   * Never a secret.
+   */
   listTokens: handleUnaryCall<ListTokensRequest, ListTokensResponse>;
+  /** Moves the expiry of a token that still lives to this long from now. Safe to repeat. */
+  extendToken: handleUnaryCall<ExtendTokenRequest, ExtendTokenResponse>;
   /**
    * Stops a token from admitting anyone from now on, on every replica. Nodes already in stay in.
    * Repeating it does no harm: NOT_FOUND then says that it is done.
    */
   revokeToken: handleUnaryCall<RevokeTokenRequest, RevokeTokenResponse>;
-  /** Spends a token on one key. registration-service only. Safe to repeat with the same key: the same node id comes back. */
+  /** Spends a token on one key. registration-service only. Safe to repeat with the same key: the same id comes back. */
   spendToken: handleUnaryCall<SpendTokenRequest, SpendTokenResponse>;
+  /**
+   * Makes a single-use token by which one person signs up, in place of any other for that person.
+   * registration-service only. Safe to repeat: the last one made is the one that works.
+   */
+  createSignupToken: handleUnaryCall<CreateSignupTokenRequest, CreateSignupTokenResponse>;
+  /** Ends the signup tokens of a person. registration-service only. Safe to repeat. */
+  revokeSignupTokens: handleUnaryCall<RevokeSignupTokensRequest, RevokeSignupTokensResponse>;
 }
 
 function toTimestamp(date: Date): Timestamp {

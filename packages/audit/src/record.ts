@@ -1,4 +1,4 @@
-import type { Db } from './pool.ts'
+import type { Db } from '@muster/postgres'
 
 /** One line of the record of who did what. It names tokens by id and members by SPIFFE id; it never holds a secret. */
 export interface AuditEvent {

@@ -1,6 +1,6 @@
 import type { Logger } from '@muster/runtime'
 import type pg from 'pg'
-import { recordAudit, type AuditEvent } from './audit.ts'
+import { recordAudit, type AuditEvent } from './record.ts'
 
 /** Whoever can reach the port can be refused; beyond this rate the log alone has it, so a flood cannot fill the database. */
 const MAX_ROWS_PER_SECOND = 20

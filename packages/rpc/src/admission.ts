@@ -1,0 +1,68 @@
+import { AppError, BREAK_GLASS, isTransient } from '@muster/domain'
+import { assertAllowed, type Callers } from './callers.ts'
+import type { Member } from './peer.ts'
+import type { CallContext } from './route.ts'
+import type { ServedCall } from './served-call.ts'
+
+/**
+ * The roles that a person has now, whatever their certificate says. Rejects with `unauthenticated` for somebody who is no
+ * person of the cluster any more.
+ */
+export type CurrentRoles = (person: Member, context: CallContext) => Promise<readonly string[]>
+
+/** How soon an open stream ends after its reader was removed or lost the role for it. */
+const RECHECK_MS = 500
+
+/** Who gets in: the certificate must allow it, and for people the roll of people as it stands now must allow it too. */
+export class Admission {
+  readonly #currentRoles: CurrentRoles | undefined
+
+  constructor(currentRoles: CurrentRoles | undefined) {
+    this.#currentRoles = currentRoles
+  }
+
+  /**
+   * Lets the call pass, or throws or rejects. Only for people does it take a promise. The check of a stream is repeated
+   * while it is open, and ends it once it fails.
+   */
+  admit(callers: Callers | undefined, context: ServedCall): void | Promise<void> {
+    assertAllowed(callers, context.peer)
+    const person = this.#personBehind(callers, context)
+    if (person === undefined) return
+    const check = () => this.#check(callers!, person, context)
+    return check().then(() => {
+      if (context.isStream) void repeat(check, context)
+    })
+  }
+
+  #personBehind(callers: Callers | undefined, { peer }: ServedCall): Member | undefined {
+    if (this.#currentRoles === undefined || callers?.who !== 'operator') return undefined
+    return peer.kind === 'user' && !peer.roles.includes(BREAK_GLASS) ? peer : undefined
+  }
+
+  async #check(callers: Callers, person: Member, context: ServedCall): Promise<void> {
+    assertAllowed(callers, { ...person, roles: await this.#currentRoles!(person, context) })
+  }
+}
+
+async function repeat(check: () => Promise<void>, context: ServedCall): Promise<void> {
+  const { signal } = context
+  while (!signal.aborted) {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(done, RECHECK_MS)
+      signal.addEventListener('abort', done, { once: true })
+      function done() {
+        clearTimeout(timer)
+        signal.removeEventListener('abort', done)
+        resolve()
+      }
+    })
+    if (signal.aborted) return
+    try {
+      await check()
+    } catch (error) {
+      // Whoever keeps the roll of people cannot be asked just now, and so cannot have removed anyone either.
+      if (error instanceof AppError && !isTransient(error)) context.abort(error)
+    }
+  }
+}
