@@ -1,4 +1,4 @@
-import { ca, registration, token } from '@muster/contracts'
+import { audit, bots, ca, registration, token, users } from '@muster/contracts'
 import { AppError, type ServiceName } from '@muster/domain'
 import { spkiPin } from '@muster/pki'
 import {
@@ -18,6 +18,10 @@ export interface Cluster {
   tokens: ClientOf<token.TokenServiceService>
   ca: ClientOf<ca.CaServiceService>
   registration: ClientOf<registration.RegistrationServiceService>
+  users: ClientOf<users.UserServiceService>
+  bots: ClientOf<bots.BotServiceService>
+  /** Each service keeps its own record. */
+  audit: Record<ServiceName, ClientOf<audit.AuditServiceService>>
   /** The roll, then its changes; ends without an error when the signal aborts. */
   watchNodes(signal: AbortSignal): AsyncIterable<registration.WatchNodesResponse>
   /** The pins of all host roots that members must trust now. */
@@ -38,6 +42,13 @@ export async function openCluster(options: FindOptions & { signal: AbortSignal }
     tokens: tokens.client(token.TokenServiceService),
     ca: caClient,
     registration: roll.client(registration.RegistrationServiceService),
+    users: roll.client(users.UserServiceService),
+    bots: roll.client(bots.BotServiceService),
+    audit: {
+      'token-service': tokens.client(audit.AuditServiceService),
+      'ca-service': authorities.client(audit.AuditServiceService),
+      'registration-service': roll.client(audit.AuditServiceService),
+    },
     watchNodes: (signal) => roll.watchNodes(signal),
     async caPins() {
       const { trustBundle } = await caClient.getTrustBundle({})

@@ -1,9 +1,17 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
-import { ca, registration, token } from '@muster/contracts'
+import { audit, bots, ca, registration, token, users } from '@muster/contracts'
 import { AppError, type ServiceName } from '@muster/domain'
-import { bindService, operators, TlsIdentity, type Routes, type ServiceDefinition } from '@muster/rpc'
+import {
+  anyone,
+  bindService,
+  operators,
+  TlsIdentity,
+  type BoundService,
+  type Routes,
+  type ServiceDefinition,
+} from '@muster/rpc'
 import { serve, type RpcServer } from '@muster/rpc/server'
 import { IDENTITY_FILES, systemClock, writeIdentity, type OperatorProfile } from '@muster/runtime'
 import { createLogger, createMetrics } from '@muster/runtime/service'
@@ -16,11 +24,16 @@ export const PUBLIC_ADDRESS = '192.0.2.10:3025'
 
 type Handlers<D extends ServiceDefinition> = { [M in keyof D]?: Routes<D>[M]['handle'] }
 
-/** What the three services answer in a test; what is left out fails. */
+/** What the services answer in a test; what is left out fails. */
 export interface Answers {
   tokens?: Handlers<token.TokenServiceService>
   ca?: Handlers<ca.CaServiceService>
   registration?: Handlers<registration.RegistrationServiceService>
+  /** On the server of registration-service, as are the bots. */
+  users?: Handlers<users.UserServiceService>
+  bots?: Handlers<bots.BotServiceService>
+  /** Each service has its own. */
+  audit?: Partial<Record<ServiceName, Handlers<audit.AuditServiceService>>>
 }
 
 export interface Ran {
@@ -63,6 +76,24 @@ export async function runCli(argv: readonly string[], io: Partial<Io> & Pick<Io,
   return { status, ...ran }
 }
 
+/** Newcomers, people as well as machines, have no certificate yet. */
+const ANONYMOUS = ['getTrustBundle', 'register', 'signup']
+
+function answering<D extends ServiceDefinition>(
+  definition: D,
+  answers: () => Record<string, unknown> | undefined,
+): BoundService {
+  const routes = Object.keys(definition).map((rpc) => {
+    const handle = (request: never, context: never) => {
+      const answer = answers()?.[rpc] as ((...args: never[]) => unknown) | undefined
+      if (answer === undefined) throw new AppError('internal', `${rpc} has no answer in this test`)
+      return answer(request, context)
+    }
+    return [rpc, { callers: ANONYMOUS.includes(rpc) ? anyone : operators('viewer'), handle }]
+  })
+  return bindService(definition, Object.fromEntries(routes) as Routes<D>)
+}
+
 export async function startTestCluster(): Promise<TestCluster> {
   const dir = await mkdtemp(path.join(os.tmpdir(), 'musterctl-test-'))
   const operatorDir = path.join(dir, '.muster', 'operator')
@@ -70,20 +101,12 @@ export async function startTestCluster(): Promise<TestCluster> {
   const servers: RpcServer[] = []
   const cluster = { answers: {} as Answers }
 
-  const open = async (name: ServiceName, definition: ServiceDefinition, part: keyof Answers) => {
-    const routes = Object.keys(definition).map((rpc) => {
-      const handle = (request: never, context: never) => {
-        const answer = (cluster.answers[part] as Record<string, (...args: never[]) => unknown> | undefined)?.[rpc]
-        if (answer === undefined) throw new AppError('internal', `${rpc} has no answer in this test`)
-        return answer(request, context)
-      }
-      return [rpc, { callers: operators('viewer'), handle }]
-    })
+  const open = async (name: ServiceName, ...services: BoundService[]) => {
     const server = await serve({
       listenAddress: '127.0.0.1:0',
       identity: new TlsIdentity(made.service(name)),
       clusterName: made.clusterName,
-      services: [bindService(definition, Object.fromEntries(routes) as Routes<ServiceDefinition>)],
+      services: [...services, answering(audit.AuditServiceService, () => cluster.answers.audit?.[name])],
       clock: systemClock,
       log: createLogger(name, 'silent'),
       metrics: createMetrics(name),
@@ -96,9 +119,20 @@ export async function startTestCluster(): Promise<TestCluster> {
     clusterName: made.clusterName,
     caPins: [made.pin],
     addresses: {
-      token: await open('token-service', token.TokenServiceService, 'tokens'),
-      ca: await open('ca-service', ca.CaServiceService, 'ca'),
-      registration: await open('registration-service', registration.RegistrationServiceService, 'registration'),
+      token: await open(
+        'token-service',
+        answering(token.TokenServiceService, () => cluster.answers.tokens),
+      ),
+      ca: await open(
+        'ca-service',
+        answering(ca.CaServiceService, () => cluster.answers.ca),
+      ),
+      registration: await open(
+        'registration-service',
+        answering(registration.RegistrationServiceService, () => cluster.answers.registration),
+        answering(users.UserServiceService, () => cluster.answers.users),
+        answering(bots.BotServiceService, () => cluster.answers.bots),
+      ),
     },
     publicAddress: PUBLIC_ADDRESS,
   }

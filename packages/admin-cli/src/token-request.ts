@@ -34,6 +34,9 @@ export function parseTokenFlags(flags: TokenFlags): token.CreateTokenRequest {
       description: flags.description ?? '',
       botName: parseBotName(flags.botName ?? '', roles),
       value: flags.value === undefined ? '' : parseValue(flags.value),
+      name: '',
+      restrictions: undefined,
+      nodeLabels: {},
     }
   } catch (error) {
     if (error instanceof AppError) throw new UsageError(error.message)

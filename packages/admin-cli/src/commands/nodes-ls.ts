@@ -15,7 +15,7 @@ export const nodesLs = defineCommand({
   async run({ format }, { io, now, cluster }) {
     const { registration: roll } = await cluster()
     const nodes = await allPages(async (pageToken) => {
-      const page = await roll.listNodes({ pageSize: PAGE_SIZE, pageToken })
+      const page = await roll.listNodes({ pageSize: PAGE_SIZE, pageToken, tokenId: '' })
       return { items: page.nodes, next: page.nextPageToken }
     })
     await print(io, format, nodes.map(nodeJson), () => {

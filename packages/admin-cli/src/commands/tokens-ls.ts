@@ -17,7 +17,15 @@ export const tokensLs = defineCommand({
   async run({ format }, { io, now, cluster }) {
     const { tokens } = await cluster()
     const found = await allPages(async (pageToken) => {
-      const page = await tokens.listTokens({ pageSize: PAGE_SIZE, pageToken })
+      const page = await tokens.listTokens({
+        pageSize: PAGE_SIZE,
+        pageToken,
+        types: [],
+        roles: [],
+        labels: {},
+        states: [],
+        used: false,
+      })
       return { items: page.tokens, next: page.nextPageToken }
     })
     await print(io, format, found.map(tokenJson), () => {

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
-import type { token } from '@muster/contracts'
+import { token } from '@muster/contracts'
 import { AppError } from '@muster/domain'
 import { testCluster } from '@muster/testkit'
 import { parse as parseYaml } from 'yaml'
@@ -45,6 +45,13 @@ const aToken: token.Token = {
   createdAt: NOW,
   expiresAt: new Date('2026-11-22T18:15:00Z'),
   uses: 0,
+  type: token.TokenType.JOIN,
+  state: token.TokenState.LIVE,
+  name: '',
+  userName: '',
+  restrictions: undefined,
+  nodeLabels: {},
+  revokedAt: undefined,
 }
 
 function bundle() {
@@ -106,6 +113,9 @@ Please note:
         description: 'the web tier',
         botName: '',
         value: 'correct-horse-battery',
+        name: '',
+        restrictions: undefined,
+        nodeLabels: {},
       },
     ])
   })
