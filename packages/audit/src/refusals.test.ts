@@ -1,28 +1,21 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import { createLogger } from '@muster/runtime/service'
-import { createDatabase, type TestDatabase } from '@muster/testkit'
 import type pg from 'pg'
-import { openPool } from './pool.ts'
 import { Refusals } from './refusals.ts'
-import { silentLog } from './test-support.ts'
+import { openStore, silentLog, type Store } from './test-support.ts'
 
-let database: TestDatabase
+let store: Store
 let pool: pg.Pool
 
 beforeAll(async () => {
-  database = await createDatabase()
-  pool = openPool({ databaseUrl: database.url, schema: 'public', applicationName: 'test' }, silentLog)
-  await pool.query(`
-    create table audit_events (
-      id bigint generated always as identity, action text not null, actor text not null, remote_address text,
-      outcome text not null, reason text, token_id text, node_id uuid, details jsonb not null)`)
+  store = await openStore()
+  pool = store.pool
 })
 beforeEach(async () => {
   await pool.query('truncate audit_events')
 })
 afterAll(async () => {
-  await pool.end()
-  await database.drop()
+  await store.close()
 })
 
 async function rows(): Promise<Record<string, unknown>[]> {
@@ -52,7 +45,7 @@ describe('a refusal', () => {
   test('that cannot be written down is no error, and is in the log', async () => {
     const lines: string[] = []
     const log = createLogger('test', 'info', { write: (line) => void lines.push(line) })
-    const closed = openPool({ databaseUrl: database.url, schema: 'public', applicationName: 'test' }, silentLog)
+    const closed = store.openPool()
     await closed.end()
     await new Refusals(closed, log).record(event)
     expect(lines).toHaveLength(1)

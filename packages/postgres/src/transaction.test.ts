@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import { createDatabase, type TestDatabase } from '@muster/testkit'
 import type pg from 'pg'
-import { recordAudit } from './audit.ts'
 import { openPool, type Db } from './pool.ts'
 import { isRetryable, violates } from './sql-state.ts'
 import { gate, silentLog } from './test-support.ts'
@@ -18,13 +17,10 @@ beforeAll(async () => {
     create table counters (
       id integer, value integer not null,
       constraint counters_pkey primary key (id),
-      constraint counters_positive check (value >= 0));
-    create table audit_events (
-      id bigint generated always as identity, action text not null, actor text not null, remote_address text,
-      outcome text not null, reason text, token_id text, node_id uuid, details jsonb not null)`)
+      constraint counters_positive check (value >= 0))`)
 })
 beforeEach(async () => {
-  await pool.query('truncate counters, audit_events')
+  await pool.query('truncate counters')
   await pool.query('insert into counters values (1, 0), (2, 0)')
 })
 afterAll(async () => {
@@ -110,47 +106,6 @@ describe('a transaction', () => {
     })
     await expect(failed).rejects.toThrow()
     expect(await values()).toEqual([0, 0])
-  })
-})
-
-describe('an audit event', () => {
-  const event = {
-    action: 'token.create',
-    actor: 'spiffe://c.internal/user/ada',
-    outcome: 'ok',
-    tokenId: 'abcdefghij',
-    nodeId: '0b7a7c3e-3a55-4b3f-8a6b-0d9a3f2f7e11',
-    details: { roles: ['node'] },
-  } as const
-
-  async function events() {
-    return (await pool.query('select action, actor, remote_address, outcome, reason, details from audit_events')).rows
-  }
-
-  test('stands with the change that it records', async () => {
-    await transaction(pool, async (db) => {
-      await add(db, 1)
-      await recordAudit(db, event)
-    })
-    expect(await events()).toEqual([
-      {
-        action: 'token.create',
-        actor: 'spiffe://c.internal/user/ada',
-        remote_address: null,
-        outcome: 'ok',
-        reason: null,
-        details: { roles: ['node'] },
-      },
-    ])
-  })
-
-  test('falls with the change that it records', async () => {
-    const failed = transaction(pool, async (db) => {
-      await recordAudit(db, event)
-      await db.query('update counters set value = -1')
-    })
-    await expect(failed).rejects.toThrow('counters_positive')
-    expect(await events()).toEqual([])
   })
 })
 
