@@ -9,6 +9,13 @@ describe('an error', () => {
     expect(error.message).toBe('no such thing')
   })
 
+  test('may say when it is worth trying again, which makes no refusal one that passes by itself', () => {
+    const error = new AppError('resourceExhausted', 'too many', { retryAfterMs: 12_000 })
+    expect(error.retryAfterMs).toBe(12_000)
+    expect(isTransient(error)).toBe(false)
+    expect(new AppError('resourceExhausted', 'too many').retryAfterMs).toBeUndefined()
+  })
+
   test('about a field begins with its name', () => {
     expect(invalid('roles', 'is needed').message).toBe('roles: is needed')
   })

@@ -35,13 +35,21 @@ export function parseInvitation(text: string, field = 'invitation'): Invitation 
     throw invalid(field, 'is not whole; it reads muster://TOKEN@HOST:PORT?pins=...&roles=..., in quotes')
   const parameters = new URLSearchParams(match[3])
   const list = (name: string) => (parameters.get(name) ?? '').split(',').filter((part) => part !== '')
-  const caPins = list('pins').map((pin) => parseCaPin(pin, field))
-  if (caPins.length === 0) throw invalid(field, 'carries no CA pin; was it cut off? Put it in quotes')
+  if (list('pins').length === 0) throw invalid(field, 'carries no CA pin; was it cut off? Put it in quotes')
   return {
-    address: parseServerAddress(match[2]!, field),
+    address: quietly(field, 'address', () => parseServerAddress(match[2]!, field)),
     token: parseToken(match[1]!, field),
-    caPins,
-    roles: parseNodeRoles(list('roles'), field),
+    caPins: quietly(field, 'CA pins', () => list('pins').map((pin) => parseCaPin(pin))),
+    roles: quietly(field, 'roles', () => parseNodeRoles(list('roles'))),
+  }
+}
+
+/** In a string whose parts got mixed up, any of them may be the token; so what is wrong with one is said without it. */
+function quietly<T>(field: string, part: string, parse: () => T): T {
+  try {
+    return parse()
+  } catch {
+    throw invalid(field, `its ${part} cannot be read; was it changed on the way? Copy it whole`)
   }
 }
 

@@ -8,6 +8,7 @@ import {
   parseMemberName,
   parseNodeId,
   parseServerAddress,
+  parseTokenName,
   splitAddress,
 } from './names.ts'
 import { expectInvalid } from './test-support.ts'
@@ -193,5 +194,23 @@ describe("a server's address", () => {
     expect(splitAddress('[::1]:443')).toEqual({ host: '::1', port: 443 })
     expect(splitAddress('fe80::2')).toEqual({ host: 'fe80::2', port: undefined })
     expect(splitAddress('a:x').port).toBeNaN()
+  })
+})
+
+describe("a token's name", () => {
+  test.each(['ci', 'web-2026', 'a', 'build.eu_1', 'x'.repeat(63), 'abcdefghi', 'abcdefghijk', 'abcdefghi1'])(
+    'may be %j',
+    (name) => {
+      expect(parseTokenName(name)).toBe(name)
+    },
+  )
+
+  test.each(HOSTILE_NAMES.filter((name) => !/^[a-z][a-z.-]{0,62}$/.test(name)))('may not be %j', (name) => {
+    expectInvalid(() => parseTokenName(name), 'name')
+  })
+
+  test('may not look like a token id, or the two could be confused', () => {
+    expect(expectInvalid(() => parseTokenName('abcdefghij', 'metadata.name'), 'metadata.name')).toContain('token id')
+    expectInvalid(() => parseTokenName('webserver2'), 'name')
   })
 })

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { NODE_ROLES, OPERATOR_ROLES, parseNodeRoles, parseOperatorRoles, printable } from './roles.ts'
+import { BREAK_GLASS, NODE_ROLES, OPERATOR_ROLES, parseNodeRoles, parseOperatorRoles, printable } from './roles.ts'
 import { expectInvalid } from './test-support.ts'
 
 describe('roles', () => {
@@ -22,6 +22,11 @@ describe('roles', () => {
   test('of operators are no roles of nodes, nor the other way', () => {
     for (const role of OPERATOR_ROLES) expectInvalid(() => parseNodeRoles([role]), 'roles')
     for (const role of NODE_ROLES) expectInvalid(() => parseOperatorRoles([role]), 'roles')
+  })
+
+  test('that anyone can ask for do not include break-glass', () => {
+    expectInvalid(() => parseNodeRoles([BREAK_GLASS]), 'roles')
+    expectInvalid(() => parseOperatorRoles(['admin', BREAK_GLASS]), 'roles')
   })
 
   test.each(['constructor', '__proto__', 'nоde', 'node,proxy', 'node\0'])('may not be %j', (role) => {
