@@ -39,7 +39,7 @@ export interface AuditEvent {
   /** Empty if the event has no caller. */
   remoteAddress: string;
   outcome: Outcome;
-  /** The stable reason of a refusal, and with it a restriction that the caller was not told. */
+  /** The stable reason of a refusal. A restriction that the caller was not told is in the details. */
   reason: string;
   tokenId: string;
   nodeId: string;
@@ -52,6 +52,7 @@ export interface AuditEvent {
 
 /** Which events. What is left empty does not matter. */
 export interface EventFilter {
+  /** Events that happened, or were counted, at this time or later. */
   since:
     | Date
     | undefined;
@@ -78,11 +79,19 @@ export interface ListEventsResponse {
 }
 
 export interface WatchEventsRequest {
-  filter: EventFilter | undefined;
+  filter:
+    | EventFilter
+    | undefined;
+  /**
+   * The position that an earlier call gave last: what has happened since comes first, so that a lost connection loses no
+   * event. Empty: from the call on.
+   */
+  afterPosition: string;
 }
 
+/** An event, or the position behind all events so far. A position comes at once, and again after each batch of events. */
 export interface WatchEventsResponse {
-  event: AuditEvent | undefined;
+  message: { $case: "event"; value: AuditEvent } | { $case: "position"; value: string } | undefined;
 }
 
 function createBaseAuditEvent(): AuditEvent {
@@ -504,13 +513,16 @@ export const ListEventsResponse: MessageFns<ListEventsResponse> = {
 };
 
 function createBaseWatchEventsRequest(): WatchEventsRequest {
-  return { filter: undefined };
+  return { filter: undefined, afterPosition: "" };
 }
 
 export const WatchEventsRequest: MessageFns<WatchEventsRequest> = {
   encode(message: WatchEventsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.filter !== undefined) {
       EventFilter.encode(message.filter, writer.uint32(10).fork()).join();
+    }
+    if (message.afterPosition !== "") {
+      writer.uint32(18).string(message.afterPosition);
     }
     return writer;
   },
@@ -536,6 +548,14 @@ export const WatchEventsRequest: MessageFns<WatchEventsRequest> = {
             message.filter = EventFilter.decode(reader, reader.uint32());
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.afterPosition = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -550,13 +570,18 @@ export const WatchEventsRequest: MessageFns<WatchEventsRequest> = {
 };
 
 function createBaseWatchEventsResponse(): WatchEventsResponse {
-  return { event: undefined };
+  return { message: undefined };
 }
 
 export const WatchEventsResponse: MessageFns<WatchEventsResponse> = {
   encode(message: WatchEventsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.event !== undefined) {
-      AuditEvent.encode(message.event, writer.uint32(10).fork()).join();
+    switch (message.message?.$case) {
+      case "event":
+        AuditEvent.encode(message.message.value, writer.uint32(10).fork()).join();
+        break;
+      case "position":
+        writer.uint32(18).string(message.message.value);
+        break;
     }
     return writer;
   },
@@ -579,7 +604,15 @@ export const WatchEventsResponse: MessageFns<WatchEventsResponse> = {
               break;
             }
 
-            message.event = AuditEvent.decode(reader, reader.uint32());
+            message.message = { $case: "event", value: AuditEvent.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.message = { $case: "position", value: reader.string() };
             continue;
           }
         }
@@ -607,7 +640,10 @@ export const AuditServiceService = {
     responseSerialize: (value: ListEventsResponse): Buffer => Buffer.from(ListEventsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListEventsResponse => ListEventsResponse.decode(value),
   },
-  /** Events of this service as they happen, oldest first, from the call on. An event whose count grows comes again. */
+  /**
+   * Events of this service as they happen, oldest first, from the call on or from where an earlier call had got to. An
+   * event whose count grows comes again.
+   */
   watchEvents: {
     path: "/muster.audit.v1.AuditService/WatchEvents" as const,
     requestStream: false as const,
@@ -622,7 +658,10 @@ export const AuditServiceService = {
 export interface AuditServiceServer extends UntypedServiceImplementation {
   /** Events of this service, newest first. */
   listEvents: handleUnaryCall<ListEventsRequest, ListEventsResponse>;
-  /** Events of this service as they happen, oldest first, from the call on. An event whose count grows comes again. */
+  /**
+   * Events of this service as they happen, oldest first, from the call on or from where an earlier call had got to. An
+   * event whose count grows comes again.
+   */
   watchEvents: handleServerStreamingCall<WatchEventsRequest, WatchEventsResponse>;
 }
 
