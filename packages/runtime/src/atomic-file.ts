@@ -52,8 +52,8 @@ async function writeTemporary(file: string, content: string | Buffer, mode: numb
   return temporary
 }
 
-/** The name in a folder is as durable as the folder is. */
-async function syncFolder(file: string): Promise<void> {
+/** Makes the name of a file durable: it is as durable as the folder that it stands in. */
+export async function syncFolder(file: string): Promise<void> {
   const folder = await open(path.dirname(file), 'r')
   try {
     await folder.sync()

@@ -27,6 +27,10 @@ export interface OperatorProfile {
   addresses: { registration: string; token: string; ca: string }
   /** Where other machines reach registration-service. */
   publicAddress: string
+  /** The name of a person who signed up. An identity of `ca-service issue-admin` has none: it is not renewed. */
+  user?: string
+  /** Until when that person's certificate can be renewed, ISO 8601. */
+  sessionExpiresAt?: string
 }
 
 /**
