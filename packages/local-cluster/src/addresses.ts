@@ -1,5 +1,7 @@
+import { randomInt } from 'node:crypto'
 import { createServer } from 'node:net'
 import os from 'node:os'
+import { splitAddress } from '@muster/domain'
 
 /** The address of this machine that others most likely reach: its first IPv4 address that is not loopback, else loopback. */
 export function reachableHost(interfaces = os.networkInterfaces()): string {
@@ -16,7 +18,34 @@ export function isPortFree(port: number, host: string): Promise<boolean> {
   })
 }
 
-/** HOST:PORT with the port preferred if it is free, else with port 0, which takes any that is. */
+/** Below the ports that systems hand out by themselves, so that no outgoing connection takes it meanwhile. */
+const FREE_PORTS = { first: 20_000, count: 12_000 }
+
+/**
+ * The addresses themselves, but for port 0 the same host with a port that is free now: for services that must be told of
+ * each other before they listen. `taken` grows by what is found, and nothing in it is found again.
+ * @throws Error if no port is free
+ */
+export async function settlePorts(addresses: readonly string[], taken: Set<number>): Promise<string[]> {
+  const settled: string[] = []
+  for (const address of addresses) {
+    const { host, port } = splitAddress(address)
+    settled.push(port === 0 ? address.replace(/:0$/, `:${await findPort(host, taken)}`) : address)
+  }
+  return settled
+}
+
+async function findPort(host: string, taken: Set<number>): Promise<number> {
+  for (let tries = 0; tries < 100; tries += 1) {
+    const port = FREE_PORTS.first + randomInt(FREE_PORTS.count)
+    if (taken.has(port) || !(await isPortFree(port, host))) continue
+    taken.add(port)
+    return port
+  }
+  throw new Error(`no free port was found for ${host}`)
+}
+
+/** HOST:PORT with the port preferred if it is free, else with port 0, which stands for any that is. */
 export async function preferPort(host: string, port: number): Promise<string> {
   return `${host}:${(await isPortFree(port, host)) ? port : 0}`
 }

@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import type { Postgres, Redis } from '@muster/embedded-stores'
 import { writeFileAtomic, type Lifecycle, type OperatorProfile } from '@muster/runtime'
+import { settlePorts } from './addresses.ts'
 import { prepareDatabase, type ServiceProgram } from './databases.ts'
 import { issueOperator, setAddresses } from './operator.ts'
 import { ensureSecrets } from './secrets.ts'
@@ -15,7 +16,7 @@ export interface ControlPlaneOptions {
   redis: Pick<Redis, 'url'>
   /** Database in Postgres; default `muster`. */
   database?: string
-  /** HOST:PORT for each replica; port 0 takes a free one. */
+  /** HOST:PORT for each replica; port 0 stands for a free one, found before anything starts. */
   listen: Record<ServiceProgram, readonly string[]>
   /** HOST:PORT that other machines use, given the port that registration-service has. */
   publicAddress: (port: number) => string
@@ -58,9 +59,22 @@ export async function startControlPlane(options: ControlPlaneOptions, life: Life
     'token-service': [],
     'registration-service': [],
   }
-  const addressesOf = (program: ServiceProgram) => services[program].map(({ address }) => address)
+  // ca-service and token-service ask registration-service, which starts after them: all ports are known before.
+  const taken = new Set<number>()
+  const listen: Record<ServiceProgram, string[]> = {
+    'ca-service': await settlePorts(options.listen['ca-service'], taken),
+    'token-service': await settlePorts(options.listen['token-service'], taken),
+    'registration-service': await settlePorts(options.listen['registration-service'], taken),
+  }
+  const addressesOf = (program: ServiceProgram) =>
+    listen[program].map((address) => address.replace(/^0\.0\.0\.0:/, '127.0.0.1:'))
   let caPins: string[] = []
-  const peers = (): Peers => ({ ca: addressesOf('ca-service'), caPins, token: addressesOf('token-service') })
+  const peers = (): Peers => ({
+    ca: addressesOf('ca-service'),
+    caPins,
+    token: addressesOf('token-service'),
+    registration: addressesOf('registration-service'),
+  })
 
   const startOne = (program: ServiceProgram, listenAddress: string) =>
     startService({
@@ -70,7 +84,7 @@ export async function startControlPlane(options: ControlPlaneOptions, life: Life
     })
   const startAll = (program: ServiceProgram) =>
     step(program, async () => {
-      for (const listenAddress of options.listen[program]) {
+      for (const listenAddress of listen[program]) {
         services[program].push(await startOne(program, listenAddress))
         const replica = services[program].length - 1
         life.own(program, replica, (i) => step(`stop ${program}`, () => services[program][i]!.stop()))
@@ -83,7 +97,7 @@ export async function startControlPlane(options: ControlPlaneOptions, life: Life
   await startAll('token-service')
   await startAll('registration-service')
 
-  const registration = addressesOf('registration-service')[0]!.replace(/^0\.0\.0\.0:/, '127.0.0.1:')
+  const registration = addressesOf('registration-service')[0]!
   const profile = await setAddresses(operatorDir, {
     addresses: { registration, token: addressesOf('token-service')[0]!, ca: addressesOf('ca-service')[0]! },
     publicAddress: options.publicAddress(Number(registration.split(':').at(-1))),

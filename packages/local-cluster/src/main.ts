@@ -55,8 +55,8 @@ async function start({ dataDir, port, clusterName, withNode }: LocalClusterOptio
       redis,
       listen: {
         // The well-known ports for the cluster on the well-known port; another cluster beside it takes free ones.
-        'ca-service': [port === 3025 ? await preferPort('127.0.0.1', 3027) : '127.0.0.1:0'],
-        'token-service': [port === 3025 ? await preferPort('127.0.0.1', 3026) : '127.0.0.1:0'],
+        'ca-service': [port === 3025 ? await preferPort('0.0.0.0', 3027) : '0.0.0.0:0'],
+        'token-service': [port === 3025 ? await preferPort('0.0.0.0', 3026) : '0.0.0.0:0'],
         'registration-service': [`0.0.0.0:${port}`],
       },
       publicAddress: (bound) => `${reachableHost()}:${bound}`,

@@ -14,6 +14,7 @@ export interface Peers {
   ca: readonly string[]
   caPins: readonly string[]
   token: readonly string[]
+  registration: readonly string[]
 }
 
 /** The environment of a service: see its README for each variable. */
@@ -35,6 +36,7 @@ export function serviceEnv(
       return {
         ...common,
         MUSTER_CLUSTER_NAME: clusterName,
+        MUSTER_REGISTRATION_ADDRS: peers.registration.join(','),
         MUSTER_KEY_ENCRYPTION_KEY_FILE: secrets.keyEncryptionKey,
         MUSTER_TOKEN_SERVICE_ENROLL_TOKEN_FILE: secrets.enrollTokens['token-service'],
         MUSTER_REGISTRATION_SERVICE_ENROLL_TOKEN_FILE: secrets.enrollTokens['registration-service'],
@@ -45,6 +47,7 @@ export function serviceEnv(
         ...enrolment,
         MUSTER_ENROLL_TOKEN_FILE: secrets.enrollTokens[program],
         MUSTER_PEPPER_FILE: secrets.pepper,
+        MUSTER_REGISTRATION_ADDRS: peers.registration.join(','),
       }
     case 'registration-service':
       return {
@@ -53,6 +56,13 @@ export function serviceEnv(
         MUSTER_ENROLL_TOKEN_FILE: secrets.enrollTokens[program],
         MUSTER_TOKEN_ADDRS: peers.token.join(','),
         MUSTER_REDIS_URL_FILE: redisUrlFile,
+        MUSTER_PUBLIC_TOKEN_ADDR: portOf(peers.token[0]!),
+        MUSTER_PUBLIC_CA_ADDR: portOf(peers.ca[0]!),
       }
   }
+}
+
+/** `:PORT`: people reach it on the host that they reached registration-service on. */
+function portOf(address: string): string {
+  return `:${address.split(':').at(-1)}`
 }

@@ -1,6 +1,8 @@
 import { fileURLToPath } from 'node:url'
 import { Refusals } from '@muster/audit'
+import { users } from '@muster/contracts'
 import { asAppError, migrate, openPool } from '@muster/postgres'
+import { askRegister, connect } from '@muster/rpc'
 import { openServer, type RpcServer } from '@muster/rpc/server'
 import { systemClock, type Lifecycle, type Logger } from '@muster/runtime'
 import { ensureAuthorities } from './authorities.ts'
@@ -61,6 +63,17 @@ export async function startApp(config: Config, log: Logger, life: Lifecycle): Pr
     authorities: () => authorities,
   }
   const identity = await issueOwnIdentity(deps, log, life.signal)
+  const registration = life.own(
+    'connection to registration-service',
+    connect({
+      identity,
+      clusterName,
+      addresses: config.MUSTER_REGISTRATION_ADDRS,
+      service: 'registration-service',
+      retryUnavailable: true,
+    }),
+    (connection) => connection.close(),
+  )
   return openServer(
     {
       name: 'ca-service',
@@ -70,6 +83,7 @@ export async function startApp(config: Config, log: Logger, life: Lifecycle): Pr
       identity,
       clusterName,
       services: [caService(deps)],
+      currentRoles: askRegister(registration.client(users.UserServiceService)),
       mapError: asAppError,
       check: () => pool.query('select 1'),
       clock: systemClock,

@@ -1,4 +1,5 @@
 import { recordAudit } from '@muster/audit'
+import { CERTIFICATE_BACKDATE_MS } from '@muster/domain'
 import type { AuthorityType, Issuer } from '@muster/pki'
 import { createIssuing, createRoot } from '@muster/pki'
 import { transaction, type Db } from '@muster/postgres'
@@ -33,7 +34,6 @@ const ROOT_LIFE_MS = 3652 * DAY_MS
 const ISSUING_LIFE_MS = 90 * DAY_MS
 /** A new issuing CA is made when the old one has this little left: far more than any leaf lives. */
 const ISSUING_RENEW_BEFORE_MS = 30 * DAY_MS
-const BACKDATE_MS = 60_000
 
 /**
  * Loads both authorities, first making what is missing: everything on the first start, an issuing CA when the last nears
@@ -51,7 +51,10 @@ export function ensureAuthorities(deps: AuthorityDeps): Promise<Authorities> {
 async function ensureAuthority(db: Db, deps: AuthorityDeps, type: AuthorityType): Promise<Authority> {
   const { keyEncryptionKey, clusterName, clock, log } = deps
   const now = clock.now().getTime()
-  const lifetime = (ms: number) => ({ notBefore: new Date(now - BACKDATE_MS), notAfter: new Date(now + ms) })
+  const lifetime = (ms: number) => ({
+    notBefore: new Date(now - CERTIFICATE_BACKDATE_MS),
+    notAfter: new Date(now + ms),
+  })
 
   let stored = await selectAuthority(db, type)
   if (stored === undefined) {

@@ -1,4 +1,4 @@
-import { clusterNameField, commonFields, fileText, parsedBy } from '@muster/runtime/service'
+import { clusterNameField, commonFields, fileText, parsedBy, replicaAddresses } from '@muster/runtime/service'
 import { z } from 'zod'
 
 const fileKey = fileText().pipe(
@@ -25,8 +25,11 @@ export const configSchema = z.object({
   MUSTER_KEY_ENCRYPTION_KEY_FILE: fileKey,
   MUSTER_TOKEN_SERVICE_ENROLL_TOKEN_FILE: enrollToken,
   MUSTER_REGISTRATION_SERVICE_ENROLL_TOKEN_FILE: enrollToken,
+  MUSTER_REGISTRATION_ADDRS: replicaAddresses(),
   MUSTER_NODE_CERTIFICATE_TTL_SECONDS: seconds.max(7 * 86_400).default(86_400),
   MUSTER_SERVICE_CERTIFICATE_TTL_SECONDS: seconds.max(7 * 86_400).default(86_400),
+  MUSTER_USER_CERTIFICATE_TTL_SECONDS: seconds.max(7 * 86_400).default(43_200),
+  MUSTER_BOT_CERTIFICATE_TTL_SECONDS: seconds.max(7 * 86_400).default(3_600),
 })
 
 export type Config = z.output<typeof configSchema>

@@ -1,6 +1,13 @@
 import { parseArgs } from 'node:util'
 import { recordAudit } from '@muster/audit'
-import { formatDuration, messageOf, parseDuration, parseMemberName, parseOperatorRoles } from '@muster/domain'
+import {
+  BREAK_GLASS,
+  formatDuration,
+  messageOf,
+  parseDuration,
+  parseMemberName,
+  parseOperatorRoles,
+} from '@muster/domain'
 import { chainPem, generateKey, privateKeyFromPem, privateKeyPem, publicKeyDer, spkiPin } from '@muster/pki'
 import { migrate, openPool, transaction } from '@muster/postgres'
 import { ensureKey, systemClock, writeIdentity, type OperatorProfile } from '@muster/runtime'
@@ -92,7 +99,7 @@ async function issue(options: Options, config: ReturnType<typeof parseConfig<typ
         {
           kind: 'user',
           name: options.name,
-          roles: options.roles,
+          roles: [...options.roles, BREAK_GLASS],
           dnsNames: [],
           publicKeyDer: publicKeyDer(privateKey),
           ttlSeconds: options.ttlSeconds,

@@ -13,6 +13,8 @@ export interface CertificateRequest {
   /** SubjectPublicKeyInfo, DER; checked by the caller. */
   publicKeyDer: Buffer
   ttlSeconds: number
+  /** The certificate ends no later than this, whatever is left of its usual life. */
+  endsBy?: Date
   /** SPIFFE id of whoever asked. */
   requestedBy: string
 }
@@ -35,7 +37,9 @@ export async function issueCertificate(deps: IssueDeps, request: CertificateRequ
   const now = deps.clock.now().getTime()
   const serial = newSerial()
   const notBefore = new Date(now - CERTIFICATE_BACKDATE_MS)
-  const notAfter = new Date(now + request.ttlSeconds * 1000)
+  const notAfter = new Date(
+    Math.min(now + request.ttlSeconds * 1000, request.endsBy?.getTime() ?? Number.POSITIVE_INFINITY),
+  )
   if (notAfter > issuing.expiresAt) {
     throw new AppError('unavailable', 'the issuing CA ends too soon for this certificate; a new one is being made')
   }

@@ -91,6 +91,8 @@ export async function serveCa(): Promise<Served> {
     MUSTER_REGISTRATION_SERVICE_ENROLL_TOKEN_FILE: TOKENS['registration-service'],
     MUSTER_NODE_CERTIFICATE_TTL_SECONDS: 3_600,
     MUSTER_SERVICE_CERTIFICATE_TTL_SECONDS: 7_200,
+    MUSTER_USER_CERTIFICATE_TTL_SECONDS: 1_800,
+    MUSTER_BOT_CERTIFICATE_TTL_SECONDS: 900,
   } as Config
   const refusals = new Refusals(store.pool, silentLog)
   const server = await serveForTest({

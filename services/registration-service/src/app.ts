@@ -9,7 +9,9 @@ import type { Config } from './config.ts'
 import { HeartbeatPace } from './heartbeat-pace.ts'
 import { Presence } from './presence.ts'
 import { callRoll } from './roll-call.ts'
+import { RefusedAttempts } from './refused-attempts.ts'
 import { registrationService } from './service.ts'
+import { operatorRoles } from './users/check-operator.ts'
 
 export { configSchema, type Config } from './config.ts'
 
@@ -48,6 +50,9 @@ export async function startApp(config: Config, log: Logger, life: Lifecycle): Pr
 
   const redisUrl = config.MUSTER_REDIS_URL_FILE
   const presence = life.own('presence', new Presence({ redisUrl, clusterName, log }), (p) => p.close())
+  const perMinute = config.MUSTER_REFUSED_JOINS_PER_MINUTE
+  const limiter = new RefusedAttempts({ redisUrl, clusterName, perMinute, log })
+  const refusedAttempts = life.own('refused attempts', limiter, (attempts) => attempts.close())
   const pace = new HeartbeatPace({
     baseIntervalMs: config.MUSTER_HEARTBEAT_INTERVAL_MS,
     missedLimit: config.MUSTER_HEARTBEAT_MISSED_LIMIT,
@@ -64,6 +69,7 @@ export async function startApp(config: Config, log: Logger, life: Lifecycle): Pr
     authority: authority.client(ca.CaServiceService),
     identity,
     refusals: new Refusals(pool, log),
+    refusedAttempts,
     clock: systemClock,
   }
   return openServer(
@@ -75,6 +81,7 @@ export async function startApp(config: Config, log: Logger, life: Lifecycle): Pr
       identity: tls,
       clusterName,
       services: [registrationService(deps)],
+      currentRoles: operatorRoles(pool),
       mapError: asAppError,
       // Redis is no part of it: without it nodes show as unknown, and joins go on.
       check: () => pool.query('select 1'),

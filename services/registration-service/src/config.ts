@@ -1,5 +1,13 @@
-import { commonFields, enrolmentFields, fileText, replicaAddresses } from '@muster/runtime/service'
+import { parseDuration, parseServerAddress } from '@muster/domain'
+import { commonFields, enrolmentFields, fileText, parsedBy, replicaAddresses } from '@muster/runtime/service'
 import { z } from 'zod'
+
+/** HOST:PORT, or :PORT for the host that somebody reached this service on. */
+const publicAddress = parsedBy((text) =>
+  text.startsWith(':')
+    ? parseServerAddress(`localhost${text}`, 'address').replace(/^localhost/, '')
+    : parseServerAddress(text, 'address'),
+)
 
 export const configSchema = z.object({
   ...commonFields({ listenAddress: '0.0.0.0:3025', diagnosticsAddress: '127.0.0.1:9025' }),
@@ -9,6 +17,10 @@ export const configSchema = z.object({
   MUSTER_HEARTBEAT_INTERVAL_MS: z.coerce.number().int().min(100).max(600_000).default(5_000),
   MUSTER_HEARTBEAT_MISSED_LIMIT: z.coerce.number().int().min(2).max(100).default(3),
   MUSTER_HEARTBEATS_PER_SECOND: z.coerce.number().int().min(1).default(2_000),
+  MUSTER_REFUSED_JOINS_PER_MINUTE: z.coerce.number().int().min(1).max(60_000).default(20),
+  MUSTER_USER_SESSION_TTL: parsedBy((text) => parseDuration(text, 'session TTL')).default(30 * 86_400),
+  MUSTER_PUBLIC_TOKEN_ADDR: publicAddress.default(':3026'),
+  MUSTER_PUBLIC_CA_ADDR: publicAddress.default(':3027'),
 })
 
 export type Config = z.output<typeof configSchema>

@@ -1,5 +1,7 @@
 import { fileURLToPath } from 'node:url'
+import { users } from '@muster/contracts'
 import { asAppError, migrate, openPool } from '@muster/postgres'
+import { askRegister, connect } from '@muster/rpc'
 import { enrollService, openServer, type RpcServer } from '@muster/rpc/server'
 import { systemClock, type Lifecycle, type Logger } from '@muster/runtime'
 import type { Config } from './config.ts'
@@ -44,6 +46,17 @@ export async function startApp(config: Config, log: Logger, life: Lifecycle): Pr
     log,
     signal: life.signal,
   })
+  const registration = life.own(
+    'connection to registration-service',
+    connect({
+      identity: identity.tls,
+      clusterName: identity.clusterName,
+      addresses: config.MUSTER_REGISTRATION_ADDRS,
+      service: 'registration-service',
+      retryUnavailable: true,
+    }),
+    (connection) => connection.close(),
+  )
   return openServer(
     {
       name: 'token-service',
@@ -53,6 +66,7 @@ export async function startApp(config: Config, log: Logger, life: Lifecycle): Pr
       identity: identity.tls,
       clusterName: identity.clusterName,
       services: [tokenService({ config, pool, clock: systemClock })],
+      currentRoles: askRegister(registration.client(users.UserServiceService)),
       mapError: asAppError,
       check: () => pool.query('select 1'),
       clock: systemClock,

@@ -23,6 +23,7 @@ function environment(overrides: Record<string, string> = {}): Record<string, str
   return {
     MUSTER_DATABASE_URL_FILE: file('postgres://u:p@127.0.0.1/x'),
     MUSTER_CA_ADDRS: '10.0.0.1:3027,10.0.0.2:3027',
+    MUSTER_REGISTRATION_ADDRS: '10.0.0.3:3025',
     MUSTER_CA_PINS: `sha256:${'a'.repeat(64)}`,
     MUSTER_ENROLL_TOKEN_FILE: file('CANARY-enrolment-token-of-many-characters'),
     MUSTER_PEPPER_FILE: file('p'.repeat(32)),

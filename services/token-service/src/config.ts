@@ -1,10 +1,11 @@
-import { commonFields, enrolmentFields, fileContent, parsedBy } from '@muster/runtime/service'
+import { commonFields, enrolmentFields, fileContent, parsedBy, replicaAddresses } from '@muster/runtime/service'
 import { parseDuration } from '@muster/domain'
 import { z } from 'zod'
 
 export const configSchema = z.object({
   ...commonFields({ listenAddress: '0.0.0.0:3026', diagnosticsAddress: '127.0.0.1:9026' }),
   ...enrolmentFields(),
+  MUSTER_REGISTRATION_ADDRS: replicaAddresses(),
   MUSTER_PEPPER_FILE: fileContent().refine((content) => content.length >= 32, 'the file must hold at least 32 bytes'),
   MUSTER_TOKEN_MAX_TTL: parsedBy((text) => parseDuration(text, 'longest TTL')).default(7 * 86_400),
   MUSTER_TOKEN_RETENTION: parsedBy((text) => parseDuration(text, 'retention')).default(30 * 86_400),

@@ -1,0 +1,281 @@
+import { AppError, type OperatorRole } from '@muster/domain'
+import { violates, type Db } from '@muster/postgres'
+
+/** How far a person has come: no identity yet, one that is good now, or one that has ended. */
+export type UserState = 'invited' | 'active' | 'expired'
+
+/** A person, as stored. */
+export interface StoredUser {
+  name: string
+  roles: OperatorRole[]
+  state: UserState
+  createdBy: string
+  createdAt: Date
+  signedUpAt: Date | undefined
+  lastSeenAt: Date | undefined
+  sessionExpiresAt: Date | undefined
+  certificateExpiresAt: Date | undefined
+}
+
+/** Whose session it is, and until when. */
+export interface Session {
+  roles: OperatorRole[]
+  sessionExpiresAt: Date
+}
+
+/** Somebody who shows a key: they are who they say only if it is the key that they signed up with. */
+export interface KeyHolder {
+  name: string
+  keyFingerprint: Buffer
+}
+
+const STATE = `
+  case when certificate_expires_at is null then 'invited'
+       when least(session_expires_at, certificate_expires_at) > now() then 'active'
+       else 'expired'
+  end`
+
+const COLUMNS = `
+  name, roles, ${STATE} as state, created_by as "createdBy", created_at as "createdAt", signed_up_at as "signedUpAt",
+  last_seen_at as "lastSeenAt", session_expires_at as "sessionExpiresAt",
+  certificate_expires_at as "certificateExpiresAt"`
+
+/** Enters a person who has not signed up. @returns undefined if there is one of that name */
+export async function insertUser(
+  db: Db,
+  { name, roles, createdBy }: { name: string; roles: readonly OperatorRole[]; createdBy: string },
+): Promise<StoredUser | undefined> {
+  const { rows } = await db.query<Row>(
+    `insert into users (name, roles, created_by)
+     values ($1, $2, $3)
+     on conflict on constraint users_pkey do nothing
+     returning ${COLUMNS}`,
+    [name, roles, createdBy],
+  )
+  return rows[0] && toStoredUser(rows[0])
+}
+
+/** A page of the people by name. */
+export async function selectUsers(
+  db: Db,
+  { size, after }: { size: number; after: string | undefined },
+): Promise<StoredUser[]> {
+  const { rows } = await db.query<Row>(
+    `select ${COLUMNS}
+       from users
+      where name > $1
+      order by name
+      limit $2`,
+    [after ?? '', size],
+  )
+  return rows.map(toStoredUser)
+}
+
+/**
+ * The roles that somebody has now, or undefined for nobody of this cluster: removed, reset, signed up anew with another
+ * key, or their session is over. Notes, about once a minute, that they were seen; never waits for a lock to do so.
+ */
+export async function selectCurrentRoles(db: Db, holder: KeyHolder): Promise<OperatorRole[] | undefined> {
+  const { rows } = await db.query<{ roles: OperatorRole[] }>({
+    name: 'select-current-roles',
+    text: `
+      with person as (
+        select name, roles
+          from users
+         where name = $1
+           and key_fingerprint = $2
+           and session_expires_at > now()),
+      stale as (
+        select users.name
+          from users
+          join person on person.name = users.name
+         where last_seen_at is null
+            or last_seen_at < now() - interval '1 minute'
+           for update of users skip locked),
+      seen as (
+        update users
+           set last_seen_at = date_trunc('milliseconds', now())
+          from stale
+         where users.name = stale.name)
+      select roles
+        from person`,
+    values: [holder.name, holder.keyFingerprint],
+  })
+  return rows[0]?.roles
+}
+
+/** The session behind a key; undefined as for the roles. */
+export async function selectSession(db: Db, holder: KeyHolder): Promise<Session | undefined> {
+  const { rows } = await db.query<Session>(
+    `select roles, session_expires_at as "sessionExpiresAt"
+       from users
+      where name = $1
+        and key_fingerprint = $2
+        and session_expires_at > now()`,
+    [holder.name, holder.keyFingerprint],
+  )
+  return rows[0]
+}
+
+/** Notes the one token that a person may sign up with. */
+export async function noteSignupToken(db: Db, name: string, tokenId: string): Promise<void> {
+  await db.query(`update users set signup_token_id = $2 where name = $1`, [name, tokenId])
+}
+
+/**
+ * Gives a person the key they signed up with, and starts their session. Repeated with the same token and key it changes
+ * nothing. @returns undefined if the token is not the one for this person, or another key was first
+ * @throws failedPrecondition if the key is somebody else's
+ */
+export async function bindKey(
+  db: Db,
+  signup: KeyHolder & { tokenId: string; sessionTtlSeconds: number },
+): Promise<Session | undefined> {
+  try {
+    const { rows } = await db.query<Session>(
+      `update users
+          set key_fingerprint = $3,
+              signed_up_at = coalesce(signed_up_at, date_trunc('milliseconds', now())),
+              session_expires_at =
+                coalesce(session_expires_at, date_trunc('milliseconds', now()) + $4::int * interval '1 second')
+        where name = $1
+          and signup_token_id = $2
+          and (key_fingerprint is null or key_fingerprint = $3)
+       returning roles, session_expires_at as "sessionExpiresAt"`,
+      [signup.name, signup.tokenId, signup.keyFingerprint, signup.sessionTtlSeconds],
+    )
+    return rows[0]
+  } catch (error) {
+    if (!violates(error, 'users_one_person_a_key')) throw error
+    throw new AppError('failedPrecondition', 'this key is somebody else of the cluster already; make a new one', {
+      reason: 'KEY_NOT_ALLOWED',
+    })
+  }
+}
+
+export interface NewCertificate extends KeyHolder {
+  serial: string
+  expiresAt: Date
+  /** Who asked, as the audit names them. */
+  actor: string
+  remoteAddress: string
+}
+
+/** Notes the certificate of a signup, with its audit event in the same statement. @returns false if the key is the person's no more */
+export function recordSignup(db: Db, certificate: NewCertificate): Promise<boolean> {
+  return recordCertificate(db, 'user.signup', certificate)
+}
+
+/** Notes a renewal in the same way. */
+export function recordUserRenewal(db: Db, certificate: NewCertificate): Promise<boolean> {
+  return recordCertificate(db, 'user.renew', certificate)
+}
+
+async function recordCertificate(db: Db, action: string, certificate: NewCertificate): Promise<boolean> {
+  const { rowCount } = await db.query(
+    `with noted as (
+       update users
+          set certificate_serial = $3,
+              certificate_expires_at = $4,
+              last_seen_at = date_trunc('milliseconds', now())
+        where name = $1
+          and key_fingerprint = $2
+       returning name, roles, signup_token_id)
+     insert into audit_events (action, actor, remote_address, outcome, token_id, details)
+     select $5, $6, $7, 'ok', case when $5 = 'user.signup' then signup_token_id end,
+            jsonb_build_object('user', name, 'roles', roles, 'serial', $3::text)
+       from noted`,
+    [
+      certificate.name,
+      certificate.keyFingerprint,
+      certificate.serial,
+      certificate.expiresAt,
+      action,
+      certificate.actor,
+      certificate.remoteAddress,
+    ],
+  )
+  return rowCount === 1
+}
+
+/** Ends a person's identity: no key and no signup token is theirs any more. @returns undefined for nobody of that name */
+export async function endIdentity(db: Db, name: string): Promise<StoredUser | undefined> {
+  const { rows } = await db.query<Row>(
+    `update users
+        set key_fingerprint = null,
+            signup_token_id = null,
+            signed_up_at = null,
+            session_expires_at = null,
+            certificate_serial = null,
+            certificate_expires_at = null
+      where name = $1
+     returning ${COLUMNS}`,
+    [name],
+  )
+  return rows[0] && toStoredUser(rows[0])
+}
+
+/**
+ * Makes removals and changes of roles in this transaction take turns, on every replica, so that each sees what the one
+ * before it left of the admins.
+ */
+export async function lockAdmins(db: Db): Promise<void> {
+  await db.query(`select pg_advisory_xact_lock(hashtext('muster.admins'))`)
+}
+
+/** Whether this one is an admin with an identity that is good now, and the only such. Under `lockAdmins`. */
+const NOT_THE_LAST_ADMIN = `
+  not ('admin' = any (roles) and ${STATE} = 'active' and not exists (
+         select 1
+           from (select name as other, ${STATE} as state, roles from users) as others
+          where other <> users.name
+            and 'admin' = any (others.roles)
+            and others.state = 'active'))`
+
+/** Removes a person unless it is the last admin. @returns undefined if nobody was removed */
+export async function deleteUser(db: Db, name: string): Promise<StoredUser | undefined> {
+  const { rows } = await db.query<Row>(
+    `delete from users
+      where name = $1
+        and ${NOT_THE_LAST_ADMIN}
+     returning ${COLUMNS}`,
+    [name],
+  )
+  return rows[0] && toStoredUser(rows[0])
+}
+
+/** Gives a person other roles unless that would demote the last admin. @returns undefined if nothing was changed */
+export async function updateRoles(
+  db: Db,
+  name: string,
+  roles: readonly OperatorRole[],
+): Promise<StoredUser | undefined> {
+  const { rows } = await db.query<Row>(
+    `update users
+        set roles = $2
+      where name = $1
+        and ('admin' = any ($2) or ${NOT_THE_LAST_ADMIN})
+     returning ${COLUMNS}`,
+    [name, roles],
+  )
+  return rows[0] && toStoredUser(rows[0])
+}
+
+/** One person, or undefined. */
+export async function selectUser(db: Db, name: string): Promise<StoredUser | undefined> {
+  const { rows } = await db.query<Row>(`select ${COLUMNS} from users where name = $1`, [name])
+  return rows[0] && toStoredUser(rows[0])
+}
+
+type Optional = 'signedUpAt' | 'lastSeenAt' | 'sessionExpiresAt' | 'certificateExpiresAt'
+type Row = Omit<StoredUser, Optional> & Record<Optional, Date | null>
+
+function toStoredUser(row: Row): StoredUser {
+  return {
+    ...row,
+    signedUpAt: row.signedUpAt ?? undefined,
+    lastSeenAt: row.lastSeenAt ?? undefined,
+    sessionExpiresAt: row.sessionExpiresAt ?? undefined,
+    certificateExpiresAt: row.certificateExpiresAt ?? undefined,
+  }
+}
