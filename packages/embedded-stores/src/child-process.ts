@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
-import { isRunning, type ProcessRef } from './process-ref.ts'
+import { isRunning, type ProcessRef } from '@muster/processes'
 import { until } from './until.ts'
 
 /** Where the tools of the operating system are. Stores get this and no other variable of their parent's environment. */

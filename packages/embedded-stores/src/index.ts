@@ -1,7 +1,6 @@
 export { defaultCacheDir } from './cache-dir.ts'
-export { ownerOf } from './claim.ts'
 export { startChild, stopChild, type ChildProcess, type StopStep } from './child-process.ts'
-export { startPostgres, type Postgres, type PostgresOptions } from './postgres.ts'
+export { ownerOf, startPostgres, type Postgres, type PostgresOptions } from './postgres.ts'
 export { startRedis, type Redis, type RedisOptions } from './redis.ts'
 export { run } from './run.ts'
 export { until } from './until.ts'

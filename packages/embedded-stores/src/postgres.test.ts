@@ -3,9 +3,9 @@ import { spawn } from 'node:child_process'
 import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
+import { findProcess, isRunning } from '@muster/processes'
 import pg from 'pg'
 import { startPostgres, type Postgres } from './postgres.ts'
-import { findProcess, isRunning } from './process-ref.ts'
 import { until } from './until.ts'
 
 let folder: string

@@ -1,11 +1,10 @@
 import { realpathSync } from 'node:fs'
 import { mkdir, readFile, rm } from 'node:fs/promises'
 import path from 'node:path'
+import { claim, commandLine, findProcess, holderOf, inUse, type Claim } from '@muster/processes'
 import pg from 'pg'
-import { claim, inUse, type Claim } from './claim.ts'
 import { freePort } from './free-port.ts'
 import { adminUser, findPostgresPrograms, postgresAccount, prepareDataDir } from './postgres-files.ts'
-import { commandLine, findProcess } from './process-ref.ts'
 import { endLeftover, startChild, stopChild, type StopStep, type ChildProcess } from './child-process.ts'
 import { until } from './until.ts'
 
@@ -56,7 +55,7 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
   const dataDir = path.resolve(options.dataDir)
   const programs = await findPostgresPrograms()
   await mkdir(path.dirname(dataDir), { recursive: true, mode: 0o700 })
-  const held = await claim(`${dataDir}.lock`, `The Postgres data in ${dataDir}`)
+  const held = await claim(claimFile(dataDir), `The Postgres data in ${dataDir}`)
   try {
     await clearFormerServer(dataDir, held)
     const account = await postgresAccount(dataDir)
@@ -175,6 +174,15 @@ function runningPostgres(child: ChildProcess, port: number, adminPassword: strin
     stop: () => (stopping ??= stopChild(child, stopSteps).then(() => exited)),
     kill: child.kill,
   }
+}
+
+/** The process that runs a Postgres in that data directory now, or undefined. */
+export function ownerOf(dataDir: string): Promise<number | undefined> {
+  return holderOf(claimFile(dataDir))
+}
+
+function claimFile(dataDir: string): string {
+  return `${dataDir}.lock`
 }
 
 /** Ends the server that a killed owner left behind, and removes a postmaster.pid that names an unrelated process. */

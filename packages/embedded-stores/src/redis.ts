@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
-import { claim, type Claim } from './claim.ts'
+import { claim, type Claim } from '@muster/processes'
 import { findRedis } from './find-redis.ts'
 import { freePort } from './free-port.ts'
 import { pingRedis } from './redis-ping.ts'

@@ -1,14 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import { link, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { setTimeout as delay } from 'node:timers/promises'
 import { findProcess, isRunning, type ProcessRef } from './process-ref.ts'
 
-/** The right of this process to run a store in a data directory, held until released or until this process ends. */
+/** The right of this process to use a data directory, held until released or until this process ends. */
 export interface Claim {
-  /** True when the former owner was killed before it recorded a child, so that it may have left one unrecorded. */
+  /** True when the former owner was killed and had recorded no child, so that it may have left one unrecorded. */
   readonly leftoverUnknown: boolean
-  /** The store's process that the former owner left running. */
+  /** The child that the former owner left running. */
   readonly leftover: ProcessRef | undefined
-  /** Records the store's process, so that the next owner can end it should this one be killed. */
+  /** Records a child, so that the next owner can end it should this one be killed. */
   setChild(pid: number): Promise<void>
   release(): Promise<void>
 }
@@ -18,20 +19,24 @@ interface Entry {
   child?: ProcessRef | undefined
 }
 
+/** Others who claim the same at the same moment are done within a few of these. */
+const ROUNDS = 50
+const ROUND_MS = 10
+
 /**
- * Claims a store's data directory by way of a small file beside or in it.
- * Fails when a live process holds it, this one included; a claim whose holder is gone is taken over.
+ * Claims a data directory by way of a small file beside or in it; `what` names it in errors.
+ * Fails when a live process holds it, this one included; a claim whose holder is gone is taken over. Of many that come at
+ * once one gets it.
  */
 export async function claim(file: string, what: string): Promise<Claim> {
   const owner = findProcess(process.pid)
-  if (owner === undefined) throw new Error('Cannot read the process table, which is needed to guard the stores.')
-  // Two rounds are enough to replace a stale entry; more only if others do the same at the same moment.
-  for (let round = 0; round < 5; round++) {
+  if (owner === undefined) throw new Error('Cannot read the process table, which is needed to guard data directories.')
+  for (let round = 0; round < ROUNDS; round++) {
     const former = await readEntry(file)
     if (former !== undefined && isRunning(former.owner)) throw inUse(what, former.owner.pid)
     const leftover = former?.child !== undefined && isRunning(former.child) ? former.child : undefined
-    if (former !== undefined) await rm(file, { force: true })
-    if (await createEntry(file, { owner, child: leftover })) {
+    const entry = { owner, child: leftover }
+    if (former === undefined ? await createEntry(file, entry) : await takeOver(file, former, entry)) {
       return {
         leftoverUnknown: former !== undefined && former.child === undefined,
         leftover,
@@ -39,13 +44,36 @@ export async function claim(file: string, what: string): Promise<Claim> {
         release: () => rm(file, { force: true }),
       }
     }
+    await delay(Math.random() * ROUND_MS)
   }
-  throw new Error(`${what} is being started by several processes at once. Start it again.`)
+  throw new Error(`${what} is being claimed by several processes at once. Start it again.`)
 }
 
-/** The process that runs a Postgres in that data directory now, or undefined. */
-export async function ownerOf(dataDir: string): Promise<number | undefined> {
-  const entry = await readEntry(`${dataDir}.lock`)
+/**
+ * Puts `entry` in the place of one whose owner is gone. A second file, which only one can make, lets one do this at a
+ * time: whoever just removed the stale entry might remove the fresh one of somebody quicker.
+ */
+async function takeOver(file: string, former: Entry, entry: Entry): Promise<boolean> {
+  const guard = `${file}.takeover`
+  if (!(await createEntry(guard, entry))) {
+    const guardian = await readEntry(guard)
+    // Killed in the millisecond that this takes.
+    if (guardian !== undefined && !isRunning(guardian.owner)) await rm(guard, { force: true })
+    return false
+  }
+  try {
+    const current = await readEntry(file)
+    if (current?.owner.pid !== former.owner.pid || current.owner.startedAt !== former.owner.startedAt) return false
+    await replaceEntry(file, entry)
+    return true
+  } finally {
+    await rm(guard, { force: true })
+  }
+}
+
+/** The process that holds the claim of that file now, or undefined. */
+export async function holderOf(file: string): Promise<number | undefined> {
+  const entry = await readEntry(file)
   return entry !== undefined && isRunning(entry.owner) ? entry.owner.pid : undefined
 }
 

@@ -1,0 +1,89 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
+import { spawn } from 'node:child_process'
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import os from 'node:os'
+import path from 'node:path'
+import { claim, holderOf } from './claim.ts'
+import { findProcess, isRunning } from './process-ref.ts'
+
+let root: string
+let folder: string
+let file: string
+let number = 0
+
+beforeAll(async () => {
+  root = await mkdtemp(path.join(os.tmpdir(), 'muster-claim-'))
+})
+beforeEach(async () => {
+  folder = path.join(root, String(++number))
+  file = path.join(folder, 'lock')
+  await mkdir(folder)
+})
+afterAll(async () => {
+  await rm(root, { recursive: true })
+})
+
+/** What a process that was killed leaves: the id is in use again, by this process. */
+const killed = { pid: process.pid, startedAt: 'an earlier run' }
+
+describe('a claim', () => {
+  test('keeps others out until it is released, and names its holder', async () => {
+    const held = await claim(file, 'The folder')
+    expect(await holderOf(file)).toBe(process.pid)
+    await expect(claim(file, 'The folder')).rejects.toThrow(`The folder is in use by process ${process.pid}.`)
+    await held.release()
+    expect(await holderOf(file)).toBeUndefined()
+    await (await claim(file, 'The folder')).release()
+    expect(await readdir(folder)).toEqual([])
+  })
+
+  test('of a holder that was killed is taken over, though another process has its id now', async () => {
+    await writeFile(file, JSON.stringify({ owner: killed }))
+    expect(await holderOf(file)).toBeUndefined()
+    await claim(file, 'The folder')
+    expect(await holderOf(file)).toBe(process.pid)
+  })
+
+  test('is taken over, too, when a former heir was killed while at it', async () => {
+    await writeFile(file, JSON.stringify({ owner: killed }))
+    await writeFile(`${file}.takeover`, JSON.stringify({ owner: killed }))
+    await claim(file, 'The folder')
+    expect(await readdir(folder)).toEqual(['lock'])
+  })
+
+  test('tells of the child that a killed holder left running', async () => {
+    const child = spawn('sleep', ['60'])
+    const exited = new Promise((resolve) => child.once('close', resolve))
+    await writeFile(file, JSON.stringify({ owner: killed, child: findProcess(child.pid!) }))
+    const held = await claim(file, 'The folder')
+    expect(held).toMatchObject({ leftover: { pid: child.pid }, leftoverUnknown: false })
+    child.kill('SIGKILL')
+    await exited
+    expect(isRunning(held.leftover!)).toBe(false)
+  })
+
+  test.each([
+    ['nobody held', undefined],
+    ['a killed process held', killed],
+  ])('that %s goes to one of 64 that come at once', async (_what, owner) => {
+    if (owner !== undefined) await writeFile(file, JSON.stringify({ owner }))
+    const claims = await Promise.allSettled(
+      Array.from({ length: 64 }, async (_, i) => {
+        // Out of step, so that some look while others take.
+        for (let looks = 0; looks < i % 16; looks++) await stat(folder)
+        return claim(file, 'The folder')
+      }),
+    )
+    expect(claims.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+    for (const { reason } of claims.filter((one) => one.status === 'rejected')) {
+      expect(String(reason)).toContain(`in use by process ${process.pid}`)
+    }
+    expect(await readdir(folder)).toEqual(['lock'])
+  })
+
+  test('that cannot be read is left alone, and the error says what to do', async () => {
+    await writeFile(file, '{"owner"')
+    await expect(claim(file, 'The folder')).rejects.toThrow(/Cannot read .*lock.*delete that file/)
+    expect(await readFile(file, 'utf8')).toBe('{"owner"')
+  })
+})
