@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/g
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
-import { createFileAtomic, writeFileAtomic } from './atomic-file.ts'
+import { createFileAtomic, replaceFileAtomic, writeFileAtomic } from './atomic-file.ts'
 
 let root: string
 let folder: string
@@ -51,6 +51,18 @@ describe('replacing a file', () => {
     }
     await writer
     expect(reads).toBeGreaterThan(5)
+  })
+
+  test('by another moves that one, with its mode', async () => {
+    await writeFile(file, 'old', { mode: 0o644 })
+    const next = path.join(folder, 'next')
+    await writeFile(next, 'new', { mode: 0o600 })
+    await replaceFileAtomic(file, next)
+    expect(await readFile(file, 'utf8')).toBe('new')
+    expect(await modeOf(file)).toBe('600')
+    expect(await readdir(folder)).toEqual(['file'])
+    await expect(replaceFileAtomic(file, next)).rejects.toThrow('ENOENT')
+    expect(await readFile(file, 'utf8')).toBe('new')
   })
 
   test('that fails leaves what was there, and no temporary file', async () => {

@@ -27,11 +27,16 @@ export async function createFileAtomic(file: string, content: string | Buffer, m
 export async function writeFileAtomic(file: string, content: string | Buffer, mode = 0o600): Promise<void> {
   const temporary = await writeTemporary(file, content, mode)
   try {
-    await rename(temporary, file)
+    await replaceFileAtomic(file, temporary)
   } catch (error) {
     await rm(temporary, { force: true })
     throw error
   }
+}
+
+/** Puts a file in the place of another in the same folder: a crash at any point leaves one content or the other there. */
+export async function replaceFileAtomic(file: string, replacement: string): Promise<void> {
+  await rename(replacement, file)
   await syncFolder(file)
 }
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
+import { AppError } from '@muster/domain'
 import { manualClock } from '@muster/testkit'
 import { retry, type RetryOptions } from './backoff.ts'
 
@@ -61,6 +62,28 @@ describe('retry', () => {
     await clock.advance(1_000)
     await result
     expect(clock.sleeps).toEqual([0, 50, 99.9, 25])
+  })
+
+  test('waits for as long as it was told, and its own delay after that', async () => {
+    const { clock, options } = setUp({ random: () => 0.5, baseDelayMs: 100, isTransient: () => true })
+    let tries = 0
+    const result = retry(async () => {
+      tries += 1
+      if (tries <= 2) throw new AppError('resourceExhausted', 'too many', { retryAfterMs: 12_000 })
+    }, options)
+    await clock.advance(30_000)
+    await result
+    expect(clock.sleeps).toEqual([12_050, 12_100])
+  })
+
+  test('does not begin to wait for longer than its time', async () => {
+    const { clock, options } = setUp({ giveUpAfterMs: 10_000, isTransient: () => true })
+    const result = retry(
+      () => Promise.reject(new AppError('resourceExhausted', 'x', { retryAfterMs: 12_000 })),
+      options,
+    )
+    await expect(result).rejects.toMatchObject({ retryAfterMs: 12_000 })
+    expect(clock.sleeps).toEqual([])
   })
 
   test('spreads many callers over the whole delay, since it is random when not told otherwise', async () => {

@@ -1,3 +1,4 @@
+import { AppError } from '@muster/domain'
 import type { Clock } from './clock.ts'
 
 export interface RetryOptions {
@@ -18,7 +19,8 @@ export interface RetryOptions {
 /**
  * Runs `action` until it succeeds, fails for good, or time is up; then throws the last failure.
  * Delays use full jitter (Brooker, "Exponential Backoff and Jitter", AWS 2015): a fleet that lost its server
- * together does not come back together. Only for actions that are safe to repeat.
+ * together does not come back together. Who was told how long to wait waits that long and then the delay.
+ * Only for actions that are safe to repeat.
  */
 export async function retry<T>(action: () => Promise<T>, options: RetryOptions): Promise<T> {
   const { clock, signal, isTransient, giveUpAfterMs = Number.POSITIVE_INFINITY } = options
@@ -28,7 +30,8 @@ export async function retry<T>(action: () => Promise<T>, options: RetryOptions):
     try {
       return await action()
     } catch (error) {
-      const delayMs = random() * Math.min(maxDelayMs, baseDelayMs * 2 ** Math.min(attempt, 30))
+      const toldMs = error instanceof AppError ? (error.retryAfterMs ?? 0) : 0
+      const delayMs = toldMs + random() * Math.min(maxDelayMs, baseDelayMs * 2 ** Math.min(attempt, 30))
       const elapsedMs = clock.now().getTime() - startedAt
       if (signal.aborted || !isTransient(error) || elapsedMs + delayMs > giveUpAfterMs) throw error
       options.onRetry?.(error, delayMs)

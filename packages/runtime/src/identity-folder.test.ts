@@ -1,8 +1,16 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
-import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { testCluster } from '@muster/testkit'
+import { mkdtemp, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
-import { ensureKey, IDENTITY_FILES, readIdentity, writeIdentity } from './identity-folder.ts'
+import {
+  discardIdentity,
+  ensureKey,
+  IDENTITY_FILES,
+  readIdentity,
+  recoverIdentity,
+  writeIdentity,
+} from './identity-folder.ts'
 
 interface Profile {
   nodeId: string
@@ -64,5 +72,73 @@ describe('an identity folder', () => {
     await writeIdentity(folder, IDENTITY)
     await writeFile(path.join(folder, IDENTITY_FILES.profile), '{"nodeId": "n-')
     await expect(readIdentity(folder)).rejects.toThrow('damaged')
+  })
+})
+
+describe('an identity that changes its key', () => {
+  const cluster = testCluster()
+  const [first, second] = [
+    cluster.member({ kind: 'bot', name: 'ci' }).own,
+    cluster.member({ kind: 'bot', name: 'ci' }).own,
+  ]
+  const profile = { nodeId: 'n-1' }
+  const before = { ...first, bundlePem: 'bundle', profile }
+  const after = { ...second, bundlePem: 'next bundle', profile: { nodeId: 'n-2' } }
+  const fileOf = (name: keyof typeof IDENTITY_FILES) => path.join(folder, IDENTITY_FILES[name])
+
+  beforeEach(async () => {
+    await ensureKey(folder, () => first.keyPem)
+    await writeIdentity(folder, before)
+    await ensureKey(folder, () => second.keyPem, 'nextKey')
+  })
+
+  test('keeps the next key for its owner only, and always the same, until a certificate for it is there', async () => {
+    expect((await stat(fileOf('nextKey'))).mode & 0o777).toBe(0o600)
+    expect(await ensureKey(folder, () => 'another', 'nextKey')).toBe(second.keyPem)
+    await writeIdentity(folder, before)
+    await recoverIdentity(folder)
+    expect(await readIdentity(folder)).toEqual(before)
+    expect(await ensureKey(folder, () => 'another', 'nextKey')).toBe(second.keyPem)
+  })
+
+  test('has the next key as its own once the certificate is for that', async () => {
+    await writeIdentity(folder, after)
+    expect(await readIdentity(folder)).toEqual(after)
+    expect((await stat(fileOf('key'))).mode & 0o777).toBe(0o600)
+    expect((await readdir(folder)).sort()).toEqual(['bundle.pem', 'chain.pem', 'key.pem', 'profile.json'])
+  })
+
+  test.each<[string, () => Promise<void>]>([
+    ['the certificate was kept', async () => {}],
+    ['the key was changed', () => rename(fileOf('nextKey'), fileOf('key'))],
+  ])('is whole again after a crash when %s', async (_when, next) => {
+    await writeFile(fileOf('bundle'), after.bundlePem)
+    await writeFile(fileOf('chain'), after.chainPem)
+    await next()
+    await recoverIdentity(folder)
+    expect(await readIdentity(folder)).toEqual({ ...after, profile })
+    await expect(stat(fileOf('nextKey'))).rejects.toThrow('ENOENT')
+  })
+
+  test('with a chain that cannot be read says so', async () => {
+    await writeFile(fileOf('chain'), 'half a chain')
+    await expect(recoverIdentity(folder)).rejects.toThrow('damaged')
+  })
+
+  test.each([[[]], [['key']], [['key', 'nextKey', 'chain']], [['key', 'nextKey', 'chain', 'bundle']]] as const)(
+    'that was discarded is gone with its keys, also after a crash when %j were',
+    async (gone) => {
+      await rename(fileOf('profile'), fileOf('discarded'))
+      for (const name of gone) await rm(fileOf(name))
+      expect(await readIdentity(folder)).toBeUndefined()
+      await recoverIdentity(folder)
+      expect(await readdir(folder)).toEqual([])
+    },
+  )
+
+  test('can be discarded', async () => {
+    await discardIdentity(folder)
+    expect(await readdir(folder)).toEqual([])
+    await recoverIdentity(folder)
   })
 })
