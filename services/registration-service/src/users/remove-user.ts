@@ -1,0 +1,37 @@
+import { recordAudit } from '@muster/audit'
+import type { users } from '@muster/contracts'
+import { parseMemberName } from '@muster/domain'
+import { transaction } from '@muster/postgres'
+import { memberOf, type UnaryHandler } from '@muster/rpc'
+import type { Deps } from '../deps.ts'
+import { guarded, whyUnchanged } from './last-admin.ts'
+import { toUser } from './to-user.ts'
+import { deleteUser, lockAdmins } from './users.ts'
+
+/**
+ * Removes a person, but not the last admin. Every service asks for each call whether its caller is still on the roll, so
+ * it counts at once. Repeating it does no harm: notFound then says that it is done.
+ */
+export function removeUser(deps: Deps): UnaryHandler<users.RemoveUserRequest, users.RemoveUserResponse> {
+  return async (request, context) => {
+    const name = parseMemberName(request.name)
+    const { spiffeId: actor } = memberOf(context.peer)
+    const action = 'user.remove'
+    const removed = await guarded(deps, { action, user: name, context }, () =>
+      transaction(deps.pool, async (db) => {
+        await lockAdmins(db)
+        const user = await deleteUser(db, name)
+        if (user === undefined) throw await whyUnchanged(db, name)
+        const { remoteAddress } = context
+        const details = { user: name, roles: user.roles }
+        await recordAudit(db, { action, actor, remoteAddress, outcome: 'ok', details })
+        return user
+      }),
+    )
+    // A signup token without a person admits nobody; ending it only takes it off the list.
+    await deps.tokens.revokeSignupTokens({ userName: name, revokedBy: actor }, { parent: context }).catch((error) => {
+      context.log.warn({ err: error as unknown, user: name }, 'could not end the signup tokens of a removed person')
+    })
+    return { user: toUser(removed) }
+  }
+}

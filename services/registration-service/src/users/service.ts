@@ -1,0 +1,25 @@
+import { users } from '@muster/contracts'
+import { anyone, bindService, operators, services, type BoundService } from '@muster/rpc'
+import type { Deps } from '../deps.ts'
+import { checkOperator } from './check-operator.ts'
+import { createUser } from './create-user.ts'
+import { listUsers } from './list-users.ts'
+import { removeUser } from './remove-user.ts'
+import { renewUser } from './renew-user.ts'
+import { resetUser } from './reset-user.ts'
+import { signup } from './signup.ts'
+import { updateUser } from './update-user.ts'
+
+/** Every RPC about the people: who may call it, and what serves it. */
+export function userService(deps: Deps): BoundService {
+  return bindService(users.UserServiceService, {
+    createUser: { callers: operators('admin'), handle: createUser(deps) },
+    listUsers: { callers: operators('viewer'), handle: listUsers(deps) },
+    updateUser: { callers: operators('admin'), handle: updateUser(deps) },
+    resetUser: { callers: operators('admin'), handle: resetUser(deps) },
+    removeUser: { callers: operators('admin'), handle: removeUser(deps) },
+    signup: { callers: anyone, handle: signup(deps) },
+    renewUser: { callers: operators('viewer'), handle: renewUser(deps) },
+    checkOperator: { callers: services('token-service', 'ca-service'), handle: checkOperator(deps) },
+  })
+}

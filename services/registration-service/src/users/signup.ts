@@ -1,0 +1,57 @@
+import type { users } from '@muster/contracts'
+import { AppError, invalid, parseMemberName } from '@muster/domain'
+import { keyFingerprint, parseCsr } from '@muster/pki'
+import { pkiField, type UnaryHandler } from '@muster/rpc'
+import { attempt, spendToken } from '../attempt.ts'
+import type { Deps } from '../deps.ts'
+import { signPerson } from './sign-person.ts'
+import { bindKey, recordSignup } from './users.ts'
+
+/**
+ * Gives a person who holds a signup token the first certificate: spends the token, binds the key to the person, has it
+ * signed, notes the certificate.
+ *
+ * Safe to repeat with the same token and key after a crash or a lost reply at any point, since every step is:
+ *  1 spend  the same key is let through again, for half an hour
+ *  2 bind   the same key finds itself bound, and the session that it began
+ *  3 sign   another certificate for the same person and key; each is on record at ca-service
+ *  4 note   the row has the newest certificate; it and the audit event are one statement
+ * Everything is checked before the token is spent. Whoever is removed or reset meanwhile is refused at step 2 or 4.
+ */
+export function signup(deps: Deps): UnaryHandler<users.SignupRequest, users.SignupResponse> {
+  return (request, context) =>
+    attempt(deps, { action: 'user.signup', token: request.token, context }, async (record) => {
+      const { pool, people } = deps
+      const { token, name, publicKeyDer } = parseSignup(request)
+      record.details['user'] = name
+      const holder = { name, keyFingerprint: keyFingerprint(publicKeyDer) }
+      const { remoteAddress } = context
+
+      const purpose = { $case: 'signup' as const, value: { userName: name, remoteAddress } }
+      const spend = { value: token, keyFingerprint: holder.keyFingerprint, purpose }
+      const { tokenId } = await spendToken(deps, spend, record, context)
+      const { sessionTtlSeconds } = people
+      const session = await bindKey(pool, { ...holder, tokenId, sessionTtlSeconds })
+      if (session === undefined) throw tokenReplaced(name)
+      const signed = await signPerson(deps, { name, publicKeyDer, ...session }, context)
+      const { serial, expiresAt } = signed.certificate
+      const noted = await recordSignup(pool, { ...holder, serial, expiresAt, actor: 'anonymous', remoteAddress })
+      if (!noted) throw tokenReplaced(name)
+
+      context.log.info({ event: 'user.signed-up', user: name, tokenId }, 'a person signed up')
+      return signed
+    })
+}
+
+function parseSignup(request: users.SignupRequest) {
+  if (request.token === '' || request.token.length > 512) throw invalid('token', 'must be 1 to 512 characters')
+  const name = parseMemberName(request.userName, 'user_name')
+  const { publicKeyDer } = pkiField('csr_der', () => parseCsr(request.csrDer))
+  return { token: request.token, name, publicKeyDer }
+}
+
+/** The token was good, but since it was made the person was removed, reset, or given another. */
+function tokenReplaced(name: string): AppError {
+  const message = `the signup token is no longer the one for ${name}; ask an admin for 'musterctl users reset ${name}'`
+  return new AppError('failedPrecondition', message, { reason: 'TOKEN_REVOKED' })
+}

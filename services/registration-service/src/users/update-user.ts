@@ -1,0 +1,36 @@
+import { recordAudit } from '@muster/audit'
+import type { users } from '@muster/contracts'
+import { parseMemberName, parseOperatorRoles } from '@muster/domain'
+import { transaction } from '@muster/postgres'
+import { memberOf, type UnaryHandler } from '@muster/rpc'
+import type { Deps } from '../deps.ts'
+import { guarded, whyUnchanged } from './last-admin.ts'
+import { noSuchUser, toUser } from './to-user.ts'
+import { lockAdmins, selectUser, updateRoles } from './users.ts'
+
+/**
+ * Changes a person's roles, but does not demote the last admin. A role taken away is gone with the next call, since the
+ * roll must allow each; one given counts with the next certificate, since that must allow it too. Safe to repeat.
+ */
+export function updateUser(deps: Deps): UnaryHandler<users.UpdateUserRequest, users.UpdateUserResponse> {
+  return async (request, context) => {
+    const name = parseMemberName(request.name)
+    const roles = parseOperatorRoles(request.roles)
+    const action = 'user.update'
+    return guarded(deps, { action, user: name, context }, () =>
+      transaction(deps.pool, async (db) => {
+        await lockAdmins(db)
+        const before = await selectUser(db, name)
+        if (before === undefined) throw noSuchUser(name)
+        if (before.roles.join() === roles.join()) return { user: toUser(before) }
+        const user = await updateRoles(db, name, roles)
+        if (user === undefined) throw await whyUnchanged(db, name)
+        const { spiffeId: actor } = memberOf(context.peer)
+        const { remoteAddress } = context
+        const details = { user: name, from: before.roles, to: roles }
+        await recordAudit(db, { action, actor, remoteAddress, outcome: 'ok', details })
+        return { user: toUser(user) }
+      }),
+    )
+  }
+}
