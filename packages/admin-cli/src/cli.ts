@@ -1,5 +1,6 @@
 import type { Context } from './command.ts'
 import { UsageError } from './errors.ts'
+import { identityFlags } from './identity-flags.ts'
 import type { Io } from './io.ts'
 import { NO_COMMAND, parseArguments, typedCommand, type Chosen } from './parse-arguments.ts'
 import { EXIT, reportError } from './report-error.ts'
@@ -24,7 +25,7 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
 
 async function run({ command, args }: Chosen, io: Io): Promise<number | void> {
   const now = io.now ?? (() => new Date())
-  const closers: (() => void)[] = []
+  const closers: (() => Promise<void>)[] = []
   const context: Context = {
     io,
     now,
@@ -35,7 +36,7 @@ async function run({ command, args }: Chosen, io: Io): Promise<number | void> {
         io,
         now,
         signal: context.signal,
-        explicitDir: args.identity as string | undefined,
+        flags: identityFlags(args),
       })
       closers.push(() => cluster.close())
       return cluster
@@ -44,6 +45,6 @@ async function run({ command, args }: Chosen, io: Io): Promise<number | void> {
   try {
     return await command.run(args, context)
   } finally {
-    closers.forEach((close) => close())
+    await Promise.all(closers.map((close) => close()))
   }
 }

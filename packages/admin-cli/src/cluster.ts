@@ -7,10 +7,14 @@ import {
   TlsIdentity,
   type ClientOf,
   type Connection,
+  type MethodDefinition,
   type ServiceDefinition,
 } from '@muster/rpc'
 import { CallError } from './errors.ts'
-import { findIdentity, type FindOptions, type OperatorIdentity } from './identity.ts'
+import { findIdentity, type FindOptions } from './identity.ts'
+import { assertUsable, type OperatorIdentity } from './operator-identity.ts'
+import { Renewal, tlsMaterial } from './renewal.ts'
+import { safeText } from './safe-text.ts'
 
 /** The three services as this operator may call them. Every failed call is a CallError. */
 export interface Cluster {
@@ -22,20 +26,47 @@ export interface Cluster {
   bots: ClientOf<bots.BotServiceService>
   /** Each service keeps its own record. */
   audit: Record<ServiceName, ClientOf<audit.AuditServiceService>>
-  /** The roll, then its changes; ends without an error when the signal aborts. */
+  /**
+   * The roll, then its changes. Ends without an error when the signal aborts, and when the certificate has been renewed:
+   * the next call shows the new one.
+   */
   watchNodes(signal: AbortSignal): AsyncIterable<registration.WatchNodesResponse>
+  /** What goes on the record of a service; ends as the other does. */
+  watchAudit(
+    service: ServiceName,
+    request: audit.WatchEventsRequest,
+    signal: AbortSignal,
+  ): AsyncIterable<audit.WatchEventsResponse>
   /** The pins of all host roots that members must trust now. */
   caPins(): Promise<string[]>
-  close(): void
+  /** Closes the connections, once a renewal that is under way has had a moment to end. */
+  close(): Promise<void>
 }
 
-/** Finds the identity and makes ready to call; nothing is sent yet. @throws CliError about the identity */
+/**
+ * Finds the identity and makes ready to call. Nothing is sent yet, save for a person's renewal when it is due.
+ * @throws CliError about the identity
+ */
 export async function openCluster(options: FindOptions & { signal: AbortSignal }): Promise<Cluster> {
   const operator = await findIdentity(options)
+  await assertUsable(operator, options)
   const { addresses } = operator.profile
-  const tokens = new Service('token-service', addresses.token, operator, options.signal)
-  const authorities = new Service('ca-service', addresses.ca, operator, options.signal)
-  const roll = new Service('registration-service', addresses.registration, operator, options.signal)
+  const tls = new TlsIdentity(tlsMaterial(operator))
+  const roles = () => renewal.roles()
+  const open = (service: ServiceName, address: string) =>
+    new Service({ service, address, operator, tls, roles, signal: options.signal })
+  const tokens = open('token-service', addresses.token)
+  const authorities = open('ca-service', addresses.ca)
+  const roll = open('registration-service', addresses.registration)
+  const renewal = new Renewal({
+    operator,
+    tls,
+    client: roll.connection.client(users.UserServiceService),
+    now: options.now,
+    warn: (line) => options.io.stderr.write(`musterctl: warning: ${safeText(line)}\n`),
+    signal: options.signal,
+  })
+  const byName = { 'token-service': tokens, 'ca-service': authorities, 'registration-service': roll }
   const caClient = authorities.client(ca.CaServiceService)
   return {
     operator,
@@ -49,46 +80,73 @@ export async function openCluster(options: FindOptions & { signal: AbortSignal }
       'ca-service': authorities.client(audit.AuditServiceService),
       'registration-service': roll.client(audit.AuditServiceService),
     },
-    watchNodes: (signal) => roll.watchNodes(signal),
+    watchNodes: (signal) => roll.stream(registration.RegistrationServiceService.watchNodes, {}, signal),
+    watchAudit: (service, request, signal) =>
+      byName[service].stream(audit.AuditServiceService.watchEvents, request, signal),
     async caPins() {
       const { trustBundle } = await caClient.getTrustBundle({})
       return (trustBundle?.hostRootsDer ?? []).map((der) => spkiPin(der))
     },
-    close: () => [tokens, authorities, roll].forEach((service) => service.connection.close()),
+    async close() {
+      await renewal.close()
+      for (const { connection } of [tokens, authorities, roll]) connection.close()
+    },
   }
+}
+
+interface ServiceOptions {
+  service: ServiceName
+  address: string
+  operator: OperatorIdentity
+  tls: TlsIdentity
+  /** Asks for roles that may have been given since; true if there are others now. */
+  roles: () => Promise<boolean>
+  signal: AbortSignal
 }
 
 /** One service, with errors that say who was asked. */
 class Service {
   readonly connection: Connection
-  readonly #asked: { service: ServiceName; address: string; identityDir: string }
-  readonly #signal: AbortSignal
+  readonly #options: ServiceOptions
 
-  constructor(service: ServiceName, address: string, operator: OperatorIdentity, signal: AbortSignal) {
-    const { keyPem, chainPem, bundlePem, profile, dir } = operator
-    const identity = new TlsIdentity({ own: { keyPem, chainPem }, hostRootsPem: bundlePem, userRootsPem: '' })
-    this.connection = connect({ addresses: [address], identity, service, clusterName: profile.clusterName })
-    this.#asked = { service, address, identityDir: dir }
-    this.#signal = signal
+  constructor(options: ServiceOptions) {
+    const { service, address, operator, tls } = options
+    const { clusterName } = operator.profile
+    this.connection = connect({ addresses: [address], identity: tls, service, clusterName })
+    this.#options = options
   }
 
   client<D extends ServiceDefinition>(definition: D): ClientOf<D> {
     type Call = (request: unknown, options: object) => Promise<unknown>
+    const { signal } = this.#options
     const calls = Object.entries(this.connection.client(definition)) as [string, Call][]
     const explained = calls.map(([name, call]) => [
       name,
-      (request: unknown) =>
-        call(request, { signal: this.#signal }).catch((error: unknown) => {
-          throw this.#explain(error)
-        }),
+      (request: unknown) => this.#withTodaysRoles(() => call(request, { signal })),
     ])
     return Object.fromEntries(explained) as ClientOf<D>
   }
 
-  async *watchNodes(signal: AbortSignal): AsyncGenerator<registration.WatchNodesResponse> {
-    const { watchNodes } = registration.RegistrationServiceService
+  async *stream<Q, S>(method: MethodDefinition<Q, S>, request: Q, signal: AbortSignal): AsyncGenerator<S> {
+    const renewed = new AbortController()
+    const stopFollowing = this.#options.tls.onUpdate(() => renewed.abort())
     try {
-      yield* this.connection.serverStream(watchNodes, {}, signal)
+      yield* this.connection.serverStream(method, request, AbortSignal.any([signal, renewed.signal]))
+    } catch (error) {
+      throw this.#explain(error)
+    } finally {
+      stopFollowing()
+    }
+  }
+
+  /** A role that was given counts from the next certificate on, so whoever is refused for the lack of one gets that first. */
+  async #withTodaysRoles<T>(call: () => Promise<T>): Promise<T> {
+    try {
+      return await call().catch(async (error: unknown) => {
+        const lacksRole = error instanceof AppError && error.reason === 'CALLER_NOT_ALLOWED'
+        if (lacksRole && (await this.#options.roles())) return call()
+        throw error
+      })
     } catch (error) {
       throw this.#explain(error)
     }
@@ -96,6 +154,8 @@ class Service {
 
   #explain(error: unknown): unknown {
     if (!(error instanceof AppError)) return error
-    return new CallError(error, { ...this.#asked, untrusted: isTrustFailure(error) })
+    const { service, address, operator } = this.#options
+    const { dir: identityDir, profile } = operator
+    return new CallError(error, { service, address, identityDir, user: profile.user, untrusted: isTrustFailure(error) })
   }
 }

@@ -23,6 +23,8 @@ export interface Asked {
   address: string
   /** The folder of the identity that was used. */
   identityDir: string
+  /** The person whose identity it is; undefined for one of `ca-service issue-admin`. */
+  user: string | undefined
   /** True if the server's certificate was not one to trust. */
   untrusted: boolean
 }
@@ -33,15 +35,17 @@ export class CallError extends CliError {
   readonly error: AppError
   readonly asked: Asked
 
-  constructor(error: AppError, asked: Asked) {
-    const [message, next] = explainCall(error, asked)
+  constructor(error: AppError, asked: Asked, [message, next] = explainCall(error, asked)) {
     super(message, next, error)
     this.error = error
     this.asked = asked
   }
 }
 
-function explainCall(error: AppError, asked: Asked): [what: string, next: string | undefined] {
+/** What happened, and what to do next. */
+type Explained = readonly [what: string, next: string | undefined]
+
+function explainCall(error: AppError, asked: Asked): Explained {
   const { service, address, identityDir } = asked
   const text = tidy(error)
   if (asked.untrusted) {
@@ -63,9 +67,13 @@ function explainCall(error: AppError, asked: Asked): [what: string, next: string
     case 'deadlineExceeded':
       return [`${service} at ${address} did not answer in time`, 'Try again; if it stays so, look at its log.']
     case 'unauthenticated':
-      return [`${service} did not accept the certificate in ${identityDir}: ${text}`, NEW_IDENTITY]
+      return [
+        `${service} did not accept the certificate in ${identityDir}: ${text}`,
+        // It has said so itself.
+        error.reason === 'USER_UNKNOWN' ? undefined : howToRenew(asked),
+      ]
     case 'permissionDenied':
-      return [`${service} refused: ${text}`, 'Ask an operator who has that role.']
+      return [`${service} refused: ${text}`, howToGetRoles(asked)]
     case 'invalidArgument':
     case 'alreadyExists':
       return [`${service} refused ${flagOf(error.field)}: ${text}`, undefined]
@@ -80,9 +88,18 @@ function explainCall(error: AppError, asked: Asked): [what: string, next: string
   }
 }
 
-/** How to come by an identity that works. */
-export const NEW_IDENTITY =
-  "The identity of a local cluster is renewed while 'npm start' runs. For any other, run 'ca-service issue-admin' where its database is."
+/** How to come by an identity that works, in place of one of this kind. */
+export function howToRenew({ user }: { user?: string | undefined } = {}): string {
+  if (user !== undefined) {
+    return `Ask an admin for 'musterctl users reset ${user}', then run the login command that it prints.`
+  }
+  return "The identity of a local cluster is renewed while 'npm start' runs. For any other, run 'ca-service issue-admin' where its database is."
+}
+
+function howToGetRoles({ user }: Asked): string {
+  if (user === undefined) return 'Ask an operator who has that role.'
+  return `Ask an operator who has that role, or an admin for 'musterctl users update ${user} --roles=...'.`
+}
 
 const FLAG_OF: Record<string, string> = { roles: '--type', id_or_value: 'the token' }
 

@@ -1,125 +1,66 @@
-import { X509Certificate } from 'node:crypto'
-import { stat } from 'node:fs/promises'
 import path from 'node:path'
-import { messageOf, parseSpiffeId } from '@muster/domain'
-import { IDENTITY_FILES, readIdentity, type IdentityFolder, type OperatorProfile } from '@muster/runtime'
-import { CliError, NEW_IDENTITY } from './errors.ts'
+import { CliError } from './errors.ts'
+import type { IdentityFlags } from './identity-flags.ts'
+import { homeOf, openStore } from './identity-store.ts'
 import type { Io } from './io.ts'
-import { timeAgo, utcTime } from './times.ts'
-
-/** An operator's identity, whole and in date. */
-export interface OperatorIdentity extends IdentityFolder<OperatorProfile> {
-  dir: string
-  /** The operator's name. */
-  name: string
-  expiresAt: Date
-}
+import { readOperator, type OperatorIdentity } from './operator-identity.ts'
 
 export interface FindOptions {
   io: Pick<Io, 'env' | 'cwd' | 'stderr'>
   now: () => Date
-  /** The folder that --identity names. */
-  explicitDir: string | undefined
+  flags: IdentityFlags
 }
 
 /**
- * Finds and reads the operator's identity: --identity, MUSTER_IDENTITY, `.muster/operator` here or in a folder above,
- * `~/.muster/operator`. Warns if others can read the key. @throws CliError that says how to get one
+ * Finds and reads the operator's identity: --identity, --cluster, MUSTER_IDENTITY, `.muster/operator` here or in a folder
+ * above, the current cluster of `~/.muster`. @throws CliError that says how to get one
  */
-export async function findIdentity({ io, now, explicitDir }: FindOptions): Promise<OperatorIdentity> {
-  const [dir, folder] = await firstFolder(io, explicitDir)
-  checkProfile(dir, folder.profile)
-  const certificate = readLeaf(dir, folder.chainPem)
-  const name = nameIn(certificate)
-  const expiresAt = new Date(certificate.validTo)
-  if (expiresAt <= now()) {
-    throw new CliError(
-      `the certificate of ${name} in ${dir} expired ${timeAgo(expiresAt, now())} (${utcTime(expiresAt)})`,
-      NEW_IDENTITY,
-    )
+export async function findIdentity(options: FindOptions): Promise<OperatorIdentity> {
+  const { io, flags } = options
+  if (flags.identity !== undefined) return readNamed(io, flags.identity, '--identity')
+  if (flags.cluster !== undefined) return readStored(io, flags.cluster, '--cluster')
+  if (io.env.MUSTER_IDENTITY) return readNamed(io, io.env.MUSTER_IDENTITY, 'MUSTER_IDENTITY')
+  for (const dir of localClusters(io.cwd)) {
+    const found = await readOperator(dir, 'a local cluster, here or in a folder above')
+    if (found !== undefined) return found
   }
-  const startsAt = new Date(certificate.validFrom)
-  if (startsAt > now()) {
-    throw new CliError(
-      `the certificate of ${name} in ${dir} is not valid before ${utcTime(startsAt)}`,
-      "Check this machine's clock.",
-    )
-  }
-  await warnOfOpenKey(dir, io)
-  return { ...folder, dir, name, expiresAt }
-}
-
-type Found = [dir: string, folder: IdentityFolder<OperatorProfile>]
-
-async function firstFolder({ env, cwd }: FindOptions['io'], explicitDir: string | undefined): Promise<Found> {
-  for (const [source, value] of [
-    ['--identity', explicitDir],
-    ['MUSTER_IDENTITY', env.MUSTER_IDENTITY],
-  ] as const) {
-    if (value === undefined || value === '') continue
-    const dir = path.resolve(cwd, value)
-    const folder = await read(dir)
-    if (folder !== undefined) return [dir, folder]
-    throw new CliError(
-      `there is no operator identity in ${dir}, which ${source} names`,
-      "It is a folder with profile.json, key.pem, chain.pem and bundle.pem, as 'npm start' and 'ca-service issue-admin' write it.",
-    )
-  }
-  for (const dir of usualPlaces(cwd, env.HOME ?? env.USERPROFILE)) {
-    const folder = await read(dir)
-    if (folder !== undefined) return [dir, folder]
-  }
+  const current = homeOf(io.env) === undefined ? undefined : await openStore(io).current()
+  if (current !== undefined) return readStored(io, current, 'the current cluster')
   throw new CliError(
-    `no operator identity found: there is no .muster/operator in ${cwd}, above it, or in your home folder`,
-    "Start a local cluster with 'npm start' and run musterctl in its folder, or give the folder that " +
-      "'ca-service issue-admin' wrote with --identity DIR or MUSTER_IDENTITY.",
+    `no operator identity found: there is no .muster/operator in ${io.cwd} or above it, and no current cluster`,
+    "Log in with the 'musterctl login' command that an admin gave you; or start a local cluster with 'npm start' and run " +
+      "musterctl in its folder; or give the folder that 'ca-service issue-admin' wrote with --identity DIR or MUSTER_IDENTITY.",
   )
 }
 
-function usualPlaces(cwd: string, home: string | undefined): string[] {
-  const places: string[] = []
-  for (let dir = path.resolve(cwd); ; dir = path.dirname(dir)) {
-    places.push(dir)
-    if (dir === path.dirname(dir)) break
-  }
-  if (home !== undefined) places.push(home)
-  return places.map((dir) => path.join(dir, '.muster', 'operator'))
+/** `.muster/operator` here, then in each folder above. */
+function localClusters(cwd: string): string[] {
+  const dir = path.resolve(cwd)
+  const above = path.dirname(dir)
+  return [path.join(dir, '.muster', 'operator'), ...(above === dir ? [] : localClusters(above))]
 }
 
-async function read(dir: string): Promise<IdentityFolder<OperatorProfile> | undefined> {
-  try {
-    return await readIdentity<OperatorProfile>(dir)
-  } catch (error) {
-    // A file on the way where a folder should be: nothing is there.
-    if ((error as NodeJS.ErrnoException).code === 'ENOTDIR') return undefined
-    throw new CliError(messageOf(error), NEW_IDENTITY, error)
-  }
+async function readNamed({ cwd }: FindOptions['io'], value: string, source: string): Promise<OperatorIdentity> {
+  const dir = path.resolve(cwd, value)
+  const found = await readOperator(dir, source)
+  if (found !== undefined) return found
+  throw new CliError(
+    `there is no operator identity in ${dir}, which ${source} names`,
+    "It is a folder with profile.json, key.pem, chain.pem and bundle.pem, as 'npm start' and 'ca-service issue-admin' write it.",
+  )
 }
 
-function checkProfile(dir: string, profile: Partial<OperatorProfile> | null): void {
-  const { registration, token, ca } = profile?.addresses ?? {}
-  const texts = [profile?.clusterName, profile?.publicAddress, registration, token, ca]
-  if (texts.every((text) => typeof text === 'string' && text !== '')) return
-  throw new CliError(`${dir}/${IDENTITY_FILES.profile} lacks the cluster's name or addresses`, NEW_IDENTITY)
+async function readStored(io: FindOptions['io'], clusterName: string, source: string): Promise<OperatorIdentity> {
+  const store = openStore(io)
+  const found = (await store.has(clusterName)) ? await readOperator(store.folderOf(clusterName), source) : undefined
+  if (found !== undefined) return found
+  throw notLoggedIn(clusterName)
 }
 
-function readLeaf(dir: string, chainPem: string): X509Certificate {
-  try {
-    return new X509Certificate(chainPem)
-  } catch (error) {
-    throw new CliError(`${dir}/${IDENTITY_FILES.chain} holds no certificate`, NEW_IDENTITY, error)
-  }
-}
-
-function nameIn(certificate: X509Certificate): string {
-  const uri = /URI:([^,\s]+)/.exec(certificate.subjectAltName ?? '')?.[1] ?? ''
-  return parseSpiffeId(uri)?.name ?? certificate.subject.replaceAll('\n', ', ')
-}
-
-async function warnOfOpenKey(dir: string, { stderr }: FindOptions['io']): Promise<void> {
-  const file = path.join(dir, IDENTITY_FILES.key)
-  const { mode } = await stat(file)
-  // Windows keeps no such bits and always shows them set.
-  if ((mode & 0o077) === 0 || path.sep === '\\') return
-  stderr.write(`musterctl: warning: others on this machine can read ${file}; close it with: chmod 600 ${file}\n`)
+/** What to say of a cluster that there is no identity for. */
+export function notLoggedIn(clusterName: string): CliError {
+  return new CliError(
+    `you are not logged in to ${clusterName}`,
+    "'musterctl clusters ls' shows where you are; for another, ask an admin of it for 'musterctl users add' and run what it prints.",
+  )
 }

@@ -5,11 +5,12 @@ import { UsageError } from './errors.ts'
 import type { Io } from './io.ts'
 
 const EPILOG =
-  'The identity is the folder of --identity or MUSTER_IDENTITY, else .muster/operator here or in a folder above, ' +
-  'else ~/.muster/operator.\nExit status: 0 done, 1 refused or failed, 2 bad usage.'
+  'The identity is that of --identity, --cluster or MUSTER_IDENTITY, else .muster/operator here or in a folder above, ' +
+  "else that of the current cluster: 'musterctl clusters ls' shows them.\nExit status: 0 done, 1 refused or failed, 2 bad usage."
 
 const GLOBAL_OPTIONS = {
   identity: { type: 'string', requiresArg: true, describe: 'Folder of your identity' },
+  cluster: { type: 'string', requiresArg: true, describe: 'Name of a cluster that you are logged in to' },
   verbose: { type: 'boolean', alias: 'v', describe: 'Say more about a failure' },
 } as const
 

@@ -1,0 +1,105 @@
+import type { ca, users } from '@muster/contracts'
+import { formatSpiffeId, parseClusterName, parseServerAddress, splitAddress } from '@muster/domain'
+import {
+  chainPem,
+  parseIdentity,
+  privateKeyFromPem,
+  publicKeyDer,
+  spkiPin,
+  verifyChain,
+  type Identity,
+} from '@muster/pki'
+import type { IdentityFolder, OperatorProfile } from '@muster/runtime'
+import { CliError } from './errors.ts'
+
+/** What a signup and each renewal hand out. */
+export interface Grant {
+  certificate: ca.IssuedCertificate | undefined
+  trustBundle: ca.TrustBundle | undefined
+  sessionExpiresAt: Date | undefined
+  addresses: users.OperatorAddresses | undefined
+}
+
+export interface Granted {
+  keyPem: string
+  user: string
+  /** HOST:PORT at which registration-service was reached. */
+  address: string
+}
+
+/**
+ * The identity that a grant makes, after checking that it is what was asked for: for this key and this name, and signed
+ * under the user root of a cluster that the server who gave it belongs to. @throws CliError if it is not
+ */
+export function identityFrom(grant: Grant, { keyPem, user, address }: Granted): IdentityFolder<OperatorProfile> {
+  const { certificate, trustBundle, sessionExpiresAt } = grant
+  const [leafDer, ...intermediatesDer] = certificate?.chainDer ?? []
+  if (leafDer === undefined || trustBundle === undefined || sessionExpiresAt === undefined) {
+    throw notOurs('without a whole certificate')
+  }
+  const clusterName = readClusterName(trustBundle)
+  const leaf = readLeaf(leafDer)
+  const spiffeId = formatSpiffeId({ clusterName, kind: 'user', name: user })
+  const isOurs = leaf.spiffeId === spiffeId && leaf.publicKeyDer.equals(publicKeyDer(privateKeyFromPem(keyPem)))
+  // A clock that is behind must not make a fresh certificate look foreign.
+  const now = new Date(Math.max(Date.now(), leaf.notBefore.getTime()))
+  if (!isOurs || !verifyChain({ leafDer, intermediatesDer, rootsDer: trustBundle.userRootsDer, now })) {
+    throw notOurs('with a certificate that is not yours')
+  }
+  return {
+    keyPem,
+    chainPem: chainPem(certificate!.chainDer),
+    bundlePem: chainPem(trustBundle.hostRootsDer),
+    profile: {
+      clusterName,
+      caPins: trustBundle.hostRootsDer.map((der) => spkiPin(der)),
+      addresses: { registration: address, ...serviceAddresses(grant.addresses, address) },
+      publicAddress: address,
+      user,
+      sessionExpiresAt: sessionExpiresAt.toISOString(),
+    },
+  }
+}
+
+/** The cluster's name, which becomes part of a path. @throws CliError */
+export function readClusterName({ clusterName }: ca.TrustBundle): string {
+  try {
+    return parseClusterName(clusterName)
+  } catch (error) {
+    throw notOurs("with a cluster's name that is none", error)
+  }
+}
+
+function readLeaf(der: Buffer): Identity {
+  try {
+    return parseIdentity(der)
+  } catch (error) {
+    throw notOurs('with a certificate that cannot be read', error)
+  }
+}
+
+function serviceAddresses(given: users.OperatorAddresses | undefined, reached: string): { token: string; ca: string } {
+  try {
+    return {
+      token: fromHere(given?.tokenService ?? '', reached),
+      ca: fromHere(given?.caService ?? '', reached),
+    }
+  } catch (error) {
+    throw notOurs('with addresses that cannot be read', error)
+  }
+}
+
+/** `:PORT` is a port of the host that was reached already. */
+function fromHere(given: string, reached: string): string {
+  const { host } = splitAddress(reached)
+  const whole = given.startsWith(':') ? `${host.includes(':') ? `[${host}]` : host}${given}` : given
+  return parseServerAddress(whole, 'address')
+}
+
+function notOurs(how: string, cause?: unknown): CliError {
+  return new CliError(
+    `registration-service answered ${how}, so nothing of it was kept`,
+    'That is a fault of the cluster; show it to an admin.',
+    cause,
+  )
+}
