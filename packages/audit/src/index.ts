@@ -1,2 +1,5 @@
+export * from './open-audit.ts'
 export * from './record.ts'
 export * from './refusals.ts'
+export { auditFields } from './retention.ts'
+export { auditService } from './service.ts'

@@ -1,54 +1,191 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import { createLogger } from '@muster/runtime/service'
-import type pg from 'pg'
-import { Refusals } from './refusals.ts'
+import { eventually, manualClock, type ManualClock } from '@muster/testkit'
+import { Refusals, type Refusal } from './refusals.ts'
 import { openStore, silentLog, type Store } from './test-support.ts'
 
 let store: Store
-let pool: pg.Pool
+let clock: ManualClock
+let refusals: Refusals
 
 beforeAll(async () => {
   store = await openStore()
-  pool = store.pool
 })
 beforeEach(async () => {
-  await pool.query('truncate audit_events')
+  await store.pool.query('truncate audit_events')
+  clock = manualClock()
+  refusals = new Refusals(store.pool, silentLog, clock)
+})
+afterEach(async () => {
+  await refusals.close()
 })
 afterAll(async () => {
   await store.close()
 })
 
-async function rows(): Promise<Record<string, unknown>[]> {
-  return (await pool.query('select action, outcome, reason, remote_address from audit_events')).rows
+const event: Refusal = {
+  action: 'node.join',
+  actor: 'anonymous',
+  remoteAddress: '10.0.0.1',
+  reason: 'TOKEN_UNKNOWN',
+  tokenId: 'abcdefghij',
+  nodeId: '0b7a7c3e-3a55-4b3f-8a6b-0d9a3f2f7e11',
+  details: { hostname: 'web-1' },
 }
 
-const event = { action: 'node.join', actor: 'anonymous', remoteAddress: '10.0.0.1', reason: 'TOKEN_UNKNOWN' }
+interface Row {
+  outcome: string
+  reason: string
+  remote_address: string | null
+  actor: string
+  details: Record<string, unknown>
+  count: number
+  last_at: Date | null
+}
+
+async function rows(): Promise<Row[]> {
+  const columns = 'action, actor, outcome, reason, remote_address, token_id, node_id, details, count, last_at'
+  return (await store.pool.query<Row>(`select ${columns} from audit_events order by id`)).rows
+}
+
+async function counted(): Promise<number> {
+  return (await rows()).reduce((sum, { count }) => sum + count, 0)
+}
+
+/** An event from another address than any other. */
+function from(source: number, overrides: Partial<Refusal> = {}): Refusal {
+  return { ...event, remoteAddress: `10.1.${source >> 8}.${source & 255}`, ...overrides }
+}
 
 describe('a refusal', () => {
-  test('is written down as one', async () => {
-    await new Refusals(pool, silentLog).record(event)
+  test('is a row at once', async () => {
+    await refusals.record(event)
     expect(await rows()).toEqual([
-      { action: 'node.join', outcome: 'refused', reason: 'TOKEN_UNKNOWN', remote_address: '10.0.0.1' },
+      {
+        action: 'node.join',
+        actor: 'anonymous',
+        outcome: 'refused',
+        reason: 'TOKEN_UNKNOWN',
+        remote_address: '10.0.0.1',
+        token_id: 'abcdefghij',
+        node_id: '0b7a7c3e-3a55-4b3f-8a6b-0d9a3f2f7e11',
+        details: { hostname: 'web-1' },
+        count: 1,
+        last_at: null,
+      },
     ])
   })
 
-  test('of a flood is written down twenty times a second and no more', async () => {
-    const refusals = new Refusals(pool, silentLog)
-    const startedAt = Date.now()
-    await Promise.all(Array.from({ length: 500 }, () => refusals.record(event)))
-    const seconds = Math.floor(Date.now() / 1_000) - Math.floor(startedAt / 1_000) + 1
-    const written = (await rows()).length
-    expect(written).toBeGreaterThanOrEqual(20)
-    expect(written).toBeLessThanOrEqual(20 * seconds)
+  test('and equal ones after it are one row, whose count is brought up by itself', async () => {
+    for (let i = 0; i < 3; i++) await refusals.record(event)
+    await eventually('counted', async () => (await counted()) === 3)
+    expect(await rows()).toMatchObject([{ count: 3, last_at: expect.any(Date) }])
   })
 
-  test('that cannot be written down is no error, and is in the log', async () => {
-    const lines: string[] = []
-    const log = createLogger('test', 'info', { write: (line) => void lines.push(line) })
-    const closed = store.openPool()
-    await closed.end()
-    await new Refusals(closed, log).record(event)
-    expect(lines).toHaveLength(1)
-    expect(JSON.parse(lines[0]!)).toMatchObject({ level: 'warn', action: 'node.join' })
+  test('differs from another by caller, address, reason, restriction, token, node and action', async () => {
+    const others: Partial<Refusal>[] = [
+      { actor: 'spiffe://c.internal/node/a' },
+      { remoteAddress: '10.0.0.2' },
+      { reason: 'TOKEN_EXPIRED' },
+      { details: { restriction: 'allow-cidr' } },
+      { tokenId: 'bbbbbbbbbb' },
+      { nodeId: '1b7a7c3e-3a55-4b3f-8a6b-0d9a3f2f7e11' },
+      { action: 'node.renew' },
+    ]
+    await refusals.record(event)
+    await refusals.record({ ...event, details: { hostname: 'web-2' } })
+    for (const other of others) await refusals.record({ ...event, ...other })
+    await refusals.close()
+    expect((await rows()).map(({ count }) => count)).toEqual([2, 1, 1, 1, 1, 1, 1, 1])
+  })
+
+  test('a minute after the first begins a new row, and both are counted', async () => {
+    await refusals.record(event)
+    await clock.advance(59_999)
+    await refusals.record(event)
+    await clock.advance(1)
+    await refusals.record(event)
+    await refusals.record(event)
+    await refusals.close()
+    const [first, second] = await rows()
+    expect([first!.count, second!.count]).toEqual([2, 2])
+  })
+
+  test('raced by 500 callers on two replicas is counted 500 times, in a row for each replica', async () => {
+    const other = new Refusals(store.openPool(), silentLog, clock)
+    await Promise.all(Array.from({ length: 500 }, (_, i) => (i % 2 === 0 ? refusals : other).record(event)))
+    await Promise.all([refusals.close(), other.close()])
+    expect((await rows()).map(({ count }) => count)).toEqual([250, 250])
+  })
+
+  test('whose row was deleted meanwhile is written anew, with its count', async () => {
+    await refusals.record(event)
+    await store.pool.query('delete from audit_events')
+    await refusals.record(event)
+    await refusals.close()
+    expect(await rows()).toMatchObject([{ count: 2 }])
+  })
+})
+
+describe('a flood of refusals', () => {
+  test('from many sources is twenty rows a second and one for the rest, and none is uncounted', async () => {
+    await Promise.all(Array.from({ length: 300 }, (_, i) => refusals.record(from(i))))
+    await refusals.close()
+    const found = await rows()
+    expect(found).toHaveLength(21)
+    expect(found.find(({ details }) => details['sources'] === 'many')).toMatchObject({
+      outcome: 'refused',
+      reason: 'TOKEN_UNKNOWN',
+      actor: 'anonymous',
+      remote_address: null,
+      count: 280,
+    })
+    expect(await counted()).toBe(300)
+  })
+
+  test('leaves room for others in the next second, and a reason of its own is told apart', async () => {
+    for (let i = 0; i < 25; i++) await refusals.record(from(i))
+    for (let i = 0; i < 3; i++)
+      await refusals.record(from(i, { reason: 'TOKEN_EXPIRED', actor: `spiffe://c/node/${i}` }))
+    await clock.advance(1_000)
+    await refusals.record(from(1_000))
+    await refusals.close()
+    const many = (await rows()).filter(({ details }) => details['sources'] === 'many')
+    expect(many).toMatchObject([
+      { reason: 'TOKEN_UNKNOWN', actor: 'anonymous', count: 5 },
+      { reason: 'TOKEN_EXPIRED', actor: 'many', count: 3 },
+    ])
+    expect((await rows()).at(-1)).toMatchObject({ remote_address: '10.1.3.232' })
+  })
+
+  test('that goes on has a thousand rows open and no more', async () => {
+    let recorded = 0
+    for (let second = 0; second < 55; second++) {
+      await Promise.all(Array.from({ length: 22 }, () => refusals.record(from(recorded++))))
+      await clock.advance(1_000)
+    }
+    await refusals.close()
+    expect((await rows()).length).toBe(1_000)
+    expect(await counted()).toBe(recorded)
+  })
+})
+
+describe('while the database does not take them, refusals', () => {
+  test('are no error, are in the log, and are written once it does', async () => {
+    const lines: Record<string, unknown>[] = []
+    const log = createLogger('test', 'info', { write: (line) => void lines.push(JSON.parse(line)) })
+    const unlucky = new Refusals(store.pool, log, clock)
+    await store.pool.query('alter table audit_events rename to away')
+    try {
+      await unlucky.record(event)
+      await unlucky.record(event)
+      await unlucky.record(from(1))
+    } finally {
+      await store.pool.query('alter table away rename to audit_events')
+    }
+    expect(lines[0]).toMatchObject({ level: 'warn', action: 'node.join' })
+    await eventually('written', async () => (await counted()) === 3)
+    await unlucky.close()
+    expect((await rows()).map(({ count }) => count)).toEqual([2, 1])
   })
 })

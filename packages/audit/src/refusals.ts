@@ -1,33 +1,155 @@
-import type { Logger } from '@muster/runtime'
+import { systemClock, type Clock, type Logger } from '@muster/runtime'
 import type pg from 'pg'
-import { recordAudit, type AuditEvent } from './record.ts'
+import type { AuditEvent } from './record.ts'
+import { growRefusals, insertRefusal } from './refusal-rows.ts'
 
-/** Whoever can reach the port can be refused; beyond this rate the log alone has it, so a flood cannot fill the database. */
-const MAX_ROWS_PER_SECOND = 20
+/** Equal refusals within this time of the first are one row. */
+const WINDOW_MS = 60_000
+const FLUSH_EVERY_MS = 1_000
+/** Whoever can reach the port can be refused; beyond these the rest is counted in one row, so a flood cannot fill the database. */
+const MAX_NEW_ROWS_PER_SECOND = 20
+const MAX_OPEN_ROWS = 1_000
 
-/** Writes refusals to the audit, up to a rate. */
+export type Refusal = Omit<AuditEvent, 'outcome'>
+
+/** A row of refusals, and how far it is written. */
+interface Tally {
+  readonly key: string
+  readonly event: Refusal
+  readonly firstAt: number
+  lastAt: number
+  count: number
+  /** The row's id once it is there, and the count that it has. */
+  id: string | undefined
+  written: number
+  inserting: Promise<void> | undefined
+}
+
+/**
+ * Writes refusals to the audit, each one counted. The first of its kind is a row at once; equal ones that follow within a
+ * minute raise the row's count, once a second. Equal are those with the same action, caller, address, reason,
+ * restriction, token and node. What the database does not take now is kept and written later.
+ */
 export class Refusals {
   readonly #pool: pg.Pool
   readonly #log: Logger
-  #second = 0
-  #rows = 0
+  readonly #clock: Clock
+  /** The tally that the next equal refusal adds to, by key. */
+  readonly #open = new Map<string, Tally>()
+  /** Those, and earlier ones that are not wholly written yet. */
+  readonly #tallies = new Set<Tally>()
+  readonly #newRows = { second: 0, count: 0 }
+  #timer: NodeJS.Timeout | undefined
+  #flushing: Promise<void> | undefined
 
-  constructor(pool: pg.Pool, log: Logger) {
+  constructor(pool: pg.Pool, log: Logger, clock: Clock = systemClock) {
     this.#pool = pool
     this.#log = log
+    this.#clock = clock
   }
 
   /** Notes a refusal. Never throws: the refusal stands whether or not it could be written down. */
-  async record(event: Omit<AuditEvent, 'outcome'>): Promise<void> {
-    const second = Math.floor(Date.now() / 1000)
-    if (second !== this.#second) {
-      this.#second = second
-      this.#rows = 0
+  async record(event: Refusal): Promise<void> {
+    const now = this.#clock.now().getTime()
+    const tally = this.#tallyOf(event, now)
+    tally.count += 1
+    tally.lastAt = now
+    this.#timer ??= setInterval(() => void this.#flush(), FLUSH_EVERY_MS).unref()
+    if (tally.count === 1) await this.#insert(tally)
+  }
+
+  /** Writes down what was counted. A refusal that comes later begins anew; so it may be called again. */
+  async close(): Promise<void> {
+    clearInterval(this.#timer)
+    this.#timer = undefined
+    await this.#flushing
+    for (const { inserting } of this.#tallies) await inserting
+    await this.#flush()
+    this.#open.clear()
+    this.#tallies.clear()
+  }
+
+  #tallyOf(event: Refusal, now: number): Tally {
+    const { action, actor, remoteAddress, reason, tokenId, nodeId, details } = event
+    const key = JSON.stringify([action, actor, remoteAddress, reason, details?.['restriction'], tokenId, nodeId])
+    const equal = this.#openTally(key, now)
+    if (equal !== undefined) return equal
+    if (this.#mayAddRow(now)) return this.#newTally(key, event, now)
+    const anyActor = actor === 'anonymous' ? actor : 'many'
+    const anyKey = JSON.stringify([action, anyActor, reason])
+    const anySource: Refusal = { action, actor: anyActor, reason, details: { sources: 'many' } }
+    return this.#openTally(anyKey, now) ?? this.#newTally(anyKey, anySource, now)
+  }
+
+  #openTally(key: string, now: number): Tally | undefined {
+    const tally = this.#open.get(key)
+    return tally !== undefined && now - tally.firstAt < WINDOW_MS ? tally : undefined
+  }
+
+  #newTally(key: string, event: Refusal, now: number): Tally {
+    const made = { key, event, firstAt: now, lastAt: now, count: 0, id: undefined, written: 0, inserting: undefined }
+    this.#open.set(key, made)
+    this.#tallies.add(made)
+    return made
+  }
+
+  #mayAddRow(now: number): boolean {
+    const second = Math.floor(now / 1_000)
+    if (second !== this.#newRows.second) Object.assign(this.#newRows, { second, count: 0 })
+    if (this.#newRows.count === MAX_NEW_ROWS_PER_SECOND || this.#tallies.size >= MAX_OPEN_ROWS) return false
+    this.#newRows.count += 1
+    return true
+  }
+
+  #insert(tally: Tally): Promise<void> {
+    const { event, count, firstAt, lastAt } = tally
+    const now = this.#clock.now().getTime()
+    const row = { event, count, firstAgoMs: now - firstAt, lastAgoMs: now - lastAt }
+    tally.inserting = insertRefusal(this.#pool, row)
+      .then(
+        (id) => void Object.assign(tally, { id, written: count }),
+        (failure: unknown) => this.#warn(failure, event.action),
+      )
+      .finally(() => (tally.inserting = undefined))
+    return tally.inserting
+  }
+
+  #flush(): Promise<void> {
+    this.#flushing ??= this.#write()
+      .catch((failure: unknown) => this.#warn(failure))
+      .finally(() => (this.#flushing = undefined))
+    return this.#flushing
+  }
+
+  async #write(): Promise<void> {
+    const idle = [...this.#tallies].filter(({ inserting }) => inserting === undefined)
+    const now = this.#clock.now().getTime()
+    const grown = idle
+      .filter(({ id, count, written }) => id !== undefined && count > written)
+      .map((tally) => ({ tally, id: tally.id!, count: tally.count, lastAgoMs: now - tally.lastAt }))
+    if (grown.length > 0) {
+      const found = await growRefusals(this.#pool, grown)
+      // A row that somebody deleted meanwhile is written anew.
+      for (const { tally, id, count } of grown) {
+        Object.assign(tally, found.has(id) ? { written: count } : { id: undefined, written: 0 })
+      }
     }
-    this.#rows += 1
-    if (this.#rows > MAX_ROWS_PER_SECOND) return
-    await recordAudit(this.#pool, { ...event, outcome: 'refused' }).catch((failure: unknown) => {
-      this.#log.warn({ err: failure, action: event.action }, 'could not record a refusal')
-    })
+    for (const tally of idle) {
+      if (tally.id === undefined) await this.#insert(tally)
+      if (tally.id === undefined) break
+      if (now - tally.firstAt >= WINDOW_MS && tally.written === tally.count) this.#forget(tally)
+    }
+    if (this.#tallies.size > 0) return
+    clearInterval(this.#timer)
+    this.#timer = undefined
+  }
+
+  #forget(tally: Tally): void {
+    this.#tallies.delete(tally)
+    if (this.#open.get(tally.key) === tally) this.#open.delete(tally.key)
+  }
+
+  #warn(failure: unknown, action?: string): void {
+    this.#log.warn({ err: failure, action }, 'could not record a refusal; it is counted, and written when it can be')
   }
 }

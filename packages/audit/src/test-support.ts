@@ -41,7 +41,7 @@ export async function openStore(service: AuditedService = 'token-service'): Prom
     pool: open(),
     openPool: open,
     async close() {
-      await Promise.all(pools.map((pool) => (pool.ended ? undefined : pool.end())))
+      for (const pool of pools) if (!pool.ended) await pool.end()
       await database.drop()
     },
   }

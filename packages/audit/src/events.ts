@@ -1,0 +1,118 @@
+import type { Db } from '@muster/postgres'
+import type { AuditEvent } from './record.ts'
+import type { Filter } from './event-filter.ts'
+
+/** An event as stored. */
+export interface StoredEvent extends Required<Pick<AuditEvent, 'action' | 'actor' | 'outcome' | 'details'>> {
+  id: string
+  at: Date
+  remoteAddress: string | null
+  reason: string | null
+  tokenId: string | null
+  nodeId: string | null
+  count: number
+  /** Of the last refusal, if it stands for several. */
+  lastAt: Date | null
+}
+
+const COLUMNS = `
+  id, at, action, actor, remote_address as "remoteAddress", outcome, reason, token_id as "tokenId",
+  node_id as "nodeId", details, count, last_at as "lastAt"`
+
+// A Date has milliseconds only, and a page ends at a microsecond.
+const EXACT_TIME = `to_char(at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`
+
+// A filter is the first six parameters. Those that are null fall away when the statement is planned, which is each time.
+const MATCHES = `
+  ($1::timestamptz is null or coalesce(last_at, at) >= $1)
+  -- The same for the index: a row that began before may have counted on for a minute.
+  and ($1::timestamptz is null or at >= $1 - interval '1 minute')
+  and ($2::text is null or $2 in (action, split_part(action, '.', 1)))
+  and ($3::text is null or $3 in (actor, split_part(actor, '/', -1)))
+  and ($4::text is null or token_id = $4)
+  and ($5::uuid is null or node_id = $5)
+  and ($6::text is null or outcome = $6)`
+
+function valuesOf({ since, action, actor, tokenId, nodeId, outcome }: Filter): unknown[] {
+  return [since, action, actor, tokenId, nodeId, outcome].map((value) => value ?? null)
+}
+
+/** Where a page ended. */
+export interface ListedTo {
+  /** ISO 8601 with microseconds. */
+  at: string
+  id: string
+}
+
+/** A page of events, newest first. */
+export async function selectEvents(
+  db: Db,
+  { filter, size, before }: { filter: Filter; size: number; before: ListedTo | undefined },
+): Promise<(StoredEvent & { exactAt: string })[]> {
+  const { rows } = await db.query<StoredEvent & { exactAt: string }>(
+    `select ${COLUMNS}, ${EXACT_TIME} as "exactAt"
+       from audit_events
+      where ${MATCHES}
+        and ($7::timestamptz is null or (at, id) < ($7, $8::bigint))
+      order by at desc, id desc
+      limit $9`,
+    [...valuesOf(filter), before?.at ?? null, before?.id ?? null, size],
+  )
+  return rows
+}
+
+/** What the database had committed at a moment. */
+export interface Position {
+  /** A pg_snapshot, as text. */
+  snapshot: string
+  /** Seconds since the epoch, by the database. */
+  at: string
+}
+
+/**
+ * Where the record stands now. `known` is false if `given` is not of this database: restored from a copy, it counts its
+ * transactions anew.
+ */
+export async function currentPosition(db: Db, given?: Position): Promise<Position & { known: boolean }> {
+  const { rows } = await db.query<Position & { known: boolean }>({
+    name: 'current-audit-position',
+    text: `
+      select pg_current_snapshot()::text as snapshot,
+             extract(epoch from now())::bigint::text as at,
+             coalesce(pg_snapshot_xmax($1::pg_snapshot) <= pg_snapshot_xmax(pg_current_snapshot()), true) as known`,
+    values: [given?.snapshot ?? null],
+  })
+  return rows[0]!
+}
+
+/** Where a page of a watch ended. */
+export interface WatchedTo {
+  tx: string
+  id: string
+}
+
+/**
+ * A page of what was committed after `from` and not after `until`, in the order of the transactions. Ids do not tell: a
+ * transaction may get its id first and commit last. Whether a snapshot sees it does.
+ */
+export async function selectCommitted(
+  db: Db,
+  range: { filter: Filter; from: Position; until: Position; after: WatchedTo; size: number },
+): Promise<(StoredEvent & WatchedTo)[]> {
+  const { filter, from, until, after, size } = range
+  const { rows } = await db.query<StoredEvent & WatchedTo>(
+    `select ${COLUMNS}, tx::text as tx
+       from audit_events
+      where ${MATCHES}
+        and tx >= pg_snapshot_xmin($7::pg_snapshot)
+        and not pg_visible_in_snapshot(tx, $7::pg_snapshot)
+        and pg_visible_in_snapshot(tx, $8::pg_snapshot)
+        and (tx, id) > ($9::xid8, $10::bigint)
+        -- Rows restored from a copy carry transactions that this database has yet to come to. None of ours runs for an hour.
+        and coalesce(last_at, at) > to_timestamp($11::bigint) - interval '1 hour'
+      order by audit_events.tx, id
+      limit $12`,
+    [...valuesOf(filter), from.snapshot, until.snapshot, after.tx, after.id, from.at, size],
+  )
+  return rows
+}

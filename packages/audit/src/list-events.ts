@@ -1,0 +1,55 @@
+import { audit } from '@muster/contracts'
+import { decodeCursor, encodeCursor, invalid, parsePageSize } from '@muster/domain'
+import type { UnaryHandler } from '@muster/rpc'
+import { parseFilter } from './event-filter.ts'
+import { selectEvents, type ListedTo, type StoredEvent } from './events.ts'
+import type { AuditDeps } from './service.ts'
+
+/** A page of this service's events, newest first. */
+export function listEvents({ name, pool }: AuditDeps): UnaryHandler<audit.ListEventsRequest, audit.ListEventsResponse> {
+  return async (request) => {
+    const size = parsePageSize(request.pageSize)
+    const filter = parseFilter(request.filter)
+    const found = await selectEvents(pool, { filter, size: size + 1, before: parseCursor(request.pageToken) })
+    const page = found.slice(0, size)
+    const last = page.at(-1)
+    const isLast = found.length <= size || last === undefined
+    return {
+      events: page.map((event) => toProto(name, event)),
+      nextPageToken: isLast ? '' : encodeCursor([last.exactAt, last.id]),
+    }
+  }
+}
+
+function parseCursor(token: string): ListedTo | undefined {
+  const cursor = decodeCursor(token, 2)
+  if (cursor === undefined) return undefined
+  const [at, id] = cursor as [string, string]
+  if (!isExactTime(at) || !/^\d{1,18}$/.test(id)) throw invalid('page_token', 'was not made by this service')
+  return { at, id }
+}
+
+function isExactTime(text: string): boolean {
+  const date = new Date(text)
+  // JavaScript takes the 30th of February for the 2nd of March; Postgres does not.
+  return /\.\d{6}Z$/.test(text) && !Number.isNaN(date.getTime()) && date.toISOString().startsWith(text.slice(0, 23))
+}
+
+/** An event on the wire. */
+export function toProto(service: string, event: StoredEvent): audit.AuditEvent {
+  return {
+    id: event.id,
+    service,
+    at: event.at,
+    action: event.action,
+    actor: event.actor,
+    remoteAddress: event.remoteAddress ?? '',
+    outcome: event.outcome === 'ok' ? audit.Outcome.OK : audit.Outcome.REFUSED,
+    reason: event.reason ?? '',
+    tokenId: event.tokenId ?? '',
+    nodeId: event.nodeId ?? '',
+    detailsJson: JSON.stringify(event.details),
+    count: event.count,
+    lastAt: event.lastAt ?? undefined,
+  }
+}

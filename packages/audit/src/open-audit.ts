@@ -1,0 +1,33 @@
+import type { BoundService } from '@muster/rpc'
+import type { Lifecycle, Logger } from '@muster/runtime'
+import { Refusals } from './refusals.ts'
+import { purgeEvents } from './retention.ts'
+import { auditService, type AuditDeps } from './service.ts'
+
+const PURGE_EVERY_MS = 60 * 60_000
+
+export interface OpenAuditOptions extends AuditDeps {
+  retentionSeconds: number
+  log: Logger
+}
+
+/**
+ * Opens a service's audit: what serves it, and where its refusals are counted. Old events are purged now and every hour.
+ * Opened after the pool and before the server, so that what is counted is written once no call is served any more.
+ */
+export function openAudit(options: OpenAuditOptions, life: Lifecycle): { service: BoundService; refusals: Refusals } {
+  const { pool, retentionSeconds, log, clock } = options
+  const purge = () =>
+    purgeEvents(pool, retentionSeconds, life.signal).then(
+      (count) => log.debug({ event: 'audit.purged', count }, 'purged old audit events'),
+      (error: unknown) => log.warn({ err: error }, 'could not purge old audit events; the next round tries again'),
+    )
+  life.own(
+    'purge of the audit',
+    setInterval(() => void purge(), PURGE_EVERY_MS),
+    clearInterval,
+  )
+  void purge()
+  const refusals = life.own('refusals', new Refusals(pool, log, clock), (r) => r.close())
+  return { service: auditService(options), refusals }
+}

@@ -1,0 +1,80 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
+import { Lifecycle, systemClock } from '@muster/runtime'
+import { parseConfig } from '@muster/runtime/service'
+import { eventually } from '@muster/testkit'
+import { z } from 'zod'
+import { openAudit } from './open-audit.ts'
+import { recordAudit } from './record.ts'
+import { auditFields, purgeEvents } from './retention.ts'
+import { openStore, silentLog, type Store } from './test-support.ts'
+
+let store: Store
+
+beforeAll(async () => {
+  store = await openStore()
+})
+beforeEach(async () => {
+  await store.pool.query('truncate audit_events')
+})
+afterAll(async () => {
+  await store.close()
+})
+
+const RETENTION_SECONDS = 3_600
+
+async function addOld(count: number): Promise<void> {
+  await store.pool.query(
+    `insert into audit_events (at, action, actor, outcome, details)
+     select now() - interval '61 minutes', 'old', 'anonymous', 'ok', '{}' from generate_series(1, $1)`,
+    [count],
+  )
+}
+
+async function actions(): Promise<string[]> {
+  const { rows } = await store.pool.query<{ action: string }>('select action from audit_events')
+  return rows.map(({ action }) => action)
+}
+
+describe('events older than the retention', () => {
+  test('are purged, batch after batch, and younger ones are kept', async () => {
+    await addOld(25)
+    await recordAudit(store.pool, { action: 'young', actor: 'anonymous', outcome: 'ok' })
+    expect(await purgeEvents(store.pool, RETENTION_SECONDS, new AbortController().signal, 10)).toBe(25)
+    expect(await actions()).toEqual(['young'])
+  })
+
+  test('are purged once by replicas that do it together', async () => {
+    await addOld(500)
+    const pools = [store.openPool(), store.openPool()]
+    const signal = new AbortController().signal
+    const purged = await Promise.all(pools.map((pool) => purgeEvents(pool, RETENTION_SECONDS, signal, 20)))
+    expect(purged[0]! + purged[1]!).toBe(500)
+    expect(await actions()).toEqual([])
+  })
+
+  test('stay when the service ends first', async () => {
+    await addOld(1)
+    await purgeEvents(store.pool, RETENTION_SECONDS, AbortSignal.abort())
+    expect(await actions()).toEqual(['old'])
+  })
+})
+
+describe('the audit of a service', () => {
+  test('purges when it is opened, and has written every refusal when it is closed', async () => {
+    await addOld(1)
+    const life = new Lifecycle()
+    const options = { name: 'token-service', pool: store.pool, clock: systemClock, log: silentLog } as const
+    const { refusals } = openAudit({ ...options, retentionSeconds: RETENTION_SECONDS }, life)
+    await eventually('purged', async () => (await actions()).length === 0)
+    for (let i = 0; i < 3; i++) await refusals.record({ action: 'node.join', actor: 'anonymous', reason: 'NO' })
+    await life.close()
+    expect((await store.pool.query('select count from audit_events')).rows).toEqual([{ count: 3 }])
+  })
+
+  test('is kept for 90 days unless the configuration says how long', () => {
+    const schema = z.object(auditFields())
+    expect(parseConfig(schema, {})).toEqual({ MUSTER_AUDIT_RETENTION: 90 * 86_400 })
+    expect(parseConfig(schema, { MUSTER_AUDIT_RETENTION: '2d' })).toEqual({ MUSTER_AUDIT_RETENTION: 2 * 86_400 })
+    expect(() => parseConfig(schema, { MUSTER_AUDIT_RETENTION: 'long' })).toThrow('audit retention')
+  })
+})

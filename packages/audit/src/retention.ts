@@ -1,0 +1,41 @@
+import { parseDuration } from '@muster/domain'
+import type { Db } from '@muster/postgres'
+import { parsedBy } from '@muster/runtime/service'
+
+/** The variable that says how long a service keeps its audit events, in seconds. */
+export function auditFields() {
+  return {
+    MUSTER_AUDIT_RETENTION: parsedBy((text) => parseDuration(text, 'audit retention')).default(90 * 86_400),
+  }
+}
+
+const BATCH = 5_000
+
+/**
+ * Forgets events that are older than the retention, a batch at a time, so that no statement runs long and none waits for
+ * it. Ends early when the signal aborts. Safe to run on every replica. @returns how many
+ */
+export async function purgeEvents(
+  db: Db,
+  retentionSeconds: number,
+  signal: AbortSignal,
+  batch: number = BATCH,
+): Promise<number> {
+  let purged = 0
+  while (!signal.aborted) {
+    const { rowCount } = await db.query(
+      `delete from audit_events
+        where id in (
+          select id
+            from audit_events
+           where at < now() - make_interval(secs => $1)
+           order by at, id
+           limit $2
+             for update skip locked)`,
+      [retentionSeconds, batch],
+    )
+    purged += rowCount ?? 0
+    if ((rowCount ?? 0) < batch) break
+  }
+  return purged
+}
