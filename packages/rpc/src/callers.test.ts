@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import type { OperatorRole } from '@muster/domain'
 import { testCluster, type TestCluster, type TestMaterial } from '@muster/testkit'
-import { anyone, assertAllowed, nodes, operators, services, type Callers } from './callers.ts'
+import { anyone, assertAllowed, bots, nodes, operators, services, type Callers } from './callers.ts'
 import type { Peer } from './peer.ts'
 import type { BoundService } from './route.ts'
 import type { RpcServer } from './serve.ts'
@@ -26,6 +26,7 @@ const PEERS: Record<string, Peer> = {
   'node with the roles of an admin': member('node', 'n-2', 'admin', 'auth'),
   'node named like a service': member('node', 'token-service', 'auth'),
   bot: member('bot', 'ci', 'admin'),
+  'node named like a bot': member('node', 'ci', 'bot'),
   'token-service': member('service', 'token-service', 'auth', 'admin'),
   'ca-service': member('service', 'ca-service', 'auth'),
   viewer: member('user', 'v', 'viewer'),
@@ -39,7 +40,8 @@ const PEERS: Record<string, Peer> = {
 
 const ALLOWED: [string, Callers | undefined, string[]][] = [
   ['anyone', anyone, Object.keys(PEERS)],
-  ['nodes', nodes, ['node', 'node with the roles of an admin', 'node named like a service']],
+  ['nodes', nodes, ['node', 'node with the roles of an admin', 'node named like a service', 'node named like a bot']],
+  ['bots', bots, ['bot']],
   ['token-service', services('token-service'), ['token-service']],
   ['two services', services('token-service', 'ca-service'), ['token-service', 'ca-service']],
   ['viewers', operators('viewer'), ['viewer', 'operator', 'admin', 'person with two roles']],

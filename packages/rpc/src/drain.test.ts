@@ -41,8 +41,10 @@ async function serve(drainTimeoutMs: number): Promise<void> {
         getTrustBundle: sayWhoCalls,
         register: {
           callers: anyone,
-          handle: () =>
-            new Promise((resolve) => {
+          handle: (_request, { signal }) =>
+            new Promise((resolve, reject) => {
+              // As most handlers do, by handing it on to what they call.
+              signal.addEventListener('abort', () => reject(signal.reason as Error))
               const answer = {
                 nodeId: 'answered',
                 certificate: undefined,

@@ -61,6 +61,8 @@ export function serveDuplex(
   })
   const begin = () => {
     if (ended) return
+    // Whoever is gone by the time of being admitted sends no more events.
+    context.signal.throwIfAborted()
     context.signal.addEventListener('abort', () => finish(context.signal.reason), { once: true })
     const handle = route!.handle as DuplexHandler<unknown, unknown>
     handle(stream, context).then(() => finish(), finish)

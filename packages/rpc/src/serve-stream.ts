@@ -15,6 +15,7 @@ export async function serveStream(
 ): Promise<void> {
   try {
     await admission.admit(route?.callers, context)
+    context.signal.throwIfAborted()
     const handle = route!.handle as ServerStreamHandler<unknown, unknown>
     for await (const message of handle(call.request, context)) {
       if (context.signal.aborted) break

@@ -81,9 +81,10 @@ export async function serve(options: ServeOptions): Promise<RpcServer> {
   })
   const callers = new Map<string, Callers>()
 
-  const open: OpenCall = (call, path) => {
+  const open: OpenCall = (call, { path, requestStream, responseStream }) => {
     const peer = peers.read(call.getAuthContext().sslPeerCertificate, clock.now())
-    return new ServedCall({ call, path, peer, live, log, clock, recorder })
+    const isStream = requestStream || responseStream
+    return new ServedCall({ call, path, isStream, peer, live, log, clock, recorder })
   }
 
   for (const { definition, routes } of bound) {
@@ -134,10 +135,10 @@ export async function serve(options: ServeOptions): Promise<RpcServer> {
 }
 
 /** A route as grpc-js wants it. */
-function adapt(route: Route<unknown> | undefined, { path, ...shape }: MethodShape, open: OpenCall, door: Admission) {
-  if (shape.requestStream) return (call: DuplexCall) => serveDuplex(call, open(call, path), route, door)
-  if (shape.responseStream) return (call: StreamCall) => serveStream(call, open(call, path), route, door)
-  return (call: UnaryCall, reply: sendUnaryData<unknown>) => serveUnary(call, reply, open(call, path), route, door)
+function adapt(route: Route<unknown> | undefined, method: MethodShape, open: OpenCall, door: Admission) {
+  if (method.requestStream) return (call: DuplexCall) => serveDuplex(call, open(call, method), route, door)
+  if (method.responseStream) return (call: StreamCall) => serveStream(call, open(call, method), route, door)
+  return (call: UnaryCall, reply: sendUnaryData<unknown>) => serveUnary(call, reply, open(call, method), route, door)
 }
 
 /** The full name of a contract's service, as in `muster.token.v1.TokenService`. */
@@ -146,7 +147,7 @@ function serviceName({ definition }: BoundService): string {
 }
 
 type MethodShape = { path: string; requestStream: boolean; responseStream: boolean }
-type OpenCall = (call: AnyCall, path: string) => ServedCall
+type OpenCall = (call: AnyCall, method: MethodShape) => ServedCall
 
 function durationHistogram(registry: Registry): Histogram<'method' | 'code'> {
   return new Histogram({

@@ -34,6 +34,7 @@ export class ServedCall implements CallContext {
   constructor(made: {
     call: AnyCall
     path: string
+    isStream: boolean
     peer: Peer
     live: Set<ServedCall>
     log: Logger
@@ -47,13 +48,13 @@ export class ServedCall implements CallContext {
     this.#clock = made.clock
     this.#recorder = made.recorder
     this.peer = made.peer
-    this.isStream = 'write' in made.call
+    this.isStream = made.isStream
     this.remoteAddress = addressOf(made.call.getPeer())
     const given = made.call.metadata.get('muster-request-id')[0]
     this.requestId = typeof given === 'string' && /^[\w-]{1,64}$/.test(given) ? given : randomUUID()
     const deadline = made.call.getDeadline()
     const asked = deadline instanceof Date ? deadline.getTime() : deadline
-    this.deadlineMs = Math.min(asked, made.clock.now().getTime() + MAX_UNARY_MS)
+    this.deadlineMs = this.isStream ? asked : Math.min(asked, made.clock.now().getTime() + MAX_UNARY_MS)
   }
 
   get signal(): AbortSignal {

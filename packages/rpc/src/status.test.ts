@@ -26,8 +26,27 @@ describe('an error', () => {
     expect(fromStatus(wire)).toMatchObject({ kind, message: 'what happened', reason: 'A_REASON', field: 'a.field' })
   })
 
-  test('without reason and field stays without', () => {
+  test.each([
+    [0, 0],
+    [12_000, 12_000],
+    // A wait is never cut short.
+    [0.2, 1],
+  ])('that says to wait %d ms says so behind the wire too', (retryAfterMs, read) => {
+    expect(fromStatus(onTheWire(new AppError('resourceExhausted', 'x', { retryAfterMs }))).retryAfterMs).toBe(read)
+  })
+
+  test.each(['', 'soon', '-1', '1.5', '1e9', 'Infinity'])(
+    'whose peer says to wait %j is read as if it had not',
+    (text) => {
+      const wire = onTheWire(new AppError('resourceExhausted', 'x', { retryAfterMs: 1 }))
+      wire.metadata.set('muster-retry-after-ms', text)
+      expect(fromStatus(wire).retryAfterMs).toBeUndefined()
+    },
+  )
+
+  test('without reason, field and time to wait stays without', () => {
     const read = fromStatus(onTheWire(new AppError('notFound', 'x')))
+    expect(read.retryAfterMs).toBeUndefined()
     expect(read.reason).toBeUndefined()
     expect(read.field).toBeUndefined()
   })

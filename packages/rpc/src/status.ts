@@ -47,12 +47,12 @@ export function toStatus(error: unknown): Pick<StatusObject, 'code' | 'details' 
 export function fromStatus(error: ServiceError): AppError {
   const reason = error.metadata?.get(REASON_KEY)[0]
   const field = error.metadata?.get(FIELD_KEY)[0]
-  const retryAfterMs = Number(error.metadata?.get(RETRY_AFTER_KEY)[0])
+  const retryAfterMs = error.metadata?.get(RETRY_AFTER_KEY)[0]
   return new AppError(KIND_OF.get(error.code) ?? 'internal', error.details || error.message, {
     cause: error,
     ...(typeof reason === 'string' && { reason }),
     ...(typeof field === 'string' && { field }),
-    ...(retryAfterMs >= 0 && { retryAfterMs }),
+    ...(typeof retryAfterMs === 'string' && /^\d{1,10}$/.test(retryAfterMs) && { retryAfterMs: Number(retryAfterMs) }),
   })
 }
 
