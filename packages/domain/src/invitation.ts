@@ -35,7 +35,12 @@ export function parseInvitation(text: string, field = 'invitation'): Invitation 
     throw invalid(field, 'is not whole; it reads muster://TOKEN@HOST:PORT?pins=...&roles=..., in quotes')
   const parameters = new URLSearchParams(match[3])
   const list = (name: string) => (parameters.get(name) ?? '').split(',').filter((part) => part !== '')
-  if (list('pins').length === 0) throw invalid(field, 'carries no CA pin; was it cut off? Put it in quotes')
+  for (const [name, what] of [
+    ['pins', 'CA pin'],
+    ['roles', 'roles'],
+  ] as const) {
+    if (list(name).length === 0) throw invalid(field, `carries no ${what}; was it cut off? Put it in quotes`)
+  }
   return {
     address: quietly(field, 'address', () => parseServerAddress(match[2]!, field)),
     token: parseToken(match[1]!, field),
