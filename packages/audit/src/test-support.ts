@@ -2,10 +2,15 @@ import { copyFile, mkdtemp, rm } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { audit } from '@muster/contracts'
 import { migrate, openPool } from '@muster/postgres'
+import type { ClientOf, Connection } from '@muster/rpc'
+import { connectionsTo, serveForTest } from '@muster/rpc/testing'
+import { systemClock, type Clock } from '@muster/runtime'
 import { createLogger } from '@muster/runtime/service'
-import { createDatabase, type TestDatabase } from '@muster/testkit'
+import { createDatabase, testCluster, type TestCluster, type TestDatabase, type TestMaterial } from '@muster/testkit'
 import type pg from 'pg'
+import { auditService } from './service.ts'
 
 export const silentLog = createLogger('test', 'silent')
 
@@ -57,4 +62,48 @@ export async function migrateAudit(databaseUrl: string, service: AuditedService)
   } finally {
     await rm(folder, { recursive: true })
   }
+}
+
+/** Polls come sooner than they would. */
+const hurried: Clock = { ...systemClock, sleep: (ms, signal) => systemClock.sleep(ms / 20, signal) }
+
+export interface Served extends Store {
+  cluster: TestCluster
+  /** Connects as whoever has that material. */
+  connect(material: TestMaterial): Connection
+  client: ClientOf<audit.AuditServiceService>
+  /** Follows as an operator who may look. */
+  watch(request: Partial<audit.WatchEventsRequest>, signal: AbortSignal): AsyncIterable<audit.WatchEventsResponse>
+}
+
+/** The audit of token-service on a free port, before a real database. */
+export async function serveAudit(): Promise<Served> {
+  const store = await openStore()
+  const cluster = testCluster()
+  const server = await serveForTest({
+    clusterName: cluster.clusterName,
+    identity: cluster.service('token-service'),
+    services: [auditService({ name: 'token-service', pool: store.pool, clock: hurried })],
+  })
+  const { connect, closeAll } = connectionsTo(server, 'token-service')
+  const viewer = connect(cluster.user('v', 'viewer'))
+  const { watchEvents } = audit.AuditServiceService
+  return {
+    ...store,
+    cluster,
+    connect,
+    client: viewer.client(audit.AuditServiceService),
+    watch: (request, signal) =>
+      viewer.serverStream(watchEvents, { filter: undefined, afterPosition: '', ...request }, signal),
+    async close() {
+      closeAll()
+      await server.close()
+      await store.close()
+    },
+  }
+}
+
+/** A filter that asks for what it is given only. */
+export function filterBy(wanted: Partial<audit.EventFilter>): audit.EventFilter {
+  return { since: undefined, action: '', actor: '', tokenId: '', nodeId: '', outcome: 0, ...wanted }
 }

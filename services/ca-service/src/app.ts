@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url'
-import { Refusals } from '@muster/audit'
+import { openAudit } from '@muster/audit'
 import { users } from '@muster/contracts'
 import { asAppError, migrate, openPool } from '@muster/postgres'
 import { askRegister, connect } from '@muster/rpc'
@@ -32,6 +32,9 @@ export async function startApp(config: Config, log: Logger, life: Lifecycle): Pr
   }
   const pool = life.own('database', openPool(poolOptions, log), (p) => p.end())
 
+  const retentionSeconds = config.MUSTER_AUDIT_RETENTION
+  const audit = openAudit({ name: 'ca-service', pool, retentionSeconds, clock: systemClock, log }, life)
+
   const authorityDeps = {
     pool,
     keyEncryptionKey: config.MUSTER_KEY_ENCRYPTION_KEY_FILE,
@@ -59,7 +62,7 @@ export async function startApp(config: Config, log: Logger, life: Lifecycle): Pr
     config,
     pool,
     clock: systemClock,
-    refusals: new Refusals(pool, log),
+    refusals: audit.refusals,
     authorities: () => authorities,
   }
   const identity = await issueOwnIdentity(deps, log, life.signal)
@@ -82,7 +85,7 @@ export async function startApp(config: Config, log: Logger, life: Lifecycle): Pr
       drainTimeoutMs: config.MUSTER_DRAIN_TIMEOUT_MS,
       identity,
       clusterName,
-      services: [caService(deps)],
+      services: [caService(deps), audit.service],
       currentRoles: askRegister(registration.client(users.UserServiceService)),
       mapError: asAppError,
       check: () => pool.query('select 1'),

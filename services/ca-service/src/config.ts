@@ -1,3 +1,4 @@
+import { auditFields } from '@muster/audit'
 import { clusterNameField, commonFields, fileText, parsedBy, replicaAddresses } from '@muster/runtime/service'
 import { z } from 'zod'
 
@@ -22,6 +23,7 @@ export const storeSchema = z.object({
 export const configSchema = z.object({
   ...clusterNameField(),
   ...commonFields({ listenAddress: '0.0.0.0:3027', diagnosticsAddress: '127.0.0.1:9027' }),
+  ...auditFields(),
   MUSTER_KEY_ENCRYPTION_KEY_FILE: fileKey,
   MUSTER_TOKEN_SERVICE_ENROLL_TOKEN_FILE: enrollToken,
   MUSTER_REGISTRATION_SERVICE_ENROLL_TOKEN_FILE: enrollToken,

@@ -1,3 +1,4 @@
+import { auditFields } from '@muster/audit'
 import { parseDuration, parseServerAddress } from '@muster/domain'
 import { commonFields, enrolmentFields, fileText, parsedBy, replicaAddresses } from '@muster/runtime/service'
 import { z } from 'zod'
@@ -12,6 +13,7 @@ const publicAddress = parsedBy((text) =>
 export const configSchema = z.object({
   ...commonFields({ listenAddress: '0.0.0.0:3025', diagnosticsAddress: '127.0.0.1:9025' }),
   ...enrolmentFields(),
+  ...auditFields(),
   MUSTER_TOKEN_ADDRS: replicaAddresses(),
   MUSTER_REDIS_URL_FILE: fileText(),
   MUSTER_HEARTBEAT_INTERVAL_MS: z.coerce.number().int().min(100).max(600_000).default(5_000),
