@@ -1,11 +1,10 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
-import { recordAudit } from '@muster/audit'
 import { AppError, invalid, parseDnsName, SERVICE_NAMES, type ServiceName } from '@muster/domain'
 import { parseCsr } from '@muster/pki'
 import { pkiField, type UnaryHandler } from '@muster/rpc'
 import type { ca } from '@muster/contracts'
 import type { Deps } from './deps.ts'
-import { issueCertificate } from './issue-certificate.ts'
+import { issueServiceCertificate } from './service-certificate.ts'
 import { trustBundle } from './trust-bundle.ts'
 
 const MAX_DNS_NAMES = 13
@@ -16,7 +15,7 @@ const MAX_DNS_NAMES = 13
  */
 export function enrollService(deps: Deps): UnaryHandler<ca.EnrollServiceRequest, ca.EnrollServiceResponse> {
   return async (request, { remoteAddress }) => {
-    const { config, pool, clock, refusals } = deps
+    const { config, refusals } = deps
     const name = parseServiceName(request.serviceName)
     const expected = {
       'token-service': config.MUSTER_TOKEN_SERVICE_ENROLL_TOKEN_FILE,
@@ -30,27 +29,16 @@ export function enrollService(deps: Deps): UnaryHandler<ca.EnrollServiceRequest,
     }
     const dnsNames = serviceDnsNames(name, config.MUSTER_CLUSTER_NAME, request.dnsNames)
     const { publicKeyDer } = pkiField('csr_der', () => parseCsr(request.csrDer))
-    const authorities = deps.authorities()
-    const certificate = await issueCertificate(
-      { db: pool, authorities, clock, clusterName: config.MUSTER_CLUSTER_NAME },
-      {
-        kind: 'service',
-        name,
-        roles: ['auth'],
-        dnsNames,
-        publicKeyDer,
-        ttlSeconds: config.MUSTER_SERVICE_CERTIFICATE_TTL_SECONDS,
-        requestedBy: 'anonymous',
-      },
-    )
-    await recordAudit(pool, {
+    const certificate = await issueServiceCertificate(deps, {
       action: 'service.enroll',
       actor: 'anonymous',
       remoteAddress,
-      outcome: 'ok',
-      details: { service: name, serial: certificate.serial },
+      name,
+      roles: ['auth'],
+      dnsNames,
+      publicKeyDer,
     })
-    return { certificate, trustBundle: trustBundle(authorities, config.MUSTER_CLUSTER_NAME) }
+    return { certificate, trustBundle: trustBundle(deps.authorities(), config.MUSTER_CLUSTER_NAME) }
   }
 }
 

@@ -57,6 +57,13 @@ describe('ca-service', () => {
     expect(second.issuingDer).toEqual(authorities.host.issuing.certificateDer)
     const { rows } = await store.pool.query<{ serial: Buffer }>('select serial from certificates')
     expect(rows.map(({ serial }) => serial.toString('hex'))).toEqual([second.serial])
+    const events = await store.pool.query(
+      `select action, details->>'serial' as serial from audit_events where actor = 'ca-service' and action like 'service.%' order by id`,
+    )
+    expect(events.rows).toEqual([
+      { action: 'service.enroll', serial: first.serial },
+      { action: 'service.renew', serial: second.serial },
+    ])
     stop.abort()
   })
 })

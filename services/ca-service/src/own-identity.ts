@@ -3,26 +3,22 @@ import { renewForever, TlsIdentity, type Renewed } from '@muster/rpc'
 import type { Logger } from '@muster/runtime'
 import type { Deps } from './deps.ts'
 import { serviceDnsNames } from './enroll-service.ts'
-import { issueCertificate } from './issue-certificate.ts'
+import { issueServiceCertificate } from './service-certificate.ts'
 
 /** ca-service's identity: it signs its own certificate, recorded like any other, and renews it until the signal aborts. */
 export async function issueOwnIdentity(deps: Deps, log: Logger, signal: AbortSignal): Promise<TlsIdentity> {
-  const { config, pool, clock } = deps
+  const { config, clock } = deps
   const privateKey = generateKey()
-  const issue = async () => {
+  const issue = async (action: 'service.enroll' | 'service.renew') => {
     const authorities = deps.authorities()
-    const certificate = await issueCertificate(
-      { db: pool, authorities, clock, clusterName: config.MUSTER_CLUSTER_NAME },
-      {
-        kind: 'service',
-        name: 'ca-service',
-        roles: ['auth'],
-        dnsNames: serviceDnsNames('ca-service', config.MUSTER_CLUSTER_NAME, config.MUSTER_TLS_DNS_NAMES),
-        publicKeyDer: publicKeyDer(privateKey),
-        ttlSeconds: config.MUSTER_SERVICE_CERTIFICATE_TTL_SECONDS,
-        requestedBy: 'ca-service',
-      },
-    )
+    const certificate = await issueServiceCertificate(deps, {
+      action,
+      actor: 'ca-service',
+      name: 'ca-service',
+      roles: ['auth'],
+      dnsNames: serviceDnsNames('ca-service', config.MUSTER_CLUSTER_NAME, config.MUSTER_TLS_DNS_NAMES),
+      publicKeyDer: publicKeyDer(privateKey),
+    })
     const material = {
       own: { keyPem: privateKeyPem(privateKey), chainPem: chainPem(certificate.chainDer) },
       hostRootsPem: chainPem([authorities.host.rootDer]),
@@ -31,10 +27,10 @@ export async function issueOwnIdentity(deps: Deps, log: Logger, signal: AbortSig
     const life: Renewed = { issuedAt: clock.now(), expiresAt: certificate.expiresAt! }
     return { material, life }
   }
-  const first = await issue()
+  const first = await issue('service.enroll')
   const identity = new TlsIdentity(first.material)
   const renew = async () => {
-    const next = await issue()
+    const next = await issue('service.renew')
     identity.update(next.material)
     return next.life
   }

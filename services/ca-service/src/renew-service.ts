@@ -3,32 +3,24 @@ import { memberOf, type UnaryHandler } from '@muster/rpc'
 import type { ca } from '@muster/contracts'
 import type { Deps } from './deps.ts'
 import { serviceDnsNames } from './enroll-service.ts'
-import { issueCertificate } from './issue-certificate.ts'
+import { issueServiceCertificate } from './service-certificate.ts'
 import { trustBundle } from './trust-bundle.ts'
 
 /** Issues the calling service a new certificate for the key of its connection. Safe to repeat. */
-export function renewService({
-  config,
-  pool,
-  clock,
-  authorities,
-}: Deps): UnaryHandler<ca.RenewServiceRequest, ca.RenewServiceResponse> {
-  return async (request, { peer }) => {
-    const member = memberOf(peer)
+export function renewService(deps: Deps): UnaryHandler<ca.RenewServiceRequest, ca.RenewServiceResponse> {
+  const clusterName = deps.config.MUSTER_CLUSTER_NAME
+  return async (request, { peer, remoteAddress }) => {
+    const { spiffeId, roles, publicKeyDer, ...member } = memberOf(peer)
     const name = SERVICE_NAMES.find((known) => known === member.name)!
-    const current = authorities()
-    const certificate = await issueCertificate(
-      { db: pool, authorities: current, clock, clusterName: config.MUSTER_CLUSTER_NAME },
-      {
-        kind: 'service',
-        name,
-        roles: member.roles,
-        dnsNames: serviceDnsNames(name, config.MUSTER_CLUSTER_NAME, request.dnsNames),
-        publicKeyDer: member.publicKeyDer,
-        ttlSeconds: config.MUSTER_SERVICE_CERTIFICATE_TTL_SECONDS,
-        requestedBy: member.spiffeId,
-      },
-    )
-    return { certificate, trustBundle: trustBundle(current, config.MUSTER_CLUSTER_NAME) }
+    const certificate = await issueServiceCertificate(deps, {
+      action: 'service.renew',
+      actor: spiffeId,
+      remoteAddress,
+      name,
+      roles,
+      dnsNames: serviceDnsNames(name, clusterName, request.dnsNames),
+      publicKeyDer,
+    })
+    return { certificate, trustBundle: trustBundle(deps.authorities(), clusterName) }
   }
 }

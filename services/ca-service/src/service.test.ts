@@ -13,6 +13,7 @@ beforeAll(async () => {
   served = await serveCa()
 })
 beforeEach(async () => {
+  await served.refusals.close()
   await served.pool.query('truncate certificates, audit_events')
 })
 afterAll(async () => {
@@ -102,6 +103,17 @@ describe('EnrollService', () => {
     ])
   })
 
+  test('keeps neither certificate nor event if one of them cannot be kept', async () => {
+    await served.pool.query('alter table audit_events add constraint full_disk check (false) not valid')
+    try {
+      expect((await refusal(enroll())).kind).toBe('internal')
+      expect((await refusal(as('token-service').renewService({ dnsNames: [] }))).kind).toBe('internal')
+    } finally {
+      await served.pool.query('alter table audit_events drop constraint full_disk')
+    }
+    expect(await count('certificates')).toBe(0)
+  })
+
   test('may be repeated', async () => {
     const [first, second] = [verified(await enroll()), verified(await enroll())]
     expect(second.serial).not.toBe(first.serial)
@@ -173,6 +185,18 @@ describe('RenewService', () => {
         roles: ['auth'],
       })
       expect(identity.serial).not.toBe(member.serial)
+      const { rows } = await served.pool.query(
+        `select action, remote_address, outcome, details from audit_events where actor = $1`,
+        [member.spiffeId],
+      )
+      expect(rows).toEqual([
+        {
+          action: 'service.renew',
+          remote_address: '127.0.0.1',
+          outcome: 'ok',
+          details: { service: name, serial: identity.serial },
+        },
+      ])
     }
   })
 

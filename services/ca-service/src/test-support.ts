@@ -72,6 +72,8 @@ export interface Served extends Store {
   cluster: TestCluster
   server: RpcServer
   authorities: Authorities
+  /** Closed, it has written what it counted, and counts anew. */
+  refusals: Refusals
   connect(material: TestMaterial): Connection
   client(material: TestMaterial): ReturnType<typeof clientOf>
 }
@@ -107,6 +109,7 @@ export async function serveCa(): Promise<Served> {
     cluster,
     server,
     authorities,
+    refusals,
     connect,
     client: (material) => clientOf(connect(material)),
     async close() {
