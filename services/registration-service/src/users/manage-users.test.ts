@@ -1,0 +1,248 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
+import { users } from '@muster/contracts'
+import { AppError } from '@muster/domain'
+import type { TestMember } from '@muster/testkit'
+import { refusal } from '../test-support.ts'
+import { servePeople, type People } from './test-support.ts'
+import { selectUser } from './users.ts'
+
+const { UserState } = users
+let people: People
+let root: TestMember
+
+beforeAll(async () => {
+  people = await servePeople()
+})
+beforeEach(async () => {
+  await people.empty()
+  people.served.tokens.failure = undefined
+  root = await people.add('root')
+  await people.pool.query('truncate audit_events')
+})
+afterAll(async () => {
+  await people.close()
+})
+
+const admin = () => people.client(root)
+
+async function audits() {
+  const { rows } = await people.pool.query<Record<string, unknown>>(
+    `select action, actor, remote_address, outcome, reason, token_id, details from audit_events order by id`,
+  )
+  return rows
+}
+
+const byRoot = () => ({ actor: root.spiffeId, remote_address: '127.0.0.1', outcome: 'ok', reason: null })
+
+describe('CreateUser', () => {
+  test('enters a person with a signup token, and puts it on record', async () => {
+    const reply = await admin().createUser({
+      name: 'ada',
+      roles: ['Viewer', 'operator', 'viewer'],
+      signupTtlSeconds: 60,
+    })
+    const made = people.served.tokens.signupTokens.at(-1)!
+    expect(reply).toMatchObject({
+      signupToken: made.value,
+      signupTokenId: made.id,
+      user: { name: 'ada', roles: ['operator', 'viewer'], state: UserState.INVITED, createdBy: root.spiffeId },
+    })
+    expect(made).toMatchObject({ userName: 'ada', ttlSeconds: 60, createdBy: root.spiffeId })
+    const details = { user: 'ada', roles: ['operator', 'viewer'] }
+    expect(await audits()).toEqual([{ ...byRoot(), action: 'user.create', token_id: made.id, details }])
+  })
+
+  test('makes no token if none is asked for', async () => {
+    const before = people.served.tokens.signupTokens.length
+    const reply = await admin().createUser({ name: 'ada', roles: ['viewer'], signupTtlSeconds: 0 })
+    expect(reply).toMatchObject({ signupToken: '', signupTokenId: '' })
+    expect(people.served.tokens.signupTokens).toHaveLength(before)
+  })
+
+  test('enters one person for 64 who ask at once on two replicas, and tells the others', async () => {
+    const other = (await people.addReplica())(root)
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 64 }, (_, i) =>
+        (i % 2 === 0 ? admin() : other).createUser({ name: 'ada', roles: ['viewer'], signupTtlSeconds: 60 }),
+      ),
+    )
+    const made = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []))
+    expect(made).toHaveLength(1)
+    for (const outcome of outcomes) {
+      if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ kind: 'alreadyExists' })
+    }
+    await people.signup(made[0]!.signupToken, 'ada')
+    expect(await audits()).toHaveLength(2)
+  })
+
+  test.each([
+    new AppError('unavailable', 'away'),
+    new AppError('invalidArgument', 'ttl_seconds: too long', { field: 'ttl_seconds' }),
+  ])('enters nobody when token-service says "%s"', async (error) => {
+    people.served.tokens.failure = { error }
+    const request = { name: 'ada', roles: ['viewer'], signupTtlSeconds: 60 }
+    expect(await refusal(admin().createUser(request))).toMatchObject({ kind: error.kind })
+    expect(await selectUser(people.pool, 'ada')).toBeUndefined()
+    expect(await audits()).toEqual([])
+    people.served.tokens.failure = undefined
+    await people.signup((await admin().createUser(request)).signupToken, 'ada')
+  })
+
+  test.each([
+    ['name', { name: 'Ada' }],
+    ['name', { name: '' }],
+    ['roles', { roles: [] }],
+    ['roles', { roles: ['node'] }],
+    ['roles', { roles: ['admin', 'break-glass'] }],
+  ])('refuses a bad %s: %j', async (field, overrides) => {
+    const request = { name: 'ada', roles: ['viewer'], signupTtlSeconds: 60, ...overrides }
+    expect(await refusal(admin().createUser(request))).toMatchObject({ kind: 'invalidArgument', field })
+  })
+})
+
+describe('ListUsers', () => {
+  test('shows everyone by name, a page at a time', async () => {
+    await people.add('ada', { roles: ['viewer'] })
+    await people.invite('bob')
+    const first = await admin().listUsers({ pageSize: 2, pageToken: '' })
+    expect(first.users.map(({ name, state }) => [name, state])).toEqual([
+      ['ada', UserState.ACTIVE],
+      ['bob', UserState.INVITED],
+    ])
+    const second = await admin().listUsers({ pageSize: 2, pageToken: first.nextPageToken })
+    expect(second).toMatchObject({ users: [{ name: 'root' }], nextPageToken: '' })
+    expect((await admin().listUsers({ pageSize: 3, pageToken: '' })).nextPageToken).toBe('')
+  })
+
+  test.each([
+    ['page_size', { pageSize: 1001, pageToken: '' }],
+    ['page_token', { pageSize: 0, pageToken: 'x' }],
+  ])('refuses a bad %s', async (field, request) => {
+    expect(await refusal(admin().listUsers(request))).toMatchObject({ kind: 'invalidArgument', field })
+  })
+})
+
+describe('UpdateUser', () => {
+  test('changes the roles, and puts on record from what to what, once', async () => {
+    await people.add('ada', { roles: ['viewer'] })
+    await people.pool.query('truncate audit_events')
+    const request = { name: 'ada', roles: ['operator'] }
+    expect((await admin().updateUser(request)).user).toMatchObject({ name: 'ada', roles: ['operator'] })
+    expect((await admin().updateUser(request)).user).toMatchObject({ roles: ['operator'] })
+    const details = { user: 'ada', from: ['viewer'], to: ['operator'] }
+    expect(await audits()).toEqual([{ ...byRoot(), action: 'user.update', token_id: null, details }])
+  })
+
+  test('knows nobody of another name', async () => {
+    const answer = admin().updateUser({ name: 'nobody', roles: ['viewer'] })
+    expect(await refusal(answer)).toMatchObject({ kind: 'notFound', field: 'name' })
+  })
+})
+
+describe('ResetUser', () => {
+  test('ends the old identity and its token, and makes a token to sign up anew', async () => {
+    const invitation = await people.invite('ada')
+    const ada = await people.add('bob', { roles: ['viewer'] })
+    await people.pool.query('truncate audit_events')
+    const reply = await admin().resetUser({ name: 'bob', signupTtlSeconds: 60 })
+    expect(reply.user).toMatchObject({ name: 'bob', roles: ['viewer'], state: UserState.INVITED })
+    expect(await audits()).toEqual([
+      { ...byRoot(), action: 'user.reset', token_id: reply.signupTokenId, details: { user: 'bob' } },
+    ])
+    const answer = people.client(ada).listUsers({ pageSize: 0, pageToken: '' })
+    expect(await refusal(answer)).toMatchObject({ reason: 'USER_UNKNOWN' })
+    await people.signup(reply.signupToken, 'bob')
+
+    const newer = await admin().resetUser({ name: 'ada', signupTtlSeconds: 60 })
+    expect(await refusal(people.signup(invitation, 'ada'))).toMatchObject({ reason: 'TOKEN_REVOKED' })
+    await people.signup(newer.signupToken, 'ada')
+  })
+
+  test('leaves one token that works, the last one made, for 64 at once on two replicas', async () => {
+    await people.add('ada', { roles: ['viewer'] })
+    const other = (await people.addReplica())(root)
+    const { signupTokens } = people.served.tokens
+    signupTokens.length = 0
+    await Promise.all(
+      Array.from({ length: 64 }, (_, i) =>
+        (i % 2 === 0 ? admin() : other).resetUser({ name: 'ada', signupTtlSeconds: 60 }),
+      ),
+    )
+    expect(signupTokens).toHaveLength(64)
+    for (const { value } of [signupTokens.at(0)!, signupTokens.at(-2)!]) {
+      expect(await refusal(people.signup(value, 'ada'))).toMatchObject({ reason: 'TOKEN_REVOKED' })
+    }
+    await people.signup(signupTokens.at(-1)!.value, 'ada')
+  })
+
+  test('changes nothing while token-service does not answer', async () => {
+    const ada = await people.add('ada', { roles: ['viewer'] })
+    people.served.tokens.failure = { error: new AppError('unavailable', 'away') }
+    const answer = admin().resetUser({ name: 'ada', signupTtlSeconds: 60 })
+    expect(await refusal(answer)).toMatchObject({ kind: 'unavailable' })
+    await people.client(ada).listUsers({ pageSize: 0, pageToken: '' })
+  })
+
+  test('refuses a token without a life, and a person who is not there', async () => {
+    expect(await refusal(admin().resetUser({ name: 'root', signupTtlSeconds: 0 }))).toMatchObject({
+      kind: 'invalidArgument',
+      field: 'signup_ttl_seconds',
+    })
+    expect(await refusal(admin().resetUser({ name: 'nobody', signupTtlSeconds: 60 }))).toMatchObject({
+      kind: 'notFound',
+    })
+  })
+})
+
+describe('RemoveUser', () => {
+  test('removes the person, ends their signup tokens, and is on record', async () => {
+    await people.invite('ada')
+    await people.pool.query('truncate audit_events')
+    expect((await admin().removeUser({ name: 'ada' })).user).toMatchObject({ name: 'ada', roles: ['viewer'] })
+    expect(people.served.tokens.revokedSignups.at(-1)).toEqual({ userName: 'ada', revokedBy: root.spiffeId })
+    const details = { user: 'ada', roles: ['viewer'] }
+    expect(await audits()).toEqual([{ ...byRoot(), action: 'user.remove', token_id: null, details }])
+    expect(await refusal(admin().removeUser({ name: 'ada' }))).toMatchObject({ kind: 'notFound' })
+  })
+
+  test('does not wait for token-service', async () => {
+    await people.invite('ada')
+    people.served.tokens.failure = { error: new AppError('unavailable', 'away') }
+    await admin().removeUser({ name: 'ada' })
+    expect(await selectUser(people.pool, 'ada')).toBeUndefined()
+  })
+})
+
+describe('the last admin', () => {
+  test('is neither removed nor demoted, and the attempt is on record', async () => {
+    await people.add('ada', { roles: ['operator'] })
+    await people.pool.query('truncate audit_events')
+    const removal = await refusal(admin().removeUser({ name: 'root' }))
+    expect(removal).toMatchObject({ kind: 'failedPrecondition', reason: 'LAST_ADMIN' })
+    expect(removal.message).toContain('make somebody else admin first')
+    const demotion = people.client(people.breakGlass).updateUser({ name: 'root', roles: ['viewer'] })
+    expect(await refusal(demotion)).toMatchObject({ reason: 'LAST_ADMIN' })
+    expect(await audits()).toMatchObject([
+      { action: 'user.remove', actor: root.spiffeId, outcome: 'refused', reason: 'LAST_ADMIN' },
+      { action: 'user.update', actor: people.breakGlass.spiffeId, outcome: 'refused', details: { user: 'root' } },
+    ])
+    await admin().updateUser({ name: 'root', roles: ['admin', 'viewer'] })
+  })
+
+  test('is left over when 64 admins are removed and demoted at once on two replicas', async () => {
+    const names = Array.from({ length: 63 }, (_, i) => `admin-${i}`)
+    await Promise.all(names.map((name) => people.add(name)))
+    const replicas = [people.client, await people.addReplica()].map((client) => client(people.breakGlass))
+    const outcomes = await Promise.allSettled(
+      ['root', ...names].map(async (name, i) => {
+        const client = replicas[i % 2]!
+        if (i % 3 === 0) await client.updateUser({ name, roles: ['viewer'] })
+        else await client.removeUser({ name })
+      }),
+    )
+    const refused = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason as AppError] : []))
+    expect(refused).toMatchObject([{ reason: 'LAST_ADMIN' }])
+    const { rows } = await people.pool.query(`select name from users where 'admin' = any (roles)`)
+    expect(rows).toHaveLength(1)
+  })
+})

@@ -1,0 +1,241 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
+import { AppError } from '@muster/domain'
+import { generateKey, keyFingerprint, parseIdentity, publicKeyDer, verifyChain } from '@muster/pki'
+import { createLogger } from '@muster/runtime/service'
+import { eventually } from '@muster/testkit'
+import { refusal } from '../test-support.ts'
+import { servePeople, signupRequest, type People } from './test-support.ts'
+import { selectUser } from './users.ts'
+
+const lines: string[] = []
+let people: People
+
+beforeAll(async () => {
+  const log = createLogger('test', 'debug', { write: (line) => void lines.push(line) })
+  people = await servePeople({ log, refusedPerMinute: 1_000 })
+})
+beforeEach(async () => {
+  await people.empty()
+  const { tokens, authority } = people.served
+  tokens.failure = undefined
+  tokens.refusal = undefined
+  authority.failure = undefined
+  authority.meanwhile = undefined
+  authority.signedUsers.length = 0
+  tokens.spends.length = 0
+})
+afterAll(async () => {
+  await people.close()
+})
+
+async function audits() {
+  const { rows } = await people.pool.query<Record<string, unknown>>(
+    `select action, actor, remote_address, outcome, reason, token_id, details
+       from audit_events where action = 'user.signup' order by id`,
+  )
+  return rows
+}
+
+describe('a person who signs up', () => {
+  test('gets a certificate for their own key, the roots to trust, the end of the session and where to go', async () => {
+    const token = await people.invite('ada', ['operator', 'viewer'])
+    const privateKey = generateKey()
+    const reply = await people.signup(token, 'ada', privateKey)
+    const [leafDer, ...intermediatesDer] = reply.certificate!.chainDer as [Buffer, Buffer]
+    expect(verifyChain({ leafDer, intermediatesDer, rootsDer: reply.trustBundle!.userRootsDer })).toBe(true)
+    expect(parseIdentity(leafDer)).toMatchObject({
+      spiffeId: `spiffe://${people.served.cluster.clusterName}/user/ada`,
+      roles: ['operator', 'viewer'],
+      publicKeyDer: publicKeyDer(privateKey),
+    })
+    expect(Math.abs(reply.sessionExpiresAt!.getTime() - Date.now() - 86_400_000)).toBeLessThan(60_000)
+    expect(reply.addresses).toEqual({ tokenService: ':3026', caService: ':3027' })
+    expect(await selectUser(people.pool, 'ada')).toMatchObject({
+      state: 'active',
+      sessionExpiresAt: reply.sessionExpiresAt,
+      certificateExpiresAt: reply.certificate!.expiresAt,
+      lastSeenAt: expect.any(Date),
+    })
+  })
+
+  test('is on record with the token, and token-service is told who and from where', async () => {
+    const token = await people.invite('ada')
+    const privateKey = generateKey()
+    const { certificate } = await people.signup(token, 'ada', privateKey)
+    expect(people.served.tokens.spends).toEqual([
+      {
+        value: token,
+        keyFingerprint: keyFingerprint(publicKeyDer(privateKey)),
+        purpose: { $case: 'signup', value: { userName: 'ada', remoteAddress: '127.0.0.1' } },
+      },
+    ])
+    expect(await audits()).toEqual([
+      {
+        action: 'user.signup',
+        actor: 'anonymous',
+        remote_address: '127.0.0.1',
+        outcome: 'ok',
+        reason: null,
+        token_id: people.served.tokens.signupTokens.at(-1)!.id,
+        details: { user: 'ada', roles: ['viewer'], serial: certificate!.serial },
+      },
+    ])
+  })
+
+  test.each([[true], [false]])(
+    'is one person though 32 keys race for the token (spent once by it: %s)',
+    async (once) => {
+      const token = await people.invite('ada')
+      let first: string | undefined
+      if (once) {
+        people.served.tokens.refusal = ({ keyFingerprint: key }) => {
+          first ??= key.toString('hex')
+          return key.toString('hex') === first ? undefined : { reason: 'TOKEN_USED_UP', tokenId: 'abcdefghij' }
+        }
+      }
+      const racers = Array.from({ length: 32 }, () => people.signup(token, 'ada'))
+      const outcomes = await Promise.allSettled(racers)
+      const winners = outcomes.filter(({ status }) => status === 'fulfilled')
+      expect(winners).toHaveLength(1)
+      for (const outcome of outcomes) {
+        if (outcome.status === 'fulfilled') continue
+        const reason = once ? 'TOKEN_USED_UP' : 'TOKEN_REVOKED'
+        expect(outcome.reason).toMatchObject({ kind: 'failedPrecondition', reason })
+      }
+      expect(people.served.authority.signedUsers).toHaveLength(1)
+      expect((await audits()).filter(({ outcome }) => outcome === 'ok')).toHaveLength(1)
+    },
+  )
+})
+
+describe('a signup that breaks off', () => {
+  const away = new AppError('unavailable', 'no answer')
+  const tokens = () => people.served.tokens
+  const authority = () => people.served.authority
+  const mendTokens = () => void (tokens().failure = undefined)
+  const mendAuthority = () => void (authority().failure = undefined)
+  const breakTable = (table: string) => () =>
+    people.pool.query(`alter table ${table} add constraint broken check (false) not valid`)
+  const mendTable = (table: string) => () => people.pool.query(`alter table ${table} drop constraint broken`)
+
+  const BREAKS: [string, () => unknown, () => unknown][] = [
+    ['before the token is spent', () => void (tokens().failure = { error: away }), mendTokens],
+    [
+      'when the token is spent and the answer lost',
+      () => void (tokens().failure = { error: away, afterwards: true }),
+      mendTokens,
+    ],
+    ['when the key is to be bound', breakTable('users'), mendTable('users')],
+    ['before the key is signed', () => void (authority().failure = { error: away }), mendAuthority],
+    [
+      'when the key is signed and the answer lost',
+      () => void (authority().failure = { error: away, afterwards: true }),
+      mendAuthority,
+    ],
+    ['when the certificate is to be noted', breakTable('audit_events'), mendTable('audit_events')],
+  ]
+
+  test.each(BREAKS)('%s gives the same person when repeated', async (_when, breaks, mends) => {
+    const token = await people.invite('ada')
+    const privateKey = generateKey()
+    await breaks()
+    expect(['unavailable', 'internal']).toContain((await refusal(people.signup(token, 'ada', privateKey))).kind)
+    expect(await selectUser(people.pool, 'ada')).toMatchObject({ state: 'invited' })
+    await mends()
+    expect(await audits()).toEqual([])
+
+    const reply = await people.signup(token, 'ada', privateKey)
+    expect(await selectUser(people.pool, 'ada')).toMatchObject({
+      state: 'active',
+      sessionExpiresAt: reply.sessionExpiresAt,
+      certificateExpiresAt: reply.certificate!.expiresAt,
+    })
+    expect((await audits()).map(({ outcome }) => outcome)).toEqual(['ok'])
+  })
+
+  test('before its answer arrives is the same session when repeated, with a newer certificate', async () => {
+    const token = await people.invite('ada')
+    const privateKey = generateKey()
+    const lost = await people.signup(token, 'ada', privateKey)
+    const reply = await people.signup(token, 'ada', privateKey)
+    expect(reply.sessionExpiresAt).toEqual(lost.sessionExpiresAt)
+    expect(reply.certificate!.serial).not.toBe(lost.certificate!.serial)
+  })
+})
+
+describe('a signup that is refused', () => {
+  test.each([
+    ['TOKEN_UNKNOWN', '', 'permissionDenied'],
+    ['TOKEN_EXPIRED', 'tokenoftoke', 'failedPrecondition'],
+    ['TOKEN_WRONG_TYPE', 'tokenoftoke', 'failedPrecondition'],
+  ])('with %s by token-service says so, signs nothing, and is on record once', async (reason, tokenId, kind) => {
+    const token = await people.invite('ada')
+    people.served.tokens.refusal = () => ({ reason, tokenId })
+    expect(await refusal(people.signup(token, 'ada'))).toMatchObject({ kind, reason })
+    expect(people.served.authority.signedUsers).toEqual([])
+    expect(await selectUser(people.pool, 'ada')).toMatchObject({ state: 'invited' })
+    const claimed = people.served.tokens.signupTokens.at(-1)!.id
+    expect(await audits()).toMatchObject([
+      { outcome: 'refused', reason, token_id: tokenId || claimed, details: { user: 'ada' } },
+    ])
+  })
+
+  test('for a restriction names it on record, and not to the caller', async () => {
+    const token = await people.invite('ada')
+    people.served.tokens.refusal = () => ({ reason: 'TOKEN_RESTRICTED', restriction: 'user' })
+    const error = await refusal(people.signup(token, 'bob'))
+    expect(error.reason).toBe('TOKEN_RESTRICTED')
+    expect(error.message).not.toContain('ada')
+    expect(await audits()).toMatchObject([{ details: { restriction: 'user', user: 'bob' } }])
+  })
+
+  test.each([
+    ['token', { token: '' }, 'INVALID_FIELD'],
+    ['user_name', { userName: '../ada' }, 'INVALID_FIELD'],
+    ['csr_der', { csrDer: Buffer.from('junk') }, 'CSR_MALFORMED'],
+  ])('for a bad %s spends nothing', async (field, overrides, reason) => {
+    const token = await people.invite('ada')
+    const client = people.client(people.served.cluster.anonymous())
+    const answer = client.signup({ ...signupRequest(token, 'ada', generateKey()), ...overrides })
+    expect(await refusal(answer)).toMatchObject({ kind: 'invalidArgument', field, reason })
+    expect(people.served.tokens.spends).toEqual([])
+    expect(await audits()).toMatchObject([{ outcome: 'refused', reason }])
+  })
+
+  test('because the person was removed meanwhile leaves nobody', async () => {
+    const token = await people.invite('ada')
+    await people.client(people.breakGlass).removeUser({ name: 'ada' })
+    expect(await refusal(people.signup(token, 'ada'))).toMatchObject({ reason: 'TOKEN_REVOKED' })
+    expect(await selectUser(people.pool, 'ada')).toBeUndefined()
+    expect(people.served.authority.signedUsers).toEqual([])
+  })
+
+  test('because the person was reset while it was signed hands nothing out', async () => {
+    const token = await people.invite('ada')
+    people.served.authority.meanwhile = () =>
+      people.client(people.breakGlass).resetUser({ name: 'ada', signupTtlSeconds: 60 })
+    expect(await refusal(people.signup(token, 'ada'))).toMatchObject({ reason: 'TOKEN_REVOKED' })
+    expect(await selectUser(people.pool, 'ada')).toMatchObject({ state: 'invited' })
+  })
+
+  test('for a key that is somebody else already', async () => {
+    const privateKey = generateKey()
+    await people.signup(await people.invite('ada'), 'ada', privateKey)
+    const error = await refusal(people.signup(await people.invite('bob'), 'bob', privateKey))
+    expect(error).toMatchObject({ kind: 'failedPrecondition', reason: 'KEY_NOT_ALLOWED' })
+  })
+})
+
+describe('the log and the database', () => {
+  test('hold no signup token, whatever became of the signup', async () => {
+    lines.length = 0
+    const token = await people.invite('ada')
+    await people.signup(token, 'ada')
+    await refusal(people.signup(token, '..'))
+    await eventually('logged', () => lines.filter((line) => line.includes('/Signup"')).length >= 2)
+    const said = lines.join('') + (await people.served.database.dump('registration'))
+    expect(said).toContain('user.signed-up')
+    expect(said).not.toContain(token)
+    expect(said).not.toContain(token.split('_')[2])
+  })
+})

@@ -1,0 +1,219 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
+import type { OperatorRole } from '@muster/domain'
+import type pg from 'pg'
+import { randomBytes } from 'node:crypto'
+import { openStore, refusal, type Store } from '../test-support.ts'
+import {
+  bindKey,
+  deleteUser,
+  endIdentity,
+  insertUser,
+  noteSignupToken,
+  recordSignup,
+  recordUserRenewal,
+  selectCurrentRoles,
+  selectSession,
+  selectUser,
+  selectUsers,
+  updateRoles,
+} from './users.ts'
+
+let store: Store
+let pool: pg.Pool
+beforeAll(async () => {
+  store = await openStore()
+  pool = store.pool
+})
+beforeEach(async () => {
+  await pool.query('truncate users, audit_events')
+})
+afterAll(async () => {
+  await store.close()
+})
+
+const key = () => randomBytes(32)
+const inAnHour = () => new Date(Date.now() + 3_600_000)
+
+async function enter(name: string, roles: OperatorRole[] = ['viewer']): Promise<void> {
+  await insertUser(pool, { name, roles, createdBy: 'spiffe://c/user/root' })
+  await noteSignupToken(pool, name, `t-${name}`)
+}
+
+function bind(name: string, keyFingerprint: Buffer, { tokenId = `t-${name}`, sessionTtlSeconds = 600 } = {}) {
+  return bindKey(pool, { name, keyFingerprint, tokenId, sessionTtlSeconds })
+}
+
+/** Enters somebody who has signed up. @returns the key */
+async function active(name: string, roles: OperatorRole[] = ['viewer'], expiresAt = inAnHour()): Promise<Buffer> {
+  const keyFingerprint = key()
+  await enter(name, roles)
+  await bind(name, keyFingerprint)
+  await note(name, keyFingerprint, expiresAt)
+  return keyFingerprint
+}
+
+function note(name: string, keyFingerprint: Buffer, expiresAt = inAnHour(), record = recordSignup): Promise<boolean> {
+  const who = { actor: 'anonymous', remoteAddress: '10.0.0.1' }
+  return record(pool, { name, keyFingerprint, serial: 'ab'.repeat(16), expiresAt, ...who })
+}
+
+describe('a person', () => {
+  test('is invited, then active, then expired when session or certificate has ended', async () => {
+    await enter('ada')
+    expect(await selectUser(pool, 'ada')).toMatchObject({ state: 'invited', signedUpAt: undefined })
+    const keyFingerprint = key()
+    await bind('ada', keyFingerprint)
+    expect(await selectUser(pool, 'ada')).toMatchObject({ state: 'invited', signedUpAt: expect.any(Date) })
+    await note('ada', keyFingerprint)
+    expect(await selectUser(pool, 'ada')).toMatchObject({ state: 'active', sessionExpiresAt: expect.any(Date) })
+    await pool.query(`update users set certificate_expires_at = now()`)
+    expect(await selectUser(pool, 'ada')).toMatchObject({ state: 'expired' })
+    await pool.query(`update users set certificate_expires_at = now() + interval '1 hour', session_expires_at = now()`)
+    expect(await selectUser(pool, 'ada')).toMatchObject({ state: 'expired' })
+    await endIdentity(pool, 'ada')
+    expect(await selectUser(pool, 'ada')).toMatchObject({
+      state: 'invited',
+      signedUpAt: undefined,
+      sessionExpiresAt: undefined,
+      certificateExpiresAt: undefined,
+    })
+  })
+
+  test('is one of a name, for 64 who enter it at once on two pools', async () => {
+    const other = store.openPool()
+    try {
+      const entered = await Promise.all(
+        Array.from({ length: 64 }, (_, i) =>
+          insertUser(i % 2 === 0 ? pool : other, { name: 'ada', roles: ['viewer'], createdBy: String(i) }),
+        ),
+      )
+      expect(entered.filter((user) => user !== undefined)).toHaveLength(1)
+    } finally {
+      await other.end()
+    }
+  })
+
+  test('is listed by name, a page at a time', async () => {
+    for (const name of ['cy', 'ada', 'bob']) await enter(name)
+    const names = async (page: Parameters<typeof selectUsers>[1]) =>
+      (await selectUsers(pool, page)).map(({ name }) => name)
+    expect(await names({ size: 2, after: undefined })).toEqual(['ada', 'bob'])
+    expect(await names({ size: 2, after: 'bob' })).toEqual(['cy'])
+  })
+})
+
+describe('a key', () => {
+  test('is bound to the person once, for 64 keys at once on two pools', async () => {
+    const other = store.openPool()
+    try {
+      await enter('ada')
+      const bound = await Promise.all(
+        Array.from({ length: 64 }, (_, i) => {
+          const signup = { name: 'ada', tokenId: 't-ada', keyFingerprint: key(), sessionTtlSeconds: 600 }
+          return bindKey(i % 2 === 0 ? pool : other, signup)
+        }),
+      )
+      expect(bound.filter((session) => session !== undefined)).toHaveLength(1)
+    } finally {
+      await other.end()
+    }
+  })
+
+  test('that is bound stays so when it asks again, in the session that it began', async () => {
+    await enter('ada', ['admin'])
+    const keyFingerprint = key()
+    const first = await bind('ada', keyFingerprint)
+    expect(first).toEqual({ roles: ['admin'], sessionExpiresAt: expect.any(Date) })
+    expect(Math.abs(first!.sessionExpiresAt.getTime() - Date.now() - 600_000)).toBeLessThan(60_000)
+    expect(await bind('ada', keyFingerprint, { sessionTtlSeconds: 9_000 })).toEqual(first)
+  })
+
+  test('is bound by the one token that is for the person, and by no other', async () => {
+    await enter('ada')
+    await enter('bob')
+    expect(await bind('ada', key(), { tokenId: 't-bob' })).toBeUndefined()
+    expect(await bind('eve', key(), { tokenId: 't-ada' })).toBeUndefined()
+    await noteSignupToken(pool, 'ada', 'newer')
+    expect(await bind('ada', key())).toBeUndefined()
+    expect(await bind('ada', key(), { tokenId: 'newer' })).toBeDefined()
+  })
+
+  test('is one person only', async () => {
+    const keyFingerprint = await active('ada')
+    await enter('bob')
+    expect(await refusal(bind('bob', keyFingerprint))).toMatchObject({ reason: 'KEY_NOT_ALLOWED' })
+  })
+
+  test('gets no certificate noted, and no audit event, once it is the person no more', async () => {
+    const keyFingerprint = await active('ada')
+    await pool.query('truncate audit_events')
+    await endIdentity(pool, 'ada')
+    expect(await note('ada', keyFingerprint)).toBe(false)
+    expect(await note('ada', keyFingerprint, inAnHour(), recordUserRenewal)).toBe(false)
+    expect((await pool.query('select id from audit_events')).rows).toEqual([])
+  })
+})
+
+describe('the roles of a person', () => {
+  test('are those of the name and the key together, while the session lasts', async () => {
+    const keyFingerprint = await active('ada', ['operator'])
+    await active('bob', ['admin'])
+    const rolesOf = (name: string, shown: Buffer) => selectCurrentRoles(pool, { name, keyFingerprint: shown })
+    expect(await rolesOf('ada', keyFingerprint)).toEqual(['operator'])
+    expect(await selectSession(pool, { name: 'ada', keyFingerprint })).toMatchObject({ roles: ['operator'] })
+    expect(await rolesOf('bob', keyFingerprint)).toBeUndefined()
+    expect(await rolesOf('ada', key())).toBeUndefined()
+    await updateRoles(pool, 'ada', ['viewer'])
+    expect(await rolesOf('ada', keyFingerprint)).toEqual(['viewer'])
+    await pool.query(`update users set session_expires_at = now()`)
+    expect(await rolesOf('ada', keyFingerprint)).toBeUndefined()
+    expect(await selectSession(pool, { name: 'ada', keyFingerprint })).toBeUndefined()
+  })
+
+  test('are told without a wait while somebody changes the person, who is seen about once a minute', async () => {
+    const keyFingerprint = await active('ada')
+    const seen = async () => (await selectUser(pool, 'ada'))!.lastSeenAt!.getTime()
+    const ask = () => selectCurrentRoles(pool, { name: 'ada', keyFingerprint })
+    await pool.query(`update users set last_seen_at = now() - interval '59 seconds'`)
+    const before = await seen()
+    await ask()
+    expect(await seen()).toBe(before)
+    await pool.query(`update users set last_seen_at = now() - interval '61 seconds'`)
+    const stale = await seen()
+    const client = await pool.connect()
+    try {
+      await client.query('begin')
+      await client.query(`select name from users for update`)
+      expect(await ask()).toEqual(['viewer'])
+      expect(await seen()).toBe(stale)
+      await client.query('rollback')
+    } finally {
+      client.release()
+    }
+    await ask()
+    expect(await seen()).toBeGreaterThan(stale)
+  })
+})
+
+describe('the last admin', () => {
+  test('is an admin with an identity that is good now, when there is no other such', async () => {
+    await active('ada', ['admin'])
+    await enter('invited', ['admin'])
+    await active('expired', ['admin'], new Date(Date.now() - 1))
+    await active('bob', ['operator'])
+    expect(await deleteUser(pool, 'ada')).toBeUndefined()
+    expect(await updateRoles(pool, 'ada', ['operator'])).toBeUndefined()
+    expect(await updateRoles(pool, 'ada', ['admin', 'viewer'])).toMatchObject({ roles: ['admin', 'viewer'] })
+    for (const name of ['invited', 'expired', 'bob']) expect(await deleteUser(pool, name)).toMatchObject({ name })
+
+    await active('cy', ['admin', 'viewer'])
+    expect(await updateRoles(pool, 'ada', ['viewer'])).toMatchObject({ name: 'ada' })
+    expect(await deleteUser(pool, 'cy')).toBeUndefined()
+  })
+
+  test('who never signed up can be removed: nobody has that identity', async () => {
+    await enter('ada', ['admin'])
+    expect(await deleteUser(pool, 'ada')).toMatchObject({ name: 'ada' })
+    expect(await deleteUser(pool, 'ada')).toBeUndefined()
+  })
+})
