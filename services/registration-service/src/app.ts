@@ -1,17 +1,20 @@
 import { fileURLToPath } from 'node:url'
-import { Refusals } from '@muster/audit'
+import { openAudit } from '@muster/audit'
 import { ca, token } from '@muster/contracts'
 import { asAppError, migrate, openPool } from '@muster/postgres'
 import { connect } from '@muster/rpc'
 import { enrollService, openServer, type RpcServer } from '@muster/rpc/server'
 import { systemClock, type Lifecycle, type Logger } from '@muster/runtime'
+import { botService } from './bots/service.ts'
 import type { Config } from './config.ts'
 import { HeartbeatPace } from './heartbeat-pace.ts'
+import { OpenStreams } from './open-streams.ts'
 import { Presence } from './presence.ts'
 import { callRoll } from './roll-call.ts'
 import { RefusedAttempts } from './refused-attempts.ts'
 import { registrationService } from './service.ts'
 import { operatorRoles } from './users/check-operator.ts'
+import { userService } from './users/service.ts'
 
 export { configSchema, type Config } from './config.ts'
 
@@ -24,6 +27,9 @@ export async function startApp(config: Config, log: Logger, life: Lifecycle): Pr
   const applicationName = 'registration-service'
   const poolOptions = { databaseUrl, schema: SCHEMA, applicationName, size: config.MUSTER_DATABASE_POOL_SIZE }
   const pool = life.own('database', openPool(poolOptions, log), (p) => p.end())
+
+  const retentionSeconds = config.MUSTER_AUDIT_RETENTION
+  const audit = openAudit({ name: 'registration-service', pool, retentionSeconds, clock: systemClock, log }, life)
 
   const identity = await enrollService({
     name: 'registration-service',
@@ -58,18 +64,24 @@ export async function startApp(config: Config, log: Logger, life: Lifecycle): Pr
     missedLimit: config.MUSTER_HEARTBEAT_MISSED_LIMIT,
     beatsPerSecond: config.MUSTER_HEARTBEATS_PER_SECOND,
   })
-  const rollCall = { ended: callRoll({ pool, presence, pace, clock: systemClock, log }, life.signal) }
+  const streams = life.own('open streams', new OpenStreams({ pool, presence, log }), (open) => open.close())
+  const rollCall = { ended: callRoll({ pool, presence, pace, streams, clock: systemClock, log }, life.signal) }
   life.own('roll call', rollCall, ({ ended }) => ended)
 
   const deps = {
     pool,
     presence,
     pace,
+    streams,
     tokens: tokens.client(token.TokenServiceService),
     authority: authority.client(ca.CaServiceService),
     identity,
-    refusals: new Refusals(pool, log),
+    refusals: audit.refusals,
     refusedAttempts,
+    people: {
+      sessionTtlSeconds: config.MUSTER_USER_SESSION_TTL,
+      addresses: { tokenService: config.MUSTER_PUBLIC_TOKEN_ADDR, caService: config.MUSTER_PUBLIC_CA_ADDR },
+    },
     clock: systemClock,
   }
   return openServer(
@@ -80,7 +92,7 @@ export async function startApp(config: Config, log: Logger, life: Lifecycle): Pr
       drainTimeoutMs: config.MUSTER_DRAIN_TIMEOUT_MS,
       identity: tls,
       clusterName,
-      services: [registrationService(deps)],
+      services: [registrationService(deps), botService(deps), userService(deps), audit.service],
       currentRoles: operatorRoles(pool),
       mapError: asAppError,
       // Redis is no part of it: without it nodes show as unknown, and joins go on.

@@ -1,20 +1,32 @@
 import type { Refusals } from '@muster/audit'
-import type { ca, token } from '@muster/contracts'
+import type { ca, token, users } from '@muster/contracts'
 import type { ClientOf } from '@muster/rpc'
 import type { ServiceIdentity } from '@muster/rpc/server'
 import type { Clock } from '@muster/runtime'
 import type pg from 'pg'
 import type { HeartbeatPace } from './heartbeat-pace.ts'
+import type { OpenStreams } from './open-streams.ts'
 import type { Presence } from './presence.ts'
+import type { RefusedAttempts } from './refused-attempts.ts'
 
 /** What the handlers share. */
 export interface Deps {
   pool: pg.Pool
   presence: Presence
   pace: HeartbeatPace
-  tokens: Pick<ClientOf<typeof token.TokenServiceService>, 'spendToken'>
-  authority: Pick<ClientOf<typeof ca.CaServiceService>, 'signHost'>
+  streams: OpenStreams
+  tokens: Pick<ClientOf<typeof token.TokenServiceService>, 'spendToken' | 'createSignupToken' | 'revokeSignupTokens'>
+  authority: Pick<ClientOf<typeof ca.CaServiceService>, 'signHost' | 'signBot' | 'signUser'>
   identity: Pick<ServiceIdentity, 'trustBundle'>
   refusals: Refusals
+  refusedAttempts: RefusedAttempts
+  people: PeopleSettings
   clock: Clock
+}
+
+/** What the configuration says of people. */
+export interface PeopleSettings {
+  /** From a signup until the person needs a reset. */
+  sessionTtlSeconds: number
+  addresses: users.OperatorAddresses
 }

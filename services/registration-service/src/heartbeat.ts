@@ -9,7 +9,8 @@ import { unknownNode } from './renew-certificate.ts'
 
 /**
  * A node's beats: a hello, then small beats until either side ends the stream. The hello costs one statement in Postgres;
- * a beat costs a share of a Redis command and no SQL. Every message is answered with how often to beat.
+ * a beat costs a share of a Redis command and no SQL. Every message is answered with how often to beat. The stream ends
+ * once the node is taken off the roll.
  */
 export function heartbeat(deps: Deps): DuplexHandler<registration.HeartbeatRequest, registration.HeartbeatResponse> {
   return (stream, context) => {
@@ -18,6 +19,7 @@ export function heartbeat(deps: Deps): DuplexHandler<registration.HeartbeatReque
     let toldIntervalMs = deps.pace.intervalMs
     let greeting: Promise<void> | undefined
     let isKnown = false
+    let leave = () => {}
 
     const answer = () => {
       deps.presence.beat(nodeId, deps.pace.offlineAfterMs(toldIntervalMs))
@@ -25,10 +27,15 @@ export function heartbeat(deps: Deps): DuplexHandler<registration.HeartbeatReque
       stream.send(reply(deps, toldIntervalMs))
     }
     return new Promise((resolve, reject) => {
-      context.signal.addEventListener('abort', () => resolve(), { once: true })
+      const end = () => {
+        leave()
+        resolve()
+      }
+      context.signal.addEventListener('abort', end, { once: true })
       stream.onMessage(({ message }) => {
         if (message?.$case === 'hello') {
           if (greeting !== undefined) throw invalid('message', 'a hello comes once, and first')
+          leave = deps.streams.add(nodeId, () => reject(unknownNode()))
           greeting = greet(deps, nodeId, message.value, context)
           greeting.then(() => {
             isKnown = true

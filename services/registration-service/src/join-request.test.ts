@@ -48,7 +48,6 @@ describe('a request to join', () => {
     const request = joinRequest({ hostname: 'Web-1', roles: ['PROXY', 'node'] }, privateKey)
     expect(parseJoinRequest(request)).toEqual({
       token: request.token,
-      claimedTokenId: 'abcdefghij',
       publicKeyDer: publicKeyDer(privateKey),
       keyFingerprint: keyFingerprint(publicKeyDer(privateKey)),
       hostname: 'Web-1',
@@ -63,7 +62,6 @@ describe('a request to join', () => {
     const ed25519 = generateKey('ed25519')
     const parsed = parseJoinRequest(joinRequest({ token: 'a-token-of-my-own-choosing' }, ed25519))
     expect(parsed.publicKeyDer).toEqual(publicKeyDer(ed25519))
-    expect(parsed.claimedTokenId).toBeUndefined()
   })
 
   test.each([

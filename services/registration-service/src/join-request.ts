@@ -5,7 +5,6 @@ import {
   parseHostname,
   parseLabels,
   parseNodeRoles,
-  tokenIdOf,
   type Labels,
   type NodeRole,
 } from '@muster/domain'
@@ -15,8 +14,6 @@ import { pkiField } from '@muster/rpc'
 /** A join request that is well formed, from someone who holds the private key. Whether the token is good is not known yet. */
 export interface JoinRequest {
   token: string
-  /** The id that the token value carries; not proven. */
-  claimedTokenId: string | undefined
   /** SubjectPublicKeyInfo, DER: all that is taken from the certificate request. */
   publicKeyDer: Buffer
   keyFingerprint: Buffer
@@ -33,15 +30,20 @@ export function parseJoinRequest(request: registration.RegisterRequest): JoinReq
   const hostname = parseHostname(request.hostname)
   const parsed = {
     token: request.token,
-    claimedTokenId: tokenIdOf(request.token),
     hostname,
-    roles: parseNodeRoles(request.roles),
+    roles: parseRoles(request.roles),
     advertisedAddress: parseAdvertisedAddress(request.advertisedAddress),
     labels: parseLabels(request.labels),
     version: parseVersion(request.version),
   }
   const { publicKeyDer } = pkiField('csr_der', () => parseCsr(request.csrDer))
   return { ...parsed, publicKeyDer, keyFingerprint: keyFingerprint(publicKeyDer) }
+}
+
+function parseRoles(values: readonly string[]): NodeRole[] {
+  const roles = parseNodeRoles(values)
+  if (roles.includes('bot') && roles.length > 1) throw invalid('roles', 'a bot is nothing else besides')
+  return roles
 }
 
 /** A version as programs write it. Empty stays empty. */

@@ -14,8 +14,8 @@ afterAll(async () => {
   await served.close()
 })
 
-function list(pageSize: number, pageToken = '') {
-  return served.client(served.cluster.user('ada', 'viewer')).listNodes({ pageSize, pageToken })
+function list(pageSize: number, pageToken = '', tokenId = '') {
+  return served.client(served.cluster.user('ada', 'viewer')).listNodes({ pageSize, pageToken, tokenId })
 }
 
 async function addNodes(count: number, hostname: (i: number) => string): Promise<string[]> {

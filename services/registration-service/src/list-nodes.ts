@@ -4,6 +4,7 @@ import type { UnaryHandler } from '@muster/rpc'
 import type { Deps } from './deps.ts'
 import { selectNodes, type StoredNode } from './nodes.ts'
 import { toRoll } from './roll.ts'
+import { parseTokenFilter } from './token-filter.ts'
 
 /** Nodes may carry 16 KiB of labels each; a page ends early before it outgrows what clients take. */
 const MAX_PAGE_BYTES = 2 * 1024 * 1024
@@ -15,7 +16,7 @@ export function listNodes(deps: Deps): UnaryHandler<registration.ListNodesReques
     const size = parsePageSize(request.pageSize)
     const cursor = decodeCursor(request.pageToken, 2)
     const after = cursor && { hostname: cursor[0]!, id: parseNodeId(cursor[1]!, 'page_token') }
-    const found = await selectNodes(deps.pool, { size: size + 1, after })
+    const found = await selectNodes(deps.pool, { size: size + 1, after, tokenId: parseTokenFilter(request.tokenId) })
     const page = fitting(found.slice(0, size))
     const last = page.at(-1)
     const isLast = found.length === page.length || last === undefined

@@ -37,6 +37,7 @@ function joining(overrides: Partial<JoiningNode> = {}): JoiningNode {
     remoteAddress: '10.0.0.1',
     tokenId: 'abcdefghij',
     keyFingerprint: Buffer.alloc(32),
+    nodeLabels: {},
     ...overrides,
   }
 }

@@ -29,6 +29,8 @@ export interface JoiningNode {
   remoteAddress: string
   tokenId: string
   keyFingerprint: Buffer
+  /** Labels that the token forces on it: they stand over what the node says of itself, now and at each hello. */
+  nodeLabels: Labels
 }
 
 /**
@@ -40,12 +42,14 @@ export async function recordJoiningNode(db: Db, node: JoiningNode): Promise<void
     name: 'record-joining-node',
     text: `
       insert into nodes
-        (id, hostname, roles, labels, version, advertised_address, remote_address, token_id, key_fingerprint)
-      values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        (id, hostname, roles, labels, node_labels, version, advertised_address, remote_address, token_id,
+         key_fingerprint)
+      values ($1, $2, $3, $4::jsonb || $5::jsonb, $5, $6, $7, $8, $9, $10)
       on conflict on constraint nodes_pkey do update
         set hostname = excluded.hostname,
             roles = excluded.roles,
             labels = excluded.labels,
+            node_labels = excluded.node_labels,
             version = excluded.version,
             advertised_address = excluded.advertised_address,
             remote_address = excluded.remote_address`,
@@ -54,6 +58,7 @@ export async function recordJoiningNode(db: Db, node: JoiningNode): Promise<void
       node.hostname,
       node.roles,
       node.labels,
+      node.nodeLabels,
       node.version,
       node.advertisedAddress,
       node.remoteAddress,
@@ -66,9 +71,10 @@ export async function recordJoiningNode(db: Db, node: JoiningNode): Promise<void
 /**
  * Puts a joining node on the roll with the certificate it is about to get, and writes the audit event, in one statement.
  * Repeated for a node that is on the roll it notes the newer certificate.
+ * @returns false if the node is gone: it was removed meanwhile
  */
-export async function activateNode(db: Db, id: string, serial: string, expiresAt: Date): Promise<void> {
-  await db.query({
+export async function activateNode(db: Db, id: string, serial: string, expiresAt: Date): Promise<boolean> {
+  const { rowCount } = await db.query({
     name: 'activate-node',
     text: `
       with active as (
@@ -86,6 +92,7 @@ export async function activateNode(db: Db, id: string, serial: string, expiresAt
         from active`,
     values: [id, serial, expiresAt],
   })
+  return rowCount === 1
 }
 
 export type RenewalCheck = 'allowed' | 'unknown' | 'superseded' | 'too-soon'
@@ -150,14 +157,17 @@ export interface HelloFacts {
   os: string
 }
 
-/** Notes what a node says of itself when its stream opens. @returns false if no node with that id and key is on the roll */
+/**
+ * Notes what a node says of itself when its stream opens, save for labels that its token forced on it.
+ * @returns false if no node with that id and key is on the roll
+ */
 export async function recordHello(db: Db, hello: HelloFacts): Promise<boolean> {
   const { rowCount } = await db.query({
     name: 'record-hello',
     text: `
       update nodes
          set hostname = $2,
-             labels = $3,
+             labels = $3::jsonb || node_labels,
              version = $4,
              advertised_address = $5,
              remote_address = $6,
@@ -197,21 +207,31 @@ const COLUMNS = `
   os, token_id as "tokenId", joined_at as "joinedAt", first_seen_at as "firstSeenAt", last_seen_at as "lastSeenAt",
   certificate_expires_at as "certificateExpiresAt"`
 
+export interface NodePage {
+  size: number
+  after: { hostname: string; id: string } | undefined
+  /** Only nodes that came in by this token. */
+  tokenId?: string | undefined
+}
+
 /** A page of the roll by hostname, then id. */
-export async function selectNodes(
-  db: Db,
-  { size, after }: { size: number; after: { hostname: string; id: string } | undefined },
-): Promise<StoredNode[]> {
+export async function selectNodes(db: Db, { size, after, tokenId }: NodePage): Promise<StoredNode[]> {
   const { rows } = await db.query({
-    name: 'select-nodes',
+    name: tokenId === undefined ? 'select-nodes' : 'select-nodes-of-token',
     text: `
       select ${COLUMNS}
         from nodes
        where joined_at is not null
          and (hostname, id) > ($1, $2)
+         ${tokenId === undefined ? '' : 'and token_id = $4'}
        order by hostname, id
        limit $3`,
-    values: [after?.hostname ?? '', after?.id ?? '00000000-0000-0000-0000-000000000000', size],
+    values: [
+      after?.hostname ?? '',
+      after?.id ?? '00000000-0000-0000-0000-000000000000',
+      size,
+      ...(tokenId === undefined ? [] : [tokenId]),
+    ],
   })
   return rows.map(toStoredNode)
 }
@@ -226,6 +246,41 @@ export async function selectNodesById(db: Db, ids: readonly string[]): Promise<S
     [ids],
   )
   return rows.map(toStoredNode)
+}
+
+/** Those of these ids that are on the roll. */
+export async function selectKnownIds(db: Db, ids: readonly string[]): Promise<Set<string>> {
+  const { rows } = await db.query<{ id: string }>(
+    `select id
+       from nodes
+      where joined_at is not null
+        and id = any ($1::uuid[])`,
+    [ids],
+  )
+  return new Set(rows.map(({ id }) => id))
+}
+
+/** Takes a node off the roll, with the audit event in the same statement. @returns what it was, or undefined if it is not there */
+export async function deleteNode(
+  db: Db,
+  { id, actor, remoteAddress }: { id: string; actor: string; remoteAddress: string },
+): Promise<StoredNode | undefined> {
+  const { rows } = await db.query(
+    `with removed as (
+       delete from nodes
+        where id = $1
+          and joined_at is not null
+       returning id, hostname, roles, labels, version, advertised_address, remote_address, os, token_id, joined_at,
+                 first_seen_at, last_seen_at, certificate_expires_at),
+     recorded as (
+       insert into audit_events (action, actor, remote_address, outcome, token_id, node_id, details)
+       select 'node.remove', $2, $3, 'ok', token_id, id, jsonb_build_object('hostname', hostname, 'roles', roles)
+         from removed)
+     select ${COLUMNS}
+       from removed`,
+    [id, actor, remoteAddress],
+  )
+  return rows.map(toStoredNode)[0]
 }
 
 /** Forgets joins that were begun over a day ago and never finished: far beyond the time a retry is answered. */

@@ -1,8 +1,9 @@
 import { EventEmitter } from 'node:events'
 import { isNodeId } from '@muster/domain'
 import type { Logger } from '@muster/runtime'
-import { Redis, type Result } from 'ioredis'
+import type { Redis, Result } from 'ioredis'
 import { BEAT, SWEEP } from './presence-scripts.ts'
+import { openRedis, redisWarning } from './redis.ts'
 
 declare module 'ioredis' {
   interface RedisCommander<Context> {
@@ -36,6 +37,8 @@ export interface PresenceOptions {
 const BATCH_MS = 20
 const MAX_BATCH = 1_000
 const SWEEP_LIMIT = 500
+/** On the channel, before the id of a node that was taken off the roll. */
+const REMOVED = 'removed:'
 
 /**
  * Who is alive: the one place that knows the layout in Redis. Everything here may be lost at any time; the next beats
@@ -47,39 +50,30 @@ const SWEEP_LIMIT = 500
  * gone                sorted set: the same of nodes that went offline, until Postgres has it
  * epoch               string: since when (ms) beats have been coming in
  */
-export class Presence extends EventEmitter<{ changed: [nodeId: string]; resync: [] }> {
+export class Presence extends EventEmitter<{ changed: [nodeId: string]; removed: [nodeId: string]; resync: [] }> {
   readonly #redis: Redis
   readonly #subscriber: Redis
   readonly #prefix: string
   readonly #channel: string
-  readonly #log: Logger
+  readonly #warn: (error: unknown) => void
   #waiting = new Map<string, number>()
   #toAnnounce = new Set<string>()
   /** What the last drainGone has handed over. */
   #kept = new Map<string, number>()
   #flushTimer: NodeJS.Timeout | undefined
-  #lastWarningAt = 0
   #tooEarly = false
 
   constructor({ redisUrl, clusterName, log }: PresenceOptions) {
     super()
     this.setMaxListeners(0)
-    this.#log = log
+    this.#warn = redisWarning(log, 'Redis is not usable; nodes show as unknown until it is')
     this.#prefix = `muster:${clusterName}:`
     this.#channel = `${this.#prefix}changed`
-    const options = {
-      enableOfflineQueue: false,
-      maxRetriesPerRequest: 0,
-      connectTimeout: 2_000,
-      commandTimeout: 2_000,
-      retryStrategy: (tries: number) => Math.min(100 * tries, 1_000),
-    }
-    this.#redis = new Redis(redisUrl, options)
+    const options = { commandTimeoutMs: 2_000, onError: this.#warn }
+    this.#redis = openRedis(redisUrl, options)
     this.#redis.defineCommand('musterBeat', { lua: BEAT })
     this.#redis.defineCommand('musterSweep', { lua: SWEEP })
-    this.#redis.on('error', (error) => this.#warn(error))
-    this.#subscriber = new Redis(redisUrl, { ...options, autoResubscribe: false })
-    this.#subscriber.on('error', (error) => this.#warn(error))
+    this.#subscriber = openRedis(redisUrl, { ...options, autoResubscribe: false })
     this.#subscriber.on('ready', () => {
       // Events of the time away are lost, so whoever follows them starts over.
       this.#subscriber.subscribe(this.#channel).then(
@@ -87,8 +81,15 @@ export class Presence extends EventEmitter<{ changed: [nodeId: string]; resync: 
         (error: Error) => this.#warn(error),
       )
     })
-    this.#subscriber.on('message', (_channel, nodeId) => {
-      if (isNodeId(nodeId)) this.emit('changed', nodeId)
+    this.#subscriber.on('message', (_channel, message) => {
+      const isRemoval = message.startsWith(REMOVED)
+      const nodeId = isRemoval ? message.slice(REMOVED.length) : message
+      if (!isNodeId(nodeId)) return
+      if (isRemoval) {
+        this.#waiting.delete(nodeId)
+        this.emit('removed', nodeId)
+      }
+      this.emit('changed', nodeId)
     })
   }
 
@@ -122,6 +123,19 @@ export class Presence extends EventEmitter<{ changed: [nodeId: string]; resync: 
   announce(nodeId: string): void {
     this.#toAnnounce.add(nodeId)
     this.#flushTimer ??= setTimeout(() => this.#flush(), BATCH_MS)
+  }
+
+  /** Forgets a node that was taken off the roll, and tells every replica, at once. */
+  forget(nodeId: string): void {
+    this.#waiting.delete(nodeId)
+    this.#redis
+      .pipeline()
+      .del(this.#presenceKey(nodeId))
+      .zrem(this.#key('alive'), nodeId)
+      .zrem(this.#key('gone'), nodeId)
+      .publish(this.#channel, REMOVED + nodeId)
+      .exec()
+      .catch((error: Error) => this.#warn(error))
   }
 
   /** What is known of these nodes. Nobody is called offline before `offlineAfterMs` of listening. */
@@ -196,14 +210,6 @@ export class Presence extends EventEmitter<{ changed: [nodeId: string]; resync: 
 
   #presenceKey(nodeId: string): string {
     return `${this.#prefix}presence:${nodeId}`
-  }
-
-  /** A Redis that is away would otherwise fill the log with one line a beat. */
-  #warn(error: unknown): void {
-    const now = Date.now()
-    if (now - this.#lastWarningAt < 10_000) return
-    this.#lastWarningAt = now
-    this.#log.warn({ err: error }, 'Redis is not usable; nodes show as unknown until it is')
   }
 }
 

@@ -13,8 +13,12 @@ beforeAll(async () => {
   served = await serveRegistration({ log: createLogger('test', 'debug', { write: (line) => void lines.push(line) }) })
 })
 beforeEach(async () => {
-  await served.pool.query('truncate nodes, audit_events')
+  await served.deps.refusals.close()
+  await served.pool.query('truncate nodes, bots, bot_keys, audit_events')
+  await served.redis.empty()
   served.tokens.failure = undefined
+  served.tokens.refusal = undefined
+  served.tokens.carries = {}
   served.authority.failure = undefined
   served.tokens.spends.length = 0
   served.authority.signed.length = 0
@@ -196,15 +200,17 @@ describe('a join that breaks off', () => {
 })
 
 describe('a join that is refused', () => {
-  test.each<[string, ErrorKind]>([
-    ['TOKEN_UNKNOWN', 'permissionDenied'],
-    ['TOKEN_EXPIRED', 'failedPrecondition'],
-    ['TOKEN_REVOKED', 'failedPrecondition'],
-    ['TOKEN_USED_UP', 'failedPrecondition'],
-    ['ROLE_NOT_ALLOWED', 'failedPrecondition'],
-  ])('with %s by token-service says so, leaves no node, and is on record once', async (reason, kind) => {
-    served.tokens.failure = { error: new AppError(kind, 'what token-service says', { reason }) }
-    expect(await refusal(register())).toMatchObject({ kind, reason, message: 'what token-service says' })
+  test.each<[string, ErrorKind, string]>([
+    ['TOKEN_UNKNOWN', 'permissionDenied', 'the token is not known'],
+    ['TOKEN_EXPIRED', 'failedPrecondition', 'expired'],
+    ['TOKEN_REVOKED', 'failedPrecondition', 'revoked'],
+    ['TOKEN_USED_UP', 'failedPrecondition', 'as often as it may'],
+    ['ROLE_NOT_ALLOWED', 'failedPrecondition', 'these roles'],
+    ['TOKEN_WRONG_TYPE', 'failedPrecondition', "'musterctl tokens add'"],
+    ['A_REASON_OF_TOMORROW', 'failedPrecondition', 'refused'],
+  ])('with %s by token-service says so, leaves no node, and is on record once', async (reason, kind, message) => {
+    served.tokens.refusal = () => ({ reason })
+    expect(await refusal(register())).toMatchObject({ kind, reason, message: expect.stringContaining(message) })
     expect(await stored()).toEqual([])
     expect(served.authority.signed).toEqual([])
     expect(await audits()).toEqual([
@@ -239,12 +245,25 @@ describe('a join that is refused', () => {
     const client = served.client(served.cluster.anonymous())
     const flood = Array.from({ length: 200 }, () => refusal(client.register(joinRequest({ hostname: '..' }))))
     const startedAt = Date.now()
-    expect((await Promise.all(flood)).every(({ kind }) => kind === 'invalidArgument')).toBe(true)
+    const kinds = new Set((await Promise.all(flood)).map(({ kind }) => kind))
+    expect(kinds).toEqual(new Set(['invalidArgument', 'resourceExhausted']))
     const seconds = Math.ceil((Date.now() - startedAt) / 1_000) + 1
+    await served.deps.refusals.close()
     const written = (await audits()).length
     expect(written).toBeGreaterThan(0)
     expect(written).toBeLessThanOrEqual(20 * seconds)
     await register()
+  })
+
+  test('by a restriction is told no more than that, while the record names the token and the restriction', async () => {
+    served.tokens.refusal = () => ({ reason: 'TOKEN_RESTRICTED', tokenId: 'zyxwvutsrq', restriction: 'allow-cidr' })
+    const { kind, reason, message } = await refusal(register(joinRequest({ token: 'a-token-of-my-own-choosing' })))
+    expect({ kind, reason }).toEqual({ kind: 'failedPrecondition', reason: 'TOKEN_RESTRICTED' })
+    expect(message).toContain("'musterctl audit ls'")
+    expect(message).not.toContain('cidr')
+    expect(await audits()).toMatchObject([
+      { reason, token_id: 'zyxwvutsrq', details: { hostname: 'web-1', restriction: 'allow-cidr' } },
+    ])
   })
 
   test('is refused all the same when the refusal cannot be written down', async () => {
@@ -263,7 +282,7 @@ describe('the log and the database', () => {
     const request = joinRequest()
     await register(request)
     await refusal(register({ ...request, hostname: '..' }))
-    served.tokens.failure = { error: new AppError('failedPrecondition', 'used up', { reason: 'TOKEN_USED_UP' }) }
+    served.tokens.refusal = () => ({ reason: 'TOKEN_USED_UP', tokenId: 'abcdefghij' })
     await refusal(register(request))
     served.tokens.failure = { error: new AppError('unavailable', 'away') }
     await refusal(register(request))

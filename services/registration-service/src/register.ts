@@ -1,12 +1,15 @@
 import type { registration } from '@muster/contracts'
-import { AppError, isTransient } from '@muster/domain'
+import { AppError } from '@muster/domain'
 import type { CallContext, UnaryHandler } from '@muster/rpc'
+import { attempt, spendToken, type AttemptRecord } from './attempt.ts'
+import { admitBot } from './bots/admit-bot.ts'
 import type { Deps } from './deps.ts'
 import { parseJoinRequest, type JoinRequest } from './join-request.ts'
 import { activateNode, recordJoiningNode } from './nodes.ts'
+import { unknownNode } from './renew-certificate.ts'
 
 /**
- * Admits a node: spends the token, records the node, has its key signed, puts it on the roll.
+ * Admits a node, or a bot: spends the token, records the node, has its key signed, puts it on the roll.
  *
  * Safe to repeat with the same token and key after a crash or a lost reply at any point, since every step is:
  *  1 spend     the same key gets the same node id, for half an hour even of a token that is used up
@@ -17,45 +20,40 @@ import { activateNode, recordJoiningNode } from './nodes.ts'
  * certificate is handed out before the roll knows the node.
  */
 export function register(deps: Deps): UnaryHandler<registration.RegisterRequest, registration.RegisterResponse> {
-  return async (request, context) => {
-    let join: JoinRequest | undefined
-    try {
-      join = parseJoinRequest(request)
-      return await admit(deps, join, context)
-    } catch (error) {
-      if (error instanceof AppError && error.kind !== 'internal' && !isTransient(error)) {
-        await deps.refusals.record({
-          action: 'node.join',
-          actor: 'anonymous',
-          remoteAddress: context.remoteAddress,
-          reason: error.reason ?? error.kind,
-          tokenId: join?.claimedTokenId,
-          details: join === undefined ? {} : { hostname: join.hostname },
-        })
-      }
-      throw error
-    }
-  }
+  return (request, context) =>
+    attempt(deps, { action: 'node.join', token: request.token, context }, (record) => {
+      const join = parseJoinRequest(request)
+      record.details['hostname'] = join.hostname
+      return join.roles.includes('bot') ? admitBot(deps, join, record, context) : admit(deps, join, record, context)
+    })
 }
 
-async function admit(deps: Deps, join: JoinRequest, context: CallContext): Promise<registration.RegisterResponse> {
-  const { pool, tokens, authority, presence, pace } = deps
-  const { token, roles, keyFingerprint, publicKeyDer } = join
+async function admit(
+  deps: Deps,
+  join: JoinRequest,
+  record: AttemptRecord,
+  context: CallContext,
+): Promise<registration.RegisterResponse> {
+  const { pool, authority, presence, pace } = deps
+  const { token: value, roles, hostname, keyFingerprint, publicKeyDer } = join
+  const { remoteAddress } = context
 
-  const spent = await tokens.spendToken({ value: token, roles, keyFingerprint }, { parent: context })
-  const nodeId = spent.nodeId
-  await recordJoiningNode(pool, { ...join, id: nodeId, tokenId: spent.tokenId, remoteAddress: context.remoteAddress })
+  const purpose = { $case: 'join', value: { roles, hostname, remoteAddress } } as const
+  const spent = await spendToken(deps, { value, keyFingerprint, purpose }, record, context)
+  const { nodeId, tokenId, nodeLabels } = spent
+  await recordJoiningNode(pool, { ...join, id: nodeId, tokenId, nodeLabels, remoteAddress })
   const signed = await authority.signHost({ publicKeyDer, nodeId, roles }, { parent: context })
   const { certificate, trustBundle } = signed
   if (certificate?.expiresAt === undefined) throw new AppError('internal', 'ca-service answered without a certificate')
-  await activateNode(pool, nodeId, certificate.serial, certificate.expiresAt)
+  if (!(await activateNode(pool, nodeId, certificate.serial, certificate.expiresAt))) throw unknownNode()
 
   presence.announce(nodeId)
-  context.log.info({ event: 'node.joined', nodeId, tokenId: spent.tokenId, hostname: join.hostname }, 'a node joined')
+  context.log.info({ event: 'node.joined', nodeId, tokenId, hostname }, 'a node joined')
   return {
     nodeId,
     certificate,
     trustBundle,
     heartbeat: { intervalMs: pace.intervalMs, offlineAfterMs: pace.offlineAfterMs() },
+    botName: '',
   }
 }

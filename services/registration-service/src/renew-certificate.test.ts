@@ -11,6 +11,7 @@ beforeAll(async () => {
   served = await serveRegistration()
 })
 beforeEach(async () => {
+  await served.deps.refusals.close()
   await served.pool.query('truncate nodes, audit_events')
   served.authority.failure = undefined
   served.authority.meanwhile = undefined

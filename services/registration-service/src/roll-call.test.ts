@@ -29,6 +29,8 @@ function pace(): HeartbeatPace {
   return new HeartbeatPace({ baseIntervalMs: 100, missedLimit: 2, beatsPerSecond: 10 })
 }
 
+const streams = { checkAll: async () => {} }
+
 describe('the roll call', () => {
   test('of two replicas notices who fell silent though nobody asks, and keeps when it was last seen', async () => {
     const node = cluster.node()
@@ -39,7 +41,7 @@ describe('the roll call', () => {
     const log = createLogger('test', 'info', { write: (line) => void lines.push(line) })
     const stop = new AbortController()
     const rounds = replicas.map((presence) =>
-      callRoll({ pool: store.pool, presence, pace: pace(), clock: systemClock, log }, stop.signal),
+      callRoll({ pool: store.pool, presence, pace: pace(), streams, clock: systemClock, log }, stop.signal),
     )
     const heard: string[] = []
     replicas[1].on('changed', (id) => heard.push(id))
@@ -62,7 +64,7 @@ describe('the roll call', () => {
     const fleet = pace()
     const clock = manualClock()
     const log = createLogger('test', 'silent')
-    const rounds = callRoll({ pool: store.pool, presence, pace: fleet, clock, log }, stop.signal)
+    const rounds = callRoll({ pool: store.pool, presence, pace: fleet, streams, clock, log }, stop.signal)
     for (let i = 0; i < 30; i++) presence.beat(randomUUID(), 60_000)
     await eventually('told of thirty', async () => {
       await clock.advance(1_000)
@@ -89,7 +91,7 @@ describe('the roll call', () => {
     const clock = manualClock()
     const stop = new AbortController()
     const log = createLogger('test', 'silent')
-    const calling = callRoll({ pool: store.pool, presence, pace: pace(), clock, log }, stop.signal)
+    const calling = callRoll({ pool: store.pool, presence, pace: pace(), streams, clock, log }, stop.signal)
     await eventually('tried again', async () => {
       await clock.advance(700)
       return rounds >= 3

@@ -4,6 +4,7 @@ import type { Deps } from './deps.ts'
 import { heartbeat } from './heartbeat.ts'
 import { listNodes } from './list-nodes.ts'
 import { register } from './register.ts'
+import { removeNode } from './remove-node.ts'
 import { renewCertificate } from './renew-certificate.ts'
 import { watchNodes } from './watch-nodes.ts'
 
@@ -14,6 +15,7 @@ export function registrationService(deps: Deps): BoundService {
     getTrustBundle: { callers: anyone, handle: async () => ({ trustBundle: deps.identity.trustBundle() }) },
     renewCertificate: { callers: nodes, handle: renewCertificate(deps) },
     heartbeat: { callers: nodes, handle: heartbeat(deps) },
+    removeNode: { callers: operators('operator'), handle: removeNode(deps) },
     listNodes: { callers: operators('viewer'), handle: listNodes(deps) },
     watchNodes: { callers: operators('viewer'), handle: watchNodes(deps) },
   })

@@ -7,7 +7,9 @@ import { toRoll } from './roll.ts'
 const PAGE = 500
 
 /**
- * The roll, then each change to it. After Redis was away, when changes may have been missed, the snapshot comes again.
+ * The roll, then each change to it. After Redis was away, when changes may have been missed, the snapshot comes again, and
+ * before it is complete whoever has gone meanwhile is told as removed: within one call a watcher only applies what it is
+ * told. Who calls again starts over, and forgets what the first snapshot does not name.
  * Changes to one node that follow each other quickly may arrive as one: what is sent is how it is now.
  */
 export function watchNodes(
@@ -16,23 +18,47 @@ export function watchNodes(
   return async function* (_request, { signal }) {
     if (signal.aborted) return
     const changes = followChanges(deps, signal)
-    yield* snapshot(deps)
-    for await (const change of changes) {
-      if (change === 'resync') yield* snapshot(deps)
-      else yield* (await toRoll(deps, await selectNodesById(deps.pool, change))).map(nodeEvent)
-    }
+    const told = new Set<string>()
+    yield* snapshot(deps, told)
+    for await (const change of changes) yield* change === 'resync' ? snapshot(deps, told) : update(deps, told, change)
   }
 }
 
-async function* snapshot(deps: Deps): AsyncGenerator<registration.WatchNodesResponse> {
+/** Everyone on the roll, and which of those the watcher was `told` of are not on it any more. */
+async function* snapshot(deps: Deps, told: Set<string>): AsyncGenerator<registration.WatchNodesResponse> {
+  const unmentioned = new Set(told)
   let after: { hostname: string; id: string } | undefined
   for (;;) {
     const page = await selectNodes(deps.pool, { size: PAGE, after })
-    yield* (await toRoll(deps, page)).map(nodeEvent)
+    for (const node of await toRoll(deps, page)) {
+      told.add(node.id)
+      unmentioned.delete(node.id)
+      yield nodeEvent(node)
+    }
     after = page.at(-1)
     if (page.length < PAGE) break
   }
+  // Asked for by id, since a node that changed its name meanwhile may have slipped from a later page to an earlier one.
+  const rest = [...unmentioned]
+  for (let i = 0; i < rest.length; i += PAGE) yield* update(deps, told, rest.slice(i, i + PAGE))
   yield { event: { $case: 'snapshotComplete', value: {} } }
+}
+
+/** How these nodes are now. Of one that is not on the roll, a watcher who never heard of it hears nothing. */
+async function* update(
+  deps: Deps,
+  told: Set<string>,
+  ids: readonly string[],
+): AsyncGenerator<registration.WatchNodesResponse> {
+  const found = await selectNodesById(deps.pool, ids)
+  for (const node of await toRoll(deps, found)) {
+    told.add(node.id)
+    yield nodeEvent(node)
+  }
+  const present = new Set(found.map(({ id }) => id))
+  for (const nodeId of ids) {
+    if (!present.has(nodeId) && told.delete(nodeId)) yield { event: { $case: 'removed', value: { nodeId } } }
+  }
 }
 
 function nodeEvent(node: registration.Node): registration.WatchNodesResponse {

@@ -1,0 +1,42 @@
+import type { registration } from '@muster/contracts'
+import { AppError } from '@muster/domain'
+import type { CallContext } from '@muster/rpc'
+import { spendToken, type AttemptRecord } from '../attempt.ts'
+import type { Deps } from '../deps.ts'
+import type { JoinRequest } from '../join-request.ts'
+import { activateBot, isKeyTaken, recordJoiningBot } from './bots.ts'
+
+/**
+ * Admits a bot: as with nodes, each step may be repeated with the same token and key. A bot is not on the roll; it has an
+ * instance with a line of keys, of which this one is the first.
+ */
+export async function admitBot(
+  deps: Deps,
+  join: JoinRequest,
+  record: AttemptRecord,
+  context: CallContext,
+): Promise<registration.RegisterResponse> {
+  const { pool, authority } = deps
+  const { token: value, roles, hostname, keyFingerprint, publicKeyDer } = join
+  const { remoteAddress } = context
+  record.action = 'bot.join'
+
+  if (await isKeyTaken(pool, keyFingerprint, record.tokenId)) throw keyUsedBefore()
+  const purpose = { $case: 'join', value: { roles, hostname, remoteAddress } } as const
+  const spent = await spendToken(deps, { value, keyFingerprint, purpose }, record, context)
+  const { nodeId: id, tokenId, botName: name } = spent
+  if (name === '') throw new AppError('internal', 'token-service named no bot')
+  const recorded = await recordJoiningBot(pool, { id, name, hostname, remoteAddress, tokenId, keyFingerprint })
+  if (!recorded) throw keyUsedBefore()
+  const { certificate, trustBundle } = await authority.signBot({ publicKeyDer, name }, { parent: context })
+  if (certificate?.expiresAt === undefined) throw new AppError('internal', 'ca-service answered without a certificate')
+  if (!(await activateBot(pool, id, certificate.serial, certificate.expiresAt))) throw keyUsedBefore()
+
+  context.log.info({ event: 'bot.joined', botId: id, tokenId, name, hostname }, 'a bot joined')
+  return { nodeId: id, certificate, trustBundle, heartbeat: undefined, botName: name }
+}
+
+function keyUsedBefore(): AppError {
+  const message = 'this key has been used by a bot before; join anew with a fresh data directory'
+  return new AppError('failedPrecondition', message, { reason: 'KEY_USED_BEFORE' })
+}

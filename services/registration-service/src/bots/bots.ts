@@ -1,0 +1,136 @@
+import type { Db } from '@muster/postgres'
+
+/** An instance of a bot, as stored. */
+export interface StoredBot {
+  id: string
+  name: string
+  generation: number
+  hostname: string
+  remoteAddress: string
+  tokenId: string
+  joinedAt: Date
+  renewedAt: Date | undefined
+  certificateExpiresAt: Date
+  lockedAt: Date | undefined
+  lockedFrom: string
+}
+
+export interface JoiningBot {
+  id: string
+  name: string
+  hostname: string
+  remoteAddress: string
+  tokenId: string
+  keyFingerprint: Buffer
+}
+
+/**
+ * Whether a key cannot join any more: it is one of an instance that has gone on to another key, is locked, or came in by
+ * another token than the one that is claimed.
+ */
+export async function isKeyTaken(db: Db, keyFingerprint: Buffer, claimedTokenId: string | undefined): Promise<boolean> {
+  const { rowCount } = await db.query(
+    `select from bot_keys
+       join bots on bots.id = bot_keys.bot_id
+      where bot_keys.key_fingerprint = $1
+        and (bots.generation > 1 or bots.locked_at is not null or bots.token_id <> $2)`,
+    [keyFingerprint, claimedTokenId ?? null],
+  )
+  return rowCount !== 0
+}
+
+/**
+ * Records a bot's join that is under way, with its first key. May be repeated with the same id and key until the bot has
+ * renewed. @returns false if the key is that of another instance, or this one has gone on or is locked
+ */
+export async function recordJoiningBot(db: Db, bot: JoiningBot): Promise<boolean> {
+  const { rowCount } = await db.query(
+    `with joining as (
+       insert into bots (id, name, hostname, remote_address, token_id)
+       values ($1, $2, $3, $4, $5)
+       on conflict on constraint bots_pkey do update
+         set hostname = excluded.hostname,
+             remote_address = excluded.remote_address
+         where bots.generation = 1
+           and bots.locked_at is null
+       returning id)
+     insert into bot_keys (key_fingerprint, bot_id, generation)
+     select $6, id, 1
+       from joining
+     on conflict on constraint bot_keys_pkey do update
+       set bot_id = bot_keys.bot_id
+       where bot_keys.bot_id = excluded.bot_id`,
+    [bot.id, bot.name, bot.hostname, bot.remoteAddress, bot.tokenId, bot.keyFingerprint],
+  )
+  return rowCount === 1
+}
+
+/** Notes the first certificate of a bot, with the audit event in the same statement. May be repeated. @returns false if it has gone on meanwhile */
+export async function activateBot(db: Db, id: string, serial: string, expiresAt: Date): Promise<boolean> {
+  const { rowCount } = await db.query(
+    `with active as (
+       update bots
+          set joined_at = coalesce(joined_at, date_trunc('milliseconds', now())),
+              certificate_issued_at = now(),
+              certificate_expires_at = $3
+        where id = $1
+          and generation = 1
+          and locked_at is null
+       returning id, name, hostname, remote_address, token_id)
+     insert into audit_events (action, actor, remote_address, outcome, token_id, node_id, details)
+     select 'bot.join', 'anonymous', remote_address, 'ok', token_id, id,
+            jsonb_build_object('name', name, 'hostname', hostname, 'serial', $2::text)
+       from active`,
+    [id, serial, expiresAt],
+  )
+  return rowCount === 1
+}
+
+export interface BotPage {
+  size: number
+  after: { name: string; id: string } | undefined
+  /** Only bots that came in by this token. */
+  tokenId: string | undefined
+}
+
+/** A page of the instances of bots by name, then id. */
+export async function selectBots(db: Db, { size, after, tokenId }: BotPage): Promise<StoredBot[]> {
+  const { rows } = await db.query<Row>(
+    `select id, name, generation, hostname, remote_address as "remoteAddress", token_id as "tokenId",
+            joined_at as "joinedAt", renewed_at as "renewedAt", certificate_expires_at as "certificateExpiresAt",
+            locked_at as "lockedAt", coalesce(locked_from, '') as "lockedFrom"
+       from bots
+      where joined_at is not null
+        and (name, id) > ($1, $2)
+        ${tokenId === undefined ? '' : 'and token_id = $4'}
+      order by name, id
+      limit $3`,
+    [
+      after?.name ?? '',
+      after?.id ?? '00000000-0000-0000-0000-000000000000',
+      size,
+      ...(tokenId === undefined ? [] : [tokenId]),
+    ],
+  )
+  return rows.map((row) => ({ ...row, renewedAt: row.renewedAt ?? undefined, lockedAt: row.lockedAt ?? undefined }))
+}
+
+type Row = Omit<StoredBot, 'renewedAt' | 'lockedAt'> & { renewedAt: Date | null; lockedAt: Date | null }
+
+/**
+ * Forgets bots whose last certificate ended 30 days ago, joins that were begun over a day ago and never finished, and
+ * earlier keys that are so old that no certificate for them can be good any more. The audit keeps what it has of them.
+ */
+export async function purgeBots(db: Db): Promise<void> {
+  await db.query(
+    `delete from bots
+      where coalesce(certificate_expires_at + interval '30 days', created_at + interval '1 day') < now()`,
+  )
+  await db.query(
+    `delete from bot_keys
+      using bots
+      where bots.id = bot_keys.bot_id
+        and bot_keys.generation < bots.generation - 1
+        and bot_keys.recorded_at < now() - interval '30 days'`,
+  )
+}

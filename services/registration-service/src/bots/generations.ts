@@ -1,0 +1,150 @@
+import { recordAudit } from '@muster/audit'
+import { transaction, type Db } from '@muster/postgres'
+import type pg from 'pg'
+
+export interface StepRequest {
+  /** The bot's name, as its certificate says. */
+  name: string
+  /** Fingerprint of the key that the bot shows. */
+  shownKey: Buffer
+  /** Fingerprint of the key that it wants to go on with. */
+  nextKey: Buffer
+  /** SPIFFE id. */
+  actor: string
+  remoteAddress: string
+}
+
+export type Step =
+  /** The next key is the instance's key now. */
+  | { outcome: 'allowed'; id: string; generation: number }
+  /** A copy of the credentials was used, just now: the instance is locked from here on. */
+  | { outcome: 'copied'; id: string }
+  | { outcome: 'locked' | 'too-soon' | 'key-used'; id: string }
+  | { outcome: 'unknown' }
+
+/**
+ * Takes a bot one generation on: from the key that it shows to the next, in one transaction with the row of the instance
+ * held, so that of any number of callers one goes on. The key before the current one may ask again for the current one,
+ * as after a lost reply. Any other use of a key that is not the current one comes from a copy, either this caller's or the
+ * one that went on: which of them is the copy cannot be told, so the instance is locked.
+ */
+export function takeStep(pool: pg.Pool, request: StepRequest): Promise<Step> {
+  return transaction(pool, async (db) => {
+    const instance = await holdInstance(db, request.shownKey)
+    if (instance === undefined || instance.name !== request.name) return { outcome: 'unknown' }
+    const { id, shown, generation } = instance
+    if (instance.locked) return { outcome: 'locked', id }
+    if (shown === generation) {
+      if (instance.tooSoon) return { outcome: 'too-soon', id }
+      const isNew = await goOn(db, id, generation + 1, request.nextKey)
+      return isNew ? { outcome: 'allowed', id, generation: generation + 1 } : { outcome: 'key-used', id }
+    }
+    if (shown === generation - 1 && (await hasKey(db, id, generation, request.nextKey))) {
+      return { outcome: 'allowed', id, generation }
+    }
+    await lock(db, instance, request)
+    return { outcome: 'copied', id }
+  })
+}
+
+interface Instance {
+  id: string
+  name: string
+  tokenId: string
+  generation: number
+  /** The generation of the key that was shown. */
+  shown: number
+  locked: boolean
+  tooSoon: boolean
+}
+
+async function holdInstance(db: Db, shownKey: Buffer): Promise<Instance | undefined> {
+  const { rows } = await db.query<Instance>(
+    `select bots.id, bots.name, bots.token_id as "tokenId", bots.generation, bot_keys.generation as shown,
+            bots.locked_at is not null as locked,
+            now() < certificate_issued_at + (certificate_expires_at - certificate_issued_at) / 20 as "tooSoon"
+       from bot_keys
+       join bots on bots.id = bot_keys.bot_id
+      where bot_keys.key_fingerprint = $1
+        and bots.joined_at is not null
+        for update of bots`,
+    [shownKey],
+  )
+  return rows[0]
+}
+
+async function goOn(db: Db, id: string, generation: number, nextKey: Buffer): Promise<boolean> {
+  const { rowCount } = await db.query(
+    `with next as (
+       insert into bot_keys (key_fingerprint, bot_id, generation)
+       values ($3, $1, $2)
+       on conflict on constraint bot_keys_pkey do nothing
+       returning bot_id)
+     update bots
+        set generation = $2,
+            renewed_at = now()
+       from next
+      where bots.id = next.bot_id`,
+    [id, generation, nextKey],
+  )
+  return rowCount === 1
+}
+
+async function hasKey(db: Db, id: string, generation: number, key: Buffer): Promise<boolean> {
+  const { rowCount } = await db.query(
+    `select from bot_keys
+      where bot_id = $1
+        and generation = $2
+        and key_fingerprint = $3`,
+    [id, generation, key],
+  )
+  return rowCount === 1
+}
+
+async function lock(db: Db, { id, name, tokenId, shown, generation }: Instance, request: StepRequest): Promise<void> {
+  const { actor, remoteAddress } = request
+  await db.query(
+    `update bots
+        set locked_at = now(),
+            locked_from = $2
+      where id = $1`,
+    [id, remoteAddress],
+  )
+  await recordAudit(db, {
+    action: 'bot.lock',
+    actor,
+    remoteAddress,
+    outcome: 'refused',
+    reason: 'BOT_LOCKED',
+    tokenId,
+    nodeId: id,
+    details: { name, shownGeneration: shown, generation },
+  })
+}
+
+/**
+ * Notes the certificate for a bot's new key, with the audit event in the same statement.
+ * @returns false if the instance was locked or removed meanwhile
+ */
+export async function recordBotRenewal(
+  db: Db,
+  renewal: { id: string; generation: number; actor: string; remoteAddress: string; serial: string; expiresAt: Date },
+): Promise<boolean> {
+  const { id, generation, actor, remoteAddress, serial, expiresAt } = renewal
+  const { rowCount } = await db.query(
+    `with renewed as (
+       update bots
+          set remote_address = $2,
+              certificate_issued_at = now(),
+              certificate_expires_at = $3
+        where id = $1
+          and locked_at is null
+       returning id, name, token_id)
+     insert into audit_events (action, actor, remote_address, outcome, token_id, node_id, details)
+     select 'bot.renew', $4, $2, 'ok', token_id, id,
+            jsonb_build_object('name', name, 'generation', $5::int, 'serial', $6::text)
+       from renewed`,
+    [id, remoteAddress, expiresAt, actor, generation, serial],
+  )
+  return rowCount === 1
+}

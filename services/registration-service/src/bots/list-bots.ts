@@ -1,0 +1,31 @@
+import { bots } from '@muster/contracts'
+import { decodeCursor, encodeCursor, parseNodeId, parsePageSize } from '@muster/domain'
+import type { UnaryHandler } from '@muster/rpc'
+import type { Deps } from '../deps.ts'
+import { parseTokenFilter } from '../token-filter.ts'
+import { selectBots, type StoredBot } from './bots.ts'
+
+const { BotState } = bots
+
+/** A page of the instances of bots. */
+export function listBots({ pool, clock }: Deps): UnaryHandler<bots.ListBotsRequest, bots.ListBotsResponse> {
+  return async (request) => {
+    const size = parsePageSize(request.pageSize)
+    const tokenId = parseTokenFilter(request.tokenId)
+    const cursor = decodeCursor(request.pageToken, 2)
+    const after = cursor && { name: cursor[0]!, id: parseNodeId(cursor[1]!, 'page_token') }
+    const found = await selectBots(pool, { size: size + 1, after, tokenId })
+    const page = found.slice(0, size)
+    const last = page.at(-1)
+    return {
+      bots: page.map((bot) => ({ ...bot, state: stateOf(bot, clock.now()) })),
+      nextPageToken: found.length > size && last !== undefined ? encodeCursor([last.name, last.id]) : '',
+    }
+  }
+}
+
+/** The one definition of a bot's state. */
+function stateOf({ lockedAt, certificateExpiresAt }: StoredBot, now: Date): bots.BotState {
+  if (lockedAt !== undefined) return BotState.LOCKED
+  return certificateExpiresAt <= now ? BotState.EXPIRED : BotState.ACTIVE
+}

@@ -1,0 +1,80 @@
+import type { bots } from '@muster/contracts'
+import { AppError, type ErrorKind } from '@muster/domain'
+import { keyFingerprint, parseCsr } from '@muster/pki'
+import { memberOf, pkiField, type UnaryHandler } from '@muster/rpc'
+import type { Deps } from '../deps.ts'
+import { recordBotRenewal, takeStep, type Step } from './generations.ts'
+
+/**
+ * Issues the calling bot a certificate for its next key. Each renewal changes the key, so credentials that were copied part
+ * ways with the original at the first renewal of either, and the second to come is noticed.
+ *
+ * Safe to repeat with the same next key after a crash or a lost reply at any point:
+ *  1 step    the next key becomes the current one; asked again by the key before, it is so already
+ *  2 sign    another certificate for the same key; each is on record at ca-service
+ *  3 record  the row notes the newest certificate, unless the instance was locked meanwhile
+ */
+export function renewBot(deps: Deps): UnaryHandler<bots.RenewBotRequest, bots.RenewBotResponse> {
+  return async (request, context) => {
+    const { pool, authority, refusals } = deps
+    const { name, publicKeyDer: shownKeyDer, spiffeId: actor } = memberOf(context.peer)
+    const { remoteAddress } = context
+    const { publicKeyDer } = pkiField('csr_der', () => parseCsr(request.csrDer))
+    const refuse = async (outcome: Refusal, nodeId: string | undefined) => {
+      const { reason, kind, message } = REFUSALS[outcome]
+      const details = { name }
+      // The lock itself is on record already, in the transaction that made it.
+      if (outcome !== 'copied') {
+        await refusals.record({ action: 'bot.renew', actor, remoteAddress, reason, nodeId, details })
+      }
+      return new AppError(kind, message(name), { reason })
+    }
+
+    const keys = { shownKey: keyFingerprint(shownKeyDer), nextKey: keyFingerprint(publicKeyDer) }
+    const step = await takeStep(pool, { name, actor, remoteAddress, ...keys })
+    if (step.outcome === 'copied') context.log.warn({ event: 'bot.locked', botId: step.id, name }, 'locked a bot')
+    if (step.outcome !== 'allowed') throw await refuse(step.outcome, 'id' in step ? step.id : undefined)
+    const { id, generation } = step
+    const { certificate, trustBundle } = await authority.signBot({ publicKeyDer, name }, { parent: context })
+    if (certificate?.expiresAt === undefined) {
+      throw new AppError('internal', 'ca-service answered without a certificate')
+    }
+    const { serial, expiresAt } = certificate
+    const isNoted = await recordBotRenewal(pool, { id, generation, actor, remoteAddress, serial, expiresAt })
+    if (!isNoted) throw await refuse('locked', id)
+    return { certificate, trustBundle, generation }
+  }
+}
+
+type Refusal = Exclude<Step['outcome'], 'allowed'>
+
+const makeToken = (name: string) =>
+  `an operator makes a new token: 'musterctl tokens add --type=bot --bot-name=${name}'`
+
+const locked = {
+  kind: 'failedPrecondition' as const,
+  reason: 'BOT_LOCKED',
+  message: (name: string) =>
+    `a copy of this bot's credentials was used, so this instance is locked; ${makeToken(name)}`,
+}
+
+const REFUSALS: Record<Refusal, { kind: ErrorKind; reason: string; message: (name: string) => string }> = {
+  copied: locked,
+  locked,
+  // No lock: a database that was restored from before knows nothing of the keys since.
+  unknown: {
+    kind: 'failedPrecondition',
+    reason: 'BOT_UNKNOWN',
+    message: (name) => `this bot's key is not on record; ${makeToken(name)}`,
+  },
+  'key-used': {
+    kind: 'failedPrecondition',
+    reason: 'KEY_USED_BEFORE',
+    message: () => 'the next key has been used before; make a new one',
+  },
+  'too-soon': {
+    kind: 'resourceExhausted',
+    reason: 'RENEWED_JUST_NOW',
+    message: () => 'the last certificate is too new to be renewed; try again later',
+  },
+}
