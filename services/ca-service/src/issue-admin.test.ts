@@ -55,7 +55,11 @@ describe('ca-service issue-admin', () => {
     const identity = (await readIdentity<OperatorProfile>(out))!
     const [leafDer, issuingDer] = dersFromPem(identity.chainPem) as [Buffer, Buffer]
     const leaf = parseIdentity(leafDer)
-    expect(leaf).toMatchObject({ spiffeId: 'spiffe://muster.internal/user/ada', roles: ['admin'], issuerType: 'user' })
+    expect(leaf).toMatchObject({
+      spiffeId: 'spiffe://muster.internal/user/ada',
+      roles: ['admin', 'break-glass'],
+      issuerType: 'user',
+    })
     expect(Math.abs(leaf.notAfter.getTime() - Date.now() - 3_600_000)).toBeLessThan(60_000)
     expect(statSync(path.join(out, 'key.pem')).mode & 0o777).toBe(0o600)
     expect(identity.profile.caPins).toEqual([spkiPin(dersFromPem(identity.bundlePem)[0]!)])
@@ -83,6 +87,7 @@ describe('ca-service issue-admin', () => {
   test.each([
     ['no name', ['--out', 'x']],
     ['a name that is none', ['--name', '../ada', '--out', 'x']],
+    ['the mark that it sets itself', ['--name', 'ada', '--out', 'x', '--roles', 'admin,break-glass']],
     ['roles of nodes', ['--name', 'ada', '--out', 'x', '--roles', 'node']],
     ['a flag that is not known', ['--name', 'ada', '--out', 'x', '--force']],
   ])('says how it is used and exits with 2 for %s', async (_what, args) => {

@@ -67,14 +67,22 @@ describe('a certificate', () => {
     expect(row!.serial.toString('hex')).toBe(serial)
   })
 
-  test('is good from a minute before, for as long as asked', async () => {
+  test('is good from five minutes before, for as long as asked', async () => {
     const clock = manualClock(new Date('2026-12-01T00:00:00Z'))
     const { chainDer, expiresAt } = await issue({}, { clock })
     expect(expiresAt).toEqual(new Date('2026-12-01T01:00:00Z'))
     expect(parseIdentity(chainDer[0]!)).toMatchObject({
-      notBefore: new Date('2026-11-30T23:59:00Z'),
+      notBefore: new Date('2026-11-30T23:55:00Z'),
       notAfter: expiresAt,
     })
+  })
+
+  test('ends no later than it is told to, and not later for being told so', async () => {
+    const clock = manualClock(new Date('2026-12-01T00:00:00Z'))
+    const soon = new Date('2026-12-01T00:10:00Z')
+    expect((await issue({ endsBy: soon }, { clock })).expiresAt).toEqual(soon)
+    const late = new Date('2026-12-02T00:00:00Z')
+    expect((await issue({ endsBy: late }, { clock })).expiresAt).toEqual(new Date('2026-12-01T01:00:00Z'))
   })
 
   test('of a person is by the user authority', async () => {

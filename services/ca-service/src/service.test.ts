@@ -38,12 +38,16 @@ async function count(table: 'certificates' | 'audit_events'): Promise<number> {
   return rows[0]!.count
 }
 
-/** Fails unless the chain leads to the host root that the reply names, and gives who the leaf is for. */
-function verified({ certificate, trustBundle }: Pick<ca.SignHostResponse, 'certificate' | 'trustBundle'>) {
+/** Fails unless the chain leads to the root of that authority which the reply names, and gives who the leaf is for. */
+function verified(
+  { certificate, trustBundle }: Pick<ca.SignHostResponse, 'certificate' | 'trustBundle'>,
+  by: 'host' | 'user' = 'host',
+) {
   const [leafDer, ...intermediatesDer] = certificate!.chainDer as [Buffer, Buffer]
   expect(trustBundle).toMatchObject({ version: expect.any(Number), clusterName: CLUSTER_NAME })
   expect(trustBundle!.hostRootsDer).toEqual([served.authorities.host.rootDer])
-  expect(verifyChain({ leafDer, intermediatesDer, rootsDer: trustBundle!.hostRootsDer })).toBe(true)
+  expect(trustBundle!.userRootsDer).toEqual([served.authorities.user.rootDer])
+  expect(verifyChain({ leafDer, intermediatesDer, rootsDer: [served.authorities[by].rootDer] })).toBe(true)
   const identity = parseIdentity(leafDer)
   expect(identity.serial).toBe(certificate!.serial)
   return identity
@@ -55,6 +59,8 @@ describe('who may call', () => {
     enrollService: everyone,
     renewService: ['token-service', 'registration-service'],
     signHost: ['registration-service'],
+    signUser: ['registration-service'],
+    signBot: ['registration-service'],
     getTrustBundle: everyone,
     listAuthorities: ['viewer', 'operator', 'admin'],
   }
@@ -249,6 +255,84 @@ describe('SignHost', () => {
     ['roles', { roles: [] }],
     ['roles', { roles: ['admin'] }],
   ])('refuses a request with a bad %s', async (field, overrides) => {
+    expect(await refusal(sign(overrides))).toMatchObject({ kind: 'invalidArgument', field })
+    expect(await count('certificates')).toBe(0)
+  })
+})
+
+describe('SignUser', () => {
+  const publicKey = publicKeyDer(generateKey())
+  const inAnHour = () => new Date(Date.now() + 3_600_000)
+  const sign = (overrides: Partial<ca.SignUserRequest> = {}) =>
+    as('registration-service').signUser({
+      publicKeyDer: publicKey,
+      name: 'ada',
+      roles: ['viewer', 'operator'],
+      sessionExpiresAt: inAnHour(),
+      ...overrides,
+    })
+
+  test('issues a certificate of the user authority, for the configured time', async () => {
+    const reply = await sign()
+    const identity = verified(reply, 'user')
+    expect(identity).toMatchObject({
+      spiffeId: `spiffe://${CLUSTER_NAME}/user/ada`,
+      commonName: 'ada',
+      roles: ['operator', 'viewer'],
+      dnsNames: [],
+      publicKeyDer: publicKey,
+      issuerType: 'user',
+    })
+    expect(Math.abs(identity.notAfter.getTime() - Date.now() - 1_800_000)).toBeLessThan(60_000)
+    const { rows } = await served.pool.query('select spiffe_id, requested_by from certificates')
+    const registration = `spiffe://${CLUSTER_NAME}/service/registration-service`
+    expect(rows).toEqual([{ spiffe_id: identity.spiffeId, requested_by: registration }])
+  })
+
+  test('lets no certificate outlive the session', async () => {
+    const sessionExpiresAt = new Date(Date.now() + 60_000)
+    const identity = verified(await sign({ sessionExpiresAt }), 'user')
+    expect(identity.notAfter.getTime()).toBeLessThanOrEqual(sessionExpiresAt.getTime())
+    expect(sessionExpiresAt.getTime() - identity.notAfter.getTime()).toBeLessThan(1_000)
+    const over = await refusal(sign({ sessionExpiresAt: new Date(Date.now() - 1) }))
+    expect(over).toMatchObject({ kind: 'failedPrecondition', reason: 'SESSION_ENDED' })
+  })
+
+  test.each<[string, Partial<ca.SignUserRequest>]>([
+    ['name', { name: '../ada' }],
+    ['name', { name: '' }],
+    ['roles', { roles: [] }],
+    ['roles', { roles: ['node'] }],
+    ['roles', { roles: ['admin', 'break-glass'] }],
+    ['session_expires_at', { sessionExpiresAt: undefined }],
+    ['public_key_der', { publicKeyDer: Buffer.from('junk') }],
+  ])('refuses a bad %s: %j', async (field, overrides) => {
+    expect(await refusal(sign(overrides))).toMatchObject({ kind: 'invalidArgument', field })
+    expect(await count('certificates')).toBe(0)
+  })
+})
+
+describe('SignBot', () => {
+  const publicKey = publicKeyDer(generateKey())
+  const sign = (overrides: Partial<ca.SignBotRequest> = {}) =>
+    as('registration-service').signBot({ publicKeyDer: publicKey, name: 'ci', ...overrides })
+
+  test('issues a certificate of the host authority with the role bot, for the configured time', async () => {
+    const identity = verified(await sign())
+    expect(identity).toMatchObject({
+      spiffeId: `spiffe://${CLUSTER_NAME}/bot/ci`,
+      commonName: 'ci',
+      roles: ['bot'],
+      dnsNames: [],
+      publicKeyDer: publicKey,
+    })
+    expect(Math.abs(identity.notAfter.getTime() - Date.now() - 900_000)).toBeLessThan(60_000)
+  })
+
+  test.each<[string, Partial<ca.SignBotRequest>]>([
+    ['name', { name: 'ci/admin' }],
+    ['public_key_der', { publicKeyDer: Buffer.from('junk') }],
+  ])('refuses a bad %s', async (field, overrides) => {
     expect(await refusal(sign(overrides))).toMatchObject({ kind: 'invalidArgument', field })
     expect(await count('certificates')).toBe(0)
   })
