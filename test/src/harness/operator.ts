@@ -1,4 +1,4 @@
-import { ca, registration, token } from '@muster/contracts'
+import { ca, registration, token, users } from '@muster/contracts'
 import { connect, TlsIdentity, type ClientOf, type Connection } from '@muster/rpc'
 import { readIdentity, type Lifecycle, type OperatorProfile } from '@muster/runtime'
 
@@ -8,6 +8,9 @@ export type MakeToken = Partial<token.CreateTokenRequest>
 export interface Operator {
   tokens: ClientOf<typeof token.TokenServiceService>
   authority: ClientOf<typeof ca.CaServiceService>
+  users: ClientOf<typeof users.UserServiceService>
+  /** The roots that the operator trusts. */
+  hostRootsPem: string
   /** Makes a token for nodes, good for five minutes unless told otherwise. @returns its value and its id */
   makeToken(wanted?: MakeToken): Promise<{ value: string; id: string }>
   /** The whole roll as one replica of registration-service tells it. */
@@ -39,9 +42,22 @@ export async function connectOperator(life: Lifecycle, folder: string, addresses
   return {
     tokens,
     authority: open('ca-service', addresses['ca-service']).client(ca.CaServiceService),
+    users: replicas[0]!.client(users.UserServiceService),
+    hostRootsPem: bundlePem,
     async makeToken(wanted = {}) {
-      const usual = { roles: ['node'], ttlSeconds: 300, labels: {}, description: '', botName: '', value: '' }
-      const made = await tokens.createToken({ ...usual, maxUses: undefined, ...wanted })
+      const usual: token.CreateTokenRequest = {
+        roles: ['node'],
+        ttlSeconds: 300,
+        maxUses: undefined,
+        labels: {},
+        description: '',
+        botName: '',
+        value: '',
+        name: '',
+        restrictions: undefined,
+        nodeLabels: {},
+      }
+      const made = await tokens.createToken({ ...usual, ...wanted })
       return { value: made.value, id: made.token!.id }
     },
     async roll(replica = 0) {
@@ -49,7 +65,7 @@ export async function connectOperator(life: Lifecycle, folder: string, addresses
       const nodes: registration.Node[] = []
       let pageToken = ''
       do {
-        const page = await client.listNodes({ pageSize: 1000, pageToken })
+        const page = await client.listNodes({ pageSize: 1000, pageToken, tokenId: '' })
         nodes.push(...page.nodes)
         pageToken = page.nextPageToken
       } while (pageToken !== '')
