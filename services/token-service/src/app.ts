@@ -1,12 +1,14 @@
 import { fileURLToPath } from 'node:url'
+import { openAudit } from '@muster/audit'
 import { users } from '@muster/contracts'
 import { asAppError, migrate, openPool } from '@muster/postgres'
 import { askRegister, connect } from '@muster/rpc'
 import { enrollService, openServer, type RpcServer } from '@muster/rpc/server'
 import { systemClock, type Lifecycle, type Logger } from '@muster/runtime'
 import type { Config } from './config.ts'
+import { purgeTokens } from './purge.ts'
 import { tokenService } from './service.ts'
-import { purgeTokens } from './tokens.ts'
+import { StaticTokens } from './static-tokens.ts'
 
 export { configSchema, type Config } from './config.ts'
 
@@ -25,8 +27,15 @@ export async function startApp(config: Config, log: Logger, life: Lifecycle): Pr
   }
   const pool = life.own('database', openPool(poolOptions, log), (p) => p.end())
 
+  const staticTokens = new StaticTokens(config.MUSTER_CONFIG_FILE, pool, config.MUSTER_PEPPER_FILE, log)
+  await staticTokens.store()
+  life.own('static tokens', staticTokens.watch(systemClock, life.signal), (watching) => watching)
+
+  const retentionSeconds = config.MUSTER_AUDIT_RETENTION
+  const audit = openAudit({ name: 'token-service', pool, retentionSeconds, clock: systemClock, log }, life)
+
   const purge = () =>
-    purgeTokens(pool, config.MUSTER_TOKEN_RETENTION).then(
+    purgeTokens(pool, staticTokens.configured, config.MUSTER_TOKEN_RETENTION).then(
       (count) => log.debug({ event: 'tokens.purged', count }, 'purged old tokens'),
       (error: unknown) => log.warn({ err: error }, 'could not purge old tokens; the next round tries again'),
     )
@@ -65,7 +74,7 @@ export async function startApp(config: Config, log: Logger, life: Lifecycle): Pr
       drainTimeoutMs: config.MUSTER_DRAIN_TIMEOUT_MS,
       identity: identity.tls,
       clusterName: identity.clusterName,
-      services: [tokenService({ config, pool, clock: systemClock })],
+      services: [tokenService({ config, pool, staticTokens, clock: systemClock }), audit.service],
       currentRoles: askRegister(registration.client(users.UserServiceService)),
       mapError: asAppError,
       check: () => pool.query('select 1'),

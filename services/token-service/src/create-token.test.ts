@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import type { token } from '@muster/contracts'
-import { AppError } from '@muster/domain'
-import { DAY_SECONDS, serveTokens, type Served } from './test-support.ts'
+import { token } from '@muster/contracts'
+import type { AppError } from '@muster/domain'
+import { createRequest, DAY_SECONDS, refusal, serveTokens, type Served } from './test-support.ts'
 
 let served: Served
 let client: ReturnType<Served['client']>
@@ -14,26 +14,10 @@ afterAll(async () => {
   await served.close()
 })
 
-function request(overrides: Partial<token.CreateTokenRequest> = {}): token.CreateTokenRequest {
-  const usual = {
-    roles: ['node'],
-    ttlSeconds: 300,
-    maxUses: undefined,
-    labels: {},
-    description: '',
-    botName: '',
-    value: '',
-  }
-  return { ...usual, ...overrides }
-}
+const request = createRequest
 
-async function refusal(overrides: Partial<token.CreateTokenRequest>): Promise<AppError> {
-  const error: unknown = await client.createToken(request(overrides)).then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  )
-  if (error instanceof AppError) return error
-  throw new Error('should have been refused', { cause: error })
+function refused(overrides: Partial<token.CreateTokenRequest>): Promise<AppError> {
+  return refusal(client.createToken(request(overrides)))
 }
 
 async function tokenCount(): Promise<number> {
@@ -60,6 +44,13 @@ describe('a token', () => {
       labels: { env: 'prod' },
       description: 'rack 7',
       botName: '',
+      name: '',
+      userName: '',
+      type: token.TokenType.JOIN,
+      state: token.TokenState.LIVE,
+      restrictions: { allowCidrs: [], allowHostnames: [] },
+      nodeLabels: {},
+      revokedAt: undefined,
       createdBy: `spiffe://${served.cluster.clusterName}/user/ada`,
       maxUses: 3,
       uses: 0,
@@ -77,6 +68,23 @@ describe('a token', () => {
     const { token: made } = await client.createToken(request({ roles: ['bot'], botName: 'ci-1' }))
     expect(made).toMatchObject({ maxUses: 1, botName: 'ci-1' })
     expect((await client.createToken(request({ roles: ['bot'], botName: 'ci-2', maxUses: 1 }))).token!.maxUses).toBe(1)
+  })
+
+  test('carries its restrictions and the labels of its nodes, checked and in one spelling', async () => {
+    const { token: made } = await client.createToken(
+      request({
+        name: 'rack-7',
+        restrictions: { allowCidrs: ['10.0.0.1', '::ffff:10.0.0.0/104'], allowHostnames: ['Web-*'] },
+        nodeLabels: { rack: '7' },
+      }),
+    )
+    expect(made).toMatchObject({
+      name: 'rack-7',
+      restrictions: { allowCidrs: ['10.0.0.1/32', '10.0.0.0/8'], allowHostnames: ['web-*'] },
+      nodeLabels: { rack: '7' },
+    })
+    const { rows } = await served.pool.query('select details from audit_events where token_id = $1', [made!.id])
+    expect(rows).toMatchObject([{ details: { name: 'rack-7', allowHostnames: ['web-*'], nodeLabels: { rack: '7' } } }])
   })
 
   test('is on record with who made it, and without its value', async () => {
@@ -110,19 +118,32 @@ describe('a request for a token is refused, and nothing is stored,', () => {
     ['with a label of no form', 'labels', { labels: { 'a b': 'c' } }],
     ['with a description that is too long', 'description', { description: 'x'.repeat(257) }],
     ['with a description of several lines', 'description', { description: 'a\nb' }],
+    ['with a name that is none', 'name', { name: 'No Name' }],
+    ['with a name of the form of an id', 'name', { name: 'abcdefghij' }],
+    ['with a label for nodes of no form', 'node_labels', { nodeLabels: { 'a b': 'c' } }],
+    [
+      'with a network that is none',
+      'allow_cidr',
+      { restrictions: { allowCidrs: ['10.0.0.0/33'], allowHostnames: [] } },
+    ],
+    [
+      'with a host name pattern that is none',
+      'allow_hostname',
+      { restrictions: { allowCidrs: [], allowHostnames: ['a b'] } },
+    ],
     ['with a value of 15 characters', 'value', { value: 'x'.repeat(15) }],
     ['with a value that looks generated', 'value', { value: 'mtk_of_my_own_making' }],
     ['with a value that looks like a path', 'value', { value: '/run/secrets/token' }],
   ])('%s', async (_what, field, overrides) => {
     const before = await tokenCount()
-    expect(await refusal(overrides)).toMatchObject({ kind: 'invalidArgument', field })
+    expect(await refused(overrides)).toMatchObject({ kind: 'invalidArgument', field })
     expect(await tokenCount()).toBe(before)
   })
 
   test.each(['CANARY-15-chars', 'CANARY with spaces in it', 'CANARY-ümlaut-and-more', `CANARY${'x'.repeat(300)}`])(
     'without repeating the value %j',
     async (value) => {
-      const error = await refusal({ value })
+      const error = await refused({ value })
       expect(error).toMatchObject({ kind: 'invalidArgument', field: 'value' })
       expect(error.message).not.toContain('CANARY')
     },
@@ -141,9 +162,50 @@ describe("a value of the operator's own", () => {
     const audits = async () =>
       (await served.pool.query(`select from audit_events where action = 'token.create'`)).rowCount
     const before = await audits()
-    const error = await refusal({ value })
+    const error = await refused({ value })
     expect(error).toMatchObject({ kind: 'alreadyExists', field: 'value' })
     expect(error.message).not.toMatch(/CANARY|in use|exists/)
     expect(await audits()).toBe(before)
+  })
+})
+
+describe('a name', () => {
+  test('belongs to one token, until that has ended', async () => {
+    const first = (await client.createToken(request({ name: 'one', maxUses: 1 }))).token!
+    const taken = await refused({ name: 'one' })
+    expect(taken).toMatchObject({ kind: 'alreadyExists', field: 'name' })
+    await client.revokeToken({ idOrValue: 'one' })
+    const second = (await client.createToken(request({ name: 'one' }))).token!
+    expect((await client.getToken({ idOrName: 'one' })).token!.id).toBe(second.id)
+    expect((await client.getToken({ idOrName: first.id })).token).toMatchObject({ name: '' })
+    for (const end of ['expires_at = now()', 'max_uses = 1, uses = 1']) {
+      await served.pool.query(`update tokens set ${end} where name = 'one'`)
+      expect((await client.createToken(request({ name: 'one' }))).token!.name).toBe('one')
+    }
+  })
+
+  test('is what a repeated request is told about, also if its value is the same', async () => {
+    const same = { name: 'twice', value: 'CANARY-value-with-a-name' }
+    await client.createToken(request(same))
+    expect(await refused(same)).toMatchObject({ kind: 'alreadyExists', field: 'name' })
+  })
+
+  test.each(['that is free', 'of a token that has ended'])('%s, wanted by 64 at once, goes to one', async (what) => {
+    const name = what.replaceAll(' ', '-')
+    if (what !== 'that is free') {
+      await client.createToken(request({ name }))
+      await client.revokeToken({ idOrValue: name })
+    }
+    const clients = [client, served.otherClient(served.cluster.user('bo', 'operator'))]
+    const results = await Promise.allSettled(
+      Array.from({ length: 64 }, (_, i) => clients[i % 2]!.createToken(request({ name }))),
+    )
+    const made = results.filter((result) => result.status === 'fulfilled')
+    expect(made).toHaveLength(1)
+    for (const result of results) {
+      if (result.status === 'rejected') expect(result.reason).toMatchObject({ kind: 'alreadyExists', field: 'name' })
+    }
+    const { rows } = await served.pool.query('select id from tokens where name = $1', [name])
+    expect(rows).toEqual([{ id: made[0]!.value.token!.id }])
   })
 })

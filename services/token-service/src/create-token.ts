@@ -2,14 +2,16 @@ import { recordAudit } from '@muster/audit'
 import type { token } from '@muster/contracts'
 import {
   AppError,
-  formatDuration,
   invalid,
   newTokenId,
   newTokenValue,
+  parseCidrs,
   parseCustomTokenValue,
+  parseHostnameGlobs,
   parseLabels,
   parseMemberName,
   parseNodeRoles,
+  parseTokenName,
   tokenDigest,
   type NodeRole,
 } from '@muster/domain'
@@ -17,27 +19,25 @@ import { transaction, violates } from '@muster/postgres'
 import { memberOf, type UnaryHandler } from '@muster/rpc'
 import type { Config } from './config.ts'
 import type { Deps } from './deps.ts'
-import { insertToken, toProto, type JoinToken, type NewToken } from './tokens.ts'
+import { foldCidr } from './remote-address.ts'
+import { freeName, insertToken, toProto, type NewToken, type StoredToken } from './tokens.ts'
+import { parseTtl } from './request-fields.ts'
 
-/** Makes a join token and shows its value, once. */
+/** Makes a join token and shows its value, once. Safe to repeat if it has a name. */
 export function createToken({ config, pool }: Deps): UnaryHandler<token.CreateTokenRequest, token.CreateTokenResponse> {
   return async (request, { peer, remoteAddress, log }) => {
-    const createdBy = memberOf(peer).spiffeId
+    const actor = memberOf(peer).spiffeId
     const wanted = parseCreateToken(request, config)
     const id = newTokenId()
     const value = wanted.value ?? newTokenValue(id)
-    const made = { ...wanted, id, createdBy, digest: tokenDigest(config.MUSTER_PEPPER_FILE, value) }
-    const stored = await transaction(pool, async (db): Promise<JoinToken> => {
-      const details = { roles: made.roles, ttlSeconds: made.ttlSeconds, maxUses: made.maxUses, labels: made.labels }
-      await recordAudit(db, {
-        action: 'token.create',
-        actor: createdBy,
-        remoteAddress,
-        outcome: 'ok',
-        tokenId: id,
-        details,
-      })
-      return insertToken(db, made)
+    const made = { ...wanted, id, createdBy: actor, digest: tokenDigest(config.MUSTER_PEPPER_FILE, value) }
+    const stored = await transaction(pool, async (db): Promise<StoredToken> => {
+      if (made.name !== undefined) await freeName(db, made.name)
+      const inserted = await insertToken(db, made)
+      if (inserted === undefined) throw nameTaken()
+      const details = detailsOf(made)
+      await recordAudit(db, { action: 'token.create', actor, remoteAddress, outcome: 'ok', tokenId: id, details })
+      return inserted
     }).catch((error: unknown) => {
       // Which token has this value is not said: the message would turn a guess into a fact.
       if (!violates(error, 'tokens_digest')) throw error
@@ -48,23 +48,48 @@ export function createToken({ config, pool }: Deps): UnaryHandler<token.CreateTo
   }
 }
 
+function nameTaken(): AppError {
+  return new AppError('alreadyExists', 'name: a token of that name has not ended yet; remove it first', {
+    field: 'name',
+  })
+}
+
+/** What a reader of the audit wants to know; what was not asked for is left out. */
+function detailsOf(made: NewToken): Record<string, unknown> {
+  const { roles, ttlSeconds, maxUses, labels, name, botName, nodeLabels, allowCidrs, allowHostnames } = made
+  return {
+    roles,
+    ttlSeconds,
+    maxUses,
+    labels,
+    name,
+    botName,
+    ...(Object.keys(nodeLabels).length > 0 && { nodeLabels }),
+    ...(allowCidrs.length > 0 && { allowCidrs }),
+    ...(allowHostnames.length > 0 && { allowHostnames }),
+  }
+}
+
 type Wanted = Omit<NewToken, 'id' | 'digest' | 'createdBy'> & { value: string | undefined }
 
 function parseCreateToken(request: token.CreateTokenRequest, config: Config): Wanted {
   const roles = parseNodeRoles(request.roles)
-  const longest = config.MUSTER_TOKEN_MAX_TTL
-  if (request.ttlSeconds < 1 || request.ttlSeconds > longest) {
-    throw invalid('ttl', `must be between 1s and ${formatDuration(longest)}`)
-  }
+  const ttlSeconds = parseTtl(request.ttlSeconds, config.MUSTER_TOKEN_MAX_TTL)
   if (request.description.length > 256 || /[^\x20-\x7e]/.test(request.description)) {
     throw invalid('description', 'must be at most 256 characters of printable ASCII')
   }
   return {
+    type: 'join',
+    name: request.name === '' ? undefined : parseTokenName(request.name),
     roles,
-    ttlSeconds: request.ttlSeconds,
+    ttlSeconds,
     labels: parseLabels(request.labels),
     description: request.description,
     botName: parseBotName(request.botName, roles),
+    userName: undefined,
+    nodeLabels: parseLabels(request.nodeLabels, 'node_labels'),
+    allowCidrs: parseCidrs(request.restrictions?.allowCidrs ?? []).map(foldCidr),
+    allowHostnames: parseHostnameGlobs(request.restrictions?.allowHostnames ?? []),
     maxUses: parseMaxUses(request.maxUses, roles),
     value: request.value === '' ? undefined : parseCustomTokenValue(request.value),
   }

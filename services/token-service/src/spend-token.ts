@@ -1,42 +1,64 @@
 import { randomUUID } from 'node:crypto'
 import type { token } from '@muster/contracts'
-import { AppError, invalid, parseNodeRoles, tokenDigest, type ErrorKind } from '@muster/domain'
-import type { UnaryHandler } from '@muster/rpc'
+import { invalid, parseHostname, parseMemberName, parseNodeRoles, tokenDigest } from '@muster/domain'
+import { memberOf, type UnaryHandler } from '@muster/rpc'
 import type { Deps } from './deps.ts'
-import { spendToken as spend, type SpendRefusal } from './spend.ts'
+import { parseRemoteAddress } from './remote-address.ts'
+import { spendToken as spend, type SpendInput, type SpendResult } from './spend.ts'
 
-const REFUSALS: Record<SpendRefusal | 'TOKEN_UNKNOWN', { kind: ErrorKind; message: string }> = {
-  // The one thing that someone without a genuine token can learn.
-  TOKEN_UNKNOWN: { kind: 'permissionDenied', message: 'the token is not known' },
-  TOKEN_EXPIRED: { kind: 'failedPrecondition', message: 'the token has expired' },
-  TOKEN_REVOKED: { kind: 'failedPrecondition', message: 'the token has been revoked' },
-  TOKEN_USED_UP: { kind: 'failedPrecondition', message: 'the token has been used as often as it may be' },
-  ROLE_NOT_ALLOWED: { kind: 'failedPrecondition', message: 'the token does not admit these roles' },
-}
+/** No token value is longer. */
+const MAX_VALUE_LENGTH = 512
 
-/** Spends a token on a key and says which node id that key has. Safe to repeat with the same key. */
-export function spendToken({ config, pool }: Deps): UnaryHandler<token.SpendTokenRequest, token.SpendTokenResponse> {
-  return async (request, { log }) => {
-    if (request.value.length === 0 || request.value.length > 512) throw refusal('TOKEN_UNKNOWN')
-    if (request.keyFingerprint.length !== 32) throw invalid('key_fingerprint', 'must be 32 bytes')
-    const result = await spend(pool, {
-      digest: tokenDigest(config.MUSTER_PEPPER_FILE, request.value),
-      roles: parseNodeRoles(request.roles),
-      keyFingerprint: request.keyFingerprint,
-      candidateNodeId: randomUUID(),
-    })
-    const tokenId = 'tokenId' in result ? result.tokenId : undefined
-    if (result.outcome === 'refused') {
-      log.info({ event: 'token.refused', tokenId, reason: result.reason }, 'refused a token')
-      throw refusal(result.reason)
+/**
+ * Spends a token on a key and says which node id that key has, or why it may not. Safe to repeat with the same key. A
+ * refusal is an answer and not an error: part of it is for the record of registration-service and not for the newcomer.
+ */
+export function spendToken({
+  config,
+  pool,
+  staticTokens,
+}: Deps): UnaryHandler<token.SpendTokenRequest, token.SpendTokenResponse> {
+  return async (request, { peer, log }) => {
+    const { value, keyFingerprint } = request
+    if (keyFingerprint.length !== 32) throw invalid('key_fingerprint', 'must be 32 bytes')
+    const newcomer = parsePurpose(request.purpose)
+    if (value.length === 0 || value.length > MAX_VALUE_LENGTH) {
+      return toProto({ outcome: 'refused', reason: 'TOKEN_UNKNOWN' })
     }
-    const { nodeId, expiresAt } = result
-    log.info({ event: 'token.spent', tokenId, nodeId }, 'spent a token')
-    return { nodeId, tokenId: result.tokenId, expiresAt }
+    const result = await spend(pool, staticTokens.configured, {
+      ...newcomer,
+      digest: tokenDigest(config.MUSTER_PEPPER_FILE, value),
+      keyFingerprint,
+      candidateNodeId: randomUUID(),
+      actor: memberOf(peer).spiffeId,
+    })
+    if (result.outcome === 'spent') {
+      log.info({ event: 'token.spent', tokenId: result.tokenId, nodeId: result.nodeId }, 'spent a token')
+    } else {
+      const { reason, tokenId, restriction } = result
+      log.info({ event: 'token.refused', tokenId, reason, restriction }, 'refused a token')
+    }
+    return toProto(result)
   }
 }
 
-function refusal(reason: SpendRefusal | 'TOKEN_UNKNOWN'): AppError {
-  const { kind, message } = REFUSALS[reason]
-  return new AppError(kind, message, { reason })
+function parsePurpose(purpose: token.SpendTokenRequest['purpose']): Pick<SpendInput, 'purpose' | 'remoteAddress'> {
+  if (purpose === undefined) throw invalid('purpose', 'is needed: join or signup')
+  const { remoteAddress } = purpose.value
+  return {
+    remoteAddress: parseRemoteAddress(remoteAddress),
+    purpose:
+      purpose.$case === 'join'
+        ? { roles: parseNodeRoles(purpose.value.roles), hostname: parseHostname(purpose.value.hostname) }
+        : { userName: parseMemberName(purpose.value.userName, 'user_name') },
+  }
+}
+
+function toProto(result: SpendResult): token.SpendTokenResponse {
+  if (result.outcome === 'spent') {
+    const { nodeId, tokenId, botName = '', nodeLabels } = result
+    return { result: { $case: 'spent', value: { nodeId, tokenId, botName, nodeLabels } } }
+  }
+  const { reason, tokenId = '', restriction = '' } = result
+  return { result: { $case: 'refused', value: { reason, tokenId, restriction } } }
 }

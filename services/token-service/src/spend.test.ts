@@ -3,8 +3,8 @@ import { randomUUID } from 'node:crypto'
 import { tokenDigest } from '@muster/domain'
 import { eventually } from '@muster/testkit'
 import type { SpendResult } from './spend.ts'
-import { addToken, newKey, openStore, spend, type Store } from './test-support.ts'
-import { revokeToken } from './tokens.ts'
+import { addSignupToken, addToken, newKey, openStore, spend, type SpendOverrides, type Store } from './test-support.ts'
+import { revokeToken as revoke } from './token-by-key.ts'
 
 let store: Store
 let value: string
@@ -16,6 +16,10 @@ afterAll(async () => {
   await store.close()
 })
 
+function revokeToken(pool: Store['pool'], key: { id: string }) {
+  return revoke(pool, [], key)
+}
+
 /** Every test has a token of its own. */
 function newValue(): string {
   value = `secret-${randomUUID()}`
@@ -23,19 +27,19 @@ function newValue(): string {
 }
 
 /** Spends on this many keys at once, over two replicas. */
-function race(keys: readonly Buffer[]): Promise<SpendResult[]> {
-  return Promise.all(keys.map((key, i) => spend(store.pools[i % 2]!, value, key)))
+function race(keys: readonly Buffer[], overrides?: SpendOverrides): Promise<SpendResult[]> {
+  return Promise.all(keys.map((key, i) => spend(store.pools[i % 2]!, value, key, overrides)))
 }
 
 /**
  * The same, with all of them really at once: the token's row is held until every statement has begun, has seen the token
  * as it was, and waits. For tokens with a limit, which are counted.
  */
-async function tightRace(tokenId: string, keys: readonly Buffer[]): Promise<SpendResult[]> {
+async function tightRace(tokenId: string, keys: readonly Buffer[], overrides?: SpendOverrides): Promise<SpendResult[]> {
   const holder = await store.pool.connect()
   await holder.query('begin')
   await holder.query('select from tokens where id = $1 for update', [tokenId])
-  const results = race(keys)
+  const results = race(keys, overrides)
   await waitingFor(keys.length)
   await holder.query('commit')
   holder.release()
@@ -75,6 +79,14 @@ async function onRecord(tokenId: string): Promise<{ uses: number; spends: number
     [tokenId],
   )
   return rows[0]!
+}
+
+async function audits(tokenId: string): Promise<Record<string, unknown>[]> {
+  const { rows } = await store.pool.query(
+    'select action, actor, remote_address, outcome, node_id, details from audit_events where token_id = $1',
+    [tokenId],
+  )
+  return rows
 }
 
 async function expire(tokenId: string): Promise<void> {
@@ -129,6 +141,24 @@ describe('a race', () => {
     )
     expect(outcomes(results)).toEqual({ spent: 32, TOKEN_USED_UP: 32 })
     expect(await onRecord(id)).toEqual({ uses: 2, spends: 2 })
+  })
+
+  test('of 64 keys for a single-use token with restrictions has one winner among those that meet them', async () => {
+    const restrictions = { allowCidrs: ['10.0.0.0/8'], allowHostnames: ['web-*'] }
+    const { id } = await addToken(store.pool, newValue(), { maxUses: 1, ...restrictions })
+    const stranger = await race(keys(32), { remoteAddress: '192.0.2.1', hostname: 'web-1' })
+    expect(outcomes(stranger)).toEqual({ TOKEN_RESTRICTED: 32 })
+    const results = await tightRace(id, keys(64), { remoteAddress: '10.1.2.3', hostname: 'web-1' })
+    expect(outcomes(results)).toEqual({ spent: 1, TOKEN_USED_UP: 63 })
+    expect(await onRecord(id)).toEqual({ uses: 1, spends: 1 })
+    expect(await audits(id)).toHaveLength(1)
+  })
+
+  test('of 32 keys for a signup token has one winner', async () => {
+    const { id } = await addSignupToken(store.pool, newValue(), 'ada')
+    const results = await tightRace(id, keys(32), { userName: 'ada' })
+    expect(outcomes(results)).toEqual({ spent: 1, TOKEN_USED_UP: 31 })
+    expect(await onRecord(id)).toEqual({ uses: 1, spends: 1 })
   })
 
   test('of 64 keys with a revocation ends with the revocation', async () => {
@@ -203,9 +233,11 @@ describe('a token', () => {
   test('admits any of its roles, and not one more', async () => {
     await addToken(store.pool, newValue(), { roles: ['node', 'proxy'] })
     for (const roles of [['node'], ['proxy'], ['node', 'proxy']] as const) {
-      expect((await spend(store.pool, value, newKey(), [...roles])).outcome).toBe('spent')
+      expect((await spend(store.pool, value, newKey(), { roles: [...roles] })).outcome).toBe('spent')
     }
-    expect(await spend(store.pool, value, newKey(), ['node', 'auth'])).toMatchObject({ reason: 'ROLE_NOT_ALLOWED' })
+    expect(await spend(store.pool, value, newKey(), { roles: ['node', 'auth'] })).toMatchObject({
+      reason: 'ROLE_NOT_ALLOWED',
+    })
   })
 
   test('of several uses is used up by as many keys, one after the other', async () => {
@@ -213,6 +245,142 @@ describe('a token', () => {
     for (let i = 0; i < 3; i++) expect((await spend(store.pool, value, newKey())).outcome).toBe('spent')
     expect(await spend(store.pool, value, newKey())).toMatchObject({ reason: 'TOKEN_USED_UP' })
     expect(await onRecord(id)).toEqual({ uses: 3, spends: 3 })
+  })
+})
+
+describe('the audit of spends', () => {
+  test('has one event for each key, and none for a repeat or a refusal', async () => {
+    const { id } = await addToken(store.pool, newValue(), { maxUses: 1 })
+    const key = newKey()
+    const result = await spend(store.pool, value, key, { remoteAddress: '2001:db8::1', hostname: 'web-1' })
+    await spend(store.pool, value, key)
+    await spend(store.pool, value, newKey())
+    expect(await audits(id)).toEqual([
+      {
+        action: 'token.spend',
+        actor: 'spiffe://c/service/registration-service',
+        remote_address: '2001:db8::1',
+        outcome: 'ok',
+        node_id: nodeIdOf(result),
+        details: { hostname: 'web-1', roles: ['node'] },
+      },
+    ])
+  })
+
+  test('of a signup names the person', async () => {
+    const { id } = await addSignupToken(store.pool, newValue(), 'bo')
+    await spend(store.pool, value, newKey(), { userName: 'bo' })
+    expect(await audits(id)).toMatchObject([{ action: 'token.spend', details: { user: 'bo' } }])
+  })
+})
+
+describe('a restriction', () => {
+  test.each<[string[], string, boolean]>([
+    [[], '203.0.113.9', true],
+    [['10.0.0.0/8'], '10.255.0.1', true],
+    [['10.0.0.0/8'], '11.0.0.1', false],
+    [['10.1.2.3/8'], '10.9.9.9', true],
+    [['10.0.0.1/32'], '10.0.0.1', true],
+    [['10.0.0.1/32'], '10.0.0.2', false],
+    [['0.0.0.0/0'], '192.0.2.1', true],
+    [['0.0.0.0/0'], '2001:db8::1', false],
+    [['2001:db8::/32'], '2001:db8:1::1', true],
+    [['2001:db8::/32'], '2001:db9::1', false],
+    [['192.0.2.0/24', '2001:db8::/32'], '2001:db8::1', true],
+    [['192.0.2.0/24', '10.0.0.0/8'], '172.16.0.1', false],
+  ])('to the networks %j, from %s: %s', async (allowCidrs, remoteAddress, isAllowed) => {
+    const { id } = await addToken(store.pool, newValue(), { allowCidrs })
+    const result = await spend(store.pool, value, newKey(), { remoteAddress })
+    const refused = { outcome: 'refused', reason: 'TOKEN_RESTRICTED', restriction: 'allow-cidr', tokenId: id }
+    expect(result).toMatchObject(isAllowed ? { outcome: 'spent' } : refused)
+    expect((await onRecord(id)).spends).toBe(isAllowed ? 1 : 0)
+  })
+
+  test.each<[string[], string, boolean]>([
+    [['web-1'], 'web-1', true],
+    [['web-1'], 'WEB-1', true],
+    [['web-1'], 'web-12', false],
+    [['web-*'], 'web-', true],
+    [['web-*'], 'web-12.example.com', true],
+    [['web-*'], 'db-1', false],
+    [['*.example.com'], 'a.b.example.com', true],
+    [['*.example.com'], 'example.com', false],
+    [['web-?'], 'web-1', true],
+    [['web-?'], 'web-12', false],
+    [['a_b'], 'a_b', true],
+    [['a_b'], 'axb', false],
+    [['a%'], 'abc', false],
+    [['a\\_b'], 'a_b', false],
+    [['a.c'], 'abc', false],
+    [['db-*', 'web-*'], 'web-1', true],
+  ])('to the host names %j, for %s: %s', async (allowHostnames, hostname, isAllowed) => {
+    const { id } = await addToken(store.pool, newValue(), { allowHostnames })
+    const result = await spend(store.pool, value, newKey(), { hostname })
+    const refused = { outcome: 'refused', reason: 'TOKEN_RESTRICTED', restriction: 'allow-hostname', tokenId: id }
+    expect(result).toMatchObject(isAllowed ? { outcome: 'spent' } : refused)
+  })
+
+  test('must be met by the same key again', async () => {
+    await addToken(store.pool, newValue(), { allowCidrs: ['10.0.0.0/8'], maxUses: 1 })
+    const key = newKey()
+    const first = await spend(store.pool, value, key, { remoteAddress: '10.0.0.1' })
+    expect(await spend(store.pool, value, key, { remoteAddress: '10.0.0.2' })).toEqual(first)
+    expect(await spend(store.pool, value, key, { remoteAddress: '192.0.2.1' })).toMatchObject({
+      reason: 'TOKEN_RESTRICTED',
+    })
+  })
+
+  test('is said after the role and before the uses', async () => {
+    const restricted = { allowCidrs: ['10.0.0.0/8'], allowHostnames: ['web-*'] }
+    await addToken(store.pool, newValue(), { ...restricted, maxUses: 1 })
+    await spend(store.pool, value, newKey(), { remoteAddress: '10.0.0.1' })
+    const stranger = { remoteAddress: '192.0.2.1', hostname: 'db-1' }
+    expect(await spend(store.pool, value, newKey(), { ...stranger, roles: ['db'] })).toMatchObject({
+      reason: 'ROLE_NOT_ALLOWED',
+    })
+    expect(await spend(store.pool, value, newKey(), stranger)).toMatchObject({ restriction: 'allow-cidr' })
+    expect(await spend(store.pool, value, newKey(), { remoteAddress: '10.0.0.1' })).toMatchObject({
+      reason: 'TOKEN_USED_UP',
+    })
+  })
+})
+
+describe('a signup token', () => {
+  test('admits the person it was made for, once, and gives the same id to the same key', async () => {
+    const { id } = await addSignupToken(store.pool, newValue(), 'cy')
+    expect(await spend(store.pool, value, newKey(), { userName: 'eve' })).toEqual({
+      outcome: 'refused',
+      reason: 'TOKEN_RESTRICTED',
+      restriction: 'user',
+      tokenId: id,
+    })
+    const key = newKey()
+    const first = await spend(store.pool, value, key, { userName: 'cy' })
+    expect(first).toMatchObject({ outcome: 'spent', tokenId: id })
+    expect(await spend(store.pool, value, key, { userName: 'cy' })).toEqual(first)
+    expect(await spend(store.pool, value, newKey(), { userName: 'cy' })).toMatchObject({ reason: 'TOKEN_USED_UP' })
+  })
+
+  test('admits no node, and a join token no person, whatever else is the matter with it', async () => {
+    const signup = await addSignupToken(store.pool, newValue(), 'dee')
+    await revokeToken(store.pool, signup)
+    expect(await spend(store.pool, value, newKey())).toMatchObject({ reason: 'TOKEN_WRONG_TYPE', tokenId: signup.id })
+    const join = await addToken(store.pool, newValue())
+    await expire(join.id)
+    const result = await spend(store.pool, value, newKey(), { userName: 'dee' })
+    expect(result).toMatchObject({ reason: 'TOKEN_WRONG_TYPE', tokenId: join.id })
+  })
+})
+
+describe('a spend', () => {
+  test('says what the token gives to the newcomer', async () => {
+    await addToken(store.pool, newValue(), { nodeLabels: { rack: '7' } })
+    expect(await spend(store.pool, value, newKey())).toMatchObject({ nodeLabels: { rack: '7' }, botName: undefined })
+    await addToken(store.pool, newValue(), { roles: ['bot'], botName: 'ci', maxUses: 1 })
+    expect(await spend(store.pool, value, newKey(), { roles: ['bot'] })).toMatchObject({
+      botName: 'ci',
+      nodeLabels: {},
+    })
   })
 })
 
@@ -274,7 +442,7 @@ describe('the same key again', () => {
 
   test('gets nothing for roles that the token does not admit', async () => {
     await spendOnce(1)
-    expect(await spend(store.pool, value, key, ['auth'])).toMatchObject({ reason: 'ROLE_NOT_ALLOWED' })
+    expect(await spend(store.pool, value, key, { roles: ['auth'] })).toMatchObject({ reason: 'ROLE_NOT_ALLOWED' })
   })
 
   test('is another node under another token', async () => {

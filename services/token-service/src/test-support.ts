@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { randomBytes } from 'node:crypto'
 import { token } from '@muster/contracts'
-import { newTokenId, tokenDigest, type NodeRole } from '@muster/domain'
+import { AppError, newTokenId, tokenDigest, type NodeRole } from '@muster/domain'
 import { asAppError, migrate, openPool } from '@muster/postgres'
 import type { Connection } from '@muster/rpc'
 import type { RpcServer } from '@muster/rpc/server'
@@ -13,7 +13,9 @@ import type pg from 'pg'
 import type { Config } from './config.ts'
 import { tokenService } from './service.ts'
 import { spendToken, type SpendResult } from './spend.ts'
-import { insertToken, type JoinToken, type NewToken } from './tokens.ts'
+import type { StaticToken } from './static-config.ts'
+import { StaticTokens } from './static-tokens.ts'
+import { insertToken, type Configured, type NewToken, type StoredToken } from './tokens.ts'
 
 export const SCHEMA = 'token'
 export const PEPPER = Buffer.from('CANARY-pepper-of-more-than-32-bytes')
@@ -53,19 +55,32 @@ export async function openStore(): Promise<Store> {
 }
 
 /** Adds a token with this value; by default one for nodes, for an hour, without a limit. */
-export function addToken(db: pg.Pool, value: string, overrides: Partial<NewToken> = {}): Promise<JoinToken> {
-  return insertToken(db, {
+export async function addToken(db: pg.Pool, value: string, overrides: Partial<NewToken> = {}): Promise<StoredToken> {
+  const added = await insertToken(db, {
     id: newTokenId(),
     digest: tokenDigest(PEPPER, value),
+    type: 'join',
+    name: undefined,
     roles: ['node'],
     labels: {},
     description: '',
     botName: undefined,
+    userName: undefined,
+    nodeLabels: {},
+    allowCidrs: [],
+    allowHostnames: [],
     createdBy: 'spiffe://c/user/ada',
     ttlSeconds: 3_600,
     maxUses: undefined,
     ...overrides,
   })
+  if (added === undefined) throw new Error('the name is taken')
+  return added
+}
+
+/** Adds a token by which one person may sign up. */
+export function addSignupToken(db: pg.Pool, value: string, userName: string): Promise<StoredToken> {
+  return addToken(db, value, { type: 'signup', userName, roles: [], maxUses: 1 })
 }
 
 export function newKey(): Buffer {
@@ -74,51 +89,118 @@ export function newKey(): Buffer {
 
 let nextNode = 0
 
+export interface SpendOverrides {
+  roles?: NodeRole[]
+  hostname?: string
+  userName?: string
+  remoteAddress?: string
+  configured?: Configured
+}
+
 /** Spends a token value, each time with another candidate for the node id, as the service does. */
 export function spend(
   db: pg.Pool,
   value: string,
   keyFingerprint: Buffer,
-  roles: NodeRole[] = ['node'],
+  overrides: SpendOverrides = {},
 ): Promise<SpendResult> {
   nextNode += 1
-  const candidateNodeId = `00000000-0000-4000-8000-${String(nextNode).padStart(12, '0')}`
-  return spendToken(db, { digest: tokenDigest(PEPPER, value), roles, keyFingerprint, candidateNodeId })
+  const { roles = ['node'], hostname = 'web-1', userName, remoteAddress = '127.0.0.1', configured = [] } = overrides
+  return spendToken(db, configured, {
+    digest: tokenDigest(PEPPER, value),
+    keyFingerprint,
+    candidateNodeId: `00000000-0000-4000-8000-${String(nextNode).padStart(12, '0')}`,
+    purpose: userName === undefined ? { roles, hostname } : { userName },
+    remoteAddress,
+    actor: 'spiffe://c/service/registration-service',
+  })
+}
+
+/** A request for a token for nodes, for five minutes. */
+export function createRequest(overrides: Partial<token.CreateTokenRequest> = {}): token.CreateTokenRequest {
+  return {
+    roles: ['node'],
+    ttlSeconds: 300,
+    maxUses: undefined,
+    labels: {},
+    description: '',
+    botName: '',
+    value: '',
+    name: '',
+    restrictions: undefined,
+    nodeLabels: {},
+    ...overrides,
+  }
+}
+
+/** A request for the first tokens of all that live. */
+export function listRequest(overrides: Partial<token.ListTokensRequest> = {}): token.ListTokensRequest {
+  return { pageSize: 0, pageToken: '', types: [], roles: [], labels: {}, states: [], used: false, ...overrides }
+}
+
+/** What an error is thrown as, for a closer look. */
+export async function refusal(call: Promise<unknown>): Promise<AppError> {
+  const error: unknown = await call.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  )
+  if (error instanceof AppError) return error
+  throw new Error('should have been refused', { cause: error })
 }
 
 export interface Served extends Store {
   cluster: TestCluster
   server: RpcServer
+  staticTokens: StaticTokens
   connect(material: TestMaterial): Connection
   client(material: TestMaterial): ReturnType<typeof clientOf>
+  /** The same of a second replica, on the second pool. */
+  otherClient(material: TestMaterial): ReturnType<typeof clientOf>
 }
 
 function clientOf(connection: Connection) {
   return connection.client(token.TokenServiceService)
 }
 
-/** token-service on a free port, before a real database. */
-export async function serveTokens(log: Logger = silentLog): Promise<Served> {
+/** Two replicas of token-service on free ports, before one real database. */
+export async function serveTokens(
+  log: Logger = silentLog,
+  configuredTokens: readonly StaticToken[] = [],
+): Promise<Served> {
   const store = await openStore()
   const cluster = testCluster()
-  const config = { MUSTER_PEPPER_FILE: PEPPER, MUSTER_TOKEN_MAX_TTL: 7 * DAY_SECONDS } as Config
-  const server = await serveForTest({
-    clusterName: cluster.clusterName,
-    identity: cluster.service('token-service'),
-    services: [tokenService({ config, pool: store.pool, clock: systemClock })],
-    mapError: asAppError,
-    log,
-  })
-  const { connect, closeAll } = connectionsTo(server, 'token-service')
+  const config = {
+    MUSTER_PEPPER_FILE: PEPPER,
+    MUSTER_TOKEN_MAX_TTL: 7 * DAY_SECONDS,
+    MUSTER_SIGNUP_TOKEN_MAX_TTL: 2 * DAY_SECONDS,
+  } as Config
+  const serveOn = async (pool: pg.Pool) => {
+    const staticTokens = new StaticTokens(configuredTokens, pool, PEPPER, log)
+    await staticTokens.store()
+    const server = await serveForTest({
+      clusterName: cluster.clusterName,
+      identity: cluster.service('token-service'),
+      services: [tokenService({ config, pool, staticTokens, clock: systemClock })],
+      mapError: asAppError,
+      log,
+    })
+    return { staticTokens, server, ...connectionsTo(server, 'token-service') }
+  }
+  const first = await serveOn(store.pools[0])
+  const second = await serveOn(store.pools[1])
   return {
     ...store,
     cluster,
-    server,
-    connect,
-    client: (material) => clientOf(connect(material)),
+    server: first.server,
+    staticTokens: first.staticTokens,
+    connect: first.connect,
+    client: (material) => clientOf(first.connect(material)),
+    otherClient: (material) => clientOf(second.connect(material)),
     async close() {
-      closeAll()
-      await server.close()
+      for (const { closeAll, server } of [first, second]) {
+        closeAll()
+        await server.close()
+      }
       await store.close()
     },
   }

@@ -1,125 +1,172 @@
-import type { token } from '@muster/contracts'
-import type { Labels, NodeRole } from '@muster/domain'
+import { token } from '@muster/contracts'
+import type { Labels, NodeRole, Restrictions } from '@muster/domain'
 import type { Db } from '@muster/postgres'
 
-/** A join token as stored, without its secret. */
-export interface JoinToken {
+export type TokenType = 'join' | 'signup' | 'static'
+export type TokenState = 'live' | 'expired' | 'usedUp' | 'revoked'
+
+/** A token as stored, without its secret. */
+export interface StoredToken extends Restrictions {
   id: string
+  type: TokenType
+  state: TokenState
+  name: string | undefined
   roles: NodeRole[]
   labels: Labels
   description: string
   botName: string | undefined
+  userName: string | undefined
+  nodeLabels: Labels
   createdBy: string
   createdAt: Date
-  expiresAt: Date
+  /** Undefined for a static token: never. */
+  expiresAt: Date | undefined
+  revokedAt: Date | undefined
   maxUses: number | undefined
   uses: number
 }
 
-export interface NewToken {
+export interface NewToken extends Restrictions {
   id: string
   digest: Buffer
+  type: 'join' | 'signup'
+  name: string | undefined
   roles: readonly NodeRole[]
   labels: Labels
   description: string
   botName: string | undefined
+  userName: string | undefined
+  nodeLabels: Labels
   createdBy: string
   ttlSeconds: number
   maxUses: number | undefined
 }
 
+/** The digests of the static tokens that this replica is configured with; a static token is live if it is among them. */
+export type Configured = readonly Buffer[]
+const NONE: Configured = []
+
+const REVOKED = `(revoked_at is not null or type = 'static' and digest <> all ($1::bytea[]))`
+const USED_UP = `(max_uses is not null and uses >= max_uses)`
+
+/** Conditions on a row of `tokens`, where $1 is Configured. A token is in exactly one of these states. */
+export const IS: Record<TokenState, string> = {
+  revoked: REVOKED,
+  expired: `(not ${REVOKED} and expires_at <= now())`,
+  usedUp: `(not ${REVOKED} and expires_at > now() and ${USED_UP})`,
+  live: `(not ${REVOKED} and expires_at > now() and not ${USED_UP})`,
+}
+
+/** The columns of StoredToken, where $1 is Configured. */
 // A token without a limit is not counted when it is spent, so that its joins do not queue on one row; the spends are.
-const COLUMNS = `
-  id, roles, labels, description, bot_name as "botName", created_by as "createdBy", created_at as "createdAt",
-  expires_at as "expiresAt", max_uses as "maxUses",
+export const COLUMNS = `
+  id, type, name, roles, labels, description, bot_name as "botName", user_name as "userName",
+  node_labels as "nodeLabels", allow_cidrs as "allowCidrs", allow_hostnames as "allowHostnames",
+  created_by as "createdBy", created_at as "createdAt", nullif(expires_at, 'infinity') as "expiresAt",
+  revoked_at as "revokedAt", max_uses as "maxUses",
   case when max_uses is null
        then (select count(*)::int from spends where spends.token_id = tokens.id)
-       else uses end as uses`
+       else uses end as uses,
+  case when ${IS.live} then 'live'
+       when ${IS.usedUp} then 'usedUp'
+       when ${IS.expired} then 'expired'
+       else 'revoked' end as state`
 
-/** Adds a token. @throws a unique violation of tokens_digest if the value is in use already */
-export async function insertToken(db: Db, made: NewToken): Promise<JoinToken> {
-  // Whole milliseconds, since a page's cursor carries the time as a JavaScript date.
+/** So long from now, in whole milliseconds, since a page's cursor carries the time as a JavaScript date. */
+export const expiryAfter = (seconds: string) => `date_trunc('milliseconds', now()) + make_interval(secs => ${seconds})`
+
+/**
+ * Adds a token.
+ * @returns undefined if a token that has not ended has the name
+ * @throws a unique violation of tokens_digest if the value is in use already
+ */
+export async function insertToken(db: Db, made: NewToken): Promise<StoredToken | undefined> {
+  // Looks for the name before the value is compared, so that a repeat of the same request is told about its name.
   const { rows } = await db.query(
-    `insert into tokens (id, digest, roles, labels, description, bot_name, created_by, expires_at, max_uses)
-     values ($1, $2, $3, $4, $5, $6, $7, date_trunc('milliseconds', now()) + make_interval(secs => $8), $9)
+    `insert into tokens (id, digest, type, name, roles, labels, description, bot_name, user_name, node_labels,
+                         allow_cidrs, allow_hostnames, created_by, expires_at, max_uses)
+     values ($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, ${expiryAfter('$15')}, $16)
+     on conflict (name) where name is not null do nothing
      returning ${COLUMNS}`,
     [
+      NONE,
       made.id,
       made.digest,
+      made.type,
+      made.name ?? null,
       made.roles,
       made.labels,
       made.description,
       made.botName ?? null,
+      made.userName ?? null,
+      made.nodeLabels,
+      made.allowCidrs,
+      made.allowHostnames,
       made.createdBy,
       made.ttlSeconds,
       made.maxUses ?? null,
     ],
   )
-  return toJoinToken(rows[0])
+  return rows[0] === undefined ? undefined : toStoredToken(rows[0])
 }
 
-export interface Page {
-  size: number
-  /** Where the last page ended. */
-  after: { expiresAt: Date; id: string } | undefined
-}
-
-/** Tokens that can still admit someone, soonest expiry first. */
-export async function selectLiveTokens(db: Db, { size, after }: Page): Promise<JoinToken[]> {
-  const { rows } = await db.query(
-    `select ${COLUMNS}
-       from tokens
-      where revoked_at is null
-        and expires_at > now()
-        and (max_uses is null or uses < max_uses)
-        and (expires_at, id) > ($1, $2)
-      order by expires_at, id
-      limit $3`,
-    [after?.expiresAt ?? new Date(0), after?.id ?? '', size],
-  )
-  return rows.map(toJoinToken)
-}
-
-/** Revokes the token with that id or digest. Undefined if there is none that still lives. */
-export async function revokeToken(db: Db, key: { id: string } | { digest: Buffer }): Promise<JoinToken | undefined> {
-  const [column, value] = 'id' in key ? ['id', key.id] : ['digest', key.digest]
-  const { rows } = await db.query(
+/** Takes the name from the token that has it, if that one has ended. In the transaction that gives it to another. */
+export async function freeName(db: Db, name: string): Promise<void> {
+  await db.query(
     `update tokens
-        set revoked_at = now()
-      where ${column} = $1
-        and revoked_at is null
-        and expires_at > now()
-     returning ${COLUMNS}`,
-    [value],
+        set name = null
+      where name = $2
+        and not ${IS.live}`,
+    [NONE, name],
   )
-  return rows[0] === undefined ? undefined : toJoinToken(rows[0])
 }
 
-/** Forgets tokens that ended longer ago than the retention, with their spends. @returns how many */
-export async function purgeTokens(db: Db, retentionSeconds: number): Promise<number> {
-  const { rowCount } = await db.query(
-    `with purged as (
-       delete from tokens
-        where least(expires_at, revoked_at) < now() - make_interval(secs => $1)
-       returning id),
-     forgotten as (
-       delete from spends using purged where spends.token_id = purged.id)
-     select id from purged`,
-    [retentionSeconds],
-  )
-  return rowCount ?? 0
-}
-
-interface Row extends Omit<JoinToken, 'botName' | 'maxUses'> {
+export interface Row extends Omit<
+  StoredToken,
+  'name' | 'botName' | 'userName' | 'maxUses' | 'expiresAt' | 'revokedAt'
+> {
+  name: string | null
   botName: string | null
+  userName: string | null
   maxUses: number | null
+  expiresAt: Date | null
+  revokedAt: Date | null
 }
 
-function toJoinToken(row: Row): JoinToken {
-  return { ...row, botName: row.botName ?? undefined, maxUses: row.maxUses ?? undefined }
+export function toStoredToken(row: Row): StoredToken {
+  return {
+    ...row,
+    name: row.name ?? undefined,
+    botName: row.botName ?? undefined,
+    userName: row.userName ?? undefined,
+    maxUses: row.maxUses ?? undefined,
+    expiresAt: row.expiresAt ?? undefined,
+    revokedAt: row.revokedAt ?? undefined,
+  }
+}
+
+export const TYPES: Record<TokenType, token.TokenType> = {
+  join: token.TokenType.JOIN,
+  signup: token.TokenType.SIGNUP,
+  static: token.TokenType.STATIC,
+}
+
+export const STATES: Record<TokenState, token.TokenState> = {
+  live: token.TokenState.LIVE,
+  expired: token.TokenState.EXPIRED,
+  usedUp: token.TokenState.USED_UP,
+  revoked: token.TokenState.REVOKED,
 }
 
 /** A token on the wire. */
-export function toProto(stored: JoinToken): token.Token {
-  return { ...stored, botName: stored.botName ?? '' }
+export function toProto({ allowCidrs, allowHostnames, ...stored }: StoredToken): token.Token {
+  return {
+    ...stored,
+    type: TYPES[stored.type],
+    state: STATES[stored.state],
+    name: stored.name ?? '',
+    botName: stored.botName ?? '',
+    userName: stored.userName ?? '',
+    restrictions: { allowCidrs, allowHostnames },
+  }
 }

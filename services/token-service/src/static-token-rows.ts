@@ -1,0 +1,31 @@
+import { newTokenId, type NodeRole } from '@muster/domain'
+import type { Db } from '@muster/postgres'
+
+export interface StaticTokenRow {
+  digest: Buffer
+  roles: readonly NodeRole[]
+  /** File and line. */
+  definedAt: string
+}
+
+/**
+ * Makes the row of a static token, or brings it up to date. Which static tokens are live is no matter of the row: each
+ * replica says so by its configuration.
+ * @returns its id and whether it is new; undefined if a token that is not static has the value
+ */
+export async function storeStaticToken(
+  db: Db,
+  { digest, roles, definedAt }: StaticTokenRow,
+): Promise<{ id: string; isNew: boolean } | undefined> {
+  const candidate = newTokenId()
+  const { rows } = await db.query<{ id: string }>(
+    `insert into tokens (id, digest, type, roles, labels, description, created_by, expires_at, configured_at)
+     values ($1, $2, 'static', $3, '{}', '', $4, 'infinity', now())
+     on conflict on constraint tokens_digest
+       do update set roles = excluded.roles, created_by = excluded.created_by, configured_at = now()
+       where tokens.type = 'static'
+     returning id`,
+    [candidate, digest, roles, definedAt],
+  )
+  return rows[0] && { id: rows[0].id, isNew: rows[0].id === candidate }
+}
