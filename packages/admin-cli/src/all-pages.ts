@@ -1,13 +1,24 @@
-/** Everything of a paged list, page after page. `read` is given the page token, empty for the first page. */
-export async function allPages<T>(read: (pageToken: string) => Promise<{ items: T[]; next: string }>): Promise<T[]> {
-  const found: T[] = []
+/** A page as a service gives it; `next` is empty on the last one. */
+export interface Page<T> {
+  items: T[]
+  next: string
+}
+
+/** The pages of a list one after the other, so that only one is held. `read` is given the page token, empty for the first. */
+export async function* pagesOf<T>(read: (pageToken: string) => Promise<Page<T>>): AsyncGenerator<T[]> {
   let pageToken = ''
   do {
     const { items, next } = await read(pageToken)
     if (next !== '' && next === pageToken) throw new Error('the service answers with the same page again and again')
-    found.push(...items)
+    yield items
     pageToken = next
   } while (pageToken !== '')
+}
+
+/** Everything of a list that is known to be short. */
+export async function allPages<T>(read: (pageToken: string) => Promise<Page<T>>): Promise<T[]> {
+  const found: T[] = []
+  for await (const items of pagesOf(read)) found.push(...items)
   return found
 }
 

@@ -76,13 +76,13 @@ function explainCall(error: AppError, asked: Asked): Explained {
       return [`${service} refused: ${text}`, howToGetRoles(asked)]
     case 'invalidArgument':
     case 'alreadyExists':
-      return [`${service} refused ${flagOf(error.field)}: ${text}`, undefined]
+      return [`${service} refused ${flagOf(error.field, service)}: ${text}`, undefined]
     case 'notFound':
     case 'failedPrecondition':
       return [text, undefined]
     case 'resourceExhausted':
     case 'aborted':
-      return [`${service} could not do it now: ${text}`, 'Wait a moment and try again.']
+      return [`${service} could not do it now: ${text}`, howLongToWait(error)]
     case 'internal':
       return [`${service} failed: ${text}`, `The log of ${service} says why.`]
   }
@@ -101,11 +101,24 @@ function howToGetRoles({ user }: Asked): string {
   return `Ask an operator who has that role, or an admin for 'musterctl users update ${user} --roles=...'.`
 }
 
-const FLAG_OF: Record<string, string> = { roles: '--type', id_or_value: 'the token' }
+function howLongToWait({ retryAfterMs }: AppError): string {
+  return retryAfterMs === undefined
+    ? 'Wait a moment and try again.'
+    : `Try again in ${Math.max(1, Math.ceil(retryAfterMs / 1000))}s.`
+}
 
-function flagOf(field: string | undefined): string {
+const ARGUMENT_OF: Record<string, string> = {
+  id_or_value: 'the token',
+  id_or_name: 'the token',
+  node_id: 'the node',
+  name: 'the name',
+}
+
+function flagOf(field: string | undefined, service: ServiceName): string {
   if (field === undefined) return 'the request'
-  return FLAG_OF[field] ?? `--${field.replaceAll('_', '-')}`
+  // The type of a token is the roles that it admits; people have roles.
+  if (field === 'roles' && service === 'token-service') return '--type'
+  return ARGUMENT_OF[field] ?? `--${field.replaceAll('_', '-')}`
 }
 
 /** The message without the field's name, which the sentence has already; of a failed connection, what failed about it. */

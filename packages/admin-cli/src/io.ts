@@ -4,6 +4,8 @@ export interface Output {
   isTTY?: boolean | undefined
   /** Width of the terminal, in characters. */
   columns?: number | undefined
+  /** True while its reader is behind; a `drain` event follows. */
+  writableNeedDrain?: boolean | undefined
 }
 
 /** All that the program knows of the world around it. */

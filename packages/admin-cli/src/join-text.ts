@@ -1,48 +1,77 @@
-import { durationInWords } from '@muster/domain'
+import type { token } from '@muster/contracts'
+import { durationInWords, formatInvitation, formatLabels, type NodeRole } from '@muster/domain'
+import { safeText } from './safe-text.ts'
+import { paint } from './table.ts'
+import { typeHints } from './type-hints.ts'
 
 export interface JoinFacts {
-  tokenId: string
-  token: string
-  roles: readonly string[]
+  made: token.Token
+  /** The secret. */
+  value: string
   ttlSeconds: number
-  maxUses: number | undefined
   caPins: readonly string[]
   /** HOST:PORT of registration-service as other machines reach it. */
   authServer: string
-  /** The --identity that was given, which the commands shown must have too. */
-  identity: string | undefined
+  /** What the commands of `musterctl` that are shown must have too, such as ` --cluster=NAME`. */
+  flags: string
+  /** True to make what is to be pasted stand out. */
+  colour: boolean
 }
 
-/** What to do with a new token: the command to paste on the new node, and what to know about it. */
+/** All that a machine needs to join by a new token, as one string. */
+export function invitationOf({ made, value, caPins, authServer }: Omit<JoinFacts, 'ttlSeconds' | 'flags' | 'colour'>) {
+  return formatInvitation({ address: authServer, token: value, caPins, roles: made.roles as NodeRole[] })
+}
+
+/** What to do with a new token: the commands to paste on the new node, and what to know about it. */
 export function joinText(facts: JoinFacts): string {
-  const { tokenId, token, ttlSeconds, maxUses, authServer, identity } = facts
+  const { made, value, ttlSeconds, colour } = facts
   const lifetime = durationInWords(ttlSeconds)
-  return `The invite token: ${token}
+  const oneLine = `muster start ${shellQuote(invitationOf(facts))}`
+  return `The invite token: ${value}
 This token will expire in ${lifetime}.
 
-Run this on the new node to join the cluster:
+Run this on the new ${made.botName === '' ? 'node' : 'machine'} to join the cluster:
+
+${colour ? paint.bold(oneLine) : oneLine}
+
+or the same flag by flag:
 
 ${joinCommand(facts)}
 
 Please note:
 
-  - This invitation token will expire in ${lifetime}
-  - ${authServer} must be reachable from the new node
-  - ${admits(maxUses)}
-  - The token is not shown again. Its id is ${tokenId}; revoke it with: musterctl tokens rm ${tokenId}${identity === undefined ? '' : ` --identity ${shellQuote(identity)}`}
-`
+${notes(facts, lifetime)
+  .map((note) => `  - ${safeText(note)}\n`)
+  .join('')}`
 }
 
-function admits(maxUses: number | undefined): string {
+function notes({ made, authServer, flags }: JoinFacts, lifetime: string): string[] {
+  const { id, roles, botName, nodeLabels } = made
+  const { allowCidrs = [], allowHostnames = [] } = made.restrictions ?? {}
+  return [
+    `This invitation token will expire in ${lifetime}`,
+    `${authServer} must be reachable from the new ${botName === '' ? 'node' : 'machine'}`,
+    admits(made),
+    ...(allowCidrs.length > 0 ? [`It admits from these networks only: ${allowCidrs.join(', ')}`] : []),
+    ...(allowHostnames.length > 0 ? [`It admits these host names only: ${allowHostnames.join(', ')}`] : []),
+    ...(Object.keys(nodeLabels).length > 0 ? [`Who joins by it carries the labels ${formatLabels(nodeLabels)}`] : []),
+    ...typeHints(roles, botName),
+    `The token is not shown again. Its id is ${id}; see who came in by it with: musterctl tokens show ${id}${flags}; revoke it with: musterctl tokens rm ${id}${flags}`,
+  ]
+}
+
+function admits({ maxUses, botName }: token.Token): string {
+  if (botName !== '') return `It admits one instance of the bot ${botName}; another needs a token of its own`
   if (maxUses === undefined) return 'It admits any number of nodes until then; --max-uses sets a limit'
   return maxUses === 1 ? 'It admits one node' : `It admits ${maxUses} nodes`
 }
 
 /** One shell command over several lines, to be pasted as it stands. */
-function joinCommand({ roles, token, caPins, authServer }: JoinFacts): string {
+function joinCommand({ made, value, caPins, authServer }: JoinFacts): string {
   const flags = [
-    `--roles=${roles.join(',')}`,
-    `--token=${shellQuote(token)}`,
+    `--roles=${made.roles.join(',')}`,
+    `--token=${shellQuote(value)}`,
     ...caPins.map((pin) => `--ca-pin=${pin}`),
     `--auth-server=${shellQuote(authServer)}`,
   ]

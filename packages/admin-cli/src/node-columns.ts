@@ -12,6 +12,11 @@ const COLOUR: Record<Status, (text: string) => string> = {
   expired: paint.red,
 }
 
+/** A node's status in its colour, for a terminal. */
+export function paintStatus(text: string, node: registration.Node): string {
+  return COLOUR[statusOf(node)](text)
+}
+
 /** The columns of a table of nodes. */
 export function nodeColumns(now: Date): Column<registration.Node>[] {
   return [
@@ -20,7 +25,7 @@ export function nodeColumns(now: Date): Column<registration.Node>[] {
     { title: 'Public Address', text: publicAddress },
     { title: 'Labels', text: ({ labels }) => formatLabels(labels), flexible: true },
     { title: 'Version', text: ({ version }) => version },
-    { title: 'Status', text: statusOf, paint: (cell, node) => COLOUR[statusOf(node)](cell) },
+    { title: 'Status', text: statusOf, paint: paintStatus },
     {
       title: 'Last Seen',
       text: ({ lastSeenAt }) => (lastSeenAt === undefined ? 'never' : timeAgo(lastSeenAt, now)),

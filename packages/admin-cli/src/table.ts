@@ -20,22 +20,43 @@ const GAP = 2
 /** A column is not cut to less than this. */
 const LEAST_WIDTH = 8
 
-/** A table with a line under its head, each line ended. Cells are made safe to show. */
-export function table<T>(columns: readonly Column<T>[], rows: readonly T[], style: TableStyle): string {
-  const cells = rows.map((row) => columns.map(({ text }) => safeText(text(row))))
-  const widths = columns.map(({ title }, i) => Math.max(lengthOf(title), ...cells.map((row) => lengthOf(row[i]!))))
+/** A table whose widths are settled. */
+export interface Table<T> {
+  /** The titles and the line under them. */
+  head: string
+  /** Rows, each line ended. A cell that does not fit its column pushes the rest of its line to the right. */
+  lines(rows: readonly T[]): string
+}
+
+/** Lays a table out by its first rows; more may follow. Cells are made safe to show. */
+export function tableOf<T>(columns: readonly Column<T>[], first: readonly T[], style: TableStyle): Table<T> {
+  const cellsOf = (row: T) => columns.map(({ text }) => safeText(text(row)))
+  const widths = columns.map(({ title }) => lengthOf(title))
+  for (const cells of first.map(cellsOf)) {
+    cells.forEach((cell, i) => (widths[i] = Math.max(widths[i]!, lengthOf(cell))))
+  }
   shrink(columns, widths, style.width)
   const line = (texts: readonly string[], row?: T) =>
     texts
       .map((text, i) => {
-        const cell = pad(cut(text, widths[i]!), i === texts.length - 1 ? 0 : widths[i]!)
-        const paint = columns[i]!.paint
-        return row !== undefined && style.colour && paint !== undefined ? paint(cell, row) : cell
+        const { flexible, paint: painted } = columns[i]!
+        const shown = flexible && style.width !== undefined ? cut(text, widths[i]!) : text
+        const cell = pad(shown, i === texts.length - 1 ? 0 : widths[i]!)
+        return row !== undefined && style.colour && painted !== undefined ? painted(cell, row) : cell
       })
       .join(' '.repeat(GAP))
       .trimEnd()
-  const head = [line(columns.map(({ title }) => title)), line(widths.map((width) => '-'.repeat(width)))]
-  return [...head, ...rows.map((row, i) => line(cells[i]!, row)), ''].join('\n')
+      .concat('\n')
+  return {
+    head: line(columns.map(({ title }) => title)) + line(widths.map((width) => '-'.repeat(width))),
+    lines: (rows) => rows.map((row) => line(cellsOf(row), row)).join(''),
+  }
+}
+
+/** A whole table. */
+export function table<T>(columns: readonly Column<T>[], rows: readonly T[], style: TableStyle): string {
+  const { head, lines } = tableOf(columns, rows, style)
+  return head + lines(rows)
 }
 
 /** How a table should look on this output: plain and whole in a pipe. */
@@ -57,6 +78,7 @@ export const paint = {
   green: (text: string) => `\u001b[32m${text}\u001b[39m`,
   yellow: (text: string) => `\u001b[33m${text}\u001b[39m`,
   red: (text: string) => `\u001b[31m${text}\u001b[39m`,
+  bold: (text: string) => `\u001b[1m${text}\u001b[22m`,
 }
 
 function shrink<T>(columns: readonly Column<T>[], widths: number[], limit: number | undefined): void {

@@ -1,17 +1,49 @@
 import type { token } from '@muster/contracts'
 
+const TYPES = ['unknown', 'join', 'signup', 'static'] as const
+const STATES = ['unknown', 'live', 'expired', 'used_up', 'revoked'] as const
+export type TokenState = (typeof STATES)[number]
+
+/** A token's type as a word. One that this version does not know yet is `unknown`. */
+export function typeOf({ type }: token.Token): (typeof TYPES)[number] {
+  return TYPES[type] ?? 'unknown'
+}
+
+/** A token's state as a word. */
+export function stateOf({ state }: token.Token): TokenState {
+  return STATES[state] ?? 'unknown'
+}
+
+/** How many more it admits; undefined without a limit. A live token alone admits anyone. */
+export function usesLeft({ maxUses, uses }: token.Token): number | undefined {
+  return maxUses === undefined ? undefined : Math.max(0, maxUses - uses)
+}
+
 /** A token as JSON and YAML show it, without its secret. Documented in docs/cli-output.md. */
 export function tokenJson(made: token.Token) {
   return {
     id: made.id,
+    type: typeOf(made),
+    state: stateOf(made),
+    name: orNull(made.name),
     roles: made.roles,
     labels: made.labels,
     description: made.description,
-    bot_name: made.botName === '' ? null : made.botName,
+    bot_name: orNull(made.botName),
+    user_name: orNull(made.userName),
     max_uses: made.maxUses ?? null,
     uses: made.uses,
+    uses_left: usesLeft(made) ?? null,
+    allow_cidrs: made.restrictions?.allowCidrs ?? [],
+    allow_hostnames: made.restrictions?.allowHostnames ?? [],
+    node_labels: made.nodeLabels,
     created_by: made.createdBy,
     created_at: made.createdAt ?? null,
     expires_at: made.expiresAt ?? null,
+    revoked_at: made.revokedAt ?? null,
   }
+}
+
+function orNull(text: string): string | null {
+  return text === '' ? null : text
 }

@@ -1,15 +1,16 @@
 import type { token } from '@muster/contracts'
 import {
-  AppError,
   invalid,
+  parseCidrs,
   parseCustomTokenValue,
   parseDuration,
+  parseHostnameGlobs,
   parseLabelList,
   parseMemberName,
   parseNodeRoles,
   type NodeRole,
 } from '@muster/domain'
-import { UsageError } from './errors.ts'
+import { asUsage } from './as-usage.ts'
 
 /** The flags of `tokens add` as typed. */
 export interface TokenFlags {
@@ -17,39 +18,48 @@ export interface TokenFlags {
   ttl: string
   maxUses: string | undefined
   labels: string | undefined
+  nodeLabels: string | undefined
   description: string | undefined
   value: string | undefined
   botName: string | undefined
+  allowCidr: readonly string[] | undefined
+  allowHostname: readonly string[] | undefined
 }
 
-/** Checks the flags before anything is sent; the cluster's own limits are left to it. @throws UsageError */
-export function parseTokenFlags(flags: TokenFlags): token.CreateTokenRequest {
-  try {
-    const roles = parseNodeRoles(flags.type?.split(',').filter((role) => role.trim() !== '') ?? [], '--type')
+/** Checks the flags before anything is sent; the cluster's own limits are left to it. `typeFlag` is the flag that names the roles. @throws UsageError */
+export function parseTokenFlags(flags: TokenFlags, typeFlag = '--type'): token.CreateTokenRequest {
+  return asUsage(() => {
+    const roles = parseNodeRoles(flags.type?.split(',').filter((role) => role.trim() !== '') ?? [], typeFlag)
     return {
+      name: '',
       roles,
       ttlSeconds: parseTtl(flags.ttl),
       maxUses: flags.maxUses === undefined ? undefined : parseMaxUses(flags.maxUses),
       labels: parseLabelList(flags.labels ?? '', '--labels'),
+      nodeLabels: parseLabelList(flags.nodeLabels ?? '', '--node-labels'),
       description: flags.description ?? '',
-      botName: parseBotName(flags.botName ?? '', roles),
+      botName: parseBotName(flags.botName ?? '', roles, typeFlag),
       value: flags.value === undefined ? '' : parseValue(flags.value),
-      name: '',
-      restrictions: undefined,
-      nodeLabels: {},
+      restrictions: {
+        allowCidrs: parseCidrs(entries(flags.allowCidr, '--allow-cidr'), '--allow-cidr'),
+        allowHostnames: parseHostnameGlobs(entries(flags.allowHostname, '--allow-hostname'), '--allow-hostname'),
+      },
     }
-  } catch (error) {
-    if (error instanceof AppError) throw new UsageError(error.message)
-    throw error
-  }
+  })
 }
 
 // The wire carries 32 bits; what a cluster allows is far less, and its refusal says how much.
 const MAX_UINT32 = 2 ** 32 - 1
 
-function parseTtl(text: string): number {
+/** How long a token is to live, in seconds. What is no lifetime at all is refused here, too long a one by the cluster. @throws invalidArgument */
+export function parseTtl(text: string, mostByDefault = '7d'): number {
+  const typed = text.trim()
+  const limits = `it must be at least 1s and at most what the cluster allows, which is ${mostByDefault} unless set`
+  if (/^-\d/.test(typed) || /^[+0dhms]*0[0dhms]*$/i.test(typed)) {
+    throw invalid('--ttl', `${typed} is no lifetime; ${limits}`)
+  }
   const seconds = parseDuration(text, '--ttl')
-  if (seconds > MAX_UINT32) throw invalid('--ttl', `${text} is too long`)
+  if (seconds > MAX_UINT32) throw invalid('--ttl', `${typed} is too long; ${limits}`)
   return seconds
 }
 
@@ -59,13 +69,20 @@ function parseMaxUses(text: string): number {
   return uses
 }
 
-function parseBotName(name: string, roles: readonly NodeRole[]): string {
+/** A restriction that is empty by a slip, such as an unset variable, would admit everybody. */
+function entries(values: readonly string[] | undefined, flag: string): string[] {
+  const found = (values ?? []).flatMap((value) => value.split(',')).filter((value) => value.trim() !== '')
+  if (values !== undefined && found.length === 0) throw invalid(flag, 'is empty; leave it out to admit from anywhere')
+  return found
+}
+
+function parseBotName(name: string, roles: readonly NodeRole[], typeFlag: string): string {
   if (!roles.includes('bot')) {
-    if (name !== '') throw invalid('--bot-name', 'goes with --type=bot only')
+    if (name !== '') throw invalid('--bot-name', `goes with ${typeFlag}=bot only`)
     return ''
   }
-  if (roles.length > 1) throw invalid('--type', 'bot cannot be combined with other types')
-  if (name === '') throw invalid('--bot-name', 'is needed with --type=bot')
+  if (roles.length > 1) throw invalid(typeFlag, 'bot cannot be combined with other types')
+  if (name === '') throw invalid('--bot-name', `is needed with ${typeFlag}=bot`)
   return parseMemberName(name, '--bot-name')
 }
 

@@ -1,54 +1,119 @@
 import type { registration } from '@muster/contracts'
 import { formatLabels } from '@muster/domain'
 import type { Io } from './io.ts'
-import { nodeColumns } from './node-columns.ts'
-import { nodeJson, publicAddress, statusOf } from './node-json.ts'
+import { nodeColumns, paintStatus } from './node-columns.ts'
+import { nodeJson, publicAddress, statusOf, type Status } from './node-json.ts'
 import { toJson, toYaml, type Format } from './print.ts'
 import { safeText } from './safe-text.ts'
 import { styleFor, table } from './table.ts'
 
-type Event = registration.WatchNodesResponse['event']
-type WatchPrinter = (event: Event) => Promise<void>
+type Event = NonNullable<registration.WatchNodesResponse['event']>
 
-/** Shows the events of a watch: JSON and YAML every one; text a table of the first snapshot, then a line per change. */
+/** Shows the events of a watch. */
+export interface WatchPrinter {
+  /** A connection begins, and with it a snapshot. */
+  connected(): void
+  show(event: Event | undefined): Promise<void>
+}
+
+/** JSON and YAML show every event; text a table of the first snapshot, then a line per change. */
 export function createWatchPrinter(io: Io, now: () => Date, format: Format): WatchPrinter {
-  return format === 'text' ? textPrinter(io, now) : dataPrinter(io, format)
+  return format === 'text' ? new TextPrinter(io, now) : dataPrinter(io, format)
 }
 
 function dataPrinter({ stdout }: Io, format: 'json' | 'yaml'): WatchPrinter {
-  return async (event) => {
-    if (event === undefined) return
-    const data =
-      event.$case === 'node' ? { event: 'node', node: nodeJson(event.value) } : { event: 'snapshot_complete' }
-    stdout.write(format === 'json' ? `${toJson(data)}\n` : `---\n${await toYaml(data)}`)
+  return {
+    connected: () => {},
+    async show(event) {
+      if (event === undefined) return
+      const data = eventJson(event)
+      stdout.write(format === 'json' ? `${toJson(data)}\n` : `---\n${await toYaml(data)}`)
+    },
   }
 }
 
-function textPrinter({ stdout, env }: Io, now: () => Date): WatchPrinter {
-  const shown = new Map<string, string>()
-  const snapshot: registration.Node[] = []
-  let hasSnapshot = false
-  return async (event) => {
-    if (event?.$case === 'snapshotComplete') {
-      if (!hasSnapshot) stdout.write(table(nodeColumns(now()), snapshot, styleFor(stdout, env)))
-      hasSnapshot = true
-    } else if (event?.$case === 'node') {
-      const node = event.value
-      const line = [
-        statusOf(node).padEnd('offline'.length),
-        node.hostname,
-        node.id,
-        publicAddress(node),
-        formatLabels(node.labels),
-        node.version,
-      ]
-        .filter((text) => text !== '')
-        .join('  ')
-      // A snapshot that comes again, or a beat's new time, is no news.
-      if (shown.get(node.id) === line) return
-      shown.set(node.id, line)
-      if (hasSnapshot) stdout.write(`${now().toISOString().slice(0, 19)}Z  ${safeText(line)}\n`)
-      else snapshot.push(node)
-    }
+function eventJson(event: Event) {
+  switch (event.$case) {
+    case 'node':
+      return { event: 'node', node: nodeJson(event.value) }
+    case 'removed':
+      return { event: 'removed', node_id: event.value.nodeId }
+    case 'snapshotComplete':
+      return { event: 'snapshot_complete' }
   }
+}
+
+class TextPrinter implements WatchPrinter {
+  readonly #io: Io
+  readonly #now: () => Date
+  /** The first snapshot while it is not complete; afterwards undefined. */
+  #first: Map<string, registration.Node> | undefined = new Map()
+  /** What was shown last of each node on the roll. */
+  readonly #shown = new Map<string, Line>()
+  /** Whom this connection told of since its last snapshot; when the next is complete, nobody else is on the roll. */
+  readonly #heard = new Set<string>()
+
+  constructor(io: Io, now: () => Date) {
+    this.#io = io
+    this.#now = now
+  }
+
+  connected(): void {
+    this.#heard.clear()
+  }
+
+  async show(event: Event | undefined): Promise<void> {
+    if (event?.$case === 'node') this.#changed(event.value)
+    else if (event?.$case === 'removed') this.#removed(event.value.nodeId)
+    else if (event?.$case === 'snapshotComplete') this.#complete()
+  }
+
+  #changed(node: registration.Node): void {
+    const line = lineOf(node)
+    const before = this.#shown.get(node.id)
+    this.#heard.add(node.id)
+    this.#shown.set(node.id, line)
+    this.#first?.set(node.id, node)
+    // A snapshot that comes again, or a beat's new time, is no news.
+    if (before?.status === line.status && before.rest === line.rest) return
+    const { colour } = styleFor(this.#io.stdout, this.#io.env)
+    const status = line.status.padEnd(STATUS_WIDTH)
+    if (this.#first === undefined) this.#say(colour ? paintStatus(status, node) : status, line)
+  }
+
+  #removed(id: string): void {
+    const line = this.#shown.get(id)
+    this.#shown.delete(id)
+    this.#heard.delete(id)
+    this.#first?.delete(id)
+    if (line !== undefined && this.#first === undefined) this.#say('removed'.padEnd(STATUS_WIDTH), line)
+  }
+
+  #complete(): void {
+    const { stdout, env } = this.#io
+    if (this.#first !== undefined) {
+      stdout.write(table(nodeColumns(this.#now()), [...this.#first.values()], styleFor(stdout, env)))
+    }
+    this.#first = undefined
+    // Nodes that were removed while there was no connection.
+    const gone = [...this.#shown.keys()].filter((id) => !this.#heard.has(id))
+    gone.forEach((id) => this.#removed(id))
+    this.#heard.clear()
+  }
+
+  #say(status: string, { rest }: Line): void {
+    this.#io.stdout.write(`${this.#now().toISOString().slice(0, 19)}Z  ${status}  ${rest}\n`)
+  }
+}
+
+interface Line {
+  status: Status
+  rest: string
+}
+
+const STATUS_WIDTH = 'offline'.length
+
+function lineOf(node: registration.Node): Line {
+  const parts = [node.hostname, node.id, publicAddress(node), formatLabels(node.labels), node.version]
+  return { status: statusOf(node), rest: safeText(parts.filter((text) => text !== '').join('  ')) }
 }

@@ -1,26 +1,36 @@
-import { allPages, PAGE_SIZE } from '../all-pages.ts'
+import { PAGE_SIZE, pagesOf } from '../all-pages.ts'
 import { defineCommand, FORMAT } from '../command.ts'
 import { nodeColumns } from '../node-columns.ts'
 import { nodeJson } from '../node-json.ts'
-import { print } from '../print.ts'
-import { styleFor, table } from '../table.ts'
+import { printList } from '../print-list.ts'
+import { idOrName, resolveTokenId } from '../token-argument.ts'
 
 /** Lists every node that joined, alive or not, by hostname. */
 export const nodesLs = defineCommand({
-  options: { format: FORMAT },
+  options: {
+    token: { type: 'string', describe: 'Those that came in by this token: its id or name' },
+    format: FORMAT,
+  },
   examples: [
     ['$0 nodes ls', 'the roll'],
+    ['$0 nodes ls --token=abcdefghij', 'who came in by a token'],
     [`$0 nodes ls --format=json | jq -r '.[] | select(.status == "offline") | .hostname'`, 'who is away'],
   ],
-  async run({ format }, { io, now, cluster }) {
-    const { registration: roll } = await cluster()
-    const nodes = await allPages(async (pageToken) => {
-      const page = await roll.listNodes({ pageSize: PAGE_SIZE, pageToken, tokenId: '' })
+  async run({ token, format }, { io, now, cluster }) {
+    const given = token === undefined ? undefined : idOrName(token)
+    const services = await cluster()
+    const tokenId = given === undefined ? '' : await resolveTokenId(given, services)
+    const pages = pagesOf(async (pageToken) => {
+      const page = await services.registration.listNodes({ pageSize: PAGE_SIZE, pageToken, tokenId })
       return { items: page.nodes, next: page.nextPageToken }
     })
-    await print(io, format, nodes.map(nodeJson), () => {
-      if (nodes.length > 0) io.stdout.write(table(nodeColumns(now()), nodes, styleFor(io.stdout, io.env)))
-      else io.stderr.write("No nodes yet. 'musterctl tokens add --type=node' makes a token for the first.\n")
+    await printList(io, format, pages, {
+      json: nodeJson,
+      columns: () => nodeColumns(now()),
+      none:
+        given === undefined
+          ? "No nodes yet. 'musterctl tokens add --type=node' makes a token for the first."
+          : 'No nodes on the roll came in by that token.',
     })
   },
 })

@@ -1,54 +1,83 @@
-import type { token } from '@muster/contracts'
-import { formatLabels } from '@muster/domain'
-import { allPages, PAGE_SIZE } from '../all-pages.ts'
+import { token } from '@muster/contracts'
+import { NODE_ROLES, parseLabelList, printable, type NodeRole } from '@muster/domain'
+import { PAGE_SIZE, pagesOf } from '../all-pages.ts'
+import { asUsage } from '../as-usage.ts'
 import { defineCommand, FORMAT } from '../command.ts'
-import { print } from '../print.ts'
-import { styleFor, table, type Column } from '../table.ts'
-import { timeLeft, utcTime } from '../times.ts'
+import { UsageError } from '../errors.ts'
+import { printList } from '../print-list.ts'
+import { tokenColumns } from '../token-columns.ts'
 import { tokenJson } from '../token-json.ts'
 
-/** Lists the tokens that can still admit a node, soonest expiry first. */
+/** Lists join, signup and static tokens, soonest expiry first: those that can still admit someone, unless told otherwise. */
 export const tokensLs = defineCommand({
-  options: { format: FORMAT },
+  options: {
+    type: {
+      type: 'string',
+      describe: `Those for these: ${NODE_ROLES.join(', ')}; or of these kinds: join, signup, static; several with commas`,
+    },
+    labels: { type: 'string', describe: 'Those that carry all of these labels: k=v,k=v' },
+    used: { type: 'boolean', describe: 'Those that have admitted someone, used up ones among them' },
+    expired: { type: 'boolean', describe: 'Those that admit nobody any more: expired, used up or revoked' },
+    format: FORMAT,
+  },
   examples: [
-    ['$0 tokens ls', 'id, type, labels, uses and expiry of each'],
-    ['$0 tokens ls --format=json', 'all that is known of each, for programs'],
+    ['$0 tokens ls', 'all that can still admit someone'],
+    ['$0 tokens ls --type=proxy,static --labels=env=prod', 'static tokens for proxies, labelled so'],
+    ['$0 tokens ls --expired --used', 'what let somebody in and is over'],
+    [`$0 tokens ls --format=json | jq -r '.[].id'`, 'the ids, for programs'],
   ],
-  async run({ format }, { io, now, cluster }) {
+  async run(args, { io, now, cluster }) {
+    const filter = {
+      ...parseTypes(args.type),
+      labels: asUsage(() => parseLabelList(args.labels ?? '', '--labels')),
+      states: statesOf(args),
+      used: args.used ?? false,
+    }
     const { tokens } = await cluster()
-    const found = await allPages(async (pageToken) => {
-      const page = await tokens.listTokens({
-        pageSize: PAGE_SIZE,
-        pageToken,
-        types: [],
-        roles: [],
-        labels: {},
-        states: [],
-        used: false,
-      })
+    const pages = pagesOf(async (pageToken) => {
+      const page = await tokens.listTokens({ ...filter, pageSize: PAGE_SIZE, pageToken })
       return { items: page.tokens, next: page.nextPageToken }
     })
-    await print(io, format, found.map(tokenJson), () => {
-      if (found.length === 0) io.stderr.write('No active tokens.\n')
-      else io.stdout.write(table(columns(found, now()), found, styleFor(io.stdout, io.env)))
+    const isFiltered = [args.type, args.labels, args.used, args.expired].some((flag) => flag !== undefined)
+    await printList(io, args.format, pages, {
+      json: tokenJson,
+      columns: (first) => tokenColumns(first, now()),
+      none: isFiltered ? 'No such tokens.' : 'No active tokens.',
     })
   },
 })
 
-function columns(found: readonly token.Token[], now: Date): Column<token.Token>[] {
-  const all: Column<token.Token>[] = [
-    { title: 'Token id', text: ({ id }) => id },
-    { title: 'Type', text: ({ roles, botName }) => roles.join(',') + (botName === '' ? '' : ` (${botName})`) },
-    { title: 'Labels', text: ({ labels }) => formatLabels(labels), flexible: true },
-    { title: 'Uses', text: ({ uses, maxUses }) => (maxUses === undefined ? `${uses}` : `${uses}/${maxUses}`) },
-    {
-      title: 'Expiry Time (UTC)',
-      text: ({ expiresAt }) =>
-        expiresAt === undefined ? 'never' : `${utcTime(expiresAt)} (${timeLeft(expiresAt, now)})`,
-    },
-  ]
-  if (found.some(({ description }) => description !== '')) {
-    all.push({ title: 'Description', text: ({ description }) => description, flexible: true })
+const { TokenState, TokenType } = token
+const KINDS = { join: TokenType.JOIN, signup: TokenType.SIGNUP, static: TokenType.STATIC } as const
+
+/** A list of roles and kinds; a token must be of one of the kinds, if any is named, and admit one of the roles. */
+function parseTypes(text: string | undefined): { types: token.TokenType[]; roles: NodeRole[] } {
+  const types = new Set<token.TokenType>()
+  const roles = new Set<NodeRole>()
+  for (const word of (text ?? '').split(',').map((part) => part.trim().toLowerCase())) {
+    const role = NODE_ROLES.find((known) => known === word)
+    if (role !== undefined) roles.add(role)
+    else if (Object.hasOwn(KINDS, word)) types.add(KINDS[word as keyof typeof KINDS])
+    else if (word !== '') {
+      throw new UsageError(
+        `--type: ${printable(word)} is not known; valid values: ${[...NODE_ROLES, ...Object.keys(KINDS)].join(', ')}`,
+      )
+    }
   }
-  return all
+  if (types.has(TokenType.SIGNUP) && roles.size > 0) {
+    throw new UsageError('--type: signup tokens admit people, so ask for them without the types of nodes')
+  }
+  return { types: [...types], roles: [...roles] }
+}
+
+/** A token that is used up has been used as none other; `--used` would be odd without it. */
+function statesOf({
+  expired,
+  used,
+}: {
+  expired?: boolean | undefined
+  used?: boolean | undefined
+}): token.TokenState[] {
+  if (expired) return [TokenState.EXPIRED, TokenState.USED_UP, TokenState.REVOKED]
+  return used ? [TokenState.LIVE, TokenState.USED_UP] : []
 }

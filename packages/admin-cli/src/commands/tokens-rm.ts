@@ -1,9 +1,10 @@
 import { isTokenId, printable, tokenIdOf } from '@muster/domain'
 import { defineCommand, FORMAT } from '../command.ts'
-import { CallError, CliError, UsageError } from '../errors.ts'
+import { UsageError } from '../errors.ts'
 import { print } from '../print.ts'
+import { removeEach, reportRemoval } from '../removal.ts'
 
-/** Removes tokens by id or by value. Goes on after one that is not there; then the exit status is 1. */
+/** Removes tokens by id, name or value. Goes on after one that is refused; then the exit status is 1. */
 export const tokensRm = defineCommand({
   options: { format: FORMAT },
   examples: [
@@ -13,28 +14,16 @@ export const tokensRm = defineCommand({
   async run({ format, positionals }, { io, cluster }) {
     if (positionals.length === 0) throw new UsageError("which token? give its id, as 'musterctl tokens ls' shows it")
     const { tokens } = await cluster()
-    const removed: string[] = []
-    const missing: string[] = []
-    for (const [i, idOrValue] of positionals.entries()) {
-      try {
-        const { token } = await tokens.revokeToken({ idOrValue })
-        removed.push(token?.id ?? '')
-      } catch (error) {
-        if (!(error instanceof CallError && error.error.kind === 'notFound')) throw error
-        missing.push(nameOf(idOrValue, i))
-      }
-    }
-    await print(
-      io,
-      format,
-      removed.map((id) => ({ id, deleted: true })),
-      () => {
-        removed.forEach((id) => io.stdout.write(`Token ${id} has been deleted\n`))
-      },
+    const removal = await removeEach(
+      positionals,
+      async (idOrValue) => (await tokens.revokeToken({ idOrValue })).token?.id ?? '',
+      nameOf,
     )
-    if (missing.length > 0) {
-      throw new CliError(`no such token: ${missing.join(', ')}`, "'musterctl tokens ls' shows those there are.")
-    }
+    const data = removal.removed.map((id) => ({ id, deleted: true }))
+    await print(io, format, data, () => {
+      removal.removed.forEach((id) => io.stdout.write(`Token ${id} has been deleted\n`))
+    })
+    return reportRemoval(io, removal)
   },
 })
 
@@ -43,7 +32,7 @@ const LEAST_TOKEN_CHARACTERS = 16
 /** How to speak of a token without repeating what may be its secret. */
 function nameOf(idOrValue: string, index: number): string {
   if (isTokenId(idOrValue)) return idOrValue
-  // Too short for any token, so it is a slip of the fingers.
+  // Too short for any token, so it is a name or a slip of the fingers.
   if (idOrValue.length < LEAST_TOKEN_CHARACTERS) return printable(idOrValue)
   return tokenIdOf(idOrValue) ?? `argument ${index + 1} (not shown, since it may be a secret)`
 }

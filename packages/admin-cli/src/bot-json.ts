@@ -1,0 +1,27 @@
+import type { bots } from '@muster/contracts'
+
+const STATES = ['unknown', 'active', 'expired', 'locked'] as const
+export type BotState = (typeof STATES)[number]
+
+/** A bot's state as a word. One that this version does not know yet is `unknown`. */
+export function botStateOf({ state }: bots.Bot): BotState {
+  return STATES[state] ?? 'unknown'
+}
+
+/** An instance of a bot as JSON and YAML show it. Documented in docs/cli-output.md. */
+export function botJson(bot: bots.Bot) {
+  return {
+    id: bot.id,
+    name: bot.name,
+    state: botStateOf(bot),
+    generation: bot.generation,
+    hostname: bot.hostname,
+    remote_address: bot.remoteAddress,
+    token_id: bot.tokenId,
+    joined_at: bot.joinedAt ?? null,
+    renewed_at: bot.renewedAt ?? null,
+    certificate_expires_at: bot.certificateExpiresAt ?? null,
+    locked_at: bot.lockedAt ?? null,
+    locked_from: bot.lockedFrom === '' ? null : bot.lockedFrom,
+  }
+}

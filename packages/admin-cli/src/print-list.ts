@@ -1,0 +1,67 @@
+import { once } from 'node:events'
+import type { Io, Output } from './io.ts'
+import { toJson, toYaml, type Format } from './print.ts'
+import { styleFor, tableOf, type Column, type Table } from './table.ts'
+
+/** How a list of `T` looks. */
+export interface ListStyle<T> {
+  /** One of them in JSON and YAML; a stable interface. */
+  json: (item: T) => unknown
+  /** The columns of the table, chosen by what the first page holds. */
+  columns: (first: readonly T[]) => readonly Column<T>[]
+  /** What a person is told if there are none. */
+  none: string
+}
+
+/**
+ * Prints a list page by page, so that what it needs does not grow with the list. JSON and YAML are one list all the same;
+ * a table is laid out by its first page.
+ */
+export async function printList<T>(
+  io: Io,
+  format: Format,
+  pages: AsyncIterable<readonly T[]>,
+  style: ListStyle<T>,
+): Promise<void> {
+  const printer = PRINTERS[format](io, style)
+  let isFirst = true
+  for await (const items of pages) {
+    if (items.length === 0) continue
+    io.stdout.write(await printer.page(items, isFirst))
+    isFirst = false
+    await caughtUp(io.stdout)
+  }
+  printer.end(isFirst)
+}
+
+interface Printer<T> {
+  page(items: readonly T[], isFirst: boolean): string | Promise<string>
+  end(isEmpty: boolean): void
+}
+
+const PRINTERS: Record<Format, <T>(io: Io, style: ListStyle<T>) => Printer<T>> = {
+  json: ({ stdout }, { json }) => ({
+    // What stands between the brackets of a list, which are printed once.
+    page: (items, isFirst) => `${isFirst ? '[' : ','}${toJson(items.map(json), 2).slice(1, -'\n]'.length)}`,
+    end: (isEmpty) => stdout.write(isEmpty ? '[]\n' : '\n]\n'),
+  }),
+  yaml: ({ stdout }, { json }) => ({
+    page: (items) => toYaml(items.map(json)),
+    end: (isEmpty) => isEmpty && stdout.write('[]\n'),
+  }),
+  text: <T>({ stdout, stderr, env }: Io, { columns, none }: ListStyle<T>): Printer<T> => {
+    let table: Table<T>
+    return {
+      page(items, isFirst) {
+        if (isFirst) table = tableOf(columns(items), items, styleFor(stdout, env))
+        return (isFirst ? table.head : '') + table.lines(items)
+      },
+      end: (isEmpty) => isEmpty && stderr.write(`${none}\n`),
+    }
+  },
+}
+
+/** Waits for a reader that is slow, or all that it has not read yet would pile up. */
+async function caughtUp(output: Output): Promise<void> {
+  if (output.writableNeedDrain === true) await once(output as unknown as NodeJS.EventEmitter, 'drain')
+}
