@@ -22,11 +22,11 @@ const LS = ['tokens', 'ls', '--format=json']
 const HOUR_MS = 3_600_000
 
 describe('the identity', () => {
-  test('is found in .muster/operator here, above, and in the home folder', async () => {
+  test('is found in .muster/operator here and above, and not in the home folder', async () => {
     const below = path.join(cluster.dir, 'a', 'b')
     await mkdir(below, { recursive: true })
     expect(await runCli(LS, { cwd: below })).toEqual({ status: 0, stdout: '[]\n', stderr: '' })
-    expect(await runCli(LS, { cwd: '/', env: { HOME: cluster.dir } })).toMatchObject({ status: 0 })
+    expect(await runCli(LS, { cwd: '/', env: { HOME: cluster.dir } })).toMatchObject({ status: 1 })
   })
 
   test('is the folder of --identity before that of MUSTER_IDENTITY', async () => {
@@ -37,10 +37,15 @@ describe('the identity', () => {
     expect(status).toBe(1)
   })
 
+  test('cannot be chosen by --identity and --cluster at once', async () => {
+    const { status, stderr } = await cluster.run([...LS, '--identity=x', '--cluster=y.z'])
+    expect(stderr).toContain('--identity contradicts --cluster\n')
+    expect(status).toBe(2)
+  })
+
   test('that is nowhere is an error that says how to get one', async () => {
     const { status, stderr, stdout } = await runCli(LS, { cwd: '/nowhere' })
-    expect(stderr).toContain("'npm start'")
-    expect(stderr).toContain("'ca-service issue-admin'")
+    for (const way of ["'npm start'", "'ca-service issue-admin'", "'musterctl login'"]) expect(stderr).toContain(way)
     expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
   })
 
@@ -81,6 +86,16 @@ describe('the identity', () => {
     expect(stderr).toMatch(message)
     expect(stderr).not.toMatch(/\n\s+at /)
     expect(status).toBe(1)
+  })
+
+  test('whose key is another is refused before anything is sent, and the key is not repeated', async () => {
+    const { own } = testCluster('muster.internal').user('eve', 'admin')
+    for (const key of [own.keyPem, 'sesame']) {
+      await writeFile(path.join(cluster.operatorDir, 'key.pem'), key, { mode: 0o600 })
+      const { stderr } = await cluster.run(LS)
+      expect(stderr).toContain('key.pem is not the key of the certificate beside it\n')
+      expect(stderr).not.toContain('sesame')
+    }
   })
 
   test('without its key is refused by name', async () => {

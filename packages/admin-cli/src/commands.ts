@@ -7,14 +7,20 @@ export interface Entry {
   aliases?: readonly string[]
   describe: string
   /** Arguments without a flag, any number of them. Absent: none are allowed. */
-  rest?: { name: string; describe: string }
+  rest?: { name: string; describe: string; choices?: readonly string[] }
+  /** Not in --help, and not meant to be typed. */
+  hidden?: boolean
   load: () => Promise<Command>
 }
 
 /** What the nouns are for. */
 export const NOUNS: Record<string, string> = {
-  tokens: 'Make, list and remove join tokens',
-  nodes: 'See who is in and who is alive',
+  tokens: 'Make, list, look at, extend and remove tokens',
+  nodes: 'See who is in and who is alive; take nodes off the roll',
+  bots: 'See the bots and which of them are locked',
+  users: 'Say who may operate the cluster, and as what',
+  audit: 'See who did what, and who was turned away',
+  clusters: 'See the clusters that you are logged in to, and choose one',
 }
 
 /** Every command there is. */
@@ -28,16 +34,36 @@ export const COMMANDS: readonly Entry[] = [
   {
     noun: 'tokens',
     verb: 'ls',
-    describe: 'List the tokens that can still admit a node; never their secrets',
+    describe: 'List tokens, those that can still admit someone unless asked otherwise; never their secrets',
     load: async () => (await import('./commands/tokens-ls.ts')).tokensLs,
+  },
+  {
+    noun: 'tokens',
+    verb: 'show',
+    describe: 'Show a token and everyone who came in by it; never its secret',
+    rest: { name: 'token', describe: 'Token id or name' },
+    load: async () => (await import('./commands/tokens-show.ts')).tokensShow,
+  },
+  {
+    noun: 'tokens',
+    verb: 'extend',
+    describe: 'Let a token live until so long from now',
+    rest: { name: 'token', describe: 'Token id or name' },
+    load: async () => (await import('./commands/tokens-extend.ts')).tokensExtend,
   },
   {
     noun: 'tokens',
     verb: 'rm',
     aliases: ['del'],
     describe: 'Remove tokens, so that nobody joins with them any more',
-    rest: { name: 'tokens', describe: 'Token ids, or whole tokens' },
+    rest: { name: 'tokens', describe: 'Token ids, names, or whole tokens' },
     load: async () => (await import('./commands/tokens-rm.ts')).tokensRm,
+  },
+  {
+    noun: 'nodes',
+    verb: 'add',
+    describe: 'Make a join token: tokens add in its older spelling',
+    load: async () => (await import('./commands/nodes-add.ts')).nodesAdd,
   },
   {
     noun: 'nodes',
@@ -50,6 +76,95 @@ export const COMMANDS: readonly Entry[] = [
     verb: 'watch',
     describe: 'List the nodes, then print each change as it happens, until Ctrl-C',
     load: async () => (await import('./commands/nodes-watch.ts')).nodesWatch,
+  },
+  {
+    noun: 'nodes',
+    verb: 'rm',
+    aliases: ['del'],
+    describe: 'Take nodes off the roll, so that they come back only by a token',
+    rest: { name: 'nodes', describe: 'Node ids, or at least 8 characters of each' },
+    load: async () => (await import('./commands/nodes-rm.ts')).nodesRm,
+  },
+  {
+    noun: 'bots',
+    verb: 'ls',
+    describe: 'List the bots, and say of locked ones why and what to do',
+    load: async () => (await import('./commands/bots-ls.ts')).botsLs,
+  },
+  {
+    noun: 'users',
+    verb: 'add',
+    describe: 'Add a person and print the command that they sign up with',
+    rest: { name: 'name', describe: 'Name of the person: a lower-case letter, then a-z, 0-9, . _ -' },
+    load: async () => (await import('./commands/users-add.ts')).usersAdd,
+  },
+  {
+    noun: 'users',
+    verb: 'ls',
+    describe: 'List the people with their roles and when each was last seen',
+    load: async () => (await import('./commands/users-ls.ts')).usersLs,
+  },
+  {
+    noun: 'users',
+    verb: 'update',
+    describe: 'Give a person other roles',
+    rest: { name: 'name', describe: 'Name of the person' },
+    load: async () => (await import('./commands/users-update.ts')).usersUpdate,
+  },
+  {
+    noun: 'users',
+    verb: 'reset',
+    describe: "End a person's identity and print the command to sign up anew",
+    rest: { name: 'name', describe: 'Name of the person' },
+    load: async () => (await import('./commands/users-reset.ts')).usersReset,
+  },
+  {
+    noun: 'users',
+    verb: 'rm',
+    aliases: ['del'],
+    describe: 'Remove people, who are turned away at once',
+    rest: { name: 'names', describe: 'Names of the people' },
+    load: async () => (await import('./commands/users-rm.ts')).usersRm,
+  },
+  {
+    noun: 'audit',
+    verb: 'ls',
+    describe: 'List what the services have on record, newest first',
+    load: async () => (await import('./commands/audit-ls.ts')).auditLs,
+  },
+  {
+    noun: 'audit',
+    verb: 'tail',
+    describe: 'Print what the services put on record as they do, until Ctrl-C',
+    load: async () => (await import('./commands/audit-tail.ts')).auditTail,
+  },
+  {
+    verb: 'login',
+    describe: 'Sign up with a token that an admin gave you, and keep the identity on this machine',
+    load: async () => (await import('./commands/login.ts')).login,
+  },
+  {
+    verb: 'logout',
+    describe: 'Delete the identity that login has kept',
+    load: async () => (await import('./commands/logout.ts')).logout,
+  },
+  {
+    verb: 'whoami',
+    describe: 'Show who you are, as what, where, and until when',
+    load: async () => (await import('./commands/whoami.ts')).whoami,
+  },
+  {
+    noun: 'clusters',
+    verb: 'ls',
+    describe: 'List the clusters that you are logged in to',
+    load: async () => (await import('./commands/clusters-ls.ts')).clustersLs,
+  },
+  {
+    noun: 'clusters',
+    verb: 'use',
+    describe: 'Make a cluster the current one',
+    rest: { name: 'cluster', describe: 'Name of the cluster' },
+    load: async () => (await import('./commands/clusters-use.ts')).clustersUse,
   },
   {
     verb: 'status',

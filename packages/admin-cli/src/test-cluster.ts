@@ -18,6 +18,7 @@ import { createLogger, createMetrics } from '@muster/runtime/service'
 import { testCluster } from '@muster/testkit'
 import { main } from './cli.ts'
 import type { Io } from './io.ts'
+import { NOW } from './test-data.ts'
 
 /** Where other machines would reach the test cluster. */
 export const PUBLIC_ADDRESS = '192.0.2.10:3025'
@@ -49,6 +50,9 @@ export interface TestCluster {
   operatorDir: string
   pin: string
   hostRootDer: Buffer
+  /** Its authorities, for tests that hand out certificates. */
+  pki: ReturnType<typeof testCluster>
+  addresses: OperatorProfile['addresses']
   /** Set by each test. */
   answers: Answers
   run(argv: readonly string[], io?: Partial<Io>): Promise<Ran>
@@ -74,6 +78,12 @@ export async function runCli(argv: readonly string[], io: Partial<Io> & Pick<Io,
     stderr: keep('stderr'),
   })
   return { status, ...ran }
+}
+
+/** Good by the clock of the servers and by that of commands that are run at NOW. */
+function goodNowAndThen(): { notBefore: Date; notAfter: Date } {
+  const times = [NOW.getTime(), Date.now()]
+  return { notBefore: new Date(Math.min(...times) - 60_000), notAfter: new Date(Math.max(...times) + 86_400_000) }
 }
 
 /** Newcomers, people as well as machines, have no certificate yet. */
@@ -138,7 +148,7 @@ export async function startTestCluster(): Promise<TestCluster> {
   }
 
   const issueOperator: TestCluster['issueOperator'] = async ({ bundlePem = made.hostRootsPem, ...dates } = {}) => {
-    const { own } = made.member({ kind: 'user', name: 'alice', roles: ['admin'], ...dates })
+    const { own } = made.member({ kind: 'user', name: 'alice', roles: ['admin'], ...goodNowAndThen(), ...dates })
     await rm(operatorDir, { recursive: true, force: true })
     await mkdir(operatorDir, { recursive: true })
     await writeFile(path.join(operatorDir, IDENTITY_FILES.key), own.keyPem, { mode: 0o600 })
@@ -150,6 +160,8 @@ export async function startTestCluster(): Promise<TestCluster> {
     operatorDir,
     pin: made.pin,
     hostRootDer: made.authorities.host.root.certificateDer,
+    pki: made,
+    addresses: profile.addresses,
     issueOperator,
     run: (argv: readonly string[], io: Partial<Io> = {}) => runCli(argv, { cwd: dir, ...io }),
     async close() {

@@ -1,0 +1,130 @@
+import { parseCaPin, parseMemberName, parseServerAddress } from '@muster/domain'
+import { asUsage } from '../as-usage.ts'
+import { defineCommand, FORMAT, type Context } from '../command.ts'
+import { CliError, UsageError } from '../errors.ts'
+import { refuseIdentityFlag } from '../identity-flags.ts'
+import { identityJson } from '../identity-json.ts'
+import { openStore, type IdentityStore } from '../identity-store.ts'
+import { findIdentity } from '../identity.ts'
+import { readOperator } from '../operator-identity.ts'
+import { print } from '../print.ts'
+import { readToken } from '../read-secret.ts'
+import { facts } from '../table.ts'
+import { timeLeft, utcTime } from '../times.ts'
+
+const DEFAULT_PORT = 3025
+
+/** Makes a key on this machine, signs it up, keeps the identity and makes its cluster the current one. */
+export const login = defineCommand({
+  options: {
+    'auth-server': { type: 'string', requiresArg: true, describe: 'HOST[:PORT] of registration-service' },
+    'ca-pin': {
+      type: 'string',
+      requiresArg: true,
+      describe: 'sha256:... of the host root that must answer there; several with commas',
+    },
+    user: { type: 'string', requiresArg: true, describe: 'Your name in the cluster' },
+    token: {
+      type: 'string',
+      requiresArg: true,
+      describe: 'The signup token, or a file that holds it, or - for standard input',
+    },
+    force: { type: 'boolean', describe: "Replace another person's identity for the same cluster" },
+    format: FORMAT,
+  },
+  examples: [
+    [
+      '$0 login --auth-server=muster.example.com --ca-pin=sha256:... --user=ada --token=mtk_...',
+      "as 'musterctl users add' prints it",
+    ],
+    ['$0 login --auth-server=muster.example.com --ca-pin=sha256:... --user=ada --token=-', 'type or pipe the token'],
+  ],
+  async run(args, context) {
+    const { io, now, signal } = context
+    refuseIdentityFlag(args)
+    const wanted = parseFlags(args)
+    const token = await readToken(io, wanted.token, '--token')
+    const store = openStore(io)
+    // Loads gRPC, so not before the flags are known to be good.
+    const { signUp } = await import('../signup.ts')
+    const identity = await signUp({
+      ...wanted,
+      token,
+      store,
+      signal,
+      onCluster: async (clusterName) => {
+        checkCluster(clusterName, (args as { cluster?: string }).cluster)
+        if (args.force !== true) await refuseToReplace(store, clusterName, wanted.user, now())
+      },
+    })
+    const { clusterName } = identity.profile
+    const dir = await store.keep(identity)
+    await store.use(clusterName)
+    await store.forgetPending(wanted.user, wanted.authServer)
+    const operator = (await readOperator(dir, 'the current cluster'))!
+    await print(io, args.format, identityJson(operator), () => {
+      const { name, roles, expiresAt, sessionExpiresAt } = operator
+      io.stdout.write(
+        `Logged in to ${clusterName} as ${name}: ${roles.join(', ')}. It is the current cluster now.\n\n` +
+          facts([
+            [
+              'Certificate',
+              `until ${utcTime(expiresAt)}; renewed by itself whenever you use musterctl in its second half`,
+            ],
+            [
+              'Session',
+              `until ${utcTime(sessionExpiresAt!)} (${timeLeft(sessionExpiresAt!, now())}); then an admin resets you`,
+            ],
+            ['Folder', dir],
+          ]),
+      )
+    })
+    await warnIfOthersComeFirst(context, clusterName)
+  },
+})
+
+function parseFlags(args: {
+  'auth-server': string | undefined
+  'ca-pin': string | undefined
+  user: string | undefined
+  token: string | undefined
+}) {
+  const { 'auth-server': authServer, 'ca-pin': caPin, user, token } = args
+  if (authServer === undefined || caPin === undefined || user === undefined || token === undefined) {
+    const missing = (['auth-server', 'ca-pin', 'user', 'token'] as const).filter((flag) => args[flag] === undefined)
+    throw new UsageError(
+      `${missing.map((flag) => `--${flag}`).join(', ')}: needed; an admin's 'musterctl users add' or 'users reset' prints the whole command`,
+    )
+  }
+  return asUsage(() => ({
+    authServer: parseServerAddress(authServer, '--auth-server', DEFAULT_PORT),
+    caPins: caPin.split(',').map((pin) => parseCaPin(pin, '--ca-pin')),
+    user: parseMemberName(user, '--user'),
+    token,
+  }))
+}
+
+function checkCluster(clusterName: string, wanted: string | undefined): void {
+  if (wanted === undefined || wanted === clusterName) return
+  throw new CliError(`what answers is the cluster ${clusterName}, not ${wanted}, so the token was not sent`)
+}
+
+/** Before the token is spent: whoever shares a machine with others must not lose an identity by a slip. */
+async function refuseToReplace(store: IdentityStore, clusterName: string, user: string, now: Date): Promise<void> {
+  if (!(await store.has(clusterName))) return
+  const there = await readOperator(store.folderOf(clusterName), 'login').catch(() => undefined)
+  if (there === undefined || there.name === user || there.expiresAt <= now) return
+  throw new CliError(
+    `you are logged in to ${clusterName} as ${there.name} already, so the token was not sent`,
+    `'musterctl logout --cluster ${clusterName}' ends that, or add --force to put ${user} in the place of ${there.name}.`,
+  )
+}
+
+/** A local cluster's folder and MUSTER_IDENTITY come before the current cluster, which a person would otherwise wonder about. */
+async function warnIfOthersComeFirst({ io, now }: Context, clusterName: string): Promise<void> {
+  const found = await findIdentity({ io, now, flags: {} }).catch(() => undefined)
+  if (found === undefined || found.foundBy === 'the current cluster') return
+  io.stderr.write(
+    `musterctl: note: here ${found.dir} is used, since it comes first (${found.foundBy}); add --cluster ${clusterName} to use this login\n`,
+  )
+}

@@ -1,0 +1,40 @@
+import { defineCommand, FORMAT } from '../command.ts'
+import { CliError } from '../errors.ts'
+import { refuseIdentityFlag } from '../identity-flags.ts'
+import { openStore } from '../identity-store.ts'
+import { notLoggedIn } from '../identity.ts'
+import { readOperator } from '../operator-identity.ts'
+import { print } from '../print.ts'
+
+/** Deletes the key and certificate that `login` has stored. Local: the servers are not told. */
+export const logout = defineCommand({
+  options: { format: FORMAT },
+  examples: [
+    ['$0 logout', 'from the current cluster'],
+    ['$0 logout --cluster prod.example.com', 'from another'],
+  ],
+  async run(args, { io }) {
+    refuseIdentityFlag(args)
+    const store = openStore(io)
+    const clusterName = (args as { cluster?: string }).cluster ?? (await store.current())
+    if (clusterName === undefined) {
+      throw new CliError(
+        'there is no current cluster to log out of',
+        "'musterctl clusters ls' shows where you are; say which with --cluster.",
+      )
+    }
+    if (!(await store.has(clusterName))) throw notLoggedIn(clusterName)
+    const folder = store.folderOf(clusterName)
+    // A damaged identity is one more reason to delete it.
+    const operator = await readOperator(folder, '').catch(() => undefined)
+    await store.remove(clusterName)
+    const data = { cluster_name: clusterName, name: operator?.name ?? null, folder }
+    await print(io, args.format, data, () => {
+      const name = operator?.name ?? 'NAME'
+      io.stdout.write(
+        `Logged out of ${clusterName}: key and certificate in ${folder} are deleted.\n` +
+          `A copy of them would still work; an admin ends the identity on the servers with 'musterctl users rm ${name}' or 'musterctl users reset ${name}'.\n`,
+      )
+    })
+  },
+})

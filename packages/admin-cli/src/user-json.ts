@@ -1,0 +1,24 @@
+import type { users } from '@muster/contracts'
+
+const STATE = ['unknown', 'invited', 'active', 'expired'] as const
+export type State = (typeof STATE)[number]
+
+/** A person's state as a word. One that this version does not know yet is `unknown`. */
+export function stateOf({ state }: users.User): State {
+  return STATE[state] ?? 'unknown'
+}
+
+/** A person as JSON and YAML show them. Documented in docs/cli-output.md. */
+export function userJson(user: users.User) {
+  return {
+    name: user.name,
+    roles: user.roles,
+    state: stateOf(user),
+    created_by: user.createdBy,
+    created_at: user.createdAt ?? null,
+    signed_up_at: user.signedUpAt ?? null,
+    last_seen_at: user.lastSeenAt ?? null,
+    session_expires_at: user.sessionExpiresAt ?? null,
+    certificate_expires_at: user.certificateExpiresAt ?? null,
+  }
+}
