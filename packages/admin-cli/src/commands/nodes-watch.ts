@@ -1,8 +1,5 @@
-import { isTransient } from '@muster/domain'
-import { retry, systemClock } from '@muster/runtime'
 import { defineCommand, FORMAT } from '../command.ts'
-import { CallError } from '../errors.ts'
-import { safeText } from '../safe-text.ts'
+import { follow } from '../follow.ts'
 import { createWatchPrinter } from '../watch-printer.ts'
 
 /** Prints the roll, then each change, until interrupted; that is exit status 0. A connection that is lost is made again. */
@@ -14,36 +11,15 @@ export const nodesWatch = defineCommand({
   ],
   async run({ format }, { io, now, signal, cluster }) {
     const { watchNodes } = await cluster()
-    const show = createWatchPrinter(io, now, format)
-    let wasConnected = false
-    const isLost = (error: unknown) => wasConnected && error instanceof CallError && isTransient(error.error)
-    const say = (error: unknown) => io.stderr.write(`musterctl: ${safeText((error as Error).message)}; trying again\n`)
-
-    // Servers close connections now and then, and restart: what was once connected is connected again.
-    const watchOnce = async () => {
-      let events = 0
-      try {
-        for await (const { event } of watchNodes(signal)) {
-          events += 1
-          wasConnected = true
-          await show(event)
-        }
-      } catch (error) {
-        // Only a try that brought nothing counts towards longer waits.
-        if (events === 0 || !isLost(error) || signal.aborted) throw error
-        say(error)
-      }
-    }
-    try {
-      while (!signal.aborted) {
-        await retry(watchOnce, { clock: systemClock, signal, isTransient: isLost, onRetry: say })
-        await systemClock.sleep(Math.random() * RECONNECT_WITHIN_MS, signal)
-      }
-    } catch (error) {
-      if (!signal.aborted) throw error
-    }
+    const printer = createWatchPrinter(io, now, format)
+    await follow({
+      io,
+      signal,
+      open() {
+        printer.connected()
+        return watchNodes(signal)
+      },
+      show: ({ event }) => printer.show(event),
+    })
   },
 })
-
-/** Spreads those who were cut off together. */
-const RECONNECT_WITHIN_MS = 500
