@@ -1,4 +1,4 @@
-import { AppError } from '@muster/domain'
+import type { AppError } from '@muster/domain'
 import { expect, test } from '@jest/globals'
 import { useCluster } from './harness/cluster.ts'
 import { signUp, type Person } from './harness/person.ts'

@@ -1,0 +1,47 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { afterAll, describe, expect, test } from '@jest/globals'
+import { parseConfig } from '@muster/runtime/service'
+import { configSchema } from './config.ts'
+
+const folder = mkdtempSync(path.join(os.tmpdir(), 'muster-config-'))
+const file = path.join(folder, 'text')
+writeFileSync(file, 'text')
+afterAll(() => {
+  rmSync(folder, { recursive: true })
+})
+
+function read(overrides: Record<string, string> = {}) {
+  return parseConfig(configSchema, {
+    MUSTER_DATABASE_URL_FILE: file,
+    MUSTER_REDIS_URL_FILE: file,
+    MUSTER_ENROLL_TOKEN_FILE: file,
+    MUSTER_CA_ADDRS: '10.0.0.1:3027',
+    MUSTER_TOKEN_ADDRS: '10.0.0.1:3026',
+    MUSTER_CA_PINS: `sha256:${'a'.repeat(64)}`,
+    ...overrides,
+  })
+}
+
+describe('the configuration of people', () => {
+  test('has defaults: sessions of thirty days, and the usual ports on the host that a person reached', () => {
+    expect(read()).toMatchObject({
+      MUSTER_USER_SESSION_TTL: 30 * 86_400,
+      MUSTER_PUBLIC_TOKEN_ADDR: ':3026',
+      MUSTER_PUBLIC_CA_ADDR: ':3027',
+    })
+  })
+
+  test('takes addresses with and without a host', () => {
+    expect(read({ MUSTER_PUBLIC_TOKEN_ADDR: 'tokens.example:443', MUSTER_PUBLIC_CA_ADDR: ':4027' })).toMatchObject({
+      MUSTER_PUBLIC_TOKEN_ADDR: 'tokens.example:443',
+      MUSTER_PUBLIC_CA_ADDR: ':4027',
+    })
+  })
+
+  test('is refused as a whole, with every problem in it', () => {
+    const wrong = { MUSTER_USER_SESSION_TTL: '0s', MUSTER_PUBLIC_TOKEN_ADDR: ':x', MUSTER_PUBLIC_CA_ADDR: 'a b:1' }
+    for (const name of Object.keys(wrong)) expect(() => read(wrong)).toThrow(name)
+  })
+})
