@@ -43,6 +43,20 @@ describe('the roll', () => {
     expect((await list(0)).nodes).toHaveLength(7)
   })
 
+  test('can be narrowed to those who came in by a token, in pages too', async () => {
+    await addNodes(3, (i) => `web-${i}`)
+    const members = Array.from({ length: 5 }, () => served.cluster.node())
+    for (const [i, member] of members.entries()) {
+      await addNode(served.pool, member, { hostname: `db-${i}`, tokenId: 'zyxwvutsrq' })
+    }
+    const first = await list(3, '', 'zyxwvutsrq')
+    const second = await list(3, first.nextPageToken, 'zyxwvutsrq')
+    expect([...first.nodes, ...second.nodes].map(({ id }) => id)).toEqual(members.map(({ name }) => name))
+    expect(second.nextPageToken).toBe('')
+    expect((await list(0, '', 'aaaaaaaaaa')).nodes).toEqual([])
+    expect(await refusal(list(0, '', 'a\0'))).toMatchObject({ kind: 'invalidArgument', field: 'token_id' })
+  })
+
   test('is empty when nobody has joined', async () => {
     expect(await list(0)).toEqual({ nodes: [], nextPageToken: '' })
   })

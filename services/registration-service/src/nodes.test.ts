@@ -3,6 +3,7 @@ import { testCluster } from '@muster/testkit'
 import { randomUUID } from 'node:crypto'
 import {
   activateNode,
+  deleteNode,
   purgeUnfinishedJoins,
   recordHello,
   recordJoiningNode,
@@ -96,6 +97,73 @@ describe('a join', () => {
     expect(await purgeUnfinishedJoins(store.pool)).toBe(1)
     const { rows } = await store.pool.query<{ id: string }>('select id from nodes')
     expect(new Set(rows.map(({ id }) => id))).toEqual(new Set([young.id, complete.id]))
+  })
+})
+
+describe('labels that a token forces', () => {
+  const forced = { env: 'prod', team: 'search' }
+
+  test('stand over what the node says when it joins, and at each hello', async () => {
+    const node = joining({ labels: { env: 'lie', disk: 'ssd' }, nodeLabels: forced })
+    await recordJoiningNode(store.pool, node)
+    await activateNode(store.pool, node.id, 'aa', inAnHour())
+    expect((await roll())[0]!.labels).toEqual({ ...forced, disk: 'ssd' })
+
+    const hello = { ...node, os: 'linux' }
+    for (const labels of [{ env: 'another-lie', disk: 'hdd' }, {}, { team: '' }]) {
+      await recordHello(store.pool, { ...hello, labels })
+      expect((await roll())[0]!.labels).toEqual({ ...labels, ...forced })
+    }
+  })
+
+  test('are those of its last join', async () => {
+    const node = joining({ labels: { env: 'lie' }, nodeLabels: forced })
+    await recordJoiningNode(store.pool, node)
+    await recordJoiningNode(store.pool, { ...node, nodeLabels: { zone: 'b' } })
+    await activateNode(store.pool, node.id, 'aa', inAnHour())
+    expect((await roll())[0]!.labels).toEqual({ env: 'lie', zone: 'b' })
+  })
+})
+
+describe('a removal', () => {
+  const by = { actor: 'spiffe://x/user/ada', remoteAddress: '10.0.0.9' }
+
+  test('of one node by 64 at once is done once, on two replicas, and on record once', async () => {
+    const node = joining()
+    await recordJoiningNode(store.pool, node)
+    await activateNode(store.pool, node.id, 'aa', inAnHour())
+    const otherPool = store.openPool()
+    const removals = Array.from({ length: 64 }, (_, i) =>
+      deleteNode([store.pool, otherPool][i % 2]!, { id: node.id, ...by }),
+    )
+    const removed = (await Promise.all(removals)).filter((found) => found !== undefined)
+    await otherPool.end()
+    expect(removed).toMatchObject([{ id: node.id, hostname: 'web-1', tokenId: 'abcdefghij' }])
+    expect(await roll()).toEqual([])
+    const { rows } = await store.pool.query(
+      `select actor, remote_address, outcome, token_id, node_id, details from audit_events where action = 'node.remove'`,
+    )
+    const details = { hostname: 'web-1', roles: ['node'] }
+    expect(rows).toEqual([
+      { actor: by.actor, remote_address: '10.0.0.9', outcome: 'ok', token_id: 'abcdefghij', node_id: node.id, details },
+    ])
+  })
+
+  test('does not touch a join that is under way', async () => {
+    const node = joining()
+    await recordJoiningNode(store.pool, node)
+    expect(await deleteNode(store.pool, { id: node.id, ...by })).toBeUndefined()
+    expect(await activateNode(store.pool, node.id, 'aa', inAnHour())).toBe(true)
+  })
+
+  test('between the steps of a repeated join is not undone by the rest of it', async () => {
+    const node = joining()
+    await recordJoiningNode(store.pool, node)
+    await activateNode(store.pool, node.id, 'aa', inAnHour())
+    await recordJoiningNode(store.pool, node)
+    await deleteNode(store.pool, { id: node.id, ...by })
+    expect(await activateNode(store.pool, node.id, 'bb', inAnHour())).toBe(false)
+    expect(await roll()).toEqual([])
   })
 })
 

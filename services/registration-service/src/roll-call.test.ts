@@ -110,4 +110,35 @@ describe('the roll call', () => {
     stop.abort()
     await calling
   })
+
+  test('has the heartbeat streams checked every minute, and clears away what is over', async () => {
+    const joining = cluster.node()
+    await addNode(store.pool, joining)
+    await store.pool.query(`update nodes set joined_at = null, created_at = now() - interval '25 hours'`)
+    let checks = 0
+    const counting = { checkAll: async () => void (checks += 1) }
+    const presence = await openPresence(redis)
+    const clock = manualClock()
+    const stop = new AbortController()
+    const deps = {
+      pool: store.pool,
+      presence,
+      pace: pace(),
+      streams: counting,
+      clock,
+      log: createLogger('test', 'silent'),
+    }
+    const calling = callRoll(deps, stop.signal)
+    await eventually('purged', async () => (await store.pool.query('select from nodes')).rowCount === 0)
+    expect(checks).toBe(1)
+    const startedAt = clock.now().getTime()
+    await eventually('checked again', async () => {
+      await clock.advance(1_000)
+      return checks === 2
+    })
+    expect(clock.now().getTime() - startedAt).toBeGreaterThanOrEqual(59_000)
+    stop.abort()
+    await calling
+    presence.close()
+  })
 })

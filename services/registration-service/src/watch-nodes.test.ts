@@ -22,14 +22,15 @@ afterAll(async () => {
   await served.close()
 })
 
-/** Watches, and keeps what it is told: a node as name and status, the end of a snapshot as `complete`. */
+/** Watches, and keeps what it is told: a node as name and status or as `removed`, the end of a snapshot as `complete`. */
 function watch(): string[] {
   const told: string[] = []
   const connection = served.connect(served.cluster.user('ada', 'viewer'))
   void (async () => {
     const messages = connection.serverStream(contract.watchNodes, {}, stop.signal)
     for await (const { event } of messages) {
-      told.push(event?.$case === 'node' ? said(event.value) : 'complete')
+      if (event?.$case === 'removed') told.push(`removed ${event.value.nodeId}`)
+      else told.push(event?.$case === 'node' ? said(event.value) : 'complete')
     }
   })()
   return told
@@ -89,6 +90,55 @@ describe('who watches the roll', () => {
     served.presence.emit('resync')
     await eventually('complete again', () => told.length === 5)
     expect(told.slice(2)).toEqual(['a PENDING', 'b PENDING', 'complete'])
+  })
+
+  test('is told of a node that was removed, once', async () => {
+    const [a, b] = [await add('a'), await add('b')]
+    const told = watch()
+    await eventually('complete', () => told.length === 3)
+    await served.client(served.cluster.user('ada', 'operator')).removeNode({ nodeId: a.name })
+    await eventually('told', () => told.length === 4)
+    served.presence.announce(a.name)
+    served.presence.announce(b.name)
+    await eventually('told of the other', () => told.includes('b PENDING') && told.length === 5)
+    expect(told.slice(3)).toEqual([`removed ${a.name}`, 'b PENDING'])
+  })
+
+  test('is told with the next snapshot of nodes that were removed while changes were missed', async () => {
+    const [a, b] = [await add('a'), await add('b')]
+    const told = watch()
+    await eventually('complete', () => told.length === 3)
+    await served.pool.query('delete from nodes where id = $1', [a.name])
+    served.presence.emit('resync')
+    await eventually('complete again', () => told.filter((line) => line === 'complete').length === 2)
+    expect(told.slice(3)).toEqual(['b PENDING', `removed ${a.name}`, 'complete'])
+
+    await served.pool.query('delete from nodes where id = $1', [b.name])
+    served.presence.emit('resync')
+    await eventually('complete again', () => told.filter((line) => line === 'complete').length === 3)
+    expect(told.slice(6)).toEqual([`removed ${b.name}`, 'complete'])
+  })
+
+  test('is not told that a node is gone because it changed its name between two pages', async () => {
+    for (let i = 0; i < 501; i++) await add(`n${String(i).padStart(3, '0')}`)
+    const told = watch()
+    await eventually('complete', () => told.includes('complete'))
+    // The first page of the next snapshot has been read when the last node moves to the front.
+    const view = served.presence.view.bind(served.presence)
+    let renamed = false
+    served.presence.view = async (...args) => {
+      if (!renamed) await served.pool.query(`update nodes set hostname = 'a' where hostname = 'n500'`)
+      renamed = true
+      return view(...args)
+    }
+    try {
+      served.presence.emit('resync')
+      await eventually('complete again', () => told.filter((line) => line === 'complete').length === 2)
+    } finally {
+      served.presence.view = view
+    }
+    expect(told.slice(502).filter((line) => line.startsWith('removed'))).toEqual([])
+    expect(told.slice(502)).toContain('a PENDING')
   })
 
   test('is told how a node is now, not each thing that befell it', async () => {
