@@ -75,6 +75,7 @@ export async function startApp(config: Config, log: Logger, life: Lifecycle): Pr
       identity: identity.tls,
       clusterName: identity.clusterName,
       services: [tokenService({ config, pool, staticTokens, clock: systemClock }), audit.service],
+      onRefused: audit.onRefused,
       currentRoles: askRegister(registration.client(users.UserServiceService)),
       mapError: asAppError,
       check: () => pool.query('select 1'),

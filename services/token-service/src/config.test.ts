@@ -52,4 +52,19 @@ describe('the configuration of token-service', () => {
     expect(parseConfig(configSchema, environment({ MUSTER_TOKEN_MAX_TTL: '12h' })).MUSTER_TOKEN_MAX_TTL).toBe(43_200)
     expect(() => parseConfig(configSchema, environment({ MUSTER_TOKEN_MAX_TTL: 'soon' }))).toThrow(/longest TTL/)
   })
+
+  test('limits signup tokens apart from the others', () => {
+    expect(parseConfig(configSchema, environment()).MUSTER_SIGNUP_TOKEN_MAX_TTL).toBe(2 * 86_400)
+    const longer = environment({ MUSTER_SIGNUP_TOKEN_MAX_TTL: '7d' })
+    expect(parseConfig(configSchema, longer).MUSTER_SIGNUP_TOKEN_MAX_TTL).toBe(7 * 86_400)
+  })
+
+  test('lists problems of the file of static tokens beside all others', () => {
+    const yaml = path.join(folder, 'broken.yaml')
+    writeFileSync(yaml, 'tokens:\n  - node:short\n')
+    const broken = environment({ MUSTER_CONFIG_FILE: yaml, MUSTER_TOKEN_MAX_TTL: 'soon' })
+    expect(() => parseConfig(configSchema, broken)).toThrow(
+      /MUSTER_TOKEN_MAX_TTL: [^]*MUSTER_CONFIG_FILE: \S+:2: its value/,
+    )
+  })
 })

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
-import { messageOf, NODE_ROLES, parseNodeRoles, printable, type NodeRole } from '@muster/domain'
+import { NODE_ROLES, parseNodeRoles, printable, type NodeRole } from '@muster/domain'
 import { isMap, isScalar, isSeq, LineCounter, parseDocument, type ParsedNode } from 'yaml'
 import { z } from 'zod'
 import { parseStaticValue, readTokenFile } from './token-file.ts'
@@ -24,56 +24,50 @@ export function staticTokensFile(): z.ZodType<StaticToken[], string> {
   })
 }
 
-interface Reading {
-  tokens: StaticToken[]
-  problems: string[]
-}
-
 // Nothing of the file but short keys is repeated in a problem: whatever stands in a wrong place may be a secret.
-function readStaticTokens(file: string): Reading {
+function readStaticTokens(file: string): { tokens: StaticToken[]; problems: string[] } {
   const name = path.resolve(file)
   let text: string
   try {
     text = readFileSync(name, 'utf8')
   } catch (error) {
-    return { tokens: [], problems: [`cannot read the file: ${messageOf(error)}`] }
+    return { tokens: [], problems: [`cannot read the file: ${(error as Error).message}`] }
   }
   const lines = new LineCounter()
   // Pretty errors would show the lines around the error.
   const document = parseDocument(text, { prettyErrors: false, lineCounter: lines })
+  const tokens: StaticToken[] = []
+  const problems: { offset: number; what: string }[] = []
   const at = (offset: number) => `${name}:${lines.linePos(offset).line}`
   if (document.errors.length > 0) {
-    const problems = document.errors.map(
-      ({ pos, code }) => `${at(pos[0])}: is not YAML (${code.toLowerCase().replaceAll('_', ' ')})`,
-    )
-    return { tokens: [], problems }
-  }
-  const reading: Reading = { tokens: [], problems: [] }
-  const lineOf = (node: ParsedNode) => at(node.range[0])
-  for (const item of tokenItems(document.contents, lineOf, reading.problems)) {
-    try {
-      reading.tokens.push(parseItem(item, { definedAt: lineOf(item), folder: path.dirname(name) }, reading.tokens))
-    } catch (error) {
-      reading.problems.push(`${lineOf(item)}: ${messageOf(error)}`)
+    for (const { pos, code } of document.errors) {
+      problems.push({ offset: pos[0], what: `is not YAML (${code.toLowerCase().replaceAll('_', ' ')})` })
+    }
+  } else {
+    const problem = (node: ParsedNode, what: string) => void problems.push({ offset: node.range[0], what })
+    for (const item of tokenItems(document.contents, problem)) {
+      try {
+        tokens.push(parseItem(item, { definedAt: at(item.range[0]), folder: path.dirname(name) }, tokens))
+      } catch (error) {
+        problem(item, (error as Error).message)
+      }
     }
   }
-  return reading
+  problems.sort((a, b) => a.offset - b.offset)
+  return { tokens, problems: problems.map(({ offset, what }) => `${at(offset)}: ${what}`) }
 }
 
-function tokenItems(root: ParsedNode | null, lineOf: (node: ParsedNode) => string, problems: string[]): ParsedNode[] {
+function tokenItems(root: ParsedNode | null, problem: (node: ParsedNode, what: string) => void): ParsedNode[] {
   const items: ParsedNode[] = []
   if (root === null) return items
   if (!isMap<ParsedNode, ParsedNode | null>(root)) {
-    problems.push(`${lineOf(root)}: must be the key tokens and a list`)
+    problem(root, 'must be the key tokens and a list')
     return items
   }
   for (const { key, value } of root.items) {
-    if (!isScalar(key) || key.value !== 'tokens') {
-      problems.push(`${lineOf(key)}: unknown key${shown(key)}; valid keys: tokens`)
-    } else if (isSeq<ParsedNode>(value)) items.push(...value.items)
-    else if (value !== null && !(isScalar(value) && value.value === null)) {
-      problems.push(`${lineOf(value)}: tokens must be a list`)
-    }
+    if (!isScalar(key) || key.value !== 'tokens') problem(key, `unknown key${shown(key)}; valid keys: tokens`)
+    else if (isSeq<ParsedNode>(value)) items.push(...value.items)
+    else if (value !== null && !(isScalar(value) && value.value === null)) problem(value, 'tokens must be a list')
   }
   return items
 }

@@ -1,5 +1,5 @@
 import { recordAudit } from '@muster/audit'
-import { messageOf, tokenDigest } from '@muster/domain'
+import { tokenDigest } from '@muster/domain'
 import { transaction, type Db } from '@muster/postgres'
 import type { Clock, Logger } from '@muster/runtime'
 import { ConfigError } from '@muster/runtime/service'
@@ -49,10 +49,13 @@ export class StaticTokens {
 
   /** Makes their rows, and warns of each. @throws ConfigError that lists those whose value another token has */
   async store(): Promise<void> {
+    // In one order on every replica, so that those which start together wait for each other in turn.
+    const digested = this.#entries
+      .map((entry) => ({ entry, digest: tokenDigest(this.#pepper, entry.value) }))
+      .sort((a, b) => a.digest.compare(b.digest))
     const stored = await transaction(this.#pool, async (db) => {
       const found: { entry: Entry; digest: Buffer; id: string | undefined }[] = []
-      for (const entry of this.#entries) {
-        const digest = tokenDigest(this.#pepper, entry.value)
+      for (const { entry, digest } of digested) {
         found.push({ entry, digest, id: await this.#store(db, entry, digest, 'token.create') })
       }
       const taken = found.filter(({ id }) => id === undefined)
@@ -109,7 +112,7 @@ export class StaticTokens {
       return tokenDigest(this.#pepper, value)
     } catch (error) {
       entry.stamp = undefined
-      return messageOf(error)
+      return (error as Error).message
     }
   }
 

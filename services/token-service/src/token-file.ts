@@ -1,6 +1,6 @@
 import { readFileSync, statSync, type BigIntStats } from 'node:fs'
 import { stat } from 'node:fs/promises'
-import { messageOf, parseCustomTokenValue } from '@muster/domain'
+import { parseCustomTokenValue } from '@muster/domain'
 
 /** A token value as a file holds it now. */
 export interface TokenFile {
@@ -43,6 +43,6 @@ export function parseStaticValue(text: string): string {
   try {
     return parseCustomTokenValue(text)
   } catch (error) {
-    throw new Error(`its ${messageOf(error)}`, { cause: error })
+    throw new Error(`its ${(error as Error).message}`, { cause: error })
   }
 }

@@ -30,7 +30,8 @@ export interface Page {
 }
 
 // found walks tokens_by_expiry from the cursor, or from now on if only tokens are asked for that can still be used or
-// are used up, until the page is full. Uses are counted outside of it, so for the tokens of the page and no others.
+// are used up, until the page is full. Uses are counted outside of it, so for the tokens of the page and no others. Whether
+// a token was used is asked by a subquery with a limit: for exists Postgres would read all spends.
 const LIST = `
   with found as materialized (
     select id
@@ -44,7 +45,7 @@ const LIST = `
        and ($5::text[] = '{}' or type = any ($5))
        and ($6::text[] = '{}' or roles && $6)
        and labels @> $7::jsonb
-       and (not $8::boolean or uses > 0 or exists (select from spends where token_id = tokens.id))
+       and (not $8::boolean or uses > 0 or (select true from spends where token_id = tokens.id limit 1))
      order by expires_at, id
      limit $9)
   select ${COLUMNS}
