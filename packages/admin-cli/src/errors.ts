@@ -79,7 +79,7 @@ function explainCall(error: AppError, asked: Asked): Explained {
       return [`${service} refused ${flagOf(error.field, service)}: ${text}`, undefined]
     case 'notFound':
     case 'failedPrecondition':
-      return [text, undefined]
+      return [text, NEXT_AFTER[error.reason ?? '']]
     case 'resourceExhausted':
     case 'aborted':
       return [`${service} could not do it now: ${text}`, howLongToWait(error)]
@@ -99,6 +99,11 @@ export function howToRenew({ user }: { user?: string | undefined } = {}): string
 function howToGetRoles({ user }: Asked): string {
   if (user === undefined) return 'Ask an operator who has that role.'
   return `Ask an operator who has that role, or an admin for 'musterctl users update ${user} --roles=...'.`
+}
+
+/** What to do after a refusal that does not say so itself. */
+const NEXT_AFTER: Record<string, string> = {
+  NODE_UNKNOWN: "'musterctl nodes ls' shows those there are.",
 }
 
 function howLongToWait({ retryAfterMs }: AppError): string {

@@ -27,7 +27,7 @@ export async function removeEach<A, T>(
       removal.removed.push(await remove(one))
     } catch (error) {
       if (!(error instanceof CliError) || !isAboutThis(error)) return { ...removal, stopped: error }
-      removal.problems.push(`${nameOf(one, i)}: ${error.message}`)
+      removal.problems.push([`${nameOf(one, i)}: ${error.message}`, error.next].filter(Boolean).join('; '))
     }
   }
   return removal

@@ -89,8 +89,8 @@ function goodNowAndThen(): { notBefore: Date; notAfter: Date } {
 /** Newcomers, people as well as machines, have no certificate yet. */
 const ANONYMOUS = ['getTrustBundle', 'register', 'signup']
 
-function answering<D extends ServiceDefinition>(
-  definition: D,
+function answering(
+  definition: ServiceDefinition,
   answers: () => Record<string, unknown> | undefined,
 ): BoundService {
   const routes = Object.keys(definition).map((rpc) => {
@@ -101,7 +101,7 @@ function answering<D extends ServiceDefinition>(
     }
     return [rpc, { callers: ANONYMOUS.includes(rpc) ? anyone : operators('viewer'), handle }]
   })
-  return bindService(definition, Object.fromEntries(routes) as Routes<D>)
+  return bindService(definition, Object.fromEntries(routes) as Routes<ServiceDefinition>)
 }
 
 export async function startTestCluster(): Promise<TestCluster> {

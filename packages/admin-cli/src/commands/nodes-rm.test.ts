@@ -63,8 +63,8 @@ describe('nodes rm', () => {
     expect(stdout).toContain(DB)
     expect(stderr).toBe(
       'musterctl: 6805dda3: more than one node id begins so; give more of it\n' +
-        "musterctl: eeeeeeee: no such node; 'musterctl nodes ls' shows those there are\n" +
-        `musterctl: ${gone}: no such node\n`,
+        "musterctl: eeeeeeee: no such node; 'musterctl nodes ls' shows those there are.\n" +
+        `musterctl: ${gone}: no such node; 'musterctl nodes ls' shows those there are.\n`,
     )
     expect({ status, removed }).toEqual({ status: 1, removed: [DB] })
   })

@@ -74,7 +74,7 @@ async function findByPrefix(
 }
 
 function onlyOne([id, another]: readonly string[]): string {
-  if (id === undefined) throw new CliError("no such node; 'musterctl nodes ls' shows those there are")
+  if (id === undefined) throw new CliError('no such node', "'musterctl nodes ls' shows those there are.")
   if (another !== undefined) throw new CliError('more than one node id begins so; give more of it')
   return id
 }

@@ -238,9 +238,21 @@ Please note:
     const { status, stderr, stdout } = await cluster.run(['tokens', 'add', '--type=node', '--ttl=9d', '-v'])
     expect(stderr).toContain('musterctl: token-service refused --ttl: must be between 1s and 2d\n')
     expect(stderr).toContain("'musterctl tokens add --help' shows how it is used.\n")
-    expect(stderr).toContain('  kind: invalidArgument\n  reason: INVALID_FIELD\n')
+    expect(stderr).toContain('  status: INVALID_ARGUMENT\n')
+    expect(stderr).toContain('  reason: INVALID_FIELD\n')
     expect(stderr).toContain('caused by: 3 INVALID_ARGUMENT')
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' })
+  })
+
+  test('says how long to wait if the cluster does', async () => {
+    cluster.answers.tokens = {
+      createToken: async () => {
+        throw new AppError('resourceExhausted', 'too many calls', { retryAfterMs: 11_200 })
+      },
+    }
+    const { status, stderr } = await cluster.run(['tokens', 'add', '--type=node'])
+    expect(stderr).toBe('musterctl: token-service could not do it now: too many calls\nTry again in 12s.\n')
+    expect(status).toBe(1)
   })
 
   test('makes no token if the pins cannot be read', async () => {
