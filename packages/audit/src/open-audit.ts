@@ -1,4 +1,4 @@
-import type { BoundService } from '@muster/rpc'
+import { peerName, type BoundService, type OnRefused } from '@muster/rpc'
 import type { Lifecycle, Logger } from '@muster/runtime'
 import { Refusals } from './refusals.ts'
 import { purgeEvents } from './retention.ts'
@@ -11,11 +11,20 @@ export interface OpenAuditOptions extends AuditDeps {
   log: Logger
 }
 
+/** A service's audit. */
+export interface Audit {
+  /** Serves it to operators. */
+  service: BoundService
+  refusals: Refusals
+  /** Puts calls on record that their callers may not make. */
+  onRefused: OnRefused
+}
+
 /**
  * Opens a service's audit: what serves it, and where its refusals are counted. Old events are purged now and every hour.
  * Opened after the pool and before the server, so that what is counted is written once no call is served any more.
  */
-export function openAudit(options: OpenAuditOptions, life: Lifecycle): { service: BoundService; refusals: Refusals } {
+export function openAudit(options: OpenAuditOptions, life: Lifecycle): Audit {
   const { pool, retentionSeconds, log, clock } = options
   const purge = () =>
     purgeEvents(pool, retentionSeconds, life.signal).then(
@@ -29,5 +38,7 @@ export function openAudit(options: OpenAuditOptions, life: Lifecycle): { service
   )
   void purge()
   const refusals = life.own('refusals', new Refusals(pool, log, clock), (r) => r.close())
-  return { service: auditService(options), refusals }
+  const onRefused: OnRefused = (rpc, { reason, kind }, { peer, remoteAddress }) =>
+    void refusals.record({ action: `call.${rpc}`, actor: peerName(peer), remoteAddress, reason: reason ?? kind })
+  return { service: auditService(options), refusals, onRefused }
 }

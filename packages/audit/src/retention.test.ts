@@ -1,12 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
-import { Lifecycle, systemClock } from '@muster/runtime'
 import { parseConfig } from '@muster/runtime/service'
-import { eventually } from '@muster/testkit'
 import { z } from 'zod'
-import { openAudit } from './open-audit.ts'
 import { recordAudit } from './record.ts'
 import { auditFields, purgeEvents } from './retention.ts'
-import { openStore, silentLog, type Store } from './test-support.ts'
+import { openStore, type Store } from './test-support.ts'
 
 let store: Store
 
@@ -59,22 +56,9 @@ describe('events older than the retention', () => {
   })
 })
 
-describe('the audit of a service', () => {
-  test('purges when it is opened, and has written every refusal when it is closed', async () => {
-    await addOld(1)
-    const life = new Lifecycle()
-    const options = { name: 'token-service', pool: store.pool, clock: systemClock, log: silentLog } as const
-    const { refusals } = openAudit({ ...options, retentionSeconds: RETENTION_SECONDS }, life)
-    await eventually('purged', async () => (await actions()).length === 0)
-    for (let i = 0; i < 3; i++) await refusals.record({ action: 'node.join', actor: 'anonymous', reason: 'NO' })
-    await life.close()
-    expect((await store.pool.query('select count from audit_events')).rows).toEqual([{ count: 3 }])
-  })
-
-  test('is kept for 90 days unless the configuration says how long', () => {
-    const schema = z.object(auditFields())
-    expect(parseConfig(schema, {})).toEqual({ MUSTER_AUDIT_RETENTION: 90 * 86_400 })
-    expect(parseConfig(schema, { MUSTER_AUDIT_RETENTION: '2d' })).toEqual({ MUSTER_AUDIT_RETENTION: 2 * 86_400 })
-    expect(() => parseConfig(schema, { MUSTER_AUDIT_RETENTION: 'long' })).toThrow('audit retention')
-  })
+test('the audit is kept for 90 days unless the configuration says how long', () => {
+  const schema = z.object(auditFields())
+  expect(parseConfig(schema, {})).toEqual({ MUSTER_AUDIT_RETENTION: 90 * 86_400 })
+  expect(parseConfig(schema, { MUSTER_AUDIT_RETENTION: '2d' })).toEqual({ MUSTER_AUDIT_RETENTION: 2 * 86_400 })
+  expect(() => parseConfig(schema, { MUSTER_AUDIT_RETENTION: 'long' })).toThrow('audit retention')
 })

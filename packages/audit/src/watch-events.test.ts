@@ -2,6 +2,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import type { audit } from '@muster/contracts'
 import { AppError } from '@muster/domain'
 import { eventually } from '@muster/testkit'
+import { parseFilter } from './event-filter.ts'
+import { currentPosition, selectCommitted, type Position } from './events.ts'
 import { recordAudit } from './record.ts'
 import { Refusals } from './refusals.ts'
 import { filterBy, serveAudit, silentLog, type Served } from './test-support.ts'
@@ -162,6 +164,20 @@ describe('who was cut off and gives the last position', () => {
       expect(failure).toMatchObject({ kind: 'invalidArgument', field: 'after_position' })
     }
   })
+})
+
+test('what is committed between two positions belongs to one round of a watch only', async () => {
+  const filter = parseFilter(undefined)
+  const from = await currentPosition(served.pool)
+  const until = await currentPosition(served.pool)
+  await add('after both')
+  const later = await currentPosition(served.pool)
+  const actionsIn = async (range: { from: Position; until: Position }) => {
+    const found = await selectCommitted(served.pool, { ...range, filter, after: { tx: '0', id: '0' }, size: 10 })
+    return found.map(({ action }) => action)
+  }
+  expect(await actionsIn({ from, until })).toEqual([])
+  expect(await actionsIn({ from: until, until: later })).toEqual(['after both'])
 })
 
 test('events restored from a copy of another database are no news, once this one comes to their transactions', async () => {

@@ -25,6 +25,8 @@ let server: RpcServer
 /** What the roll of people says, and about whom it was asked. */
 let roll: CurrentRoles
 let asked: string[]
+/** What was told of refused calls. */
+let refused: string[]
 let handled: string[]
 /** Handlers of streams: how many were begun, and how many run. */
 let begun: number
@@ -44,6 +46,7 @@ beforeAll(async () => {
     clusterName: cluster.clusterName,
     identity: cluster.service('registration-service'),
     log,
+    onRefused: (rpc, { kind, reason }, { peer }) => refused.push(`${peer.kind} ${rpc} ${kind} ${reason}`),
     currentRoles: (person, context) => {
       asked.push(person.name)
       return roll(person, context)
@@ -110,6 +113,7 @@ beforeAll(async () => {
 beforeEach(() => {
   roll = async ({ roles }) => roles
   asked = []
+  refused = []
   handled = []
   begun = 0
   running = 0
@@ -216,6 +220,28 @@ describe('a person', () => {
       expect((await rejection(refused)).kind).toBe('unavailable')
     }
     expect({ handled, begun }).toEqual({ handled: [], begun: 0 })
+  })
+})
+
+describe('whoever keeps the record', () => {
+  test('is told of each call that its caller may not make, of any shape, and of no other', async () => {
+    const node = open(server.address, cluster.node())
+    await rejection(clientOf(cluster.anonymous()).listNodes(LIST))
+    await rejection(clientOf(cluster.user('ada', 'viewer')).listNodes(LIST))
+    await rejection(node.serverStream(contract.watchNodes, {}, leave.signal)[Symbol.asyncIterator]().next())
+    await rejection(node.duplex(contract.heartbeat, () => {}).ended)
+    await whoAmI(cluster.user('ada', 'viewer'))
+    roll = () => Promise.reject(away())
+    await rejection(whoAmI(cluster.user('ada', 'viewer')))
+    roll = () => Promise.reject(gone())
+    await rejection(whoAmI(cluster.user('ada', 'viewer')))
+    expect(refused).toEqual([
+      'anonymous ListNodes unauthenticated NO_IDENTITY',
+      'user ListNodes permissionDenied CALLER_NOT_ALLOWED',
+      'node WatchNodes permissionDenied CALLER_NOT_ALLOWED',
+      'node Heartbeat permissionDenied CALLER_NOT_ALLOWED',
+      'user GetTrustBundle unauthenticated USER_UNKNOWN',
+    ])
   })
 })
 

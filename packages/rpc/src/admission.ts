@@ -10,15 +10,20 @@ import type { ServedCall } from './served-call.ts'
  */
 export type CurrentRoles = (person: Member, context: CallContext) => Promise<readonly string[]>
 
+/** Told of a call that its caller may not make. `rpc` is its name, such as `CreateToken`. */
+export type OnRefused = (rpc: string, error: AppError, context: CallContext) => void
+
 /** How soon an open stream ends after its reader was removed or lost the role for it. */
 const RECHECK_MS = 500
 
 /** Who gets in: the certificate must allow it, and for people the roll of people as it stands now must allow it too. */
 export class Admission {
   readonly #currentRoles: CurrentRoles | undefined
+  readonly #onRefused: OnRefused | undefined
 
-  constructor(currentRoles: CurrentRoles | undefined) {
+  constructor({ currentRoles, onRefused }: { currentRoles?: CurrentRoles; onRefused?: OnRefused }) {
     this.#currentRoles = currentRoles
+    this.#onRefused = onRefused
   }
 
   /**
@@ -26,13 +31,26 @@ export class Admission {
    * while it is open, and ends it once it fails.
    */
   admit(callers: Callers | undefined, context: ServedCall): void | Promise<void> {
+    try {
+      return this.#admit(callers, context)?.catch((error: unknown) => this.#refuse(error, context))
+    } catch (error) {
+      this.#refuse(error, context)
+    }
+  }
+
+  #admit(callers: Callers | undefined, context: ServedCall): Promise<void> | undefined {
     assertAllowed(callers, context.peer)
     const person = this.#personBehind(callers, context)
-    if (person === undefined) return
+    if (person === undefined) return undefined
     const check = () => this.#check(callers!, person, context)
     return check().then(() => {
       if (context.isStream) void repeat(check, context)
     })
+  }
+
+  #refuse(error: unknown, context: ServedCall): never {
+    if (error instanceof AppError && !isTransient(error)) this.#onRefused?.(context.rpc, error, context)
+    throw error
   }
 
   #personBehind(callers: Callers | undefined, { peer }: ServedCall): Member | undefined {

@@ -1,4 +1,4 @@
-export type { CurrentRoles } from './admission.ts'
+export type { CurrentRoles, OnRefused } from './admission.ts'
 export * from './callers.ts'
 export * from './connect.ts'
 export { ServerNotTrustedError } from './credentials.ts'

@@ -2,7 +2,7 @@ import { Server as GrpcServer, type sendUnaryData } from '@grpc/grpc-js'
 import type { Clock, Logger } from '@muster/runtime'
 import { Histogram, type Registry } from 'prom-client'
 import { AppError, parseServerAddress } from '@muster/domain'
-import { Admission, type CurrentRoles } from './admission.ts'
+import { Admission, type CurrentRoles, type OnRefused } from './admission.ts'
 import type { Callers } from './callers.ts'
 import { RotatingServerCredentials } from './credentials.ts'
 import { CallRecorder } from './call-recorder.ts'
@@ -26,6 +26,7 @@ export interface ServeOptions {
   mapError?: (error: unknown) => unknown
   /** Asked about every person who calls. Absent: what their certificate says is all. */
   currentRoles?: CurrentRoles
+  onRefused?: OnRefused
   clock: Clock
   log: Logger
   metrics: Registry
@@ -61,7 +62,7 @@ export async function serve(options: ServeOptions): Promise<RpcServer> {
   const bound = [...options.services, health.service, ...createReflection(names)]
   const live = new Set<ServedCall>()
   const peers = new PeerReader(clusterName)
-  const admission = new Admission(options.currentRoles)
+  const admission = new Admission(options)
   const recorder = new CallRecorder(log, durationHistogram(metrics), options.mapError)
   const server = new GrpcServer({
     interceptors: [limitReceiving(RECEIVE_TIMEOUT_MS)],

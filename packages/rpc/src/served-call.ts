@@ -68,6 +68,11 @@ export class ServedCall implements CallContext {
     return this.#gone.signal
   }
 
+  /** The RPC's name, such as `CreateToken`. */
+  get rpc(): string {
+    return this.#path.slice(this.#path.lastIndexOf('/') + 1)
+  }
+
   get log(): Logger {
     this.#childLog ??= this.#log.child({ requestId: this.requestId, method: this.#path })
     return this.#childLog

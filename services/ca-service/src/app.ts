@@ -86,6 +86,7 @@ export async function startApp(config: Config, log: Logger, life: Lifecycle): Pr
       identity,
       clusterName,
       services: [caService(deps), audit.service],
+      onRefused: audit.onRefused,
       currentRoles: askRegister(registration.client(users.UserServiceService)),
       mapError: asAppError,
       check: () => pool.query('select 1'),

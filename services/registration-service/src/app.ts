@@ -93,6 +93,7 @@ export async function startApp(config: Config, log: Logger, life: Lifecycle): Pr
       identity: tls,
       clusterName,
       services: [registrationService(deps), botService(deps), userService(deps), audit.service],
+      onRefused: audit.onRefused,
       currentRoles: operatorRoles(pool),
       mapError: asAppError,
       // Redis is no part of it: without it nodes show as unknown, and joins go on.
