@@ -29,7 +29,7 @@ export async function startApp(config: Config, log: Logger, life: Lifecycle): Pr
 
   const staticTokens = new StaticTokens(config.MUSTER_CONFIG_FILE, pool, config.MUSTER_PEPPER_FILE, log)
   await staticTokens.store()
-  life.own('static tokens', staticTokens.watch(systemClock, life.signal), (watching) => watching)
+  life.own('static tokens', { ended: staticTokens.watch(systemClock, life.signal) }, ({ ended }) => ended)
 
   const retentionSeconds = config.MUSTER_AUDIT_RETENTION
   const audit = openAudit({ name: 'token-service', pool, retentionSeconds, clock: systemClock, log }, life)

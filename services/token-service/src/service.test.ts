@@ -414,18 +414,26 @@ describe('no secret', () => {
     await operator.createToken(createRequest({ value: chosen })).catch(() => {})
     await operator.revokeToken({ idOrValue: chosen })
     await operator.revokeToken({ idOrValue: 'CANARY-value-that-is-wrong' }).catch(() => {})
+    const createdBy = 'spiffe://test.muster.internal/user/ada'
+    const signup = await as('registration-service').createSignupToken({ userName: 'bo', ttlSeconds: 60, createdBy })
+    for (const name of ['bo', 'cy']) await spend(signupRequest(signup.value, name))
+    await operator.extendToken({ idOrName: generated.token!.id, ttlSeconds: 90 })
+    await operator.extendToken({ idOrName: chosen, ttlSeconds: 90 }).catch(() => {})
+    await as('viewer')
+      .getToken({ idOrName: chosen })
+      .catch(() => {})
     await as('viewer').listTokens(listRequest())
 
     const dump = await served.database.dump('token')
     expect(dump).toContain(generated.token!.id)
     const said = lines.join('')
     expect(said).toContain(generated.token!.id)
-    const secret = generated.value.split('_')[2]!
+    const secrets = [generated.value, signup.value].map((value) => value.split('_')[2]!)
     for (const text of [dump, said]) {
       expect(text).not.toContain('CANARY')
-      expect(text).not.toContain(secret)
+      for (const secret of secrets) expect(text).not.toContain(secret)
       // Nor in the ways that Postgres and JSON write bytes.
-      for (const hidden of [secret, chosen, PEPPER.toString()]) {
+      for (const hidden of [...secrets, chosen, PEPPER.toString()]) {
         expect(text).not.toContain(Buffer.from(hidden).toString('hex'))
         expect(text).not.toContain(Buffer.from(hidden).toString('base64').replace(/=+$/, ''))
       }
