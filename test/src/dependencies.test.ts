@@ -52,7 +52,7 @@ test.each<ServiceProgram>(['ca-service', 'token-service'])(
     expect(running()).toEqual(expect.arrayContaining(others))
     expect((await operator.roll()).map(({ id }) => id)).toContain(nodeId)
     // The operator's own connection finds the way back too.
-    await waitFor('an answer', () => operator.tokens.listTokens({ pageSize: 0, pageToken: '' }))
+    await waitFor('an answer', () => operator.listTokens())
     await waitFor('an answer', () => operator.authority.listAuthorities({}))
     expect(await agent.stop()).toBe(0)
   },

@@ -19,8 +19,7 @@ async function runToItsEnd(options: Omit<AgentOptions, 'name'>): Promise<{ statu
 async function expiredToken(): Promise<string> {
   const { value, id } = await cluster().operator.makeToken({ ttlSeconds: 1 })
   await waitFor('the token gone from the list', async () => {
-    const { tokens } = await cluster().operator.tokens.listTokens({ pageSize: 1000, pageToken: '' })
-    return !tokens.some((token) => token.id === id)
+    return !(await cluster().operator.listTokens()).some((token) => token.id === id)
   })
   return value
 }

@@ -89,8 +89,19 @@ export async function startCluster(
       const connection = await operate('token-service')
       try {
         const client = connection.client(token.TokenServiceService)
-        const request = { roles: ['node'], ttlSeconds: 3600, labels: {}, description: '', botName: '', value: '' }
-        return (await client.createToken({ ...request, maxUses: undefined })).value
+        const { value } = await client.createToken({
+          roles: ['node'],
+          ttlSeconds: 3600,
+          maxUses: undefined,
+          labels: {},
+          description: '',
+          botName: '',
+          value: '',
+          name: '',
+          restrictions: undefined,
+          nodeLabels: {},
+        })
+        return value
       } finally {
         connection.close()
       }

@@ -13,6 +13,8 @@ export interface Operator {
   hostRootsPem: string
   /** Makes a token for nodes, good for five minutes unless told otherwise. @returns its value and its id */
   makeToken(wanted?: MakeToken): Promise<{ value: string; id: string }>
+  /** The tokens that can still admit someone, at most a thousand. */
+  listTokens(): Promise<token.Token[]>
   /** The whole roll as one replica of registration-service tells it. */
   roll(replica?: number): Promise<registration.Node[]>
   /** The roll and its changes as one replica tells them. */
@@ -59,6 +61,10 @@ export async function connectOperator(life: Lifecycle, folder: string, addresses
       }
       const made = await tokens.createToken({ ...usual, ...wanted })
       return { value: made.value, id: made.token!.id }
+    },
+    async listTokens() {
+      const all = { types: [], roles: [], labels: {}, states: [], used: false }
+      return (await tokens.listTokens({ pageSize: 1000, pageToken: '', ...all })).tokens
     },
     async roll(replica = 0) {
       const client = replicas[replica]!.client(registration.RegistrationServiceService)

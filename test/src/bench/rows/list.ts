@@ -29,7 +29,7 @@ async function measureSize(bench: Bench, size: number, rounds: number): Promise<
     let count = 0
     let pageToken = ''
     do {
-      const page = await client.listNodes({ pageSize: PAGE_SIZE, pageToken })
+      const page = await client.listNodes({ pageSize: PAGE_SIZE, pageToken, tokenId: '' })
       count += page.nodes.length
       pageToken = page.nextPageToken
     } while (pageToken !== '')
