@@ -13,11 +13,14 @@ import {
 import { CliError } from './errors.ts'
 import type { Io } from './io.ts'
 
+// Tried again, since a renewal of another program may just be writing there.
+const WHOLE = { recursive: true, force: true, maxRetries: 20, retryDelay: 10 } as const
+
 /**
  * The identities that a person has by `musterctl login`, one per cluster, and which cluster is the current one:
  *
  *     clusters/<cluster>    a link to the identity folder in use
- *     identities/...        identity folders; the key in one is never replaced
+ *     identities/<cluster>  identity folders, one at rest; the key in one is never replaced
  *     pending/...           keys of logins that have not succeeded yet
  *     current-cluster       a name
  *
@@ -65,7 +68,7 @@ export class IdentityStore {
 
   /** Forgets the keys of logins that were never finished. */
   async forgetPending(user: string, address: string): Promise<void> {
-    await rm(this.#pendingFolder(user, address), { recursive: true, force: true })
+    await rm(this.#pendingFolder(user, address), WHOLE)
   }
 
   /** Puts an identity in the place of whatever there was for its cluster. @returns its folder */
@@ -77,15 +80,14 @@ export class IdentityStore {
     await syncFolder(folder)
     const former = await this.#target(clusterName)
     await this.#turn(clusterName, folder)
-    if (former !== undefined) await rm(former, { recursive: true, force: true })
+    if (former !== undefined) await rm(former, WHOLE)
     return this.folderOf(clusterName)
   }
 
   /** Deletes the identity for a cluster, key and all. */
   async remove(clusterName: string): Promise<void> {
-    const target = await this.#target(clusterName)
-    await rm(this.folderOf(clusterName), { recursive: true })
-    if (target !== undefined) await rm(target, { recursive: true, force: true })
+    await rm(this.folderOf(clusterName), WHOLE)
+    await rm(this.#identitiesOf(clusterName), WHOLE)
     if ((await this.current()) === clusterName) await rm(this.#currentFile(), { force: true })
   }
 
@@ -97,8 +99,12 @@ export class IdentityStore {
     return path.join(this.#root, 'pending', `${user}@${encodeURIComponent(address)}`)
   }
 
+  #identitiesOf(clusterName: string): string {
+    return path.join(this.#root, 'identities', clusterName)
+  }
+
   async #newFolder(clusterName: string): Promise<string> {
-    const folder = path.join(this.#root, 'identities', `${clusterName}-${randomBytes(6).toString('hex')}`)
+    const folder = path.join(this.#identitiesOf(clusterName), randomBytes(6).toString('hex'))
     await mkdir(folder, { recursive: true, mode: 0o700 })
     return folder
   }
@@ -106,7 +112,7 @@ export class IdentityStore {
   /** The folder behind the link, if it is one of ours: a person may have put a link of their own there. */
   async #target(clusterName: string): Promise<string | undefined> {
     const target = await ifThere(realpath(this.folderOf(clusterName)))
-    const ours = await ifThere(realpath(path.join(this.#root, 'identities')))
+    const ours = await ifThere(realpath(this.#identitiesOf(clusterName)))
     return target !== undefined && ours !== undefined && path.dirname(target) === ours ? target : undefined
   }
 
@@ -117,7 +123,7 @@ export class IdentityStore {
     const fresh = `${folder}.link`
     await symlink(path.relative(path.dirname(link), folder), fresh)
     // A folder that somebody put there by hand is in the way of the rename.
-    if ((await ifThere(lstat(link)))?.isDirectory()) await rm(link, { recursive: true })
+    if ((await ifThere(lstat(link)))?.isDirectory()) await rm(link, WHOLE)
     await rename(fresh, link)
     await syncFolder(link)
   }

@@ -238,7 +238,7 @@ describe('login', () => {
     const later = () => new Date(Date.now() + 13 * HOUR_MS)
     people.hand.agedMs = -13 * HOUR_MS
     expect(await people.login({ user: 'eve', io: { now: later } })).toMatchObject({ status: 0 })
-    expect(await readdir(store('identities'))).toHaveLength(1)
+    expect(await readdir(store('identities', CLUSTER))).toHaveLength(1)
   })
 
   test('with --cluster sends the token to that cluster only', async () => {
