@@ -1,4 +1,4 @@
-import { bots, registration, token } from '@muster/contracts'
+import { audit, bots, registration, token } from '@muster/contracts'
 
 /** The time at which the commands of a test run. */
 export const NOW = new Date('2026-11-22T18:10:21Z')
@@ -72,4 +72,21 @@ export const aBot: bots.Bot = {
   certificateExpiresAt: new Date('2026-11-22T19:00:00Z'),
   lockedAt: undefined,
   lockedFrom: '',
+}
+
+/** The event of a signup by `aSignupToken`. */
+export const aSignup: audit.AuditEvent = {
+  id: '1',
+  service: 'registration-service',
+  at: new Date('2026-11-22T18:00:00Z'),
+  action: 'user.signup',
+  actor: 'anonymous',
+  remoteAddress: '192.0.2.9',
+  outcome: audit.Outcome.OK,
+  reason: '',
+  tokenId: 'signup2222',
+  nodeId: '',
+  detailsJson: '{}',
+  count: 1,
+  lastAt: undefined,
 }

@@ -3,7 +3,7 @@ import { audit, bots, token } from '@muster/contracts'
 import { AppError } from '@muster/domain'
 import { parse as parseYaml } from 'yaml'
 import { startTestCluster, type TestCluster } from '../test-cluster.ts'
-import { aBot, aNode, aSignupToken, aStaticToken, aToken, NOW, SECRET } from '../test-data.ts'
+import { aBot, aNode, aSignup, aSignupToken, aStaticToken, aToken, NOW, SECRET } from '../test-data.ts'
 
 let cluster: TestCluster
 let shown: token.Token
@@ -197,19 +197,3 @@ web-02  0b7a7c3e-3a55-4b3f-8a6b-0d9a3f2f7e12  192.0.2.7  20 Nov 26 08:00 UTC (2d
     expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
   })
 })
-
-const aSignup: audit.AuditEvent = {
-  id: '1',
-  service: 'registration-service',
-  at: new Date('2026-11-22T18:00:00Z'),
-  action: 'user.signup',
-  actor: 'anonymous',
-  remoteAddress: '192.0.2.9',
-  outcome: audit.Outcome.OK,
-  reason: '',
-  tokenId: 'signup2222',
-  nodeId: '',
-  detailsJson: '{}',
-  count: 1,
-  lastAt: undefined,
-}

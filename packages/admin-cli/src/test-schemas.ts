@@ -1,0 +1,90 @@
+import { z } from 'zod'
+
+const time = z.iso.datetime()
+const labels = z.record(z.string(), z.string())
+const tokenId = z.string().regex(/^[a-z2-7]{10}$/)
+
+/** A token as `tokens ls` prints it. */
+export const tokenSchema = z.strictObject({
+  id: tokenId,
+  type: z.enum(['join', 'signup', 'static', 'unknown']),
+  state: z.enum(['live', 'expired', 'used_up', 'revoked', 'unknown']),
+  name: z.string().nullable(),
+  roles: z.array(z.string()),
+  labels,
+  description: z.string(),
+  bot_name: z.string().nullable(),
+  user_name: z.string().nullable(),
+  max_uses: z.int().nullable(),
+  uses: z.int(),
+  uses_left: z.int().nullable(),
+  allow_cidrs: z.array(z.string()),
+  allow_hostnames: z.array(z.string()),
+  node_labels: labels,
+  created_by: z.string(),
+  created_at: time.nullable(),
+  expires_at: time.nullable(),
+  revoked_at: time.nullable(),
+})
+
+/** What is printed of a token that was made just now. */
+export const newTokenSchema = tokenSchema.extend({
+  token: z.string(),
+  invitation: z.string().startsWith('muster://'),
+  ca_pins: z.array(z.string().regex(/^sha256:[0-9a-f]{64}$/)).min(1),
+  auth_server: z.string(),
+})
+
+const machine = z.strictObject({
+  id: z.uuid(),
+  hostname: z.string(),
+  address: z.string(),
+  joined_at: time.nullable(),
+  status: z.string(),
+})
+
+/** A token as `tokens show` prints it. */
+export const shownTokenSchema = tokenSchema.extend({
+  nodes: z.array(machine),
+  bots: z.array(machine.extend({ name: z.string() })),
+  people: z.array(z.strictObject({ name: z.string(), address: z.string().nullable(), signed_up_at: time.nullable() })),
+})
+
+/** A token that `tokens rm` removed. */
+export const removedTokenSchema = z.strictObject({ id: tokenId, deleted: z.literal(true) })
+
+/** A node as `nodes ls` prints it. */
+export const nodeSchema = z.strictObject({
+  id: z.uuid(),
+  hostname: z.string(),
+  status: z.enum(['pending', 'online', 'offline', 'expired', 'unknown']),
+  last_seen_at: time.nullable(),
+  public_address: z.string(),
+  remote_address: z.string(),
+  roles: z.array(z.string()),
+  labels,
+  version: z.string(),
+  os: z.string(),
+  token_id: z.string(),
+  joined_at: time.nullable(),
+  certificate_expires_at: time.nullable(),
+})
+
+/** A node that `nodes rm` took off the roll. */
+export const removedNodeSchema = z.strictObject({ id: z.uuid(), hostname: z.string(), deleted: z.literal(true) })
+
+/** An instance of a bot as `bots ls` prints it. */
+export const botSchema = z.strictObject({
+  id: z.uuid(),
+  name: z.string(),
+  state: z.enum(['active', 'expired', 'locked', 'unknown']),
+  generation: z.int(),
+  hostname: z.string(),
+  remote_address: z.string(),
+  token_id: z.string(),
+  joined_at: time.nullable(),
+  renewed_at: time.nullable(),
+  certificate_expires_at: time.nullable(),
+  locked_at: time.nullable(),
+  locked_from: z.string().nullable(),
+})
