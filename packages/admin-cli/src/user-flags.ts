@@ -9,7 +9,6 @@ const MOST_BY_DEFAULT = '2d'
 /** The flag of commands that make a signup token. */
 export const SIGNUP_TTL = {
   type: 'string',
-  requiresArg: true,
   default: '1h',
   describe: `How long the signup command works: 30m, 1h, 1d; the cluster has a limit, ${MOST_BY_DEFAULT} unless set`,
 } as const
@@ -17,7 +16,6 @@ export const SIGNUP_TTL = {
 /** The flag of commands that give roles. */
 export const USER_ROLES = {
   type: 'string',
-  requiresArg: true,
   describe: 'What the person may do: viewer (read), operator (tokens and nodes too), admin (everything)',
 } as const
 

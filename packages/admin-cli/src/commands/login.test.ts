@@ -77,6 +77,11 @@ describe('login', () => {
     })
   })
 
+  test('takes several pins, of which one must match', async () => {
+    const [first, second] = [testCluster(CLUSTER).pin, testCluster(CLUSTER).pin]
+    expect(await people.login({ flags: [`--ca-pin=${first},${second}`] })).toMatchObject({ status: 0, stderr: '' })
+  })
+
   test('takes the token from a file and from standard input', async () => {
     const file = path.join(people.home, 'token')
     await writeFile(file, `${SIGNUP_TOKEN}\n`)

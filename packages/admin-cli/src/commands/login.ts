@@ -17,16 +17,15 @@ const DEFAULT_PORT = 3025
 /** Makes a key on this machine, signs it up, keeps the identity and makes its cluster the current one. */
 export const login = defineCommand({
   options: {
-    'auth-server': { type: 'string', requiresArg: true, describe: 'HOST[:PORT] of registration-service' },
+    'auth-server': { type: 'string', describe: 'HOST[:PORT] of registration-service' },
     'ca-pin': {
       type: 'string',
-      requiresArg: true,
-      describe: 'sha256:... of the host root that must answer there; several with commas',
+      array: true,
+      describe: 'sha256:... of the host root that must answer there; several with commas or by repeating the flag',
     },
-    user: { type: 'string', requiresArg: true, describe: 'Your name in the cluster' },
+    user: { type: 'string', describe: 'Your name in the cluster' },
     token: {
       type: 'string',
-      requiresArg: true,
       describe: 'The signup token, or a file that holds it, or - for standard input',
     },
     force: { type: 'boolean', describe: "Replace another person's identity for the same cluster" },
@@ -85,7 +84,7 @@ export const login = defineCommand({
 
 function parseFlags(args: {
   'auth-server': string | undefined
-  'ca-pin': string | undefined
+  'ca-pin': string[] | undefined
   user: string | undefined
   token: string | undefined
 }) {
@@ -98,7 +97,7 @@ function parseFlags(args: {
   }
   return asUsage(() => ({
     authServer: parseServerAddress(authServer, '--auth-server', DEFAULT_PORT),
-    caPins: caPin.split(',').map((pin) => parseCaPin(pin, '--ca-pin')),
+    caPins: caPin.flatMap((list) => list.split(',')).map((pin) => parseCaPin(pin, '--ca-pin')),
     user: parseMemberName(user, '--user'),
     token,
   }))
