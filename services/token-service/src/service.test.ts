@@ -341,7 +341,7 @@ describe('a signup token', () => {
     expect((await as('viewer').listTokens(listRequest({ states: [token.TokenState.USED_UP] }))).tokens).toHaveLength(1)
   })
 
-  test('ends with those of its person, again and again, and with nobody else’s', async () => {
+  test('ends with those of its person, again and again, and with those of nobody else', async () => {
     const bo = await createFor('bo')
     const cy = await createFor('cy')
     const end = () => as('registration-service').revokeSignupTokens({ userName: 'bo', revokedBy: createdBy })
