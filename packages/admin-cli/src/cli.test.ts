@@ -3,10 +3,12 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from '@jest/globals'
 import { NODE_ROLES } from '@muster/domain'
 import { COMMANDS } from './commands.ts'
+import { GLOBAL_OPTIONS } from './options.ts'
 import { runCli } from './test-cluster.ts'
 
 const run = (...argv: string[]) => runCli(argv, { cwd: '/nowhere' })
-const typed = COMMANDS.map(({ noun, verb }) => [noun, verb].filter((word) => word !== undefined))
+const listed = COMMANDS.filter(({ hidden }) => hidden !== true)
+const typed = listed.map(({ noun, verb }) => [noun, verb].filter((word) => word !== undefined))
 
 describe('help', () => {
   test('lists the commands, where the identity is looked for, and the exit statuses', async () => {
@@ -17,12 +19,41 @@ describe('help', () => {
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
   })
 
-  test.each(typed)('of %s %s has an example and --identity', async (...words) => {
+  test.each(typed)('of %s %s says what it does, has examples of itself, and describes every flag', async (...words) => {
     const { status, stdout } = await run(...words, '--help')
-    expect(stdout).toContain(`Examples:\n  musterctl ${words.join(' ')}`)
-    expect(stdout).toContain('--identity')
-    expect(stdout).toContain('--format')
+    const entry = listed.find(
+      ({ noun, verb }) => [noun, verb].filter((word) => word !== undefined).join() === words.join(),
+    )!
+    const command = await entry.load()
+    expect(command.examples.length).toBeGreaterThan(0)
+    for (const [line, meaning] of command.examples) {
+      expect(line).toMatch(new RegExp(`\\$0 ${words.join(' ')}\\b`))
+      expect(meaning).not.toBe('')
+      expect(stdout).toContain(line.replaceAll('$0', 'musterctl'))
+    }
+    const flags = { ...command.options, ...GLOBAL_OPTIONS }
+    for (const [name, { describe: about }] of Object.entries(flags)) {
+      expect(about).toMatch(/\w/)
+      expect(stdout).toMatch(new RegExp(` --${name} {2,}\\S`))
+    }
+    expect(Object.keys(command.options).some((name) => name in GLOBAL_OPTIONS)).toBe(false)
     expect(status).toBe(0)
+  })
+
+  test.each(typed)('of %s %s lets --format be chosen, unless it prints no data', async (...words) => {
+    const { stdout } = await run(...words, '--help')
+    if (words[0] !== 'completion') expect(stdout).toContain('--format')
+  })
+
+  test('fits the terminal', async () => {
+    for (const words of [[], ['tokens'], ['tokens', 'add']]) {
+      const { stdout } = await runCli([...words, '--help'], {
+        cwd: '/nowhere',
+        stdout: { write: () => {}, isTTY: true, columns: 80 },
+      })
+      const tooLong = stdout.split('\n').filter((line) => line.length > 80 && !line.startsWith('  musterctl'))
+      expect(tooLong).toEqual([])
+    }
   })
 
   test('of tokens add names every type', async () => {
@@ -44,7 +75,7 @@ describe('help', () => {
         encoding: 'utf8',
         env: { ...process.env, NODE_OPTIONS: '', NODE_DEBUG: 'esm,module' },
       })
-      expect(stderr).toContain('yargs')
+      expect(stderr).toContain('commands.js')
       expect(stderr).not.toContain('grpc-js')
     }
   })
@@ -57,11 +88,16 @@ describe('help', () => {
 describe('bad usage exits with 2 before an identity is looked for', () => {
   test.each([
     [['foo'], 'unknown command: foo'],
-    [['statu'], 'no such command; did you mean status?'],
-    [['tokens', 'lss'], 'no such command; did you mean ls?'],
+    [['statu'], "unknown command: statu; did you mean 'musterctl status'?"],
+    [['tokn', 'ls'], "unknown command: tokn; did you mean 'musterctl tokens'?"],
+    [['Status'], "unknown command: Status; did you mean 'musterctl status'?"],
+    [['--identity=/x', 'node', 'ls'], "unknown command: node; did you mean 'musterctl nodes'?"],
+    [['tokens', 'foo'], 'unknown command: tokens foo'],
+    [['tokens', 'dle'], "unknown command: tokens dle; did you mean 'musterctl tokens del'?"],
+    [['tokens', 'lss'], "unknown command: tokens lss; did you mean 'musterctl tokens ls'?"],
     [['tokens', 'ls', 'extra'], 'unknown argument: extra'],
-    [['tokens', 'ls', '--nonsense'], 'unknown argument: nonsense'],
-    [['--identity', '/x', 'nodes', 'ls', '--nonsense'], 'unknown argument: nonsense'],
+    [['tokens', 'ls', '--nonsense'], 'unknown flag: --nonsense'],
+    [['--identity', '/x', 'nodes', 'ls', '--nonsense'], 'unknown flag: --nonsense'],
     [['tokens', 'ls', '--format=xml'], '--format: "xml" is not known; valid values: text, json, yaml'],
     [['status', '--identity'], 'a value is missing after --identity'],
     [['tokens', 'rm'], 'which token?'],

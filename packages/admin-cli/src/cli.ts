@@ -1,29 +1,50 @@
-import type { Context } from './command.ts'
-import { UsageError } from './errors.ts'
+import type { Command, Context } from './command.ts'
+import { EXIT } from './exit-status.ts'
+import { findCommand, nameOf, unknownCommand, type Typed } from './find-command.ts'
+import { commandHelp, groupHelp } from './help.ts'
 import { identityFlags } from './identity-flags.ts'
 import type { Io } from './io.ts'
-import { NO_COMMAND, parseArguments, typedCommand, type Chosen } from './parse-arguments.ts'
-import { EXIT, reportError } from './report-error.ts'
+import { parseArguments, type Args } from './parse-arguments.ts'
 
 /** Runs `musterctl` with these arguments. Never throws: what goes wrong is said on stderr. @returns the exit status */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
-  const verbose = argv.some((argument) => argument === '-v' || argument === '--verbose')
+  const typed = findCommand(argv)
   try {
-    const parsed = await parseArguments(argv, io)
-    if (typeof parsed !== 'string') return (await run(parsed, io)) ?? EXIT.done
-    io.stdout.write(`${parsed}\n`)
-    return EXIT.done
+    return (await obey(typed, io)) ?? EXIT.done
   } catch (error) {
-    if (error instanceof UsageError && error.message === NO_COMMAND) {
-      const help = await parseArguments(['--help', ...argv], io)
-      if (typeof help === 'string') io.stderr.write(`${help}\n`)
-      return EXIT.usage
-    }
-    return reportError(error, io, { verbose, typed: typedCommand(argv) })
+    const verbose = argv.some((argument) => argument === '-v' || argument === '--verbose')
+    const { reportError } = await import('./report-error.ts')
+    return reportError(error, io, { verbose, typed: nameOf(typed) })
   }
 }
 
-async function run({ command, args }: Chosen, io: Io): Promise<number | void> {
+async function obey(typed: Typed, io: Io): Promise<number | void> {
+  const { noun, entry, unknown, rest } = typed
+  const asks = (flag: string) => (rest.includes('--') ? rest.slice(0, rest.indexOf('--')) : rest).includes(flag)
+  if (entry !== undefined) {
+    const command = await entry.load()
+    const parsed = await parseArguments(entry, command, rest)
+    if (parsed === 'help') return void io.stdout.write(commandHelp(entry, command, widthOf(io)))
+    if (parsed !== 'version') return run(command, parsed, io)
+  }
+  if (asks('--version')) {
+    const { VERSION } = await import('@muster/runtime')
+    io.stdout.write(`${VERSION}\n`)
+  } else if (asks('--help') || asks('-h')) {
+    io.stdout.write(groupHelp(noun, widthOf(io)))
+  } else if (unknown !== undefined) {
+    throw unknownCommand(typed)
+  } else {
+    io.stderr.write(groupHelp(noun, widthOf(io)))
+    return EXIT.usage
+  }
+}
+
+function widthOf({ stdout }: Io): number {
+  return Math.min(stdout.columns ?? 100, 120)
+}
+
+async function run(command: Command, args: Args, io: Io): Promise<number | void> {
   const now = io.now ?? (() => new Date())
   const closers: (() => Promise<void>)[] = []
   const context: Context = {

@@ -1,6 +1,6 @@
-import type { InferredOptionTypes, Options } from 'yargs'
 import type { Cluster } from './cluster.ts'
 import type { Io } from './io.ts'
+import type { ArgsOf, OptionSet } from './options.ts'
 import { FORMATS } from './print.ts'
 
 /** What a command works with. */
@@ -12,14 +12,12 @@ export interface Context {
   cluster(): Promise<Cluster>
 }
 
-type OptionSet = Record<string, Options>
-
 /** A command: data for --help, and what it does. */
 export interface Command<O extends OptionSet = OptionSet> {
   options: O
   examples: readonly (readonly [command: string, meaning: string])[]
   /** Does it, or throws. `positionals` are the arguments without a flag. May return another exit status than 0 after having said why. */
-  run(args: InferredOptionTypes<O> & { positionals: string[] }, context: Context): Promise<number | void>
+  run(args: ArgsOf<O> & { positionals: string[] }, context: Context): Promise<number | void>
 }
 
 /** Types `run` by the options beside it. */

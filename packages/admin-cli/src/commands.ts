@@ -171,4 +171,39 @@ export const COMMANDS: readonly Entry[] = [
     describe: 'Show the cluster, its version, its authorities and the CA pin',
     load: async () => (await import('./commands/status.ts')).status,
   },
+  {
+    verb: 'get',
+    describe: 'Show tokens, nodes or users as documents; never a secret',
+    rest: {
+      name: 'kind and name',
+      describe: 'tokens, nodes or users; then a name or id',
+      choices: ['tokens', 'nodes', 'users'],
+    },
+    load: async () => (await import('./commands/get.ts')).get,
+  },
+  {
+    verb: 'create',
+    describe: 'Make the tokens and users that a file of documents asks for; what is there already stays as it is',
+    load: async () => (await import('./commands/create.ts')).create,
+  },
+  {
+    verb: 'rm',
+    aliases: ['del'],
+    describe: 'Remove tokens, nodes and users by KIND/NAME',
+    rest: { name: 'KIND/NAME', describe: 'token/NAME, node/ID or user/NAME', choices: ['token/', 'node/', 'user/'] },
+    load: async () => (await import('./commands/rm.ts')).rm,
+  },
+  {
+    verb: 'completion',
+    describe: 'Print the script that completes commands and flags in your shell',
+    rest: { name: 'SHELL', describe: 'bash, zsh or fish', choices: ['bash', 'zsh', 'fish'] },
+    load: async () => (await import('./commands/completion.ts')).completion,
+  },
+  {
+    verb: '__complete',
+    hidden: true,
+    describe: 'Print what may come next after these words, for the scripts of musterctl completion',
+    rest: { name: 'words', describe: 'The words so far; the last one may be empty' },
+    load: async () => (await import('./commands/completion.ts')).complete,
+  },
 ]

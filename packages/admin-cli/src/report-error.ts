@@ -1,9 +1,8 @@
+import type { ErrorKind } from '@muster/domain'
 import { CallError, CliError, UsageError } from './errors.ts'
+import { EXIT } from './exit-status.ts'
 import type { Io } from './io.ts'
 import { safeText } from './safe-text.ts'
-
-/** How `musterctl` says to scripts how it went. */
-export const EXIT = { done: 0, failed: 1, usage: 2 } as const
 
 export interface ReportOptions {
   /** Adds kind, reason, gRPC status and causes. */
@@ -20,20 +19,28 @@ export function reportError(error: unknown, { stderr, signal }: Io, { verbose, t
     return EXIT.failed
   }
   write(`musterctl: ${error instanceof Error ? error.message : String(error)}`)
-  if (error instanceof UsageError) {
-    write(`'${['musterctl', typed, '--help'].filter(Boolean).join(' ')}' shows how it is used.`)
-    return EXIT.usage
-  }
-  if (error instanceof CliError && error.next !== undefined) write(error.next)
+  const isUsage = error instanceof UsageError || isRefusedFlag(error)
+  if (isUsage) write(`'${['musterctl', typed, '--help'].filter(Boolean).join(' ')}' shows how it is used.`)
+  else if (error instanceof CliError && error.next !== undefined) write(error.next)
   if (verbose) details(error).forEach(write)
-  return EXIT.failed
+  return isUsage ? EXIT.usage : EXIT.failed
+}
+
+/** A limit that the cluster alone knows, such as the longest life of a token. */
+function isRefusedFlag(error: unknown): boolean {
+  return error instanceof CallError && error.error.reason === 'INVALID_FIELD'
+}
+
+/** The name that gRPC has for it, as in the log of the service. */
+function statusNameOf(kind: ErrorKind): string {
+  return kind.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()
 }
 
 function details(error: unknown): string[] {
   const lines: string[] = []
   if (error instanceof CallError) {
     const { kind, reason, field } = error.error
-    lines.push(`  service: ${error.asked.service} at ${error.asked.address}`, `  kind: ${kind}`)
+    lines.push(`  status: ${statusNameOf(kind)}`, `  service: ${error.asked.service} at ${error.asked.address}`)
     if (reason !== undefined) lines.push(`  reason: ${reason}`)
     if (field !== undefined) lines.push(`  field: ${field}`)
   }

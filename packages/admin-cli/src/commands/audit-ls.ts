@@ -7,7 +7,7 @@ import { allEvents } from '../audit-sources.ts'
 import { defineCommand, FORMAT } from '../command.ts'
 import { UsageError } from '../errors.ts'
 import { printList } from '../print-list.ts'
-import { EXIT } from '../report-error.ts'
+import { EXIT } from '../exit-status.ts'
 import { safeText } from '../safe-text.ts'
 
 const PRINTED_AT_ONCE = 500

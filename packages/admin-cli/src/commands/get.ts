@@ -1,0 +1,138 @@
+import type { registration, token } from '@muster/contracts'
+import { PAGE_SIZE, pagesOf } from '../all-pages.ts'
+import { listUsers } from '../apply.ts'
+import type { Cluster } from '../cluster.ts'
+import { defineCommand, FORMAT } from '../command.ts'
+import { CliError, UsageError } from '../errors.ts'
+import type { Io } from '../io.ts'
+import { nodeColumns } from '../node-columns.ts'
+import { print, toYaml, type Format } from '../print.ts'
+import { printList } from '../print-list.ts'
+import {
+  nodeResource,
+  parseKind,
+  parseResourceName,
+  tokenResource,
+  userResource,
+  type Kind,
+  type Resource,
+} from '../resources.ts'
+import type { Column } from '../table.ts'
+import { tokenColumns } from '../token-columns.ts'
+import { typeOf } from '../token-json.ts'
+import { userColumns } from '../user-columns.ts'
+
+/** Prints things as documents that `create` takes: join tokens without their secrets, nodes, people. */
+export const get = defineCommand({
+  options: { format: { ...FORMAT, alias: 'o', describe: 'yaml: documents that create takes; json: the same' } },
+  examples: [
+    ['$0 get tokens', 'the join tokens that live'],
+    ['$0 get tokens ci -o yaml', 'one by name, as a document without its secret'],
+    ['$0 get users -o yaml > users.yaml', 'everyone, to be given to create'],
+  ],
+  async run({ format, positionals: [kindText, name, ...others] }, context) {
+    if (kindText === undefined) throw new UsageError('of what? valid values: tokens, nodes, users')
+    if (others.length > 0) throw new UsageError('one name at a time')
+    const kind = parseKind(kindText)
+    const checkedName = name === undefined ? undefined : parseResourceName(kind, name)
+    const services = await context.cluster()
+    await SHOW[kind](services, checkedName, { format, io: context.io, now: context.now() })
+  },
+})
+
+/** Where things are shown. */
+interface Out {
+  format: Format
+  io: Io
+  now: Date
+}
+
+const SHOW: Record<Kind, (services: Cluster, name: string | undefined, out: Out) => Promise<void>> = {
+  token: showTokens,
+  node: showNodes,
+  user: showUsers,
+}
+
+async function showTokens({ tokens }: Cluster, name: string | undefined, out: Out): Promise<void> {
+  const style = { resource: tokenResource, columns: tokenColumns, none: 'No active join tokens.' }
+  if (name !== undefined) {
+    const { token: made } = await tokens.getToken({ idOrName: name })
+    return showOne(made === undefined ? undefined : joinToken(made, name), style, out)
+  }
+  const { token: contract } = await import('@muster/contracts')
+  const filter = { types: [contract.TokenType.JOIN], roles: [], labels: {}, states: [], used: false }
+  const pages = pagesOf(async (pageToken) => {
+    const page = await tokens.listTokens({ ...filter, pageSize: PAGE_SIZE, pageToken })
+    return { items: page.tokens, next: page.nextPageToken }
+  })
+  await showAll(pages, style, out)
+}
+
+/** The others come from elsewhere than a document: a static one from configuration, a signup token from `users add`. */
+function joinToken(made: token.Token, name: string): token.Token {
+  const type = typeOf(made)
+  if (type === 'join') return made
+  throw new CliError(`${name} is a ${type} token, and no document`, `'musterctl tokens show ${name}' shows it.`)
+}
+
+async function showNodes({ registration: roll }: Cluster, name: string | undefined, out: Out): Promise<void> {
+  const style = {
+    resource: nodeResource,
+    columns: (_first: unknown, now: Date) => nodeColumns(now),
+    none: "No nodes yet. 'musterctl tokens add --type=node' makes a token for the first.",
+  }
+  const pages = pagesOf(async (pageToken) => {
+    const page = await roll.listNodes({ pageSize: PAGE_SIZE, pageToken, tokenId: '' })
+    return { items: page.nodes, next: page.nextPageToken }
+  })
+  if (name === undefined) return showAll(pages, style, out)
+  let found: registration.Node | undefined
+  for await (const nodes of pages) {
+    found = nodes.find(({ id }) => id === name)
+    if (found !== undefined) break
+  }
+  await showOne(found, style, out)
+}
+
+async function showUsers({ users: people }: Cluster, name: string | undefined, out: Out): Promise<void> {
+  const style = {
+    resource: userResource,
+    columns: (_first: unknown, now: Date) => userColumns(now),
+    none: 'No users yet.',
+  }
+  const everyone = await listUsers(people)
+  if (name === undefined) return showAll(onePage(everyone), style, out)
+  await showOne(
+    everyone.find((user) => user.name === name),
+    style,
+    out,
+  )
+}
+
+/** How things of one kind look. */
+interface Style<T> {
+  resource: (item: T) => Resource
+  columns: (first: readonly T[], now: Date) => Column<T>[]
+  none: string
+}
+
+async function showAll<T>(pages: AsyncIterable<T[]>, style: Style<T>, { format, io, now }: Out): Promise<void> {
+  const { resource, columns, none } = style
+  if (format !== 'yaml') {
+    return printList(io, format, pages, { json: resource, columns: (first) => columns(first, now), none })
+  }
+  // A document each, as create takes them.
+  for await (const items of pages) {
+    for (const item of items) io.stdout.write(`---\n${await toYaml(resource(item))}`)
+  }
+}
+
+async function showOne<T>(item: T | undefined, style: Style<T>, out: Out): Promise<void> {
+  if (item === undefined) throw new CliError('there is none of that name', "'musterctl get' without a name shows all.")
+  if (out.format === 'text') await showAll(onePage([item]), style, out)
+  else await print(out.io, out.format, style.resource(item), () => {})
+}
+
+async function* onePage<T>(items: T[]): AsyncGenerator<T[]> {
+  yield items
+}

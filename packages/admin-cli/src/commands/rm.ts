@@ -1,0 +1,51 @@
+import type { Cluster } from '../cluster.ts'
+import { defineCommand, FORMAT } from '../command.ts'
+import { UsageError } from '../errors.ts'
+import { print } from '../print.ts'
+import { removeEach, reportRemoval } from '../removal.ts'
+import { parseKind, parseResourceName, type Kind } from '../resources.ts'
+
+/** Removes tokens, nodes and people by KIND/NAME. Goes on after one that is refused; then the exit status is 1. */
+export const rm = defineCommand({
+  options: { format: FORMAT },
+  examples: [
+    ['$0 rm token/ci user/ada', 'a token and a person, by name'],
+    ['$0 rm node/6805dda3-779e-493b-8a6b-0d9a3f2f7e11', 'a node, by its id'],
+  ],
+  async run({ format, positionals }, { io, cluster }) {
+    if (positionals.length === 0) throw new UsageError('remove what? give KIND/NAME, such as token/ci')
+    const wanted = positionals.map(parseReference)
+    const services = await cluster()
+    const removal = await removeEach(
+      wanted,
+      async ({ kind, name }) => {
+        await REMOVE[kind](services, name)
+        return { kind, name, deleted: true }
+      },
+      ({ kind, name }) => `${kind}/${name}`,
+    )
+    await print(io, format, removal.removed, () => {
+      removal.removed.forEach(({ kind, name }) => io.stdout.write(`${kind}/${name} deleted\n`))
+    })
+    return reportRemoval(io, removal)
+  },
+})
+
+interface Reference {
+  kind: Kind
+  name: string
+}
+
+function parseReference(text: string, index: number): Reference {
+  const slash = text.indexOf('/')
+  // Not repeated: it may be a token.
+  if (slash < 1) throw new UsageError(`argument ${index + 1} is not KIND/NAME, such as token/ci or user/ada`)
+  const kind = parseKind(text.slice(0, slash))
+  return { kind, name: parseResourceName(kind, text.slice(slash + 1)) }
+}
+
+const REMOVE: Record<Kind, (services: Cluster, name: string) => Promise<unknown>> = {
+  token: ({ tokens }, idOrValue) => tokens.revokeToken({ idOrValue }),
+  node: ({ registration }, nodeId) => registration.removeNode({ nodeId }),
+  user: ({ users }, name) => users.removeUser({ name }),
+}

@@ -1,0 +1,52 @@
+import { AppError } from '@muster/domain'
+import { LineCounter, parseAllDocuments, type Document } from 'yaml'
+
+/** A document of a file, or why it is none. */
+export type Read =
+  { where: string; value: unknown; lineOf: (field: string) => string } | { where: string; problem: string }
+
+/**
+ * Reads the documents of a YAML (or JSON) text. A problem names the document by its number and line, and repeats nothing of
+ * the text, since that may be a secret.
+ */
+export function readDocuments(text: string): Read[] {
+  const lines = new LineCounter()
+  // The messages of the parser quote the text around an error, so only their codes are used.
+  const found = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true })
+  const lineAt = (offset: number) => lines.linePos(offset).line
+  return [...found].filter(isSomething).map((document, i): Read => {
+    const start = lineAt(document.contents?.range?.[0] ?? document.range[0])
+    const where = `document ${i + 1}`
+    const [error] = document.errors
+    if (error !== undefined) {
+      const what = error.code.toLowerCase().replaceAll('_', ' ')
+      return { where, problem: `${where} (line ${lineAt(error.pos[0])}): is not YAML: ${what}` }
+    }
+    try {
+      // A few aliases are fine; a bomb of them is not.
+      const value: unknown = document.toJS({ maxAliasCount: 20 })
+      return { where, value, lineOf: (field) => `${where} (line ${lineOf(document, field, lineAt) ?? start})` }
+    } catch {
+      return { where, problem: `${where} (line ${start}): has aliases that cannot be resolved` }
+    }
+  })
+}
+
+/** What is wrong with a document, by its number and line. */
+export function problemOf(error: unknown, lineOf: (field: string) => string): string {
+  if (!(error instanceof AppError)) throw error
+  return `${lineOf(error.field ?? '')}: ${error.message}`
+}
+
+function isSomething(document: Document.Parsed): boolean {
+  return document.contents !== null || document.errors.length > 0
+}
+
+function lineOf(document: Document.Parsed, field: string, lineAt: (offset: number) => number): number | undefined {
+  const path = field.split('.')
+  // The nearest that is there: a key that is missing is missing from what is above it.
+  while (path.length > 0 && !document.hasIn(path)) path.pop()
+  const node = path.length === 0 ? undefined : document.getIn(path, true)
+  const range = (node as { range?: [number, number, number] } | undefined)?.range
+  return range === undefined ? undefined : lineAt(range[0])
+}

@@ -1,0 +1,114 @@
+import { readFile } from 'node:fs/promises'
+import path from 'node:path'
+import type { token } from '@muster/contracts'
+import {
+  invalid,
+  isTokenId,
+  messageOf,
+  parseCidrs,
+  parseCustomTokenValue,
+  parseDuration,
+  parseHostnameGlobs,
+  parseLabels,
+  parseMemberName,
+  parseNodeRoles,
+  parseTokenName,
+} from '@muster/domain'
+import type { Fields } from './document-fields.ts'
+import { tokenResource } from './resources.ts'
+
+/** A token as a document asks for it. */
+export interface TokenDocument {
+  name: string
+  spec: TokenSpec
+  /** What makes the token unless it is there. @throws invalidArgument if the document lacks what only that needs */
+  request: (now: Date) => token.CreateTokenRequest
+}
+
+/** What two tokens that are the same have in common. */
+type TokenSpec = Omit<token.CreateTokenRequest, 'name' | 'value' | 'ttlSeconds'> & { expiresAt: Date | undefined }
+
+const DEFAULT_TTL = '30m'
+
+/** Reads `spec` of a token. @param baseDir what a relative value_file begins at. @throws invalidArgument */
+export async function parseTokenDocument(name: string, spec: Fields, baseDir: string): Promise<TokenDocument> {
+  const at = (key: string) => spec.nameOf(key)
+  const parsed = {
+    roles: parseNodeRoles(spec.texts('roles'), at('roles')),
+    maxUses: spec.count('max_uses'),
+    labels: parseLabels(spec.textMap('labels'), at('labels')),
+    nodeLabels: parseLabels(spec.textMap('node_labels'), at('node_labels')),
+    description: spec.text('description') ?? '',
+    botName: parseBotName(spec.text('bot_name'), at('bot_name')),
+    restrictions: {
+      allowCidrs: parseCidrs(spec.texts('allow_cidrs'), at('allow_cidrs')),
+      allowHostnames: parseHostnameGlobs(spec.texts('allow_hostnames'), at('allow_hostnames')),
+    },
+    expiresAt: parseTime(spec.text('expires_at'), at('expires_at')),
+  }
+  const ttl = spec.text('ttl')
+  if (ttl !== undefined && parsed.expiresAt !== undefined) throw invalid(at('ttl'), 'contradicts spec.expires_at')
+  const ttlSeconds = parseDuration(ttl ?? DEFAULT_TTL, at('ttl'))
+  const value = await readValue(spec, baseDir)
+  // Names that look like ids are those of tokens without one, as get prints them.
+  const checkedName = isTokenId(name) ? name : parseTokenName(name, 'metadata.name')
+  return {
+    name: checkedName,
+    spec: parsed,
+    request(now) {
+      const { expiresAt, ...asked } = parsed
+      parseTokenName(name, 'metadata.name')
+      if (value === undefined) {
+        throw invalid(at('value'), 'is needed to make the token, or value_file that names a file which holds it')
+      }
+      const restSeconds = expiresAt && Math.round((expiresAt.getTime() - now.getTime()) / 1000)
+      if (restSeconds !== undefined && restSeconds <= 0) throw invalid(at('expires_at'), 'has passed')
+      return { ...asked, name: checkedName, value, ttlSeconds: restSeconds ?? ttlSeconds }
+    },
+  }
+}
+
+/** The keys of `spec` in which a token differs from what a document asks for. */
+export function differences(made: token.Token, { spec: { expiresAt, ...asked } }: TokenDocument): string[] {
+  const wanted = tokenResource({
+    ...made,
+    ...asked,
+    // A bot's token admits one, also where that is not said.
+    maxUses: asked.maxUses ?? (asked.roles.includes('bot') ? made.maxUses : undefined),
+    expiresAt: expiresAt ?? made.expiresAt,
+  }).spec
+  const found = tokenResource(made).spec
+  return Object.keys(wanted).filter((key) => canonical(wanted[key]) !== canonical(found[key]))
+}
+
+function canonical(value: unknown): string {
+  if (Array.isArray(value)) return JSON.stringify([...(value as string[])].sort())
+  if (value instanceof Date || typeof value !== 'object' || value === null) return JSON.stringify(value)
+  return JSON.stringify(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+}
+
+function parseBotName(text: string | undefined, field: string): string {
+  return text === undefined || text === '' ? '' : parseMemberName(text, field)
+}
+
+function parseTime(text: string | undefined, field: string): Date | undefined {
+  if (text === undefined) return undefined
+  const time = new Date(text)
+  if (/^\d{4}-\d\d-\d\dT.*Z$/.test(text) && !Number.isNaN(time.getTime())) return time
+  throw invalid(field, 'is not a time such as 2026-11-22T18:00:00Z')
+}
+
+const MAX_VALUE_BYTES = 4096
+
+async function readValue(spec: Fields, baseDir: string): Promise<string | undefined> {
+  const given = spec.text('value')
+  const file = spec.text('value_file')
+  if (file === undefined) return given === undefined ? undefined : parseCustomTokenValue(given, spec.nameOf('value'))
+  const field = spec.nameOf('value_file')
+  if (given !== undefined) throw invalid(field, 'contradicts spec.value')
+  const content = await readFile(path.resolve(baseDir, file), 'utf8').catch((error: unknown) => {
+    throw invalid(field, `cannot be read: ${messageOf(error)}`)
+  })
+  if (content.length > MAX_VALUE_BYTES) throw invalid(field, `holds more than ${MAX_VALUE_BYTES} bytes`)
+  return parseCustomTokenValue(content.trimEnd(), field)
+}
