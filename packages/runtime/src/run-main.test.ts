@@ -3,14 +3,15 @@ import { spawn } from 'node:child_process'
 
 // A program of its own, since runMain sets the exit status and takes the signals of its process.
 const PROGRAM = `
-  import { runMain } from ${JSON.stringify(new URL('../dist/service.js', import.meta.url).href)}
+  import { ConfigError, runMain } from ${JSON.stringify(new URL('../dist/service.js', import.meta.url).href)}
   import { z } from ${JSON.stringify(import.meta.resolve('zod'))}
   await runMain(
     {
       name: 'sample',
-      schema: z.object({ MODE: z.enum(['run', 'fail', 'hang']), SIZE: z.coerce.number() }),
+      schema: z.object({ MODE: z.enum(['run', 'fail', 'unfit', 'hang']), SIZE: z.coerce.number() }),
       async start(config, log, life) {
         life.own('first', 0, () => process.stdout.write('first closed\\n'))
+        if (config.MODE === 'unfit') throw new ConfigError('that value is taken')
         if (config.MODE === 'fail') throw new Error('no database')
         life.own('second', 0, () => {
           process.stdout.write('second closes\\n')
@@ -66,6 +67,13 @@ describe('a service program', () => {
     const { status, stdout } = await run({ MODE: 'run', SIZE: '1' }, ['--check-config'])
     expect(status).toBe(0)
     expect(stdout).toBe('sample: the configuration is usable\n')
+  })
+
+  test('whose configuration turns out bad when it meets the database exits with 2 too', async () => {
+    const { status, stdout } = await run({ MODE: 'unfit', SIZE: '1' })
+    expect(status).toBe(2)
+    expect(stdout).toContain('that value is taken')
+    expect(closings(stdout)).toEqual(['first closed'])
   })
 
   test('that fails to start closes what it had opened and exits with 1', async () => {

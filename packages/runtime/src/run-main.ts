@@ -15,7 +15,7 @@ export interface Program<S extends z.ZodObject> {
 }
 
 /**
- * Runs a service: configuration, log, signals, exit status. 2 for bad configuration, 1 for a failed start, 0 after a
+ * Runs a service: configuration, log, signals, exit status. 2 for bad configuration, also if only the start shows it (a ConfigError), 1 for a failed start, 0 after a
  * clean stop. The first SIGINT or SIGTERM closes in reverse order; a second ends at once.
  * `--check-config` stops after the configuration has been read.
  */
@@ -46,7 +46,7 @@ export async function runMain<S extends z.ZodObject>(
   } catch (error) {
     if (!life.signal.aborted) {
       log.error({ err: error, event: 'service.failed' }, `${program.name} did not start: ${String(error)}`)
-      process.exitCode = 1
+      process.exitCode = error instanceof ConfigError ? 2 : 1
     }
     await life.close(log)
   }
