@@ -89,6 +89,13 @@ describe('a node that may join', () => {
     ])
   })
 
+  test('carries the labels that its token forces, whatever it says itself', async () => {
+    served.tokens.carries = { nodeLabels: { env: 'stage', team: 'search' } }
+    await register(joinRequest({ labels: { env: 'prod', disk: 'ssd' } }))
+    const [node] = await selectNodes(served.pool, { size: 10, after: undefined })
+    expect(node!.labels).toEqual({ env: 'stage', team: 'search', disk: 'ssd' })
+  })
+
   test('is told to whoever watches the roll', async () => {
     const heard: string[] = []
     served.presence.on('changed', (id) => heard.push(id))
@@ -102,6 +109,17 @@ describe('a node that may join', () => {
     const { nodeId } = await register(joinRequest({ csrDer, hostname: 'ca-service', roles: ['proxy', 'node'] }))
     expect(served.authority.signed.map(({ request }) => request)).toEqual([
       { nodeId, roles: ['node', 'proxy'], publicKeyDer: publicKeyDer(privateKey) },
+    ])
+  })
+
+  test('is spent for with all that a restriction may look at', async () => {
+    const request = joinRequest({ roles: ['proxy'], hostname: 'Web-7' })
+    await register(request)
+    expect(served.tokens.spends).toMatchObject([
+      {
+        value: request.token,
+        purpose: { $case: 'join', value: { roles: ['proxy'], hostname: 'Web-7', remoteAddress: '127.0.0.1' } },
+      },
     ])
   })
 
@@ -200,6 +218,18 @@ describe('a join that breaks off', () => {
 })
 
 describe('a join that is refused', () => {
+  test('because the node was removed before it was repeated to the end gets no certificate', async () => {
+    const request = joinRequest()
+    const { nodeId } = await register(request)
+    served.authority.meanwhile = () => served.client(served.cluster.user('ada', 'operator')).removeNode({ nodeId })
+    try {
+      expect(await refusal(register(request))).toMatchObject({ kind: 'failedPrecondition', reason: 'NODE_UNKNOWN' })
+    } finally {
+      served.authority.meanwhile = undefined
+    }
+    expect(await stored()).toEqual([])
+  })
+
   test.each<[string, ErrorKind, string]>([
     ['TOKEN_UNKNOWN', 'permissionDenied', 'the token is not known'],
     ['TOKEN_EXPIRED', 'failedPrecondition', 'expired'],

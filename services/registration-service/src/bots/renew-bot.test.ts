@@ -186,6 +186,12 @@ describe('a copy of the credentials', () => {
     expect(await stored()).toMatchObject([{ generation: 5, locked: true }])
   })
 
+  test('is noticed when it asks by an old key for the current one, which only the key before may', async () => {
+    const first = await joined()
+    const current = await goOn(await goOn(first))
+    await expectLocked(renew(first, current.key))
+  })
+
   test('that holds the key prepared next is noticed one renewal later', async () => {
     const original = await joined()
     const prepared = generateKey()
