@@ -1,17 +1,26 @@
 import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import { bots, token } from '@muster/contracts'
+import { bots, token, users } from '@muster/contracts'
 import { z } from 'zod'
 import { startTestCluster, type TestCluster } from './test-cluster.ts'
-import { aBot, aNode, aSignup, aSignupToken, aStaticToken, aToken } from './test-data.ts'
+import { SECRET, aBot, aNode, aSignup, aSignupToken, aStaticToken, aToken, aUser } from './test-data.ts'
+import { startPeople } from './test-people.ts'
 import {
   botSchema,
+  identitySchema,
+  loggedInSchema,
+  loggedOutSchema,
+  newSignupSchema,
   newTokenSchema,
   nodeSchema,
   removedNodeSchema,
   removedTokenSchema,
+  removedUserSchema,
   shownTokenSchema,
   tokenSchema,
+  usedClusterSchema,
+  userSchema,
+  whoamiSchema,
 } from './test-schemas.ts'
 
 let cluster: TestCluster
@@ -23,6 +32,8 @@ beforeAll(async () => {
   const locked = { ...aBot, state: bots.BotState.LOCKED, lockedAt: aBot.joinedAt, lockedFrom: '192.0.2.66' }
   const revoked = { ...aToken, name: 'web', state: token.TokenState.REVOKED, maxUses: 3, revokedAt: aToken.createdAt }
   const bundle = { version: 1, clusterName: 'muster.internal', hostRootsDer: [cluster.hostRootDer], userRootsDer: [] }
+  const invited = { ...aUser, state: users.UserState.INVITED, lastSeenAt: undefined, sessionExpiresAt: undefined }
+  const signup = async () => ({ user: invited, signupToken: SECRET, signupTokenId: 'signup2222' })
   const byId = new Map<string, token.Token>([
     ['bot2222222', { ...aToken, id: 'bot2222222', roles: ['bot'], botName: 'ci', maxUses: 1, uses: 1 }],
     ['signup2222', { ...aSignupToken, uses: 1 }],
@@ -39,6 +50,13 @@ beforeAll(async () => {
     registration: {
       listNodes: async () => ({ nodes: [aNode, { ...aNode, lastSeenAt: undefined }], nextPageToken: '' }),
       removeNode: async () => ({ node: aNode }),
+    },
+    users: {
+      createUser: signup,
+      resetUser: signup,
+      updateUser: async () => ({ user: aUser }),
+      removeUser: async () => ({ user: aUser }),
+      listUsers: async () => ({ users: [aUser, invited], nextPageToken: '' }),
     },
     bots: { listBots: async () => ({ bots: [aBot, { ...locked, renewedAt: undefined }], nextPageToken: '' }) },
     audit: {
@@ -63,6 +81,20 @@ const PROMISES: [argv: string, heading: string, schema: z.ZodType, keys: z.ZodOb
   ['nodes ls', 'nodes ls', z.array(nodeSchema).length(2), nodeSchema],
   [`nodes rm ${aNode.id}`, 'nodes rm', z.array(removedNodeSchema).length(1), removedNodeSchema],
   ['bots ls', 'bots ls', z.array(botSchema).length(2), botSchema],
+  ['users add bob --roles=viewer', 'users add', newSignupSchema, newSignupSchema],
+  ['users reset bob', 'users reset', newSignupSchema, newSignupSchema],
+  ['users update ada --roles=viewer', 'users update', userSchema, userSchema],
+  ['users ls', 'users ls', z.array(userSchema).length(2), userSchema],
+  ['users rm ada', 'users rm', z.array(removedUserSchema).length(1), removedUserSchema],
+  ['whoami', 'whoami', whoamiSchema, whoamiSchema],
+]
+
+/** The same of what a person does on their own machine, one after the other. */
+const AT_HOME: typeof PROMISES = [
+  ['whoami', 'whoami', whoamiSchema, whoamiSchema],
+  ['clusters ls', 'clusters ls', z.array(loggedInSchema).length(1), loggedInSchema],
+  ['clusters use muster.internal', 'clusters use', usedClusterSchema, usedClusterSchema],
+  ['logout', 'logout', loggedOutSchema, loggedOutSchema],
 ]
 
 describe('what is printed for programs', () => {
@@ -70,10 +102,32 @@ describe('what is printed for programs', () => {
     const { status, stdout, stderr } = await cluster.run([...line.split(' '), '--format=json'])
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
     schema.parse(JSON.parse(stdout))
-    const described = sectionOf(heading) + (/\btokens ls\b/.test(sectionOf(heading)) ? sectionOf('tokens ls') : '')
-    for (const key of Object.keys(shape)) expect(described).toContain(`\`${key}\``)
+    expectDescribed(heading, shape)
+  })
+
+  test('by login, and by what comes after it, is as documented', async () => {
+    const people = await startPeople(cluster)
+    try {
+      identitySchema.parse(JSON.parse((await people.login({ flags: ['--format=json'] })).stdout))
+      expectDescribed('login', identitySchema.shape)
+      for (const [line, heading, schema, { shape }] of AT_HOME) {
+        const { status, stdout } = await people.run([...line.split(' '), '--format=json'])
+        expect({ line, status }).toEqual({ line, status: 0 })
+        schema.parse(JSON.parse(stdout))
+        expectDescribed(heading, shape)
+      }
+    } finally {
+      await people.close()
+    }
   })
 })
+
+/** Every key stands in the section of that command, or in one that the section takes keys from. */
+function expectDescribed(heading: string, shape: object): void {
+  const section = sectionOf(heading)
+  const others = [...section.matchAll(/(?:keys of|as in) `([^`]+)`/g)].map(([, other]) => sectionOf(other!))
+  for (const key of Object.keys(shape)) expect([section, ...others].join()).toContain(`\`${key}\``)
+}
 
 function sectionOf(command: string): string {
   const section = document.split(/^## /m).find((text) => text.split('\n')[0]!.includes(`\`${command}\``))

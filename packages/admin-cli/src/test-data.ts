@@ -1,4 +1,4 @@
-import { audit, bots, registration, token } from '@muster/contracts'
+import { audit, bots, registration, token, users } from '@muster/contracts'
 
 /** The time at which the commands of a test run. */
 export const NOW = new Date('2026-11-22T18:10:21Z')
@@ -89,4 +89,16 @@ export const aSignup: audit.AuditEvent = {
   detailsJson: '{}',
   count: 1,
   lastAt: undefined,
+}
+
+export const aUser: users.User = {
+  name: 'ada',
+  roles: ['operator', 'viewer'],
+  state: users.UserState.ACTIVE,
+  createdBy: 'spiffe://muster.internal/user/alice',
+  createdAt: new Date('2026-11-01T08:00:00Z'),
+  signedUpAt: new Date('2026-11-01T09:00:00Z'),
+  lastSeenAt: new Date('2026-11-22T18:08:21Z'),
+  sessionExpiresAt: new Date('2026-12-01T09:00:00Z'),
+  certificateExpiresAt: new Date('2026-11-23T02:00:00Z'),
 }

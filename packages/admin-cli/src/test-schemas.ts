@@ -88,3 +88,50 @@ export const botSchema = z.strictObject({
   locked_at: time.nullable(),
   locked_from: z.string().nullable(),
 })
+
+/** A person as `users ls` prints them. */
+export const userSchema = z.strictObject({
+  name: z.string(),
+  roles: z.array(z.enum(['viewer', 'operator', 'admin'])).min(1),
+  state: z.enum(['invited', 'active', 'expired', 'unknown']),
+  created_by: z.string(),
+  created_at: time.nullable(),
+  signed_up_at: time.nullable(),
+  last_seen_at: time.nullable(),
+  session_expires_at: time.nullable(),
+  certificate_expires_at: time.nullable(),
+})
+
+/** What is printed of a signup token that was made just now. */
+export const newSignupSchema = userSchema.extend({
+  token: z.string(),
+  token_id: tokenId,
+  ca_pins: z.array(z.string().regex(/^sha256:[0-9a-f]{64}$/)).min(1),
+  auth_server: z.string(),
+})
+
+export const removedUserSchema = z.strictObject({ name: z.string(), deleted: z.literal(true) })
+
+/** An identity as `login` prints it. */
+export const identitySchema = z.strictObject({
+  name: z.string(),
+  roles: z.array(z.enum(['viewer', 'operator', 'admin'])).min(1),
+  break_glass: z.boolean(),
+  cluster_name: z.string(),
+  auth_server: z.string(),
+  certificate_expires_at: time,
+  session_expires_at: time.nullable(),
+  folder: z.string().startsWith('/'),
+})
+
+export const whoamiSchema = identitySchema.extend({ found_by: z.string() })
+
+export const loggedInSchema = identitySchema.extend({ current: z.boolean() })
+
+export const usedClusterSchema = z.strictObject({ cluster_name: z.string(), previous: z.string().nullable() })
+
+export const loggedOutSchema = z.strictObject({
+  cluster_name: z.string(),
+  name: z.string().nullable(),
+  folder: z.string().startsWith('/'),
+})

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/g
 import { users } from '@muster/contracts'
 import { AppError } from '@muster/domain'
 import { parse as parseYaml } from 'yaml'
-import { NOW, SECRET as TOKEN } from '../test-data.ts'
+import { aUser as ada, NOW, SECRET as TOKEN } from '../test-data.ts'
 import { PUBLIC_ADDRESS, runCli, startTestCluster, type TestCluster } from '../test-cluster.ts'
 
 let cluster: TestCluster
@@ -23,17 +23,6 @@ beforeEach(() => {
 
 const run = (...argv: string[]) => cluster.run(argv, { now: () => NOW })
 
-const ada: users.User = {
-  name: 'ada',
-  roles: ['operator', 'viewer'],
-  state: users.UserState.ACTIVE,
-  createdBy: 'spiffe://muster.internal/user/alice',
-  createdAt: new Date('2026-11-01T08:00:00Z'),
-  signedUpAt: new Date('2026-11-01T09:00:00Z'),
-  lastSeenAt: new Date('2026-11-22T18:08:21Z'),
-  sessionExpiresAt: new Date('2026-12-01T09:00:00Z'),
-  certificateExpiresAt: new Date('2026-11-23T02:00:00Z'),
-}
 const invited: users.User = {
   ...ada,
   name: 'bob',
