@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
-import { users } from '@muster/contracts'
+import type { users } from '@muster/contracts'
 import { CERTIFICATE_BACKDATE_MS } from '@muster/domain'
 import { parseCsr } from '@muster/pki'
 import { memberOf } from '@muster/rpc'
