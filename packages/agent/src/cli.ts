@@ -18,23 +18,31 @@ const EXIT_HELP = `Exit status: 0 stopped, 1 failed, 2 bad usage, 3 refused by t
 /** Runs `muster` with these arguments. @returns the exit status */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
   let status: number = EXIT.ok
+  let isJob = false
   const parser = yargs([...argv])
     .scriptName('muster')
     .version(VERSION)
     .strict()
     .exitProcess(false)
-    .demandCommand(1, 'Say what to do: muster start')
+    .demandCommand(1, "Say what to do: muster start 'muster://...'")
     .recommendCommands()
     .epilog(EXIT_HELP)
+    .example("muster start 'muster://...'", 'join by the invitation that an operator gave you, and stay')
+    .example('muster start', 'come back after a restart; no token is needed')
     .command(
-      'start',
+      'start [invitation]',
       'Join the cluster if need be, then stay on its roll until stopped',
       (command) =>
         command
+          .positional('invitation', {
+            type: 'string',
+            describe:
+              "'muster://...' in quotes, or the path of a file that holds it; says --auth-server, --token, --ca-pin and --roles",
+          })
           .option('roles', {
             type: 'string',
             requiresArg: true,
-            describe: 'What this node is: node, proxy, app, db, kube, ... [default: node]',
+            describe: 'What this node is: node, proxy, app, db, kube, ..., or bot [default: node]',
           })
           .option('token', {
             type: 'string',
@@ -62,12 +70,23 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
             default: '30s',
             describe: 'How long to try to join',
           })
+          .option('oneshot', {
+            type: 'boolean',
+            describe: 'Leave fresh credentials in the data directory and end',
+          })
           .option('insecure-skip-ca-pin', { type: 'boolean', describe: 'Trust whoever answers. For experiments only' })
+          .example("muster start 'muster://...'", 'join by an invitation and stay; the quotes keep it whole')
+          .example('muster start /run/invitation', 'the same, and no secret on the command line')
           .example(
             'muster start --roles=node --token=/run/token --ca-pin=sha256:... --auth-server=10.0.0.1:3025',
             'join and stay',
           )
-          .example('muster start', 'come back after a restart; no token is needed'),
+          .example('muster start', 'come back after a restart; no token is needed')
+          .example("muster start --roles=bot --data-dir=./ci 'muster://...'", 'be a bot: keep credentials fresh there')
+          .example(
+            "muster start --oneshot --data-dir=./ci 'muster://...'",
+            'credentials for one job, and nothing left running',
+          ),
       async (flags) => {
         for (const [name, value] of Object.entries(flags)) {
           if (Array.isArray(value) && name !== 'caPin' && name !== 'ca-pin' && name !== '_') {
@@ -75,6 +94,7 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
           }
         }
         const options = parseStartFlags(flags, io.env)
+        isJob = options.oneshot
         // Loaded late, so that --help and usage errors come at once.
         const { start } = await import('./start.ts')
         const log = createLineLog(io.stderr)
@@ -84,17 +104,28 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     .fail((message, error) => {
       // yargs says some of what is wrong with the flags by errors of its own.
       if (error !== undefined && error.name !== 'YError') throw error
-      throw new UsageError(message)
+      throw new UsageError(withoutValues(message, argv))
     })
   try {
     await parser.parseAsync(argv, {}, (_error, _argv, output) => {
       if (output !== '') io.stdout(`${output}\n`)
     })
   } catch (error) {
-    if (io.signal.aborted) return EXIT.ok
+    // Being stopped is how staying ends; of a job it means that it is not done.
+    if (io.signal.aborted) return isJob ? EXIT.failed : EXIT.ok
     status = exitStatusOf(error)
     io.stderr(`muster: ${explain(error)}\n`)
     if (status === EXIT.usage) io.stderr(`'muster start --help' lists the flags.\n`)
   }
   return status
+}
+
+/** A custom token value may be this short. */
+const SHORTEST_SECRET = 16
+
+/** yargs repeats arguments that it does not know, and one of them may be a token or an invitation in the wrong place. */
+function withoutValues(message: string, argv: readonly string[]): string {
+  return argv
+    .filter((arg) => !arg.startsWith('-') && arg.length >= SHORTEST_SECRET)
+    .reduce((text, arg) => text.replaceAll(arg, '(not repeated, as it may be a secret)'), message)
 }

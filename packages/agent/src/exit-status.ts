@@ -13,17 +13,26 @@ export class NotTrustedError extends Error {
   override readonly name = 'NotTrustedError'
 }
 
+/** True for what may pass by itself, so that trying again makes sense: also a server that says how long to wait. */
+export function mayPass(error: unknown): boolean {
+  const isToldToWait =
+    error instanceof AppError && error.kind === 'resourceExhausted' && error.retryAfterMs !== undefined
+  return isTransient(error) || isToldToWait
+}
+
 /** The exit status for whatever ended the program. */
 export function exitStatusOf(error: unknown): number {
   if (error instanceof UsageError) return EXIT.usage
   if (error instanceof NotTrustedError) return EXIT.notTrusted
   if (error instanceof AppError && error.kind === 'internal') return EXIT.failed
-  if (error instanceof AppError) return isTransient(error) ? EXIT.unreachable : EXIT.refused
+  if (error instanceof AppError) return mayPass(error) ? EXIT.unreachable : EXIT.refused
   return EXIT.failed
 }
 
 const CHECK_PIN =
   "'musterctl status' shows the right pin; if it is the one given, somebody else answers at that address, or it is not registration-service's"
+
+const JOIN_AGAIN = 'join again: start with an invitation, or with --token, --ca-pin and --auth-server'
 
 const NEW_TOKEN = "ask an operator for a new token: 'musterctl tokens add'"
 
@@ -34,8 +43,14 @@ const NEXT_STEP: Record<string, string> = {
   TOKEN_USED_UP: NEW_TOKEN,
   ROLE_NOT_ALLOWED: `start with --roles that the token admits, or ${NEW_TOKEN} --type=...`,
   KEY_NOT_ALLOWED: 'remove key.pem from the data directory, so that a new key is made',
-  CERTIFICATE_EXPIRED: 'join again: start with --token, --ca-pin and --auth-server',
-  NO_IDENTITY: 'join again: start with --token, --ca-pin and --auth-server',
+  KEY_USED_BEFORE: 'remove key.pem from the data directory, so that a new key is made',
+  TOKEN_RESTRICTED: `start on a machine that it admits, or ${NEW_TOKEN}`,
+  TOKEN_WRONG_TYPE: `a signup token is for people, by 'musterctl login'; for a machine ${NEW_TOKEN}`,
+  TOO_MANY_REFUSED: 'start again then, or with a longer --join-timeout',
+  BOT_LOCKED: 'then delete the data directory and start with that token',
+  BOT_UNKNOWN: `delete the data directory and ${NEW_TOKEN} --type=bot --bot-name=...`,
+  CERTIFICATE_EXPIRED: JOIN_AGAIN,
+  NO_IDENTITY: JOIN_AGAIN,
 }
 
 /** What went wrong and what to do next, in one line. */

@@ -1,9 +1,8 @@
 import { registration } from '@muster/contracts'
-import { isTransient } from '@muster/domain'
 import { createCsr, privateKeyFromPem } from '@muster/pki'
 import { connect, fetchPinnedRoot, isTrustFailure, TlsIdentity } from '@muster/rpc'
 import { retry, VERSION, type Clock, type LineLog } from '@muster/runtime'
-import { NotTrustedError, UsageError } from './exit-status.ts'
+import { mayPass, NotTrustedError, UsageError } from './exit-status.ts'
 import { ensureNodeKey, keepGrant, type NodeIdentity } from './node-identity.ts'
 import { nodeFacts, type StartOptions } from './options.ts'
 
@@ -27,7 +26,7 @@ export function requireJoinOptions(options: StartOptions): JoinOptions {
   if (missing.length > 0 || token === undefined || authServer === undefined) {
     throw new UsageError(
       `${options.dataDir} holds no identity yet, so this node must join, which needs ${missing.join(', ')}.\n` +
-        `'musterctl tokens add --type=node' prints the whole command.`,
+        `'musterctl tokens add --type=node' prints the whole command, and an invitation that says all three.`,
     )
   }
   return { ...options, token, authServer }
@@ -35,8 +34,8 @@ export function requireJoinOptions(options: StartOptions): JoinOptions {
 
 /**
  * Joins the cluster: checks the pin on a connection that carries nothing, then sends the token over one that trusts only
- * the pinned root, then keeps what it is given. Tries again for as long as --join-timeout allows, always with the same
- * key, so that a lost reply costs nothing.
+ * the pinned root, then keeps what it is given. Tries again for as long as --join-timeout allows, no sooner than the server
+ * says and always with the same key, so that a lost reply costs nothing.
  * @throws NotTrustedError, AppError with the server's reason, or the last transient AppError when time is up
  */
 export async function join(
@@ -71,7 +70,9 @@ export async function join(
     try {
       const client = connection.client(registration.RegistrationServiceService)
       const reply = await client.register(request, { timeoutMs: within(10_000), signal })
-      return await keepGrant(dataDir, keyPem, reply, { nodeId: reply.nodeId, roles, authServer, facts }, rootPem)
+      const { nodeId, botName } = reply
+      const profile = { nodeId, ...(botName !== '' && { botName }), roles, authServer, facts }
+      return await keepGrant(dataDir, keyPem, reply, profile, rootPem)
     } finally {
       connection.close()
     }
@@ -80,7 +81,7 @@ export async function join(
     return await retry(attempt, {
       clock,
       signal,
-      isTransient: (error) => isTransient(error) && !isTrustFailure(error),
+      isTransient: (error) => mayPass(error) && !isTrustFailure(error),
       giveUpAfterMs: options.joinTimeoutMs,
       maxDelayMs: 5_000,
       onRetry: (error) => log.warn({ err: error }, 'could not join yet; trying again'),

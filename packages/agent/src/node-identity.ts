@@ -12,13 +12,16 @@ import {
   type Identity,
 } from '@muster/pki'
 import type { Renewed, TlsMaterial } from '@muster/rpc'
-import { ensureKey, readIdentity, writeIdentity, type IdentityFolder } from '@muster/runtime'
+import { ensureKey, readIdentity, recoverIdentity, writeIdentity, type IdentityFolder } from '@muster/runtime'
 import { NotTrustedError } from './exit-status.ts'
 import type { NodeFacts } from './options.ts'
 
-/** What a node's data directory says besides key and certificates. */
+/** What a data directory says besides key and certificates. */
 export interface NodeProfile {
+  /** Of a bot: the id of this instance of it. */
   nodeId: string
+  /** Of a bot only; its certificate is for this name. */
+  botName?: string
   clusterName: string
   roles: NodeRole[]
   authServer: string
@@ -35,19 +38,28 @@ export interface Grant {
   trustBundle: ca.TrustBundle | undefined
 }
 
-/** The node's private key, PEM; made and kept before it is first used, so that a crash while joining retries with the same key. */
-export function ensureNodeKey(dataDir: string): Promise<string> {
-  return ensureKey(dataDir, () => privateKeyPem(generateKey()))
+/**
+ * The node's private key, PEM; made and kept before it is first used, so that a crash while joining retries with the same
+ * key. `nextKey` is the one that a bot's next certificate is for.
+ */
+export function ensureNodeKey(dataDir: string, name: 'key' | 'nextKey' = 'key'): Promise<string> {
+  return ensureKey(dataDir, () => privateKeyPem(generateKey()), name)
 }
 
-/** The identity that an earlier run has left, or undefined. */
-export function loadIdentity(dataDir: string): Promise<NodeIdentity | undefined> {
+/** The identity that an earlier run has left, or undefined. What that run did not finish is finished first. */
+export async function loadIdentity(dataDir: string): Promise<NodeIdentity | undefined> {
+  await recoverIdentity(dataDir)
   return readIdentity<NodeProfile>(dataDir)
+}
+
+/** Who this is, for people. */
+export function nameOf({ nodeId, botName, roles }: NodeProfile): string {
+  return botName === undefined ? `node ${nodeId} (${roles.join(', ')})` : `bot ${botName} (instance ${nodeId})`
 }
 
 /**
  * Checks that a grant is what this node asked for - its own key, its own name, a chain that ends at a root it trusts -
- * and keeps it, before anything acts on it.
+ * and keeps it, before anything acts on it. A grant for the next key makes that the key.
  * @throws NotTrustedError if it is not
  */
 export async function keepGrant(
@@ -63,13 +75,17 @@ export async function keepGrant(
     throw new NotTrustedError('the server answered without a certificate')
   }
   const leaf = readLeaf(leafDer)
-  const expected = formatSpiffeId({ clusterName: trustBundle.clusterName, kind: 'node', name: profile.nodeId })
+  const { nodeId, botName, roles } = profile
+  const member =
+    botName === undefined ? { kind: 'node' as const, name: nodeId } : { kind: 'bot' as const, name: botName }
+  const expected = formatSpiffeId({ clusterName: trustBundle.clusterName, ...member })
   const isOurs = leaf.spiffeId === expected && leaf.publicKeyDer.equals(publicKeyDer(privateKeyFromPem(keyPem)))
   // Yesterday's roots or today's: a renewal may be the first to bring a new root.
   const rootsDer = [...dersFromPem(trustedRootsPem), ...trustBundle.hostRootsDer]
   // A clock that is behind must not make a fresh certificate look foreign.
   const now = new Date(Math.max(Date.now(), leaf.notBefore.getTime()))
-  if (!isOurs || !verifyChain({ leafDer, intermediatesDer, rootsDer, now })) {
+  const isAsAsked = roles.includes('bot') === (botName !== undefined)
+  if (!isAsAsked || !isOurs || !verifyChain({ leafDer, intermediatesDer, rootsDer, now })) {
     throw new NotTrustedError('the server answered with a certificate that is not ours')
   }
   const identity = {
@@ -94,7 +110,7 @@ export function tlsMaterial({ keyPem, chainPem: pem, bundlePem }: NodeIdentity):
   return { own: { keyPem, chainPem: pem }, hostRootsPem: bundlePem, userRootsPem: '' }
 }
 
-/** How long the node's certificate lives. */
+/** How long its certificate lives. */
 export function lifeOf(identity: NodeIdentity): Renewed {
   const { notBefore, notAfter } = parseIdentity(dersFromPem(identity.chainPem)[0]!)
   return { issuedAt: new Date(notBefore.getTime() + CERTIFICATE_BACKDATE_MS), expiresAt: notAfter }

@@ -14,9 +14,12 @@ import {
   type NodeRole,
 } from '@muster/domain'
 import { UsageError } from './exit-status.ts'
+import { misplacedInvitations, readGivenInvitation, saidTwice } from './invitation.ts'
 
-/** The flags of `muster start` as typed. */
+/** The arguments of `muster start` as typed. */
 export interface StartFlags {
+  /** An invitation, or the path of a file that holds one. */
+  invitation?: string | undefined
   roles?: string | undefined
   token?: string | undefined
   caPin?: string[] | undefined
@@ -27,6 +30,7 @@ export interface StartFlags {
   advertiseIp?: string | undefined
   joinTimeout?: string | undefined
   insecureSkipCaPin?: boolean | undefined
+  oneshot?: boolean | undefined
 }
 
 /** What a node says of itself. */
@@ -64,13 +68,16 @@ export interface StartOptions {
   caPins: string[]
   skipCaPin: boolean
   authServer: string | undefined
+  /** Ends once the credentials are on disk. */
+  oneshot: boolean
 }
 
 const DEFAULT_PORT = 3025
 
 /** Checks all flags; the environment fills in what is left out. @throws UsageError that lists every problem */
 export function parseStartFlags(flags: StartFlags, env: NodeJS.ProcessEnv): StartOptions {
-  const problems: string[] = []
+  const problems = misplacedInvitations(flags)
+  if (problems.length > 0) throw new UsageError(problems.join('\n'))
   const parse = <T>(read: () => T): T | undefined => {
     try {
       return read()
@@ -85,9 +92,11 @@ export function parseStartFlags(flags: StartFlags, env: NodeJS.ProcessEnv): Star
   }
   // An empty variable counts as none: as a data directory it would mean the current one.
   const variable = (name: string) => env[name] || undefined
-  const authServer = flags.authServer ?? variable('MUSTER_AUTH_SERVER')
-  const token = flags.token ?? variable('MUSTER_TOKEN')
-  const pins = flags.caPin ?? variable('MUSTER_CA_PIN')?.split(',') ?? []
+  problems.push(...saidTwice(flags, variable))
+  const invitation = parse(() => readGivenInvitation(flags, variable))
+  const authServer = flags.authServer ?? invitation?.address ?? variable('MUSTER_AUTH_SERVER')
+  const token = flags.token ?? (invitation === undefined ? variable('MUSTER_TOKEN') : undefined)
+  const pins = flags.caPin ?? invitation?.caPins ?? variable('MUSTER_CA_PIN')?.split(',') ?? []
   const options = {
     dataDir: path.resolve(flags.dataDir ?? variable('MUSTER_DATA_DIR') ?? defaultDataDir(env)),
     facts: {
@@ -96,16 +105,26 @@ export function parseStartFlags(flags: StartFlags, env: NodeJS.ProcessEnv): Star
       ...given('advertisedAddress', flags.advertiseIp, (text) => parseAdvertisedAddress(text, '--advertise-ip')),
     },
     joinTimeoutMs: (parse(() => parseDuration(flags.joinTimeout ?? '30s', '--join-timeout')) ?? 0) * 1000,
-    roles: flags.roles === undefined ? undefined : parse(() => parseNodeRoles(flags.roles!.split(','), '--roles')),
-    token: token === undefined ? undefined : parse(() => valueOrFile(token)),
+    roles: parse(() => (flags.roles === undefined ? invitation?.roles.slice() : rolesOf(flags.roles))),
+    token: token === undefined ? invitation?.token : parse(() => valueOrFile(token)),
     caPins: pins.flatMap((list) => list.split(',')).flatMap((pin) => parse(() => parseCaPin(pin, '--ca-pin')) ?? []),
     skipCaPin: flags.insecureSkipCaPin ?? false,
     authServer:
       authServer === undefined ? undefined : parse(() => parseServerAddress(authServer, '--auth-server', DEFAULT_PORT)),
+    oneshot: flags.oneshot ?? false,
   }
-  if (options.skipCaPin && options.caPins.length > 0) problems.push('--insecure-skip-ca-pin contradicts --ca-pin')
+  if (options.skipCaPin && options.caPins.length > 0) {
+    const source = flags.caPin === undefined && invitation !== undefined ? 'the CA pin of the invitation' : '--ca-pin'
+    problems.push(`--insecure-skip-ca-pin contradicts ${source}`)
+  }
   if (problems.length > 0) throw new UsageError(problems.join('\n'))
   return options
+}
+
+function rolesOf(text: string): NodeRole[] {
+  const roles = parseNodeRoles(text.split(','), '--roles')
+  if (roles.includes('bot') && roles.length > 1) throw new Error('--roles: a bot has no other role beside')
+  return roles
 }
 
 /** A token is given by value or as the path of a file that holds it, which keeps it off the command line. */

@@ -1,9 +1,10 @@
-import { registration } from '@muster/contracts'
+import { bots, registration } from '@muster/contracts'
 import { AppError, isTransient } from '@muster/domain'
+import { createCsr, privateKeyFromPem } from '@muster/pki'
 import { renewForever, type Connection, type TlsIdentity } from '@muster/rpc'
-import type { Clock, LineLog } from '@muster/runtime'
+import { retry, type Clock, type LineLog } from '@muster/runtime'
 import { NotTrustedError } from './exit-status.ts'
-import { keepGrant, lifeOf, tlsMaterial, type NodeIdentity } from './node-identity.ts'
+import { ensureNodeKey, keepGrant, lifeOf, tlsMaterial, type NodeIdentity } from './node-identity.ts'
 
 export interface RenewDeps {
   dataDir: string
@@ -12,7 +13,7 @@ export interface RenewDeps {
   connection: Connection
   clock: Clock
   log: LineLog
-  /** True when the server wants a renewal before it is due. */
+  /** True when a renewal is wanted before it is due. */
   isUrgent: () => boolean
   onRenewed: (identity: NodeIdentity) => void
 }
@@ -21,10 +22,9 @@ export interface RenewDeps {
 const MAY_PASS: readonly string[] = ['internal', 'resourceExhausted']
 
 /**
- * Keeps the node's certificate fresh until the signal aborts. The key stays; the certificate is kept on disk before it is
- * used. A machine that slept through the end of its certificate has no identity left to renew with: it is refused here,
- * and must join again with a token.
- * @throws AppError when the server refuses this node
+ * Keeps the certificate fresh until the signal aborts; it is kept on disk before it is used. A machine that slept through
+ * the end of its certificate has no identity left to renew with: it is refused here, and must join again with a token.
+ * @throws AppError when the server refuses this node or bot
  */
 export async function renew(deps: RenewDeps, signal: AbortSignal): Promise<void> {
   const { dataDir, tls, connection, clock, log, isUrgent, onRenewed } = deps
@@ -32,18 +32,67 @@ export async function renew(deps: RenewDeps, signal: AbortSignal): Promise<void>
   await renewForever({
     first: lifeOf(identity),
     renew: async () => {
-      const reply = await connection.client(registration.RegistrationServiceService).renewCertificate({}, { signal })
-      identity = await keepGrant(dataDir, identity.keyPem, reply, identity.profile, identity.bundlePem)
+      identity = await renewOnce(dataDir, identity, connection, signal)
       tls.update(tlsMaterial(identity))
       onRenewed(identity)
       return lifeOf(identity)
     },
-    isFinal: (error) =>
-      error instanceof NotTrustedError ||
-      (error instanceof AppError && !isTransient(error) && !MAY_PASS.includes(error.kind)),
+    isFinal,
     isUrgent,
     clock,
     log,
     signal,
   })
+}
+
+/** Renews once, due or not, within `limitMs`. One that the server finds too fresh to renew is good as it is. */
+export async function renewNow(
+  { dataDir, identity, connection, clock, log }: Omit<RenewDeps, 'tls' | 'isUrgent' | 'onRenewed'>,
+  limitMs: number,
+  signal: AbortSignal,
+): Promise<NodeIdentity> {
+  try {
+    return await retry(() => renewOnce(dataDir, identity, connection, signal), {
+      clock,
+      signal,
+      isTransient: (error) => !isFinal(error) && !isTooSoon(error),
+      giveUpAfterMs: limitMs,
+      onRetry: (error) => log.warn({ err: error }, 'could not renew yet; trying again'),
+    })
+  } catch (error) {
+    if (isTooSoon(error)) return identity
+    throw error
+  }
+}
+
+/**
+ * One renewal. A node keeps its key. A bot takes a new one each time, so that of two holders of a copy one gives itself
+ * away; it is on disk before it is asked for, and asked for again after a lost reply or a crash.
+ */
+async function renewOnce(
+  dataDir: string,
+  identity: NodeIdentity,
+  connection: Connection,
+  signal: AbortSignal,
+): Promise<NodeIdentity> {
+  const { profile, bundlePem } = identity
+  if (profile.botName === undefined) {
+    const reply = await connection.client(registration.RegistrationServiceService).renewCertificate({}, { signal })
+    return keepGrant(dataDir, identity.keyPem, reply, profile, bundlePem)
+  }
+  const nextKeyPem = await ensureNodeKey(dataDir, 'nextKey')
+  const csrDer = createCsr({ privateKey: privateKeyFromPem(nextKeyPem), commonName: profile.botName })
+  const reply = await connection.client(bots.BotServiceService).renewBot({ csrDer }, { signal })
+  return keepGrant(dataDir, nextKeyPem, reply, profile, bundlePem)
+}
+
+function isFinal(error: unknown): boolean {
+  return (
+    error instanceof NotTrustedError ||
+    (error instanceof AppError && !isTransient(error) && !MAY_PASS.includes(error.kind))
+  )
+}
+
+function isTooSoon(error: unknown): boolean {
+  return error instanceof AppError && error.reason === 'RENEWED_JUST_NOW'
 }
