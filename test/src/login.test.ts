@@ -1,0 +1,79 @@
+import { X509Certificate } from 'node:crypto'
+import { readFile, stat } from 'node:fs/promises'
+import path from 'node:path'
+import { expect, test } from '@jest/globals'
+import { programFile } from '@muster/local-cluster'
+import { temporaryFolder, useCluster } from './harness/cluster.ts'
+import { joinDirectly } from './harness/joining.ts'
+import { musterctl } from './harness/musterctl.ts'
+import { startProgram, type Program } from './harness/program.ts'
+import { waitFor } from './harness/waiting.ts'
+
+// Short, so that a certificate ends while somebody works with it.
+const cluster = useCluster({ env: { 'ca-service': { MUSTER_USER_CERTIFICATE_TTL_SECONDS: '10' } } })
+const TEST_LIMIT_MS = 90_000
+const NAME = 'muster.internal'
+
+/** The arguments of the login command that `users add` and `users reset` print to be pasted. */
+function pastedLogin(text: string): string[] {
+  const command = /^musterctl ((?:login)(?: \\\n {2}\S+)+)$/m.exec(text)
+  if (command === null) throw new Error(`no command to paste in:\n${text}`)
+  return command[1]!.split(' \\\n  ')
+}
+
+/** Somebody at a machine of their own. */
+async function atHome() {
+  const home = await temporaryFolder(cluster().life)
+  const file = (name: string) => path.join(home, '.muster', 'clusters', NAME, name)
+  const start = (...args: string[]): Program =>
+    startProgram(cluster().life, programFile('musterctl', 'admin-cli'), args, { HOME: home })
+  return {
+    start,
+    async run(...args: string[]) {
+      const program = start(...args)
+      const status = await program.exit()
+      return { status, output: program.output() }
+    },
+    modeOf: async (name: string) => (await stat(file(name))).mode & 0o777,
+    certificateEnd: async () => Date.parse(new X509Certificate(await readFile(file('chain.pem'))).validTo),
+  }
+}
+
+test(
+  'a person signs up by the command that an admin was given, works past the end of the certificate, and is turned away once removed',
+  async () => {
+    const ada = await atHome()
+    const added = await musterctl(cluster(), ['users', 'add', 'ada', '--roles=viewer'])
+    expect(added).toMatchObject({ status: 0, stderr: '' })
+    const login = pastedLogin(added.stdout)
+
+    const wrongPin = login.map((flag) => (flag.startsWith('--ca-pin') ? `--ca-pin=sha256:${'0'.repeat(64)}` : flag))
+    expect((await ada.run(...wrongPin)).output).toContain('Nothing was sent to it')
+    const signedUp = await ada.run(...login)
+    expect(signedUp).toEqual({ status: 0, output: expect.stringContaining(`Logged in to ${NAME} as ada: viewer.`) })
+    expect(await ada.modeOf('key.pem')).toBe(0o600)
+
+    // The watch renews for as long as it runs, and what it keeps is what the other commands use.
+    const watch = ada.start('nodes', 'watch', '--cluster', NAME)
+    const firstEnd = await ada.certificateEnd()
+    expect((await ada.run('whoami', '--cluster', NAME)).output).toMatch(/Name +ada\n.*Roles +viewer\n/)
+    expect((await ada.run(...login)).output).toContain('refused')
+
+    const lacking = await ada.run('users', 'add', 'root', '--roles=admin', '--cluster', NAME)
+    expect(lacking).toEqual({ status: 1, output: expect.stringContaining('the role admin') })
+    await musterctl(cluster(), ['users', 'update', 'ada', '--roles=admin'])
+    expect(await ada.run('users', 'add', 'root', '--roles=admin', '--cluster', NAME)).toMatchObject({ status: 0 })
+
+    await waitFor('the end of the first certificate', () => Date.now() > firstEnd)
+    expect(await ada.certificateEnd()).toBeGreaterThan(firstEnd)
+    const { value } = await cluster().operator.makeToken()
+    await joinDirectly(cluster(), { token: value, hostname: 'after-the-end' })
+    await watch.line(/after-the-end/)
+
+    expect((await musterctl(cluster(), ['users', 'reset', 'ada'])).stderr).toBe('')
+    expect(await watch.exit()).toBe(1)
+    expect(watch.output()).toContain("ask an admin for 'musterctl users reset ada'")
+    expect((await ada.run('nodes', 'ls', '--cluster', NAME)).status).toBe(1)
+  },
+  TEST_LIMIT_MS,
+)
