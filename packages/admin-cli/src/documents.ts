@@ -10,26 +10,49 @@ export type Read =
  * the text, since that may be a secret.
  */
 export function readDocuments(text: string): Read[] {
+  // Read one by one, so that a bracket which is never closed spoils its own document and no other.
+  return piecesOf(text)
+    .flatMap(({ piece, line }) => documentsOf(piece, line))
+    .map(({ document, lineAt }, i): Read => {
+      const start = lineAt(document.contents?.range?.[0] ?? document.range[0])
+      const where = `document ${i + 1}`
+      const [error] = document.errors
+      if (error !== undefined) {
+        const what = error.code.toLowerCase().replaceAll('_', ' ')
+        return { where, problem: `${where} (line ${lineAt(error.pos[0])}): is not YAML: ${what}` }
+      }
+      try {
+        // A few aliases are fine; a bomb of them is not.
+        const value: unknown = document.toJS({ maxAliasCount: 20 })
+        return { where, value, lineOf: (field) => `${where} (line ${lineOf(document, field, lineAt) ?? start})` }
+      } catch {
+        return { where, problem: `${where} (line ${start}): has aliases that cannot be resolved` }
+      }
+    })
+}
+
+/** The text parted before each line that begins with `---`, which YAML allows nowhere else (YAML 1.2 §9.1.2). */
+function piecesOf(text: string): { piece: string; line: number }[] {
+  let line = 1
+  return text.split(/^(?=---(?:\s|$))/m).map((piece) => {
+    const found = { piece, line }
+    line += piece.split('\n').length - 1
+    return found
+  })
+}
+
+interface Parsed {
+  document: Document.Parsed
+  /** The line in the whole text of an offset in the piece. */
+  lineAt: (offset: number) => number
+}
+
+function documentsOf(piece: string, firstLine: number): Parsed[] {
   const lines = new LineCounter()
   // The messages of the parser quote the text around an error, so only their codes are used.
-  const found = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true })
-  const lineAt = (offset: number) => lines.linePos(offset).line
-  return [...found].filter(isSomething).map((document, i): Read => {
-    const start = lineAt(document.contents?.range?.[0] ?? document.range[0])
-    const where = `document ${i + 1}`
-    const [error] = document.errors
-    if (error !== undefined) {
-      const what = error.code.toLowerCase().replaceAll('_', ' ')
-      return { where, problem: `${where} (line ${lineAt(error.pos[0])}): is not YAML: ${what}` }
-    }
-    try {
-      // A few aliases are fine; a bomb of them is not.
-      const value: unknown = document.toJS({ maxAliasCount: 20 })
-      return { where, value, lineOf: (field) => `${where} (line ${lineOf(document, field, lineAt) ?? start})` }
-    } catch {
-      return { where, problem: `${where} (line ${start}): has aliases that cannot be resolved` }
-    }
-  })
+  const found = parseAllDocuments(piece, { lineCounter: lines, prettyErrors: false })
+  const lineAt = (offset: number) => firstLine - 1 + lines.linePos(offset).line
+  return [...found].filter(isSomething).map((document) => ({ document, lineAt }))
 }
 
 /** What is wrong with a document, by its number and line. */
