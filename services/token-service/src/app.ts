@@ -74,7 +74,10 @@ export async function startApp(config: Config, log: Logger, life: Lifecycle): Pr
       drainTimeoutMs: config.MUSTER_DRAIN_TIMEOUT_MS,
       identity: identity.tls,
       clusterName: identity.clusterName,
-      services: [tokenService({ config, pool, staticTokens, clock: systemClock }), audit.service],
+      services: [
+        tokenService({ config, pool, refusals: audit.refusals, staticTokens, clock: systemClock }),
+        audit.service,
+      ],
       onRefused: audit.onRefused,
       currentRoles: askRegister(registration.client(users.UserServiceService)),
       mapError: asAppError,

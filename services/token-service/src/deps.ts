@@ -1,3 +1,4 @@
+import type { Refusals } from '@muster/audit'
 import type { Clock } from '@muster/runtime'
 import type pg from 'pg'
 import type { Config } from './config.ts'
@@ -7,6 +8,7 @@ import type { StaticTokens } from './static-tokens.ts'
 export interface Deps {
   config: Config
   pool: pg.Pool
+  refusals: Refusals
   staticTokens: Pick<StaticTokens, 'configured'>
   clock: Clock
 }

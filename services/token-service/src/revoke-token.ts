@@ -4,6 +4,7 @@ import { AppError } from '@muster/domain'
 import { transaction } from '@muster/postgres'
 import { memberOf, type UnaryHandler } from '@muster/rpc'
 import type { Deps } from './deps.ts'
+import { recordRefused, type Attempt } from './record-refused.ts'
 import { noSuchToken, revokeToken as revoke, selectToken, tokenKeyOrValue } from './token-by-key.ts'
 import { toProto, type StoredToken } from './tokens.ts'
 
@@ -11,26 +12,29 @@ import { toProto, type StoredToken } from './tokens.ts'
  * Revokes a token by id, name or value. From the commit on it admits nobody, on any replica; nodes already in stay in.
  * A static one is refused: it ends when it is taken out of the configuration.
  */
-export function revokeToken({
-  config,
-  pool,
-  staticTokens,
-}: Deps): UnaryHandler<token.RevokeTokenRequest, token.RevokeTokenResponse> {
+export function revokeToken(deps: Deps): UnaryHandler<token.RevokeTokenRequest, token.RevokeTokenResponse> {
+  const { config, pool, staticTokens } = deps
   return async ({ idOrValue }, { peer, remoteAddress }) => {
     const actor = memberOf(peer).spiffeId
     const key = tokenKeyOrValue(idOrValue, config.MUSTER_PEPPER_FILE)
     const { configured } = staticTokens
-    const revoked = await transaction(pool, async (db) => {
-      const found = await revoke(db, configured, key)
-      if (found === undefined) throw whyNot(await selectToken(db, configured, key))
-      await recordAudit(db, { action: 'token.revoke', actor, remoteAddress, outcome: 'ok', tokenId: found.id })
-      return found
-    })
+    const attempt: Attempt = { action: 'token.revoke', actor, remoteAddress }
+    const revoked = await recordRefused(deps, attempt, () =>
+      transaction(pool, async (db) => {
+        const found = await revoke(db, configured, key)
+        const token = found ?? (await selectToken(db, configured, key))
+        attempt.tokenId = token?.id
+        if (found === undefined) throw whyNot(token)
+        await recordAudit(db, { ...attempt, outcome: 'ok' })
+        return found
+      }),
+    )
     return { token: toProto(revoked) }
   }
 }
 
 function whyNot(found: StoredToken | undefined): AppError {
   if (found?.type !== 'static' || found.state === 'revoked') return noSuchToken()
-  return new AppError('failedPrecondition', `the token is static; remove it where it is defined: ${found.createdBy}`)
+  const message = `the token is static; remove it where it is defined: ${found.createdBy}`
+  return new AppError('failedPrecondition', message, { reason: 'TOKEN_STATIC' })
 }

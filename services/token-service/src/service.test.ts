@@ -22,6 +22,7 @@ beforeAll(async () => {
   served = await serveTokens(createLogger('test', 'debug', { write: (line) => void lines.push(line) }))
 })
 beforeEach(async () => {
+  await served.refusals.close()
   await served.pool.query('truncate tokens, spends, audit_events')
 })
 afterAll(async () => {
@@ -266,23 +267,32 @@ describe('ExtendToken', () => {
     }
   })
 
-  test('of a token that has ended says how, and leaves no audit', async () => {
+  test('of a token that has ended says how, and is on record as refused', async () => {
     expect((await refusal(extend('aaaaaaaaaa'))).kind).toBe('notFound')
     const end = async (value: string, how: string) => {
       const { id } = await addToken(served.pool, value)
       await served.pool.query(`update tokens set ${how} where id = $1`, [id])
       return refusal(extend(id))
     }
-    for (const [how, word] of [
-      ['revoked_at = now()', 'removed'],
-      ['expires_at = now()', 'expired'],
-      ['max_uses = 1, uses = 1', 'used'],
+    for (const [how, word, reason] of [
+      ['revoked_at = now()', 'removed', 'TOKEN_REVOKED'],
+      ['expires_at = now()', 'expired', 'TOKEN_EXPIRED'],
+      ['max_uses = 1, uses = 1', 'used', 'TOKEN_USED_UP'],
     ] as const) {
       const error = await end(how, how)
-      expect(error.kind).toBe('failedPrecondition')
+      expect(error).toMatchObject({ kind: 'failedPrecondition', reason })
       expect(error.message).toContain(word)
     }
-    expect((await served.pool.query('select from audit_events')).rowCount).toBe(0)
+    const { rows } = await served.pool.query(
+      `select action, actor, outcome, reason, token_id is not null as "hasToken" from audit_events order by id`,
+    )
+    const refused = {
+      action: 'token.extend',
+      actor: expect.stringContaining('/user/'),
+      outcome: 'refused',
+      hasToken: true,
+    }
+    expect(rows).toEqual(['TOKEN_REVOKED', 'TOKEN_EXPIRED', 'TOKEN_USED_UP'].map((reason) => ({ ...refused, reason })))
   })
 })
 

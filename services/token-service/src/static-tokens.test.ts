@@ -126,6 +126,12 @@ describe('a static token', () => {
       expect(error.message).not.toContain('CANARY')
     }
     expect((await refusal(operator.revokeToken({ idOrValue: id }))).message).toContain(createdBy)
+    await served.refusals.close()
+    const { rows } = await served.pool.query(
+      `select action, reason, count, token_id as "tokenId" from audit_events where outcome = 'refused' order by action`,
+    )
+    expect(rows).toContainEqual({ action: 'token.extend', reason: 'TOKEN_STATIC', count: 1, tokenId: id })
+    expect(rows.filter(({ action }) => action === 'token.revoke').reduce((sum, { count }) => sum + count, 0)).toBe(3)
     expect(await outcome(VALUE)).toBe('spent')
   })
 

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { randomBytes } from 'node:crypto'
+import { Refusals } from '@muster/audit'
 import { token } from '@muster/contracts'
 import { AppError, newTokenId, tokenDigest, type NodeRole } from '@muster/domain'
 import { asAppError, migrate, openPool } from '@muster/postgres'
@@ -152,6 +153,8 @@ export interface Served extends Store {
   cluster: TestCluster
   server: RpcServer
   staticTokens: StaticTokens
+  /** Of the first replica. Closed, it has written what it counted, and counts anew. */
+  refusals: Refusals
   connect(material: TestMaterial): Connection
   client(material: TestMaterial): ReturnType<typeof clientOf>
   /** The same of a second replica, on the second pool. */
@@ -177,14 +180,15 @@ export async function serveTokens(
   const serveOn = async (pool: pg.Pool) => {
     const staticTokens = new StaticTokens(configuredTokens, pool, PEPPER, log)
     await staticTokens.store()
+    const refusals = new Refusals(pool, log)
     const server = await serveForTest({
       clusterName: cluster.clusterName,
       identity: cluster.service('token-service'),
-      services: [tokenService({ config, pool, staticTokens, clock: systemClock })],
+      services: [tokenService({ config, pool, refusals, staticTokens, clock: systemClock })],
       mapError: asAppError,
       log,
     })
-    return { staticTokens, server, ...connectionsTo(server, 'token-service') }
+    return { staticTokens, refusals, server, ...connectionsTo(server, 'token-service') }
   }
   const first = await serveOn(store.pools[0])
   const second = await serveOn(store.pools[1])
@@ -193,13 +197,15 @@ export async function serveTokens(
     cluster,
     server: first.server,
     staticTokens: first.staticTokens,
+    refusals: first.refusals,
     connect: first.connect,
     client: (material) => clientOf(first.connect(material)),
     otherClient: (material) => clientOf(second.connect(material)),
     async close() {
-      for (const { closeAll, server } of [first, second]) {
+      for (const { closeAll, server, refusals } of [first, second]) {
         closeAll()
         await server.close()
+        await refusals.close()
       }
       await store.close()
     },
