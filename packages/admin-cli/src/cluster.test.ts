@@ -149,6 +149,25 @@ describe('a call', () => {
     expect(status).toBe(1)
   })
 
+  test('that fails says with -v which gRPC status it was, why, and who answered', async () => {
+    cluster.answers.tokens = {
+      listTokens: async () => {
+        throw new AppError('failedPrecondition', 'not now', { reason: 'A_REASON', field: 'a_field' })
+      },
+    }
+    const { stderr } = await cluster.run([...LS, '-v'])
+    const { addresses } = JSON.parse(
+      await readFile(path.join(cluster.operatorDir, 'profile.json'), 'utf8'),
+    ) as OperatorProfile
+    expect(stderr.split('\n').slice(1, 5)).toEqual([
+      '  status: FAILED_PRECONDITION',
+      `  service: token-service at ${addresses.token}`,
+      '  reason: A_REASON',
+      '  field: a_field',
+    ])
+    expect((await cluster.run(LS)).stderr).not.toContain('FAILED_PRECONDITION')
+  })
+
   test('that is interrupted ends with 1', async () => {
     const stop = new AbortController()
     cluster.answers.tokens = {
