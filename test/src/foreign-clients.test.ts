@@ -193,7 +193,7 @@ describeIfOpenssl('OpenSSL', () => {
     async (algorithm) => {
       const csr = createCsr({ privateKey: generateKey(algorithm), commonName: 'joining' })
       const pem = `-----BEGIN CERTIFICATE REQUEST-----\n${csr.toString('base64').replace(/.{64}/g, '$&\n')}\n-----END CERTIFICATE REQUEST-----\n`
-      const { status, stderr } = await runTool('openssl', ['req', '-verify', '-noout'], pem)
+      const { status, stderr } = await runTool('openssl', ['req', '-verify', '-noout'], { input: pem })
       expect(status).toBe(0)
       expect(stderr).toMatch(/verify OK/i)
     },

@@ -1,15 +1,46 @@
 import { programFile } from '@muster/local-cluster'
 import type { Cluster } from './cluster.ts'
-import { runTool, type ToolResult } from './tool.ts'
+import { runTool, type ToolOptions, type ToolResult } from './tool.ts'
 
 /** Runs `musterctl` as the operator of the cluster. */
-export function musterctl({ operatorDir }: Pick<Cluster, 'operatorDir'>, args: readonly string[]): Promise<ToolResult> {
-  return runTool(process.execPath, [programFile('musterctl', 'admin-cli'), ...args, '--identity', operatorDir])
+export function musterctl(
+  { operatorDir }: Pick<Cluster, 'operatorDir'>,
+  args: readonly string[],
+  options?: ToolOptions,
+): Promise<ToolResult> {
+  return runTool(process.execPath, [programFile('musterctl', 'admin-cli'), ...args, '--identity', operatorDir], options)
 }
 
-/** The flags of the `muster start` command that `musterctl tokens add` prints to be pasted. */
-export function pastedFlags(text: string): string[] {
-  const command = /^muster start((?: \\\n {2}\S+)+)$/m.exec(text)
-  if (command === null) throw new Error(`no command to paste in:\n${text}`)
-  return command[1]!.split(' \\\n  ').filter((flag) => flag !== '')
+/** The same, which must succeed and print JSON. @returns what that says */
+export async function musterctlJson<T>(cluster: Pick<Cluster, 'operatorDir'>, args: readonly string[]): Promise<T> {
+  const { status, stdout, stderr } = await musterctl(cluster, [...args, '--format=json'])
+  if (status !== 0) throw new Error(`musterctl ${args.join(' ')}: status ${status}\n${stderr}`)
+  return JSON.parse(stdout) as T
+}
+
+/** The flags of the command, such as `muster start`, that `musterctl` prints over several lines to be pasted. */
+export function pastedFlags(text: string, command = 'muster start'): string[] {
+  const pasted = new RegExp(`^${command}((?: \\\\\\n {2}\\S+)+)$`, 'm').exec(text)
+  if (pasted === null) throw new Error(`no command to paste in:\n${text}`)
+  return pasted[1]!.split(' \\\n  ').filter((flag) => flag !== '')
+}
+
+/** An audit event as `musterctl` prints it. */
+export interface AuditEvent {
+  service: string
+  id: string
+  action: string
+  actor: string
+  remote_address: string | null
+  outcome: 'ok' | 'refused'
+  reason: string | null
+  token_id: string | null
+  node_id: string | null
+  details: Record<string, unknown>
+  count: number
+}
+
+/** What all services have on record, newest first. */
+export function auditEvents(cluster: Cluster, ...filters: string[]): Promise<AuditEvent[]> {
+  return musterctlJson<AuditEvent[]>(cluster, ['audit', 'ls', '--limit=10000', ...filters])
 }

@@ -1,16 +1,25 @@
 import { execFile, execFileSync } from 'node:child_process'
 
-/** How a tool of somebody else's ended. */
+/** How a tool ended. */
 export interface ToolResult {
   status: number
   stdout: string
   stderr: string
 }
 
+export interface ToolOptions {
+  /** Its standard input, which is then closed. */
+  input?: string
+  /** In place of this process' environment. */
+  env?: NodeJS.ProcessEnv
+  cwd?: string
+}
+
 /** Runs a tool to its end, which must come within 20 seconds. Its status is for the caller to judge. */
-export function runTool(program: string, args: readonly string[], input = ''): Promise<ToolResult> {
+export function runTool(program: string, args: readonly string[], options: ToolOptions = {}): Promise<ToolResult> {
+  const { input = '', env = process.env, cwd } = options
   return new Promise((resolve, reject) => {
-    const child = execFile(program, args, { timeout: 20_000 }, (error, stdout, stderr) => {
+    const child = execFile(program, args, { timeout: 20_000, env, cwd }, (error, stdout, stderr) => {
       if (error !== null && typeof error.code !== 'number') reject(error)
       else resolve({ status: (error?.code as number | undefined) ?? 0, stdout, stderr })
     })

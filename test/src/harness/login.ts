@@ -1,0 +1,65 @@
+import { mkdir, mkdtemp } from 'node:fs/promises'
+import path from 'node:path'
+import { programFile } from '@muster/local-cluster'
+import { connect, TlsIdentity, type Connection } from '@muster/rpc'
+import { readIdentity, type OperatorProfile } from '@muster/runtime'
+import type { Cluster } from './cluster.ts'
+import { musterctl, pastedFlags } from './musterctl.ts'
+import type { Addresses } from './operator.ts'
+import { runTool, type ToolResult } from './tool.ts'
+
+/** A person at a machine of their own, with a home folder and nothing else. */
+export interface Desk {
+  home: string
+  /** Where `musterctl login` keeps the identity for the cluster. */
+  identityDir: string
+  /** The environment of what runs there. */
+  env: Record<string, string>
+  musterctl(args: readonly string[], input?: string): Promise<ToolResult>
+}
+
+/** Makes a home folder for a person. Variables in `env` come on top of HOME. */
+export async function newDesk({ dataDir, profile }: Cluster, env: Record<string, string> = {}): Promise<Desk> {
+  const desks = path.join(dataDir, 'desks')
+  await mkdir(desks, { recursive: true })
+  const home = await mkdtemp(path.join(desks, 'desk-'))
+  const atDesk = { PATH: process.env['PATH'] ?? '', HOME: home, ...env }
+  const file = programFile('musterctl', 'admin-cli')
+  return {
+    home,
+    identityDir: path.join(home, '.muster', 'clusters', profile.clusterName),
+    env: atDesk,
+    musterctl: (args, input = '') => runTool(process.execPath, [file, ...args], { input, env: atDesk, cwd: home }),
+  }
+}
+
+/** The flags of the `musterctl login` that the operator is told to hand to a new person. */
+export async function invitePerson(cluster: Cluster, name: string, roles: string): Promise<string[]> {
+  const { status, stdout, stderr } = await musterctl(cluster, ['users', 'add', name, `--roles=${roles}`])
+  if (status !== 0) throw new Error(`users add: status ${status}\n${stderr}`)
+  return pastedFlags(stdout, 'musterctl login')
+}
+
+/** Enters a person, and signs them up by the very command that is printed for them. */
+export async function logIn(
+  cluster: Cluster,
+  name: string,
+  roles: string,
+  env: Record<string, string> = {},
+): Promise<Desk> {
+  const desk = await newDesk(cluster, env)
+  const { status, stderr } = await desk.musterctl(['login', ...(await invitePerson(cluster, name, roles))])
+  if (status !== 0) throw new Error(`login: status ${status}\n${stderr}`)
+  return desk
+}
+
+/** Connects to every replica of a service with the identity in a folder. */
+export async function connectAs(cluster: Cluster, folder: string, service: keyof Addresses): Promise<Connection> {
+  const found = await readIdentity<OperatorProfile>(folder)
+  if (found === undefined) throw new Error(`${folder} holds no identity`)
+  const { keyPem, chainPem, bundlePem, profile } = found
+  const identity = new TlsIdentity({ own: { keyPem, chainPem }, hostRootsPem: bundlePem, userRootsPem: '' })
+  const addresses = cluster.services[service].map(({ address }) => address)
+  const connection = connect({ addresses, identity, service, clusterName: profile.clusterName })
+  return cluster.life.own(`connection to ${service} as ${folder}`, connection, (c) => c.close())
+}
