@@ -177,6 +177,12 @@ describe('a heartbeat stream is refused', () => {
     beat()
     expect(await refusal(stream.ended)).toMatchObject({ kind: 'failedPrecondition', reason: 'NODE_UNKNOWN' })
     expect(await isOnline(stranger.name)).toBe(false)
+    const { rows } = await served.pool.query(
+      `select action, actor, reason, details from audit_events where outcome = 'refused' and node_id = $1`,
+      [stranger.name],
+    )
+    const details = { hostname: 'web-2' }
+    expect(rows).toEqual([{ action: 'node.hello', actor: stranger.spiffeId, reason: 'NODE_UNKNOWN', details }])
   })
 
   test('for a node id on another key than the one that joined', async () => {

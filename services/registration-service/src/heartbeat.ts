@@ -1,5 +1,5 @@
 import type { registration } from '@muster/contracts'
-import { invalid, parseAdvertisedAddress, parseHostname, parseLabels, parseNodeId } from '@muster/domain'
+import { invalid, type AppError, parseAdvertisedAddress, parseHostname, parseLabels, parseNodeId } from '@muster/domain'
 import { keyFingerprint } from '@muster/pki'
 import { memberOf, type CallContext, type DuplexHandler } from '@muster/rpc'
 import type { Deps } from './deps.ts'
@@ -60,19 +60,29 @@ function reply({ pace, identity }: Deps, intervalMs: number): registration.Heart
   }
 }
 
-async function greet({ pool }: Deps, id: string, hello: registration.Hello, context: CallContext): Promise<void> {
+async function greet(deps: Deps, id: string, hello: registration.Hello, context: CallContext): Promise<void> {
+  const hostname = parseHostname(hello.hostname)
   const facts: HelloFacts = {
     id,
     keyFingerprint: keyFingerprint(memberOf(context.peer).publicKeyDer),
-    hostname: parseHostname(hello.hostname),
+    hostname,
     labels: parseLabels(hello.labels),
     version: parseVersion(hello.version),
     advertisedAddress: parseAdvertisedAddress(hello.advertisedAddress),
     remoteAddress: context.remoteAddress,
     os: parseOs(hello.os),
   }
-  if (!(await recordHello(pool, facts))) throw unknownNode()
+  if (!(await recordHello(deps.pool, facts))) throw await refuse(deps, id, hostname, context)
   context.log.info({ event: 'node.hello', nodeId: id, version: facts.version }, 'a node said hello')
+}
+
+async function refuse({ refusals }: Deps, nodeId: string, hostname: string, context: CallContext): Promise<AppError> {
+  const { remoteAddress } = context
+  const error = unknownNode()
+  const { spiffeId: actor } = memberOf(context.peer)
+  const { reason } = error
+  await refusals.record({ action: 'node.hello', actor, remoteAddress, reason, nodeId, details: { hostname } })
+  return error
 }
 
 function parseOs(value: string): string {

@@ -14,18 +14,25 @@ import { recordUserRenewal, selectSession } from './users.ts'
 export function renewUser(deps: Deps): UnaryHandler<users.RenewUserRequest, users.RenewUserResponse> {
   return async (_request, context) => {
     const { name, roles, publicKeyDer, spiffeId: actor } = memberOf(context.peer)
-    if (roles.includes(BREAK_GLASS)) {
-      const message = "a break-glass identity is not renewed; make another with 'ca-service issue-admin'"
-      throw new AppError('failedPrecondition', message, { reason: 'NO_SESSION' })
+    const { remoteAddress } = context
+    const refuse = async (error: AppError) => {
+      const { reason } = error
+      await deps.refusals.record({ action: 'user.renew', actor, remoteAddress, reason, details: { user: name } })
+      return error
     }
+    if (roles.includes(BREAK_GLASS)) throw await refuse(noSession())
     const holder = { name, keyFingerprint: keyFingerprint(publicKeyDer) }
     const session = await selectSession(deps.pool, holder)
-    if (session === undefined) throw unknownUser(name)
+    if (session === undefined) throw await refuse(unknownUser(name))
     const signed = await signPerson(deps, { name, publicKeyDer, ...session }, context)
     const { serial, expiresAt } = signed.certificate
-    const { remoteAddress } = context
     const noted = await recordUserRenewal(deps.pool, { ...holder, serial, expiresAt, actor, remoteAddress })
-    if (!noted) throw unknownUser(name)
+    if (!noted) throw await refuse(unknownUser(name))
     return signed
   }
+}
+
+function noSession(): AppError {
+  const message = "a break-glass identity is not renewed; make another with 'ca-service issue-admin'"
+  return new AppError('failedPrecondition', message, { reason: 'NO_SESSION' })
 }

@@ -148,6 +148,10 @@ describe('a person who calls', () => {
       kind: 'failedPrecondition',
       reason: 'NO_SESSION',
     })
+    const { rows } = await people.pool.query(`select action, outcome, reason, details from audit_events`)
+    expect(rows).toEqual([
+      { action: 'user.renew', outcome: 'refused', reason: 'NO_SESSION', details: { user: people.breakGlass.name } },
+    ])
   })
 })
 
