@@ -1,9 +1,10 @@
 import { FORMAT, type Context } from './command.ts'
-import type { IdentityFlags } from './identity-flags.ts'
-import { invitationOf, joinText, shellQuote } from './join-text.ts'
+import { identityFlags } from './identity-flags.ts'
+import { invitationOf, joinText } from './join-text.ts'
 import type { ArgsOf, OptionSet } from './options.ts'
 import { print } from './print.ts'
 import { readSecretLine } from './read-secret.ts'
+import { flagsAgain } from './shell.ts'
 import { styleFor } from './table.ts'
 import { tokenJson } from './token-json.ts'
 import { parseTokenFlags } from './token-request.ts'
@@ -85,12 +86,7 @@ export async function addToken(
   }
   await print(io, args.format ?? 'text', data, () => {
     const { colour } = styleFor(io.stdout, io.env)
-    const flags = sameIdentity(args as IdentityFlags)
+    const flags = flagsAgain(identityFlags(args))
     io.stdout.write(joinText({ ...facts, ttlSeconds: request.ttlSeconds, flags, colour }))
   })
-}
-
-function sameIdentity({ identity, cluster }: IdentityFlags): string {
-  if (identity !== undefined) return ` --identity ${shellQuote(identity)}`
-  return cluster === undefined ? '' : ` --cluster ${shellQuote(cluster)}`
 }

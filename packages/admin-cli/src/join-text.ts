@@ -1,6 +1,7 @@
 import type { token } from '@muster/contracts'
 import { durationInWords, formatInvitation, formatLabels, type NodeRole } from '@muster/domain'
 import { safeText } from './safe-text.ts'
+import { shellQuote } from './shell.ts'
 import { paint } from './table.ts'
 import { typeHints } from './type-hints.ts'
 
@@ -76,9 +77,4 @@ function joinCommand({ made, value, caPins, authServer }: JoinFacts): string {
     `--auth-server=${shellQuote(authServer)}`,
   ]
   return ['muster start', ...flags].join(' \\\n  ')
-}
-
-/** A word that a POSIX shell reads as this text; in single quotes only where it needs them. */
-export function shellQuote(text: string): string {
-  return /^[A-Za-z0-9_./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
 }

@@ -1,6 +1,6 @@
 import { durationInWords } from '@muster/domain'
 import type { IdentityFlags } from './identity-flags.ts'
-import { shellQuote } from './join-text.ts'
+import { flagsAgain, shellQuote } from './shell.ts'
 
 export interface SignupFacts {
   user: string
@@ -42,12 +42,4 @@ function signupCommand({ user, token, caPins, authServer }: SignupFacts): string
     `--token=${shellQuote(token)}`,
   ]
   return ['musterctl login', ...flags].join(' \\\n  ')
-}
-
-/** The flags that say whose identity to use, for a command that is shown. */
-export function flagsAgain({ identity, cluster }: IdentityFlags): string {
-  return [
-    ...(identity === undefined ? [] : [` --identity ${shellQuote(identity)}`]),
-    ...(cluster === undefined ? [] : [` --cluster ${shellQuote(cluster)}`]),
-  ].join('')
 }
