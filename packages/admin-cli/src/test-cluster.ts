@@ -89,10 +89,7 @@ function goodNowAndThen(): { notBefore: Date; notAfter: Date } {
 /** Newcomers, people as well as machines, have no certificate yet. */
 const ANONYMOUS = ['getTrustBundle', 'register', 'signup']
 
-function answering(
-  definition: ServiceDefinition,
-  answers: () => Record<string, unknown> | undefined,
-): BoundService {
+function answering(definition: ServiceDefinition, answers: () => Record<string, unknown> | undefined): BoundService {
   const routes = Object.keys(definition).map((rpc) => {
     const handle = (request: never, context: never) => {
       const answer = answers()?.[rpc] as ((...args: never[]) => unknown) | undefined
