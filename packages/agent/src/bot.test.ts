@@ -15,6 +15,7 @@ let server: TestRegistration
 let number = 0
 let said = ''
 const children: ChildProcess[] = []
+const stops: AbortController[] = []
 
 beforeAll(async () => {
   folder = await mkdtemp(path.join(os.tmpdir(), 'muster-bot-'))
@@ -26,6 +27,7 @@ beforeEach(async () => {
 })
 afterEach(async () => {
   for (const child of children.splice(0)) child.kill('SIGKILL')
+  for (const stop of stops.splice(0)) stop.abort()
   await server.close()
   expect(said).not.toContain('canary')
 })
@@ -53,6 +55,7 @@ async function start(argv: readonly string[] = [], dir = dataDir, signal = new A
 /** Runs `muster start` until it is stopped. */
 function stay(...argv: string[]) {
   const stop = new AbortController()
+  stops.push(stop)
   const ended = start(argv, dataDir, stop.signal)
   return {
     ended,
@@ -131,7 +134,7 @@ describe('muster start --oneshot', () => {
     expect(new X509Certificate(await fileOf('chain.pem')).subjectAltName).toContain('/bot/ci')
   })
 
-  test('does the same for a node, by an invitation from the environment or a file', async () => {
+  test('does the same for a node, whose --roles go before those of the invitation', async () => {
     const { status, stdout } = await start(['--oneshot', '--roles=app', invitation(NODE_TOKEN, ['node', 'proxy'])])
     expect(status).toBe(0)
     expect(stdout).toContain('(app)')
@@ -249,7 +252,7 @@ describe('a bot', () => {
     // The lock, the next key, then bundle, chain, key and profile.
     expect(crashes).toBe(6)
     expect(server.isLocked).toBe(false)
-  })
+  }, 90_000)
 
   test.each([1, 2])('whose copy renews is locked, and both end with 3: the original is %d ahead', async (ahead) => {
     await start(['--oneshot', invitation()])

@@ -34,6 +34,27 @@ describe('muster', () => {
     expect((await run('--help')).stdout).toContain('Exit status:')
   })
 
+  test('shows by examples how it is used', async () => {
+    const start = (await run('start', '--help')).stdout
+    for (const example of ["muster start 'muster://...'", '--oneshot', '--roles=bot', 'muster start /run/invitation']) {
+      expect(start).toContain(example)
+    }
+    expect((await run('--help')).stdout).toContain("muster start 'muster://...'")
+  })
+
+  test.each([
+    ['without the command', ['muster://canary-canary@host?x']],
+    ['twice', ['start', 'muster://canary-canary@host?x', 'muster://canary-canary@host?x']],
+    ['in pieces', ['start', 'muster://canary-canary@host?x', 'canary-canary-canary']],
+    ['as a flag', ['start', '--labels', 'muster://canary-canary@host?x']],
+    ['that is a token', ['start', 'mtk_abcdefghij_canarycanary']],
+    ['that is a token, without the command', ['mtk_abcdefghij_canarycanary']],
+  ])('given an invitation %s does not repeat it', async (_what, argv) => {
+    const { status, stdout, stderr } = await run(...argv)
+    expect(status).toBe(2)
+    expect(stdout + stderr).not.toContain('canary')
+  })
+
   test('says its version', async () => {
     const { status, stdout } = await run('--version')
     expect(status).toBe(0)

@@ -28,6 +28,10 @@ describe('the exit status', () => {
     expect(exitStatusOf(new AppError(kind, 'x'))).toBe(status)
   })
 
+  test('for a server that says how long to wait is that of one that cannot be reached, since waiting helps', () => {
+    expect(exitStatusOf(new AppError('resourceExhausted', 'x', { retryAfterMs: 1 }))).toBe(5)
+  })
+
   test('is different for each thing that a script may want to tell apart', () => {
     expect(EXIT).toEqual({ ok: 0, failed: 1, usage: 2, refused: 3, notTrusted: 4, unreachable: 5 })
   })
@@ -41,6 +45,12 @@ describe('an explanation', () => {
     'TOKEN_USED_UP',
     'ROLE_NOT_ALLOWED',
     'KEY_NOT_ALLOWED',
+    'KEY_USED_BEFORE',
+    'TOKEN_RESTRICTED',
+    'TOKEN_WRONG_TYPE',
+    'TOO_MANY_REFUSED',
+    'BOT_LOCKED',
+    'BOT_UNKNOWN',
     'CERTIFICATE_EXPIRED',
     'NO_IDENTITY',
   ])('of %s names it and says what to do next, in one line', (reason) => {

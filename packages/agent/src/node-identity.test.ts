@@ -92,6 +92,7 @@ describe('a grant', () => {
     ['for another node', () => grant({ name: randomUUID() })],
     ['for a service', () => grant({ kind: 'service', name: 'ca-service' })],
     ['for another cluster', () => grant({ clusterName: 'other.internal' })],
+    ['for a bot', () => grant({ kind: 'bot', name: 'ci' })],
     ['for another key', () => grant({ publicKeyDer: cluster.node().publicKeyDer })],
     [
       'that has ended',

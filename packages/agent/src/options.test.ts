@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
+import { formatInvitation } from '@muster/domain'
 import { UsageError } from './exit-status.ts'
 import { nodeFacts, parseStartFlags, type StartFlags } from './options.ts'
 
@@ -58,6 +59,7 @@ describe('the flags of muster start', () => {
       caPins: [PIN],
       skipCaPin: false,
       authServer: 'muster.example:3025',
+      oneshot: false,
     })
   })
 
@@ -180,5 +182,94 @@ describe('what a node says of itself', () => {
 
   test("begins with this machine's name and nothing more", () => {
     expect(nodeFacts({})).toEqual({ hostname: os.hostname(), labels: {}, advertisedAddress: '' })
+  })
+})
+
+describe('an invitation', () => {
+  const TOKEN = 'token-of-the-operator-CANARY'
+  const TEXT = formatInvitation({
+    address: 'muster.example:3025',
+    token: TOKEN,
+    caPins: [PIN, OTHER_PIN],
+    roles: ['app', 'db'],
+  })
+  const said = { authServer: 'muster.example:3025', token: TOKEN, caPins: [PIN, OTHER_PIN], roles: ['app', 'db'] }
+
+  test('says all that a join needs, as itself, from a file or from the environment', () => {
+    expect(parse({ invitation: TEXT })).toMatchObject(said)
+    expect(parse({ invitation: file('invitation', `${TEXT}\n`) })).toMatchObject(said)
+    expect(parse({}, { MUSTER_INVITATION: TEXT })).toMatchObject(said)
+    expect(parse({}, { MUSTER_INVITATION: file('invitation', TEXT) })).toMatchObject(said)
+  })
+
+  test('leaves the roles to --roles', () => {
+    expect(parse({ invitation: TEXT, roles: 'db' })).toMatchObject({ ...said, roles: ['db'] })
+  })
+
+  test('on the command line goes before the environment', () => {
+    const other = 'muster://another-token-of-theirs@other:1?pins=' + OTHER_PIN + '&roles=kube'
+    const env = { MUSTER_AUTH_SERVER: 'env:1', MUSTER_TOKEN: 'x', MUSTER_CA_PIN: OTHER_PIN }
+    expect(parse({ invitation: TEXT }, env)).toMatchObject(said)
+    expect(parse({ invitation: TEXT }, { MUSTER_INVITATION: other })).toMatchObject(said)
+  })
+
+  test('of the environment fills in what no flag says', () => {
+    const options = parse({ authServer: 'nearer:3025' }, { MUSTER_INVITATION: TEXT })
+    expect(options).toMatchObject({ ...said, authServer: 'nearer:3025' })
+  })
+
+  test('is not said twice', () => {
+    const flags = { token: 'x', caPin: [PIN], authServer: 'a:1' }
+    expect(problemsOf({ invitation: TEXT, ...flags })).toEqual([
+      expect.stringMatching(/^--token: the invitation says that already/),
+      expect.stringMatching(/^--auth-server: the invitation/),
+      expect.stringMatching(/^--ca-pin: the invitation/),
+    ])
+    const env = { MUSTER_INVITATION: TEXT, MUSTER_TOKEN: 'x', MUSTER_AUTH_SERVER: 'a:1', MUSTER_CA_PIN: PIN }
+    expect(problemsOf({}, env).map((problem) => problem.split(':')[0])).toEqual([
+      'MUSTER_TOKEN',
+      'MUSTER_AUTH_SERVER',
+      'MUSTER_CA_PIN',
+    ])
+    expect(problemsOf({ invitation: TEXT, insecureSkipCaPin: true })).toEqual([
+      '--insecure-skip-ca-pin contradicts the CA pin of the invitation',
+    ])
+  })
+
+  test.each([
+    ['without its roles, as a shell cuts it at the first &', TEXT.split('&')[0]!, /roles.*quotes/],
+    ['without its pins', TEXT.replace(/pins=[^&]*/, ''), /pin.*quotes/],
+    ['without both', TEXT.split('?')[0]!, /not whole.*quotes/],
+    ['that is a token', TOKEN, /neither an invitation.*nor a file/],
+    ['that is a path of no file', '/no/such/CANARY', /neither an invitation.*nor a file/],
+  ])('%s is refused, and not repeated', (_what, text, message) => {
+    for (const problems of [problemsOf({ invitation: text }), problemsOf({}, { MUSTER_INVITATION: text })]) {
+      expect(problems).toEqual([expect.stringMatching(message)])
+      expect(problems[0]).not.toContain('CANARY')
+    }
+  })
+
+  test('file that holds something else is named, its content is not', () => {
+    const target = file('not-an-invitation', TOKEN)
+    const [problem] = problemsOf({ invitation: target })
+    expect(problem).toMatch(`invitation: the file ${target}: is not whole`)
+    expect(problem).not.toContain('CANARY')
+  })
+
+  test.each(['token', 'authServer', 'labels', 'nodename', 'advertiseIp', 'roles', 'dataDir'] as const)(
+    'that is given to a flag is not repeated by it: %s',
+    (name) => {
+      const [problem, ...more] = problemsOf({ [name]: TEXT })
+      expect(more).toEqual([])
+      expect(problem).toMatch(/^--[a-z-]+: an invitation goes by itself/)
+      expect(problem).not.toContain('CANARY')
+    },
+  )
+})
+
+describe('a bot', () => {
+  test('has no other role', () => {
+    expect(parse({ roles: 'bot' }).roles).toEqual(['bot'])
+    expect(problemsOf({ roles: 'bot,node' })).toEqual([expect.stringMatching(/^--roles: a bot has no other role/)])
   })
 })

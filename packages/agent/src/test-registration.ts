@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { bots, registration, type ca } from '@muster/contracts'
-import { AppError } from '@muster/domain'
+import { AppError, CERTIFICATE_BACKDATE_MS } from '@muster/domain'
 import { parseCsr } from '@muster/pki'
 import { anyone, bindService, bots as botCallers, memberOf, nodes, operators, type CallContext } from '@muster/rpc'
 import { serveForTest } from '@muster/rpc/testing'
@@ -37,7 +37,8 @@ export async function startTestRegistration(): Promise<TestRegistration> {
 
   const grant = (kind: 'node' | 'bot', name: string, publicKeyDer: Buffer) => {
     const expiresAt = new Date(Date.now() + state.ttlMs)
-    const { leafDer, serial } = cluster.certify({ kind, name, publicKeyDer, notAfter: expiresAt })
+    const notBefore = new Date(Date.now() - CERTIFICATE_BACKDATE_MS)
+    const { leafDer, serial } = cluster.certify({ kind, name, publicKeyDer, notBefore, notAfter: expiresAt })
     const certificate: ca.IssuedCertificate = {
       chainDer: [leafDer, authorities.host.issuing.certificateDer],
       serial,

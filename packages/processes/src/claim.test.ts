@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import { spawn } from 'node:child_process'
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import { claim, holderOf } from './claim.ts'
@@ -42,6 +42,16 @@ describe('a claim', () => {
     expect(await holderOf(file)).toBeUndefined()
     await claim(file, 'The folder')
     expect(await holderOf(file)).toBe(process.pid)
+  })
+
+  test('that came along with a copy of the folder keeps nobody out', async () => {
+    await claim(file, 'The folder')
+    const copy = path.join(folder, 'copy')
+    await copyFile(file, copy)
+    expect(await holderOf(copy)).toBeUndefined()
+    await claim(copy, 'The copy')
+    expect(await holderOf(copy)).toBe(process.pid)
+    await expect(claim(file, 'The folder')).rejects.toThrow('in use')
   })
 
   test('is taken over, too, when a former heir was killed while at it', async () => {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { link, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { link, open, rename, rm, type FileHandle } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { findProcess, isRunning, type ProcessRef } from './process-ref.ts'
 
@@ -18,6 +18,13 @@ interface Entry {
   owner: ProcessRef
   child?: ProcessRef | undefined
 }
+
+/** Of the file that an entry was written to: a folder that is copied while it is held takes a claim along that is not its own. */
+interface Written extends Entry {
+  inode?: string
+}
+
+const NOBODY: ProcessRef = { pid: 0, startedAt: '' }
 
 /** Others who claim the same at the same moment are done within a few of these. */
 const ROUNDS = 50
@@ -82,13 +89,21 @@ export function inUse(what: string, pid: number): Error {
   return new Error(`${what} is in use by process ${pid}. Stop that one first, or choose another data directory.`)
 }
 
+/** Undefined when there is none. One that was copied here is nobody's. */
 async function readEntry(file: string): Promise<Entry | undefined> {
   try {
-    return JSON.parse(await readFile(file, 'utf8')) as Entry
+    const handle = await open(file)
+    try {
+      const { inode, ...entry } = JSON.parse(await handle.readFile('utf8')) as Written
+      if (inode === undefined || inode === (await inodeOf(handle))) return entry
+    } finally {
+      await handle.close()
+    }
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw new Error(`Cannot read ${file}. If no other Muster runs there, delete that file.`, { cause: error })
   }
+  return { owner: NOBODY }
 }
 
 async function createEntry(file: string, entry: Entry): Promise<boolean> {
@@ -111,6 +126,15 @@ async function replaceEntry(file: string, entry: Entry): Promise<void> {
 
 async function writeDraft(file: string, entry: Entry): Promise<string> {
   const draft = `${file}.${randomUUID()}`
-  await writeFile(draft, JSON.stringify(entry), { mode: 0o600, flag: 'wx' })
+  const handle = await open(draft, 'wx', 0o600)
+  try {
+    await handle.writeFile(JSON.stringify({ ...entry, inode: await inodeOf(handle) } satisfies Written))
+  } finally {
+    await handle.close()
+  }
   return draft
+}
+
+async function inodeOf(handle: FileHandle): Promise<string> {
+  return String((await handle.stat({ bigint: true })).ino)
 }
