@@ -1,6 +1,10 @@
-import asn1 from 'node-forge/lib/asn1.js'
+import { createRequire } from 'node:module'
+import type Asn1Module from 'node-forge/lib/asn1.js'
 import { PkiError } from './errors.ts'
 import type { PkiReason } from './errors.ts'
+
+// By require, as in packages/rpc/src/grpc.ts, and for the same reason.
+const asn1 = createRequire(import.meta.url)('node-forge/lib/asn1.js') as typeof Asn1Module
 
 /** One ASN.1 value: its identifier octet is `tagClass | type`, plus 0x20 if constructed. */
 export interface Asn1Node {

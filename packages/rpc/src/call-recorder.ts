@@ -1,7 +1,7 @@
-import { Metadata, status as grpcStatus } from '@grpc/grpc-js'
 import { AppError, isTransient } from '@muster/domain'
 import type { Logger } from '@muster/runtime'
 import type { Histogram } from 'prom-client'
+import { Metadata, status as grpcStatus } from './grpc.ts'
 import { peerName } from './peer.ts'
 import type { CallContext } from './route.ts'
 import { isServiceError, statusName, toStatus } from './status.ts'

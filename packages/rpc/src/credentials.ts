@@ -2,8 +2,8 @@ import { constants } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { connect as tlsConnect, createSecureContext, type PeerCertificate, type SecureContext } from 'node:tls'
 import type { ServiceName } from '@muster/domain'
-import { CallCredentials, ChannelCredentials, ServerCredentials } from '@grpc/grpc-js'
 import type { SecureConnector } from '@grpc/grpc-js/build/src/channel-credentials.js'
+import { CallCredentials, ChannelCredentials, ServerCredentials } from './grpc.ts'
 import type { TlsIdentity, TlsMaterial } from './tls-identity.ts'
 
 // The one file that leans on grpc-js's extension points below its public API; the version is pinned in the catalog.

@@ -1,6 +1,7 @@
-import { Metadata, status, type ServiceError } from '@grpc/grpc-js'
+import type { ServiceError } from '@grpc/grpc-js'
 import { describe, expect, test } from '@jest/globals'
 import { AppError, type ErrorKind } from '@muster/domain'
+import { Metadata, status } from './grpc.ts'
 import { fromStatus, statusName, toStatus } from './status.ts'
 
 function onTheWire(error: unknown): ServiceError {

@@ -1,12 +1,6 @@
-import {
-  logVerbosity,
-  Metadata,
-  setLogVerbosity,
-  status as grpcStatus,
-  type ServiceError,
-  type StatusObject,
-} from '@grpc/grpc-js'
+import type { ServiceError, StatusObject } from '@grpc/grpc-js'
 import { AppError, type ErrorKind } from '@muster/domain'
+import { logVerbosity, Metadata, setLogVerbosity, status as grpcStatus } from './grpc.ts'
 
 // grpc-js writes to stderr what it also throws; the error is enough.
 setLogVerbosity(logVerbosity.NONE)
