@@ -57,3 +57,28 @@ export async function selectPages({ url, pageSize }: { url: string; pageSize: nu
     after = rows.at(-1)!
   }
 }
+
+/** The columns of a token, page by page in the order of their ends, and nothing made of them. @returns rows read */
+export async function selectTokenPages({ url, pageSize }: { url: string; pageSize: number }): Promise<number> {
+  const pool = openPool(url)
+  let after = { end: '-infinity', id: '' }
+  let count = 0
+  for (;;) {
+    const { rows } = await pool.query<{ end: string; id: string }>({
+      name: 'token page',
+      text: `
+        select id, type, name, roles, labels, description, bot_name, user_name, allow_cidrs, allow_hostnames,
+               node_labels, created_by, created_at, expires_at, expires_at::text as end, max_uses, uses, revoked_at
+          from token.tokens
+         where (expires_at, id) > ($1::timestamptz, $2)
+           and expires_at > now()
+           and revoked_at is null
+         order by expires_at, id
+         limit $3`,
+      values: [after.end, after.id, pageSize],
+    })
+    count += rows.length
+    if (rows.length < pageSize) return count
+    after = rows.at(-1)!
+  }
+}

@@ -1,5 +1,5 @@
 import { freshCalls, handshakes, joins, prepareJoins } from './load-connections.ts'
-import { inserts, pipelinedSets, selectPages } from './load-stores.ts'
+import { inserts, pipelinedSets, selectPages, selectTokenPages } from './load-stores.ts'
 import { beats, closeStreams, openStreams } from './load-streams.ts'
 import { serveTasks } from './worker.ts'
 
@@ -12,6 +12,7 @@ const tasks = {
   inserts,
   pipelinedSets,
   selectPages,
+  selectTokenPages,
   openStreams,
   beats,
   closeStreams,

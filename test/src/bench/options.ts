@@ -2,7 +2,7 @@ import path from 'node:path'
 import { parseArgs } from 'node:util'
 
 /** What can be measured, in the order in which it is. */
-export const ROWS = ['joins', 'heartbeats', 'memory', 'list', 'cli', 'start'] as const
+export const ROWS = ['joins', 'heartbeats', 'memory', 'list', 'tokens', 'cli', 'start'] as const
 export type RowName = (typeof ROWS)[number]
 
 export interface BenchOptions {

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/g
 import { token, type users } from '@muster/contracts'
 import { AppError } from '@muster/domain'
 import { parseAllDocuments } from 'yaml'
+import { z } from 'zod'
 import { aNode, aToken, aUser } from '../test-data.ts'
 import { startTestCluster, type TestCluster } from '../test-cluster.ts'
 
@@ -116,6 +117,13 @@ spec:
   value: ${SECRET}
 `
 const USER = 'kind: user\nmetadata: { name: ada }\nspec: { roles: [viewer] }\n'
+
+const documentSchema = z.strictObject({
+  kind: z.enum(['token', 'node', 'user']),
+  metadata: z.strictObject({ name: z.string() }),
+  spec: z.record(z.string(), z.unknown()),
+  status: z.record(z.string(), z.unknown()),
+})
 
 describe('create', () => {
   test('makes what is not there, and then finds it unchanged', async () => {
@@ -317,6 +325,25 @@ describe('get', () => {
       metadata: { name: NODE_ID },
       status: { hostname: 'web-1' },
     })
+    const shapes = {
+      tokens: [
+        'roles',
+        'expires_at',
+        'max_uses',
+        'labels',
+        'node_labels',
+        'description',
+        'bot_name',
+        'allow_cidrs',
+        'allow_hostnames',
+      ],
+      nodes: ['roles', 'labels'],
+      users: ['roles'],
+    }
+    for (const [kind, keys] of Object.entries(shapes)) {
+      const list = z.array(documentSchema).parse(JSON.parse((await cluster.run(['get', kind, '-o', 'json'])).stdout))
+      expect(list.map(({ spec }) => Object.keys(spec))).toEqual([keys])
+    }
     expect((await cluster.run(['get', 'tokens'])).stdout).toMatch(/^Token id .*Name.*\n.*\n.*runners/)
     expect((await cluster.run(['get', 'nodes'])).stdout).toContain('web-1')
     expect(JSON.parse((await cluster.run(['get', 'users', '-o', 'json'])).stdout)).toHaveLength(1)
