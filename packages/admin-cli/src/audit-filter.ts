@@ -5,7 +5,7 @@ import type { Cluster } from './cluster.ts'
 import { UsageError } from './errors.ts'
 import { idOrName, resolveTokenId } from './token-argument.ts'
 
-const text = { type: 'string', requiresArg: true } as const
+const text = { type: 'string' } as const
 
 /** The flags that choose among audit events. */
 export const AUDIT_FILTERS = {

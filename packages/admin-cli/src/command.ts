@@ -29,7 +29,6 @@ export function defineCommand<const O extends OptionSet>(command: Command<O>): C
 export const FORMAT = {
   type: 'string',
   choices: FORMATS,
-  requiresArg: true,
   default: 'text',
   describe: 'text for people, json or yaml for programs',
 } as const

@@ -1,6 +1,9 @@
 import { invalid, printable } from '@muster/domain'
 import { didYouMean } from './did-you-mean.ts'
 
+/** The wire carries 32 bits. */
+export const MAX_UINT32 = 2 ** 32 - 1
+
 /** The keys of one mapping in a document, read one by one; what is left at the end is not known. */
 export class Fields {
   readonly #path: string
@@ -26,11 +29,11 @@ export class Fields {
     throw invalid(this.nameOf(key), 'must be a text; put it in quotes')
   }
 
-  /** A whole number. @throws invalidArgument */
+  /** A whole number that fits the wire. @throws invalidArgument */
   count(key: string): number | undefined {
     const value = this.#take(key)
-    if (value === undefined || (Number.isSafeInteger(value) && (value as number) >= 0))
-      return value as number | undefined
+    if (value === undefined) return undefined
+    if (Number.isInteger(value) && (value as number) >= 0 && (value as number) <= MAX_UINT32) return value as number
     throw invalid(this.nameOf(key), 'must be a whole number')
   }
 

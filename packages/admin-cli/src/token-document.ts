@@ -14,7 +14,7 @@ import {
   parseNodeRoles,
   parseTokenName,
 } from '@muster/domain'
-import type { Fields } from './document-fields.ts'
+import { MAX_UINT32, type Fields } from './document-fields.ts'
 import { tokenResource } from './resources.ts'
 
 /** A token as a document asks for it. */
@@ -63,7 +63,10 @@ export async function parseTokenDocument(name: string, spec: Fields, baseDir: st
       }
       const restSeconds = expiresAt && Math.round((expiresAt.getTime() - now.getTime()) / 1000)
       if (restSeconds !== undefined && restSeconds <= 0) throw invalid(at('expires_at'), 'has passed')
-      return { ...asked, name: checkedName, value, ttlSeconds: restSeconds ?? ttlSeconds }
+      const wantedSeconds = restSeconds ?? ttlSeconds
+      if (wantedSeconds > MAX_UINT32)
+        throw invalid(at(restSeconds === undefined ? 'ttl' : 'expires_at'), 'is too far away')
+      return { ...asked, name: checkedName, value, ttlSeconds: wantedSeconds }
     },
   }
 }

@@ -20,11 +20,10 @@ export const auditLs = defineCommand({
   options: {
     since: {
       type: 'string',
-      requiresArg: true,
       describe: 'Those since then: how long ago (1h, 2d), or a time (2026-11-22T18:00:00Z)',
     },
     ...AUDIT_FILTERS,
-    limit: { type: 'number', requiresArg: true, default: 100, describe: 'The newest so many' },
+    limit: { type: 'number', default: 100, describe: 'The newest so many' },
     format: FORMAT,
   },
   examples: [

@@ -249,6 +249,13 @@ describe('create', () => {
       /metadata\.name: .* looks like a token id/,
     ],
     ['no secret, for a token that is not there', TOKEN.replace(`  value: ${SECRET}\n`, ''), /spec\.value: is needed/],
+    ['a life without end', TOKEN.replace('ttl: 1h', 'ttl: 99999999d'), /spec\.ttl: is too far away/],
+    [
+      'an end beyond all',
+      TOKEN.replace('ttl: 1h', 'expires_at: 9999-01-01T00:00:00Z'),
+      /spec\.expires_at: is too far away/,
+    ],
+    ['more uses than can be counted', TOKEN.replace('max_uses: 5', 'max_uses: 5e9'), /spec\.max_uses: must be a whole/],
     [
       'an end that has passed',
       TOKEN.replace('ttl: 1h', 'expires_at: 2001-01-01T00:00:00Z'),
