@@ -13,11 +13,12 @@ export interface AttemptRecord {
 }
 
 /**
- * Serves an attempt to come in by a token: a join or a signup. A refusal is put on record with its real reason and counted
- * for its source; a source with too many is told only that, and how long to wait.
+ * Serves an attempt to come in by a token, a join or a signup, or to come back by a key. A refusal is put on record with
+ * its real reason and counted for its source; a source with too many is told only that, and how long to wait.
  *
  * A good token of the generated form always passes, whatever others behind the same address do: nobody guesses one, so
- * nothing is asked beforehand. Tokens of an operator's own choosing can be guessed, so those wait with their source.
+ * nothing is asked beforehand; nor without a token, since nobody guesses a key. Tokens of an operator's own choosing can
+ * be guessed, so those wait with their source.
  */
 export async function attempt<T>(
   { refusals, refusedAttempts }: Pick<Deps, 'refusals' | 'refusedAttempts'>,
@@ -31,7 +32,7 @@ export async function attempt<T>(
   const note = ({ reason, kind }: AppError) =>
     refusals.record({ ...record, actor: 'anonymous', remoteAddress, reason: reason ?? kind })
 
-  if (record.tokenId === undefined) {
+  if (value !== '' && record.tokenId === undefined) {
     const waitMs = await refusedAttempts.wait(remoteAddress)
     if (waitMs > 0) {
       const tooMany = tooManyRefused(waitMs)

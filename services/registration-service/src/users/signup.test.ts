@@ -190,7 +190,7 @@ describe('a signup that is refused', () => {
   })
 
   test.each([
-    ['token', { token: '' }, 'INVALID_FIELD'],
+    ['token', { token: 't'.repeat(513) }, 'INVALID_FIELD'],
     ['user_name', { userName: '../ada' }, 'INVALID_FIELD'],
     ['csr_der', { csrDer: Buffer.from('junk') }, 'CSR_MALFORMED'],
   ])('for a bad %s spends nothing', async (field, overrides, reason) => {

@@ -1,15 +1,16 @@
 import type { users } from '@muster/contracts'
 import { AppError, invalid, parseMemberName } from '@muster/domain'
 import { keyFingerprint, parseCsr } from '@muster/pki'
-import { pkiField, type UnaryHandler } from '@muster/rpc'
-import { attempt, spendToken } from '../attempt.ts'
+import { pkiField, type CallContext, type UnaryHandler } from '@muster/rpc'
+import { attempt, spendToken, type AttemptRecord } from '../attempt.ts'
 import type { Deps } from '../deps.ts'
+import { comeBack } from './come-back.ts'
 import { signPerson } from './sign-person.ts'
 import { bindKey, recordSignup } from './users.ts'
 
 /**
  * Gives a person who holds a signup token the first certificate: spends the token, binds the key to the person, has it
- * signed, notes the certificate.
+ * signed, notes the certificate. Without a token it is somebody who comes back.
  *
  * Safe to repeat with the same token and key after a crash or a lost reply at any point, since every step is:
  *  1 spend  the same key is let through again, for half an hour
@@ -19,32 +20,42 @@ import { bindKey, recordSignup } from './users.ts'
  * Everything is checked before the token is spent. Whoever is removed or reset meanwhile is refused at step 2 or 4.
  */
 export function signup(deps: Deps): UnaryHandler<users.SignupRequest, users.SignupResponse> {
-  return (request, context) =>
-    attempt(deps, { action: 'user.signup', token: request.token, context }, async (record) => {
-      const { pool, people } = deps
-      const { token, name, publicKeyDer } = parseSignup(request)
-      record.details['user'] = name
-      const holder = { name, keyFingerprint: keyFingerprint(publicKeyDer) }
-      const { remoteAddress } = context
+  return (request, context) => {
+    const { token } = request
+    if (token === '') return comeBack(deps, request, context)
+    return attempt(deps, { action: 'user.signup', token, context }, (record) => admit(deps, request, record, context))
+  }
+}
 
-      const purpose = { $case: 'signup' as const, value: { userName: name, remoteAddress } }
-      const spend = { value: token, keyFingerprint: holder.keyFingerprint, purpose }
-      const { tokenId } = await spendToken(deps, spend, record, context)
-      const { sessionTtlSeconds } = people
-      const session = await bindKey(pool, { ...holder, tokenId, sessionTtlSeconds })
-      if (session === undefined) throw tokenReplaced(name)
-      const signed = await signPerson(deps, { name, publicKeyDer, ...session }, context)
-      const { serial, expiresAt } = signed.certificate
-      const noted = await recordSignup(pool, { ...holder, serial, expiresAt, actor: 'anonymous', remoteAddress })
-      if (!noted) throw tokenReplaced(name)
+async function admit(
+  deps: Deps,
+  request: users.SignupRequest,
+  record: AttemptRecord,
+  context: CallContext,
+): Promise<users.SignupResponse> {
+  const { pool, people } = deps
+  const { token, name, publicKeyDer } = parseSignup(request)
+  record.details['user'] = name
+  const holder = { name, keyFingerprint: keyFingerprint(publicKeyDer) }
+  const { remoteAddress } = context
 
-      context.log.info({ event: 'user.signed-up', user: name, tokenId }, 'a person signed up')
-      return signed
-    })
+  const purpose = { $case: 'signup' as const, value: { userName: name, remoteAddress } }
+  const spend = { value: token, keyFingerprint: holder.keyFingerprint, purpose }
+  const { tokenId } = await spendToken(deps, spend, record, context)
+  const { sessionTtlSeconds } = people
+  const session = await bindKey(pool, { ...holder, tokenId, sessionTtlSeconds })
+  if (session === undefined) throw tokenReplaced(name)
+  const signed = await signPerson(deps, { name, publicKeyDer, ...session }, context)
+  const { serial, expiresAt } = signed.certificate
+  const noted = await recordSignup(pool, { ...holder, serial, expiresAt, actor: 'anonymous', remoteAddress })
+  if (!noted) throw tokenReplaced(name)
+
+  context.log.info({ event: 'user.signed-up', user: name, tokenId }, 'a person signed up')
+  return signed
 }
 
 function parseSignup(request: users.SignupRequest) {
-  if (request.token === '' || request.token.length > 512) throw invalid('token', 'must be 1 to 512 characters')
+  if (request.token.length > 512) throw invalid('token', 'must be at most 512 characters')
   const name = parseMemberName(request.userName, 'user_name')
   const { publicKeyDer } = pkiField('csr_der', () => parseCsr(request.csrDer))
   return { token: request.token, name, publicKeyDer }

@@ -1,7 +1,7 @@
 import { AppError, type OperatorRole } from '@muster/domain'
 import { violates, type Db } from '@muster/postgres'
 
-/** How far a person has come: no identity yet, one that is good now, or one that has ended. */
+/** How far a person has come: not signed up yet, in a session, or past its end. Whoever is in one gets a certificate when they need it. */
 export type UserState = 'invited' | 'active' | 'expired'
 
 /** A person, as stored. */
@@ -31,7 +31,7 @@ export interface KeyHolder {
 
 const STATE = `
   case when certificate_expires_at is null then 'invited'
-       when least(session_expires_at, certificate_expires_at) > now() then 'active'
+       when session_expires_at > now() then 'active'
        else 'expired'
   end`
 
@@ -161,17 +161,27 @@ export interface NewCertificate extends KeyHolder {
   remoteAddress: string
 }
 
+export interface RenewedCertificate extends NewCertificate {
+  /** Whether the key alone was the proof, since the last certificate had ended. */
+  hasReturned: boolean
+}
+
 /** Notes the certificate of a signup, with its audit event in the same statement. @returns false if the key is the person's no more */
 export function recordSignup(db: Db, certificate: NewCertificate): Promise<boolean> {
-  return recordCertificate(db, 'user.signup', certificate)
+  return recordCertificate(db, 'user.signup', certificate, {})
 }
 
 /** Notes a renewal in the same way. */
-export function recordUserRenewal(db: Db, certificate: NewCertificate): Promise<boolean> {
-  return recordCertificate(db, 'user.renew', certificate)
+export function recordUserRenewal(db: Db, certificate: RenewedCertificate): Promise<boolean> {
+  return recordCertificate(db, 'user.renew', certificate, certificate.hasReturned ? { returned: true } : {})
 }
 
-async function recordCertificate(db: Db, action: string, certificate: NewCertificate): Promise<boolean> {
+async function recordCertificate(
+  db: Db,
+  action: string,
+  certificate: NewCertificate,
+  details: Record<string, unknown>,
+): Promise<boolean> {
   const { rowCount } = await db.query(
     `with noted as (
        update users
@@ -183,7 +193,7 @@ async function recordCertificate(db: Db, action: string, certificate: NewCertifi
        returning name, roles, signup_token_id)
      insert into audit_events (action, actor, remote_address, outcome, token_id, details)
      select $5, $6, $7, 'ok', case when $5 = 'user.signup' then signup_token_id end,
-            jsonb_build_object('user', name, 'roles', roles, 'serial', $3::text)
+            jsonb_build_object('user', name, 'roles', roles, 'serial', $3::text) || $8::jsonb
        from noted`,
     [
       certificate.name,
@@ -193,6 +203,7 @@ async function recordCertificate(db: Db, action: string, certificate: NewCertifi
       action,
       certificate.actor,
       certificate.remoteAddress,
+      details,
     ],
   )
   return rowCount === 1
@@ -223,7 +234,7 @@ export async function lockAdmins(db: Db): Promise<void> {
   await db.query(`select pg_advisory_xact_lock(hashtext('muster.admins'))`)
 }
 
-/** Whether this one is an admin with an identity that is good now, and the only such. Under `lockAdmins`. */
+/** Whether this one is an admin in a session, and the only such. Under `lockAdmins`. */
 const NOT_THE_LAST_ADMIN = `
   not ('admin' = any (roles) and ${STATE} = 'active' and not exists (
          select 1

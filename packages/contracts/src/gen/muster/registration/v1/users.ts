@@ -18,8 +18,9 @@ export const UserState = {
   UNSPECIFIED: 0,
   /** INVITED - Has not signed up yet. */
   INVITED: 1,
+  /** ACTIVE - In a session: has a certificate, or gets one by the key when it is needed. */
   ACTIVE: 2,
-  /** EXPIRED - The session has ended; needs a reset. */
+  /** EXPIRED - The session is over, whatever the certificate was; needs a reset. */
   EXPIRED: 3,
 } as const;
 
@@ -48,7 +49,10 @@ export interface User {
     | Date
     | undefined;
   /** When the session ends and a reset is needed. Absent before the signup. */
-  sessionExpiresAt: Date | undefined;
+  sessionExpiresAt:
+    | Date
+    | undefined;
+  /** Of the last certificate. Until the session ends its end means nothing: the person gets another by the key. */
   certificateExpiresAt: Date | undefined;
 }
 
@@ -109,6 +113,7 @@ export interface RemoveUserResponse {
 }
 
 export interface SignupRequest {
+  /** The signup token. Empty: comes back, by the key. */
   token: string;
   userName: string;
   /** PKCS#10, DER. Only the public key and the proof of possession are taken from it. */
@@ -1346,8 +1351,10 @@ export const UserServiceService = {
     responseDeserialize: (value: Buffer): RemoveUserResponse => RemoveUserResponse.decode(value),
   },
   /**
-   * Gives a person who holds a signup token the first certificate. Anonymous: the token is the proof. Safe to repeat with
-   * the same token and key.
+   * Gives a person who holds a signup token the first certificate; and, without a token, a person who comes back the next
+   * one for the key that they signed up with, with the roles of now, until the session ends. Anonymous: the token is the
+   * proof, or the key. Safe to repeat with the same token and key. Who comes back with another key or a name that nobody
+   * has, or after the session, is refused with UNAUTHENTICATED, USER_UNKNOWN, in the same words.
    */
   signup: {
     path: "/muster.registration.v1.UserService/Signup" as const,
@@ -1402,8 +1409,10 @@ export interface UserServiceServer extends UntypedServiceImplementation {
    */
   removeUser: handleUnaryCall<RemoveUserRequest, RemoveUserResponse>;
   /**
-   * Gives a person who holds a signup token the first certificate. Anonymous: the token is the proof. Safe to repeat with
-   * the same token and key.
+   * Gives a person who holds a signup token the first certificate; and, without a token, a person who comes back the next
+   * one for the key that they signed up with, with the roles of now, until the session ends. Anonymous: the token is the
+   * proof, or the key. Safe to repeat with the same token and key. Who comes back with another key or a name that nobody
+   * has, or after the session, is refused with UNAUTHENTICATED, USER_UNKNOWN, in the same words.
    */
   signup: handleUnaryCall<SignupRequest, SignupResponse>;
   /** Issues the calling person a new certificate for the key they hold, until the session ends. Safe to repeat. */

@@ -1,0 +1,32 @@
+import type { users } from '@muster/contracts'
+import { formatSpiffeId, parseMemberName } from '@muster/domain'
+import { parseCsr } from '@muster/pki'
+import { pkiField, type CallContext } from '@muster/rpc'
+import { attempt } from '../attempt.ts'
+import type { Deps } from '../deps.ts'
+import { renewPerson } from './renew-person.ts'
+
+/**
+ * A signup without a token: a person whose certificate has ended comes back by the key that they signed up with, which the
+ * signature of the request proves. A request that somebody else repeats gives a certificate for a key that they lack.
+ *
+ * Safe to repeat. A name that nobody has, another key and a session that is over are refused in the same words, so that a
+ * stranger does not learn who there is.
+ */
+export function comeBack(
+  deps: Deps,
+  request: users.SignupRequest,
+  context: CallContext,
+): Promise<users.SignupResponse> {
+  return attempt(deps, { action: 'user.renew', token: '', context }, async (record) => {
+    record.details['returned'] = true
+    const name = parseMemberName(request.userName, 'user_name')
+    const { publicKeyDer } = pkiField('csr_der', () => parseCsr(request.csrDer))
+    record.details['user'] = name
+    const { clusterName } = deps.identity.trustBundle()
+    const actor = formatSpiffeId({ clusterName, kind: 'user', name })
+    const signed = await renewPerson(deps, { name, publicKeyDer, actor, hasReturned: true }, context)
+    context.log.info({ event: 'user.returned', user: name }, 'a person came back')
+    return signed
+  })
+}
