@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import { audit as contract } from '@muster/contracts'
 import { connectionsTo, serveForTest } from '@muster/rpc/testing'
 import { Lifecycle, systemClock } from '@muster/runtime'
@@ -15,6 +15,9 @@ beforeAll(async () => {
 beforeEach(async () => {
   await store.pool.query('truncate audit_events')
   life = new Lifecycle()
+})
+afterEach(async () => {
+  await life.close()
 })
 afterAll(async () => {
   await store.close()

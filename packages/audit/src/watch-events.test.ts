@@ -149,9 +149,11 @@ describe('who was cut off and gives the last position', () => {
     expect(second.seen).toEqual(['meanwhile', 'later'])
   })
 
-  test('begins with the call if the database is another one by now', async () => {
+  test('begins with the call if the database is another one by now, and is given a position of this one', async () => {
     await add('before')
-    const watched = await watch({ afterPosition: '900000000000000:900000000000001:@1764000000' })
+    const afterPosition = '900000000000000:900000000000001:@1764000000'
+    const watched = await watch({ afterPosition })
+    expect(watched.positions[0]).not.toBe(afterPosition)
     await add('after')
     await eventually('told', () => watched.seen.length >= 1)
     expect(watched.seen).toEqual(['after'])
