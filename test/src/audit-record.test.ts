@@ -2,7 +2,7 @@ import { cp } from 'node:fs/promises'
 import { users } from '@muster/contracts'
 import { generateKey } from '@muster/pki'
 import { afterEach, expect, test } from '@jest/globals'
-import { agentDir, startAgent, type AgentOptions } from './harness/agent.ts'
+import { agentDir, renewable, startAgent, type AgentOptions } from './harness/agent.ts'
 import { useCluster } from './harness/cluster.ts'
 import { joinDirectly } from './harness/joining.ts'
 import { connectAs, invitePerson, newDesk, type Desk } from './harness/login.ts'
@@ -29,7 +29,12 @@ async function refused(...args: string[]): Promise<void> {
 
 async function oneshot(options: AgentOptions, status = 0): Promise<void> {
   const agent = await startAgent(cluster(), { ...options, flags: ['--oneshot'] })
-  expect([agent.output(), await agent.exit()]).toEqual([expect.any(String), status])
+  expect([await agent.exit(), agent.output()]).toEqual([status, expect.any(String)])
+}
+
+async function renew(options: AgentOptions): Promise<void> {
+  await renewable(agentDir(cluster(), options.name))
+  await oneshot(options)
 }
 
 let node = { id: '', token: '' }
@@ -50,7 +55,7 @@ const STEPS: readonly [what: string, act: () => Promise<unknown>, events: readon
     () => oneshot({ name: 'node', token: node.token }),
     ['token-service token.spend ok', 'registration-service node.join ok'],
   ],
-  ['it renews', () => oneshot({ name: 'node' }), ['registration-service node.renew ok']],
+  ['it renews', () => renew({ name: 'node' }), ['registration-service node.renew ok']],
   [
     'it is removed',
     async () => run('nodes', 'rm', (await cluster().operator.roll())[0]!.id),
@@ -91,7 +96,7 @@ const STEPS: readonly [what: string, act: () => Promise<unknown>, events: readon
     'it renews, after a copy was made',
     async () => {
       await cp(agentDir(cluster(), 'bot'), agentDir(cluster(), 'copy'), { recursive: true })
-      await oneshot({ name: 'bot', roles: 'bot' })
+      await renew({ name: 'bot', roles: 'bot' })
     },
     ['registration-service bot.renew ok'],
   ],

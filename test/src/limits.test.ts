@@ -1,4 +1,4 @@
-import { AppError } from '@muster/domain'
+import type { AppError } from '@muster/domain'
 import { expect, test } from '@jest/globals'
 import { startAgent } from './harness/agent.ts'
 import { useCluster } from './harness/cluster.ts'

@@ -2,8 +2,13 @@ import { generateKey } from '@muster/pki'
 import { expect, test } from '@jest/globals'
 import { useCluster } from './harness/cluster.ts'
 import { joinDirectly } from './harness/joining.ts'
+import { signUpDirectly } from './harness/person.ts'
 
-const cluster = useCluster({ replicas: { 'ca-service': 2, 'token-service': 2, 'registration-service': 2 } })
+const cluster = useCluster({
+  replicas: { 'ca-service': 2, 'token-service': 2, 'registration-service': 2 },
+  // Whoever loses is to be told why, and all of them come from one address.
+  env: { 'registration-service': { MUSTER_REFUSED_JOINS_PER_MINUTE: '1000' } },
+})
 
 /** Joins all at once, one TLS connection each, spread over both replicas of registration-service. */
 async function joinAtOnce(token: string, keys: ReturnType<typeof generateKey>[]) {
@@ -78,4 +83,21 @@ test('64 agents that come at once with a token without limit are 64 nodes, on th
     const onRoll = (await cluster().operator.roll(replica)).filter(({ tokenId }) => tokenId === id)
     expect(new Set(onRoll.map((node) => node.id))).toEqual(new Set(nodeIds))
   }
+}, 60_000)
+
+test('of 32 who race for one signup token over two replicas exactly one becomes the person', async () => {
+  const { users } = cluster().operator
+  const name = 'raced'
+  const { signupToken: token } = await users.createUser({ name, roles: ['viewer'], signupTtlSeconds: 300 })
+  const signups = Array.from({ length: 32 }, (_, i) => signUpDirectly(cluster(), { token, name, replica: i % 2 }))
+  const settled = await Promise.allSettled(signups)
+  const won = settled.filter(({ status }) => status === 'fulfilled')
+  const refusals = settled.flatMap((signup) => (signup.status === 'rejected' ? [signup.reason.reason] : []))
+  expect(won).toHaveLength(1)
+  expect(refusals).toEqual(Array.from({ length: 31 }, () => 'TOKEN_USED_UP'))
+  expect((await users.listUsers({ pageSize: 0, pageToken: '' })).users).toMatchObject([{ name, roles: ['viewer'] }])
+  const { rows } = await cluster().db.query(
+    `select count(*)::int as count from registration.audit_events where action = 'user.signup' and outcome = 'ok'`,
+  )
+  expect(rows).toEqual([{ count: 1 }])
 }, 60_000)

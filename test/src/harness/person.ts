@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto'
 import { ca, registration, token, users } from '@muster/contracts'
 import { chainPem, createCsr, generateKey, privateKeyPem } from '@muster/pki'
 import { connect, TlsIdentity, type ClientOf, type Connection } from '@muster/rpc'
@@ -15,15 +16,32 @@ export interface Person {
 
 const SERVICES = ['token-service', 'ca-service', 'registration-service'] as const
 
+/** Signs up with a key of one's own, over a TLS connection of one's own. Rejects with the AppError that the server answers. */
+export async function signUpDirectly(
+  { services, operator }: Cluster,
+  attempt: { token: string; name: string; privateKey?: KeyObject; replica?: number },
+): Promise<users.SignupResponse> {
+  const { token: value, name, privateKey = generateKey(), replica = 0 } = attempt
+  const connection = connect({
+    addresses: [services['registration-service'][replica]!.address],
+    identity: new TlsIdentity({ hostRootsPem: operator.hostRootsPem, userRootsPem: '' }),
+    service: 'registration-service',
+  })
+  try {
+    const csrDer = createCsr({ privateKey, commonName: name })
+    const client = connection.client(users.UserServiceService)
+    return await client.signup({ token: value, userName: name, csrDer }, { timeoutMs: 60_000 })
+  } finally {
+    connection.close()
+  }
+}
+
 /** Enters a person and signs them up with a key of their own, as `musterctl login` does. */
 export async function signUp(cluster: Cluster, name: string, roles: string[]): Promise<Person> {
   const { signupToken } = await cluster.operator.users.createUser({ name, roles, signupTtlSeconds: 300 })
   const { hostRootsPem } = cluster.operator
   const privateKey = generateKey()
-  const anonymous = open(cluster, 'registration-service', new TlsIdentity({ hostRootsPem, userRootsPem: '' }))
-  const csrDer = createCsr({ privateKey, commonName: name })
-  const client = anonymous.client(users.UserServiceService)
-  const { certificate } = await client.signup({ token: signupToken, userName: name, csrDer })
+  const { certificate } = await signUpDirectly(cluster, { token: signupToken, name, privateKey })
   const own = { keyPem: privateKeyPem(privateKey), chainPem: chainPem(certificate!.chainDer) }
   const identity = new TlsIdentity({ own, hostRootsPem, userRootsPem: '' })
   const [tokens, authority, register] = SERVICES.map((service) => open(cluster, service, identity)) as [
