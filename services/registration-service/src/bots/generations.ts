@@ -36,7 +36,7 @@ export function takeStep(pool: pg.Pool, request: StepRequest): Promise<Step> {
     if (instance.locked) return { outcome: 'locked', id }
     if (shown === generation) {
       if (instance.tooSoon) return { outcome: 'too-soon', id }
-      const isNew = await goOn(db, id, generation + 1, request.nextKey)
+      const isNew = await goOn(db, id, generation + 1, request)
       return isNew ? { outcome: 'allowed', id, generation: generation + 1 } : { outcome: 'key-used', id }
     }
     if (shown === generation - 1 && (await hasKey(db, id, generation, request.nextKey))) {
@@ -73,19 +73,30 @@ async function holdInstance(db: Db, shownKey: Buffer): Promise<Instance | undefi
   return rows[0]
 }
 
-async function goOn(db: Db, id: string, generation: number, nextKey: Buffer): Promise<boolean> {
+/** With its audit event in the same statement. @returns false if the next key is on record already */
+async function goOn(
+  db: Db,
+  id: string,
+  generation: number,
+  { nextKey, actor, remoteAddress }: StepRequest,
+): Promise<boolean> {
   const { rowCount } = await db.query(
     `with next as (
        insert into bot_keys (key_fingerprint, bot_id, generation)
        values ($3, $1, $2)
        on conflict on constraint bot_keys_pkey do nothing
-       returning bot_id)
-     update bots
-        set generation = $2,
-            renewed_at = now()
-       from next
-      where bots.id = next.bot_id`,
-    [id, generation, nextKey],
+       returning bot_id),
+     gone_on as (
+       update bots
+          set generation = $2,
+              renewed_at = now()
+         from next
+        where bots.id = next.bot_id
+       returning bots.id, bots.name, bots.token_id)
+     insert into audit_events (action, actor, remote_address, outcome, token_id, node_id, details)
+     select 'bot.renew', $4, $5, 'ok', token_id, id, jsonb_build_object('name', name, 'generation', $2::int)
+       from gone_on`,
+    [id, generation, nextKey, actor, remoteAddress],
   )
   return rowCount === 1
 }
@@ -122,29 +133,19 @@ async function lock(db: Db, { id, name, tokenId, shown, generation }: Instance, 
   })
 }
 
-/**
- * Notes the certificate for a bot's new key, with the audit event in the same statement.
- * @returns false if the instance was locked or removed meanwhile
- */
-export async function recordBotRenewal(
+/** Notes the certificate for a bot's current key. @returns false if the instance was locked or removed meanwhile */
+export async function recordBotCertificate(
   db: Db,
-  renewal: { id: string; generation: number; actor: string; remoteAddress: string; serial: string; expiresAt: Date },
+  { id, remoteAddress, expiresAt }: { id: string; remoteAddress: string; expiresAt: Date },
 ): Promise<boolean> {
-  const { id, generation, actor, remoteAddress, serial, expiresAt } = renewal
   const { rowCount } = await db.query(
-    `with renewed as (
-       update bots
-          set remote_address = $2,
-              certificate_issued_at = now(),
-              certificate_expires_at = $3
-        where id = $1
-          and locked_at is null
-       returning id, name, token_id)
-     insert into audit_events (action, actor, remote_address, outcome, token_id, node_id, details)
-     select 'bot.renew', $4, $2, 'ok', token_id, id,
-            jsonb_build_object('name', name, 'generation', $5::int, 'serial', $6::text)
-       from renewed`,
-    [id, remoteAddress, expiresAt, actor, generation, serial],
+    `update bots
+        set remote_address = $2,
+            certificate_issued_at = now(),
+            certificate_expires_at = $3
+      where id = $1
+        and locked_at is null`,
+    [id, remoteAddress, expiresAt],
   )
   return rowCount === 1
 }

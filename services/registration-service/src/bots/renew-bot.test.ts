@@ -94,7 +94,7 @@ describe('a bot renews', () => {
         reason: null,
         token_id: 'abcdefghij',
         node_id: first.id,
-        details: { name: 'ci', generation: 2, serial: certificate!.serial },
+        details: { name: 'ci', generation: 2 },
         count: 1,
       },
     ])
@@ -128,6 +128,8 @@ describe('a bot renews', () => {
     served.authority.failure = undefined
     expect((await renew(first, next)).generation).toBe(2)
     expect(await stored()).toMatchObject([{ generation: 2, locked: false }])
+    // The step is on record with the change itself, whatever became of the signature, and once.
+    expect(await audits('bot.renew')).toMatchObject([{ outcome: 'ok', details: { generation: 2 } }])
   })
 
   test('64 times at once with the same next key as one, on two replicas', async () => {
@@ -236,7 +238,10 @@ describe('a copy of the credentials', () => {
       }
     }
     await expectLocked(renew(original, generateKey()))
-    expect(await audits('bot.renew')).toMatchObject([{ outcome: 'refused', reason: 'BOT_LOCKED' }])
+    expect(await audits('bot.renew')).toMatchObject([
+      { outcome: 'ok', details: { generation: 2 } },
+      { outcome: 'refused', reason: 'BOT_LOCKED' },
+    ])
   })
 
   test('locks its own instance and no other of the same name', async () => {

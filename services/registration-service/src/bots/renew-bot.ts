@@ -3,14 +3,14 @@ import { AppError, type ErrorKind } from '@muster/domain'
 import { keyFingerprint, parseCsr } from '@muster/pki'
 import { memberOf, pkiField, type UnaryHandler } from '@muster/rpc'
 import type { Deps } from '../deps.ts'
-import { recordBotRenewal, takeStep, type Step } from './generations.ts'
+import { recordBotCertificate, takeStep, type Step } from './generations.ts'
 
 /**
  * Issues the calling bot a certificate for its next key. Each renewal changes the key, so credentials that were copied part
  * ways with the original at the first renewal of either, and the second to come is noticed.
  *
  * Safe to repeat with the same next key after a crash or a lost reply at any point:
- *  1 step    the next key becomes the current one; asked again by the key before, it is so already
+ *  1 step    the next key becomes the current one, with the audit event; asked again by the key before, it is so already
  *  2 sign    another certificate for the same key; each is on record at ca-service
  *  3 record  the row notes the newest certificate, unless the instance was locked meanwhile
  */
@@ -39,8 +39,7 @@ export function renewBot(deps: Deps): UnaryHandler<bots.RenewBotRequest, bots.Re
     if (certificate?.expiresAt === undefined) {
       throw new AppError('internal', 'ca-service answered without a certificate')
     }
-    const { serial, expiresAt } = certificate
-    const isNoted = await recordBotRenewal(pool, { id, generation, actor, remoteAddress, serial, expiresAt })
+    const isNoted = await recordBotCertificate(pool, { id, remoteAddress, expiresAt: certificate.expiresAt })
     if (!isNoted) throw await refuse('locked', id)
     return { certificate, trustBundle, generation }
   }
