@@ -11,14 +11,14 @@ const cluster = useCluster({
   env: { 'registration-service': { MUSTER_REFUSED_JOINS_PER_MINUTE: String(PER_MINUTE) } },
 })
 
-/** Joins `count` times, at most 64 at once, over both replicas. @returns what each was refused with, or undefined */
-async function joinMany(token: string, count: number): Promise<(AppError | undefined)[]> {
+/** Joins `count` times, at most 64 at once, over these replicas. @returns what each was refused with, or undefined */
+async function joinMany(token: string, count: number, replicas = [0, 1]): Promise<(AppError | undefined)[]> {
   const outcomes: (AppError | undefined)[] = []
   let begun = 0
   const joinOn = async () => {
     while (begun < count) {
       const i = begun++
-      outcomes[i] = await joinDirectly(cluster(), { token, replica: i % 2 }).then(
+      outcomes[i] = await joinDirectly(cluster(), { token, replica: replicas[i % replicas.length]! }).then(
         () => undefined,
         (error: AppError) => error,
       )
@@ -37,9 +37,9 @@ function reasons(outcomes: readonly (AppError | undefined)[]): Record<string, nu
   return counted
 }
 
-test('whoever is refused again and again is told how long to wait, on both replicas, whatever was wrong', async () => {
+test('whoever is refused again and again at one replica is told how long to wait at the other, whatever is wrong', async () => {
   const guess = `mtk_bbbbbbbbbb_${'b'.repeat(32)}`
-  const outcomes = await joinMany(guess, 3 * PER_MINUTE)
+  const outcomes = await joinMany(guess, 3 * PER_MINUTE, [0])
   const { TOKEN_UNKNOWN: told, TOO_MANY_REFUSED: waiting, ...others } = reasons(outcomes)
   expect(others).toEqual({})
   // One more for each five seconds that the joins took.
@@ -48,7 +48,7 @@ test('whoever is refused again and again is told how long to wait, on both repli
 
   const { value: revoked, id } = await cluster().operator.makeToken()
   await cluster().operator.tokens.revokeToken({ idOrValue: id })
-  for (const error of await joinMany(revoked, 4)) {
+  for (const error of await joinMany(revoked, 4, [1])) {
     expect(error).toMatchObject({ kind: 'resourceExhausted', reason: 'TOO_MANY_REFUSED' })
     expect(error!.message).toMatch(/try again in \d+s/)
     expect(error!.retryAfterMs).toBeGreaterThan(0)

@@ -21,7 +21,12 @@ const cluster = useCluster({
   env: {
     'ca-service': { ...DEBUG, MUSTER_NODE_CERTIFICATE_TTL_SECONDS: '10', MUSTER_BOT_CERTIFICATE_TTL_SECONDS: '10' },
     'token-service': tokenServiceEnv,
-    'registration-service': { ...DEBUG, MUSTER_HEARTBEAT_INTERVAL_MS: '500' },
+    'registration-service': {
+      ...DEBUG,
+      MUSTER_HEARTBEAT_INTERVAL_MS: '500',
+      // All come from one address, and are to be told why they are refused.
+      MUSTER_REFUSED_JOINS_PER_MINUTE: '1000',
+    },
   },
 })
 

@@ -13,7 +13,11 @@ import { waitFor } from './harness/waiting.ts'
 
 // What is put in here counts from the next restart of token-service.
 const tokenServiceEnv: Record<string, string> = {}
-const cluster = useCluster({ replicas: { 'token-service': 2 }, env: { 'token-service': tokenServiceEnv } })
+const cluster = useCluster({
+  replicas: { 'token-service': 2 },
+  // All come from one address, and are to be told why they are refused.
+  env: { 'token-service': tokenServiceEnv, 'registration-service': { MUSTER_REFUSED_JOINS_PER_MINUTE: '1000' } },
+})
 const TEST_LIMIT_MS = 60_000
 
 interface MadeToken {
