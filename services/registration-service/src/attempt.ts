@@ -9,6 +9,7 @@ export interface AttemptRecord {
   action: string
   /** At first the id that the token value carries, which proves nothing. */
   tokenId: string | undefined
+  nodeId?: string
   details: Record<string, unknown>
 }
 

@@ -3,11 +3,12 @@ import { testCluster } from '@muster/testkit'
 import { randomUUID } from 'node:crypto'
 import {
   activateNode,
-  deleteNode,
-  purgeUnfinishedJoins,
+  takeOffRoll,
+  purgeNodes,
   recordHello,
   recordJoiningNode,
   recordLastSeen,
+  recordRenewal,
   selectNodes,
   selectNodesById,
   type JoiningNode,
@@ -94,7 +95,7 @@ describe('a join', () => {
     for (const node of [old, young, complete]) await recordJoiningNode(store.pool, node)
     await activateNode(store.pool, complete.id, 'aa', inAnHour())
     await store.pool.query(`update nodes set created_at = now() - interval '25 hours' where id <> $1`, [young.id])
-    expect(await purgeUnfinishedJoins(store.pool)).toBe(1)
+    expect(await purgeNodes(store.pool)).toBe(1)
     const { rows } = await store.pool.query<{ id: string }>('select id from nodes')
     expect(new Set(rows.map(({ id }) => id))).toEqual(new Set([young.id, complete.id]))
   })
@@ -134,7 +135,7 @@ describe('a removal', () => {
     await activateNode(store.pool, node.id, 'aa', inAnHour())
     const otherPool = store.openPool()
     const removals = Array.from({ length: 64 }, (_, i) =>
-      deleteNode([store.pool, otherPool][i % 2]!, { id: node.id, ...by }),
+      takeOffRoll([store.pool, otherPool][i % 2]!, { id: node.id, ...by }),
     )
     const removed = (await Promise.all(removals)).filter((found) => found !== undefined)
     await otherPool.end()
@@ -152,7 +153,7 @@ describe('a removal', () => {
   test('does not touch a join that is under way', async () => {
     const node = joining()
     await recordJoiningNode(store.pool, node)
-    expect(await deleteNode(store.pool, { id: node.id, ...by })).toBeUndefined()
+    expect(await takeOffRoll(store.pool, { id: node.id, ...by })).toBeUndefined()
     expect(await activateNode(store.pool, node.id, 'aa', inAnHour())).toBe(true)
   })
 
@@ -161,8 +162,44 @@ describe('a removal', () => {
     await recordJoiningNode(store.pool, node)
     await activateNode(store.pool, node.id, 'aa', inAnHour())
     await recordJoiningNode(store.pool, node)
-    await deleteNode(store.pool, { id: node.id, ...by })
+    await takeOffRoll(store.pool, { id: node.id, ...by })
     expect(await activateNode(store.pool, node.id, 'bb', inAnHour())).toBe(false)
+    expect(await roll()).toEqual([])
+  })
+
+  test('is not undone by a join, a hello or a renewal of the same key, and forgotten after a day', async () => {
+    const node = joining()
+    await recordJoiningNode(store.pool, node)
+    await activateNode(store.pool, node.id, 'aa', inAnHour())
+    await takeOffRoll(store.pool, { id: node.id, ...by })
+
+    expect(await recordJoiningNode(store.pool, node)).toBe(false)
+    expect(await activateNode(store.pool, node.id, 'bb', inAnHour())).toBe(false)
+    expect(await recordHello(store.pool, { ...node, os: 'linux' })).toBe(false)
+    const renewal = { id: node.id, shownSerial: 'aa', serial: 'bb', expiresAt: inAnHour() }
+    expect(await recordRenewal(store.pool, { ...renewal, ...by })).toBe(false)
+    expect(await roll()).toEqual([])
+
+    await store.pool.query(`update nodes set created_at = now() - interval '25 hours'`)
+    expect(await purgeNodes(store.pool)).toBe(0)
+    await store.pool.query(`update nodes set removed_at = now() - interval '25 hours'`)
+    expect(await purgeNodes(store.pool)).toBe(1)
+  })
+
+  test('raced by joins of the same key on two replicas is not undone by any of them', async () => {
+    const node = joining()
+    await recordJoiningNode(store.pool, node)
+    await activateNode(store.pool, node.id, 'aa', inAnHour())
+    const otherPool = store.openPool()
+    const join = async (pool: Store['pool'], serial: string) =>
+      (await recordJoiningNode(pool, node)) && (await activateNode(pool, node.id, serial, inAnHour()))
+    await Promise.all(
+      Array.from({ length: 64 }, (_, i) => {
+        const pool = [store.pool, otherPool][i % 2]!
+        return i === 20 ? takeOffRoll(pool, { id: node.id, ...by }) : join(pool, `${i}`)
+      }),
+    )
+    await otherPool.end()
     expect(await roll()).toEqual([])
   })
 })

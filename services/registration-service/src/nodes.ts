@@ -36,9 +36,10 @@ export interface JoiningNode {
 /**
  * Records a join that is under way. Repeated with the same id it brings the row up to what the node says now; the id
  * comes from the token's spend, so the same id means the same key.
+ * @returns false if the node was removed: its key may not come back, though it may repeat the spend
  */
-export async function recordJoiningNode(db: Db, node: JoiningNode): Promise<void> {
-  await db.query({
+export async function recordJoiningNode(db: Db, node: JoiningNode): Promise<boolean> {
+  const { rowCount } = await db.query({
     name: 'record-joining-node',
     text: `
       insert into nodes
@@ -52,7 +53,8 @@ export async function recordJoiningNode(db: Db, node: JoiningNode): Promise<void
             node_labels = excluded.node_labels,
             version = excluded.version,
             advertised_address = excluded.advertised_address,
-            remote_address = excluded.remote_address`,
+            remote_address = excluded.remote_address
+        where nodes.removed_at is null`,
     values: [
       node.id,
       node.hostname,
@@ -66,6 +68,7 @@ export async function recordJoiningNode(db: Db, node: JoiningNode): Promise<void
       node.keyFingerprint,
     ],
   })
+  return rowCount === 1
 }
 
 /**
@@ -85,6 +88,7 @@ export async function activateNode(db: Db, id: string, serial: string, expiresAt
                certificate_issued_at = now(),
                certificate_expires_at = $3
          where id = $1
+           and removed_at is null
         returning id, token_id, remote_address, hostname, roles)
       insert into audit_events (action, actor, remote_address, outcome, token_id, node_id, details)
       select 'node.join', 'anonymous', remote_address, 'ok', token_id, id,
@@ -135,6 +139,7 @@ export async function recordRenewal(
               certificate_issued_at = now(),
               certificate_expires_at = $4
         where id = $1
+          and joined_at is not null
           and $2 in (certificate_serial, previous_serial)
        returning id)
      insert into audit_events (action, actor, remote_address, outcome, node_id, details)
@@ -261,17 +266,24 @@ export async function selectKnownIds(db: Db, ids: readonly string[]): Promise<Se
 }
 
 /** Takes a node off the roll, with the audit event in the same statement. @returns what it was, or undefined if it is not there */
-export async function deleteNode(
+export async function takeOffRoll(
   db: Db,
   { id, actor, remoteAddress }: { id: string; actor: string; remoteAddress: string },
 ): Promise<StoredNode | undefined> {
   const { rows } = await db.query(
-    `with removed as (
-       delete from nodes
+    `with known as (
+       select *
+         from nodes
         where id = $1
           and joined_at is not null
-       returning id, hostname, roles, labels, version, advertised_address, remote_address, os, token_id, joined_at,
-                 first_seen_at, last_seen_at, certificate_expires_at),
+          for update),
+     removed as (
+       update nodes
+          set joined_at = null,
+              removed_at = now()
+         from known
+        where nodes.id = known.id
+       returning known.*),
      recorded as (
        insert into audit_events (action, actor, remote_address, outcome, token_id, node_id, details)
        select 'node.remove', $2, $3, 'ok', token_id, id, jsonb_build_object('hostname', hostname, 'roles', roles)
@@ -283,12 +295,15 @@ export async function deleteNode(
   return rows.map(toStoredNode)[0]
 }
 
-/** Forgets joins that were begun over a day ago and never finished: far beyond the time a retry is answered. */
-export async function purgeUnfinishedJoins(db: Db): Promise<number> {
+/**
+ * Forgets joins that were begun over a day ago and never finished, and nodes that were removed as long ago: far beyond the
+ * time in which the spend of a token may be repeated.
+ */
+export async function purgeNodes(db: Db): Promise<number> {
   const { rowCount } = await db.query(
     `delete from nodes
       where joined_at is null
-        and created_at < now() - interval '1 day'`,
+        and coalesce(removed_at, created_at) < now() - interval '1 day'`,
   )
   return rowCount ?? 0
 }

@@ -123,6 +123,24 @@ describe('a node that may join', () => {
     ])
   })
 
+  test('does not come back by the same key once it was removed, though the token lets it; another key is another node', async () => {
+    const request = joinRequest()
+    const { nodeId } = await register(request)
+    await served.client(served.cluster.user('ada', 'operator')).removeNode({ nodeId })
+    const signed = served.authority.signed.length
+    expect(await refusal(register(request))).toMatchObject({ kind: 'failedPrecondition', reason: 'NODE_UNKNOWN' })
+    expect(served.authority.signed).toHaveLength(signed)
+    expect(await selectNodes(served.pool, { size: 10, after: undefined })).toEqual([])
+    expect((await audits()).at(-1)).toMatchObject({
+      action: 'node.join',
+      outcome: 'refused',
+      reason: 'NODE_UNKNOWN',
+      token_id: 'abcdefghij',
+      node_id: nodeId,
+    })
+    expect((await register(joinRequest({ token: request.token }))).nodeId).not.toBe(nodeId)
+  })
+
   test('joins once though it asks 16 times at once', async () => {
     const request = joinRequest()
     const replies = await Promise.all(Array.from({ length: 16 }, () => register(request)))
@@ -227,7 +245,7 @@ describe('a join that is refused', () => {
     } finally {
       served.authority.meanwhile = undefined
     }
-    expect(await stored()).toEqual([])
+    expect(await stored()).toMatchObject([{ joined: false }])
   })
 
   test.each<[string, ErrorKind, string]>([

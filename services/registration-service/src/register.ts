@@ -18,6 +18,7 @@ import { unknownNode } from './renew-certificate.ts'
  *  4 activate  the row notes the newest certificate; it and the audit event are one statement
  * The order matters: a token is never spent for a node that is then refused, since everything is checked first; and no
  * certificate is handed out before the roll knows the node.
+ * A node that was removed does not come back by its key, whatever its token still allows: that takes a key of its own.
  */
 export function register(deps: Deps): UnaryHandler<registration.RegisterRequest, registration.RegisterResponse> {
   return (request, context) =>
@@ -41,7 +42,9 @@ async function admit(
   const purpose = { $case: 'join', value: { roles, hostname, remoteAddress } } as const
   const spent = await spendToken(deps, { value, keyFingerprint, purpose }, record, context)
   const { nodeId, tokenId, nodeLabels } = spent
-  await recordJoiningNode(pool, { ...join, id: nodeId, tokenId, nodeLabels, remoteAddress })
+  record.nodeId = nodeId
+  const recorded = await recordJoiningNode(pool, { ...join, id: nodeId, tokenId, nodeLabels, remoteAddress })
+  if (!recorded) throw unknownNode()
   const signed = await authority.signHost({ publicKeyDer, nodeId, roles }, { parent: context })
   const { certificate, trustBundle } = signed
   if (certificate?.expiresAt === undefined) throw new AppError('internal', 'ca-service answered without a certificate')

@@ -2,7 +2,7 @@ import type { registration } from '@muster/contracts'
 import { AppError, parseNodeId } from '@muster/domain'
 import { memberOf, type UnaryHandler } from '@muster/rpc'
 import type { Deps } from './deps.ts'
-import { deleteNode } from './nodes.ts'
+import { takeOffRoll } from './nodes.ts'
 import { toRoll } from './roll.ts'
 
 /**
@@ -13,7 +13,7 @@ export function removeNode(deps: Deps): UnaryHandler<registration.RemoveNodeRequ
   return async (request, { peer, remoteAddress, log }) => {
     const { pool, presence, streams } = deps
     const id = parseNodeId(request.nodeId)
-    const removed = await deleteNode(pool, { id, actor: memberOf(peer).spiffeId, remoteAddress })
+    const removed = await takeOffRoll(pool, { id, actor: memberOf(peer).spiffeId, remoteAddress })
     if (removed === undefined) {
       throw new AppError('notFound', `no node ${id} is on the roll`, { reason: 'NODE_UNKNOWN' })
     }

@@ -2,7 +2,7 @@ import type { Clock, Logger } from '@muster/runtime'
 import type pg from 'pg'
 import { purgeBots } from './bots/bots.ts'
 import type { HeartbeatPace } from './heartbeat-pace.ts'
-import { purgeUnfinishedJoins, recordLastSeen } from './nodes.ts'
+import { purgeNodes, recordLastSeen } from './nodes.ts'
 import type { OpenStreams } from './open-streams.ts'
 import type { Presence } from './presence.ts'
 
@@ -48,7 +48,7 @@ export async function callRoll(deps: RollCallDeps, signal: AbortSignal): Promise
 }
 
 async function purge(pool: pg.Pool): Promise<void> {
-  await purgeUnfinishedJoins(pool)
+  await purgeNodes(pool)
   await purgeBots(pool)
 }
 
