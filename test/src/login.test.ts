@@ -40,12 +40,16 @@ async function atHome() {
 }
 
 test(
-  'a person signs up by the command that an admin was given, works past the end of the certificate, and is turned away once removed',
+  'a person signs up by the command that an admin was given, works past the end of the certificate, comes back after a sleep, and is turned away once reset',
   async () => {
     const ada = await atHome()
     const added = await musterctl(cluster(), ['users', 'add', 'ada', '--roles=viewer'])
     expect(added).toMatchObject({ status: 0, stderr: '' })
     const login = pastedLogin(added.stdout)
+
+    // Goes to sleep, and is back when the certificate has ended.
+    const bob = await atHome()
+    await bob.run(...pastedLogin((await musterctl(cluster(), ['users', 'add', 'bob', '--roles=viewer'])).stdout))
 
     const wrongPin = login.map((flag) => (flag.startsWith('--ca-pin') ? `--ca-pin=sha256:${'0'.repeat(64)}` : flag))
     expect((await ada.run(...wrongPin)).output).toContain('Nothing was sent to it')
@@ -66,6 +70,10 @@ test(
 
     await waitFor('the end of the first certificate', () => Date.now() > firstEnd)
     expect(await ada.certificateEnd()).toBeGreaterThan(firstEnd)
+    expect(await bob.certificateEnd()).toBeLessThan(Date.now())
+    expect((await bob.run('whoami', '--cluster', NAME)).output).toContain('renewed with the next command')
+    expect(await bob.run('nodes', 'ls', '--cluster', NAME)).toMatchObject({ status: 0 })
+    expect(await bob.certificateEnd()).toBeGreaterThan(Date.now())
     const { value } = await cluster().operator.makeToken()
     await joinDirectly(cluster(), { token: value, hostname: 'after-the-end' })
     await watch.line(/after-the-end/)
@@ -74,6 +82,11 @@ test(
     expect(await watch.exit()).toBe(1)
     expect(watch.output()).toContain("ask an admin for 'musterctl users reset ada'")
     expect((await ada.run('nodes', 'ls', '--cluster', NAME)).status).toBe(1)
+    await waitFor('the end of the last certificate', async () => Date.now() > (await ada.certificateEnd()))
+    expect(await ada.run('nodes', 'ls', '--cluster', NAME)).toEqual({
+      status: 1,
+      output: expect.stringContaining('refused another: you are no longer a user of this cluster'),
+    })
   },
   TEST_LIMIT_MS,
 )

@@ -10,6 +10,7 @@ import {
   type MethodDefinition,
   type ServiceDefinition,
 } from '@muster/rpc'
+import { withCertificate } from './come-back.ts'
 import { CallError } from './errors.ts'
 import { findIdentity, type FindOptions } from './identity.ts'
 import { assertUsable, type OperatorIdentity } from './operator-identity.ts'
@@ -44,17 +45,19 @@ export interface Cluster {
 }
 
 /**
- * Finds the identity and makes ready to call. Nothing is sent yet, save for a person's renewal when it is due.
- * @throws CliError about the identity
+ * Finds the identity and makes ready to call. Nothing is sent yet, save for a person's renewal when it is due: beside the
+ * first calls, or before them if the certificate has ended. @throws CliError about the identity
  */
 export async function openCluster(options: FindOptions & { signal: AbortSignal }): Promise<Cluster> {
-  const operator = await findIdentity(options)
-  await assertUsable(operator, options)
+  const found = await findIdentity(options)
+  await assertUsable(found, options)
+  const operator = await withCertificate(found, options)
   const { addresses } = operator.profile
   const tls = new TlsIdentity(tlsMaterial(operator))
   const roles = () => renewal.roles()
+  const comeBack = () => renewal.comeBack()
   const open = (service: ServiceName, address: string) =>
-    new Service({ service, address, operator, tls, roles, signal: options.signal })
+    new Service({ service, address, operator, tls, roles, comeBack, signal: options.signal })
   const tokens = open('token-service', addresses.token)
   const authorities = open('ca-service', addresses.ca)
   const roll = open('registration-service', addresses.registration)
@@ -101,6 +104,8 @@ interface ServiceOptions {
   tls: TlsIdentity
   /** Asks for roles that may have been given since; true if there are others now. */
   roles: () => Promise<boolean>
+  /** Gets a certificate if the one at hand has ended; true if there is another now. */
+  comeBack: () => Promise<boolean>
   signal: AbortSignal
 }
 
@@ -133,7 +138,9 @@ class Service {
     try {
       yield* this.connection.serverStream(method, request, AbortSignal.any([signal, renewed.signal]))
     } catch (error) {
-      throw this.#explain(error)
+      // On a machine that slept past the end of the certificate nobody renewed it in time. The next call shows another.
+      const isStranger = error instanceof AppError && error.kind === 'unauthenticated'
+      if (!isStranger || !(await this.#options.comeBack())) throw this.#explain(error)
     } finally {
       stopFollowing()
     }

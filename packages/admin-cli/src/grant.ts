@@ -11,6 +11,7 @@ import {
 } from '@muster/pki'
 import type { IdentityFolder, OperatorProfile } from '@muster/runtime'
 import { CliError } from './errors.ts'
+import { describeIdentity, type OperatorIdentity } from './operator-identity.ts'
 
 /** What a signup and each renewal hand out. */
 export interface Grant {
@@ -59,6 +60,14 @@ export function identityFrom(grant: Grant, { keyPem, user, address }: Granted): 
       sessionExpiresAt: sessionExpiresAt.toISOString(),
     },
   }
+}
+
+/** An operator with what a renewal of their certificate has handed out. @throws CliError if it is not for them */
+export function renewedBy(grant: Grant, operator: OperatorIdentity): OperatorIdentity {
+  const { keyPem, name, profile, realDir } = operator
+  const renewed = identityFrom(grant, { keyPem, user: name, address: profile.addresses.registration })
+  if (renewed.profile.clusterName !== profile.clusterName) throw notOurs('for another cluster')
+  return { ...operator, ...renewed, ...describeIdentity(realDir, renewed) }
 }
 
 /** The cluster's name, which becomes part of a path. @throws CliError */

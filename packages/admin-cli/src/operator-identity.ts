@@ -28,7 +28,7 @@ export interface OperatorIdentity extends IdentityFolder<OperatorProfile> {
   sessionExpiresAt: Date | undefined
 }
 
-/** Makes sure that the identity is good now. Warns if others can read the key. @throws CliError that says what to do */
+/** Makes sure that the identity is good now, or can be made so by its key. Warns if others can read the key. @throws CliError that says what to do */
 export async function assertUsable(
   identity: OperatorIdentity,
   { io, now }: { io: Pick<Io, 'stderr'>; now: () => Date },
@@ -37,11 +37,34 @@ export async function assertUsable(
   await warnOfOpenKey(identity.dir, io)
 }
 
-/** @throws CliError for a certificate that is not valid at that time */
-export function assertInDate({ name, dir, profile, expiresAt, startsAt }: OperatorIdentity, now: Date): void {
-  if (expiresAt <= now) {
+type Times = Pick<OperatorIdentity, 'expiresAt' | 'sessionExpiresAt'>
+
+/** A certificate that ends this close to the session's end cannot be prolonged. */
+const SESSION_MARGIN_MS = 1_000
+
+/** Whether there is a session that outlasts the certificate, so that a renewal gives a later end. */
+export function canProlong({ expiresAt, sessionExpiresAt }: Times): boolean {
+  return sessionExpiresAt !== undefined && sessionExpiresAt.getTime() - expiresAt.getTime() > SESSION_MARGIN_MS
+}
+
+/** Whether the certificate has ended, or does so within the margin, and the session gives another. */
+export function mustComeBack(times: Times, now: Date, marginMs = 0): boolean {
+  const { expiresAt, sessionExpiresAt } = times
+  return expiresAt.getTime() - now.getTime() <= marginMs && canProlong(times) && sessionExpiresAt! > now
+}
+
+/** Whether the identity is of no use any more: the session is over, or without one the certificate has ended. */
+export function isOver(times: Times, now: Date): boolean {
+  return times.expiresAt <= now && !mustComeBack(times, now)
+}
+
+function assertInDate(identity: OperatorIdentity, now: Date): void {
+  const { name, dir, profile, expiresAt, startsAt, sessionExpiresAt } = identity
+  if (isOver(identity, now)) {
+    const what = sessionExpiresAt === undefined ? 'certificate' : 'session'
+    const end = sessionExpiresAt ?? expiresAt
     throw new CliError(
-      `the certificate of ${name} in ${dir} expired ${timeAgo(expiresAt, now)} (${utcTime(expiresAt)})`,
+      `the ${what} of ${name} in ${dir} expired ${timeAgo(end, now)} (${utcTime(end)})`,
       howToRenew(profile),
     )
   }

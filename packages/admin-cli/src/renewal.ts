@@ -1,10 +1,10 @@
 import type { users } from '@muster/contracts'
-import { AppError, formatDuration, isTransient, messageOf } from '@muster/domain'
+import { AppError, formatDuration, messageOf } from '@muster/domain'
 import { renewForever, type ClientOf, type TlsIdentity, type TlsMaterial } from '@muster/rpc'
 import { systemClock, writeIdentity, type IdentityFolder } from '@muster/runtime'
-import { CliError } from './errors.ts'
-import { identityFrom } from './grant.ts'
-import { describeIdentity, type OperatorIdentity } from './operator-identity.ts'
+import { comeBack, mayPass, whyNotBack } from './come-back.ts'
+import { renewedBy } from './grant.ts'
+import { canProlong, mustComeBack, type OperatorIdentity } from './operator-identity.ts'
 
 export interface RenewalOptions {
   operator: OperatorIdentity
@@ -19,11 +19,7 @@ export interface RenewalOptions {
 
 /** How much longer a command may take because its certificate is being renewed. */
 const PATIENCE_MS = 2_000
-/** A certificate that ends this close to the session's end cannot be prolonged. */
-const SESSION_MARGIN_MS = 1_000
 const SILENT = { info: () => {}, warn: () => {} }
-/** Besides what is transient by nature. */
-const MAY_PASS: readonly string[] = ['internal', 'resourceExhausted']
 
 /**
  * Renews a person's certificate beside a command's own work, from half of its life on, for as long as the command runs.
@@ -52,6 +48,20 @@ export class Renewal {
     return this.#operator.roles.join() !== before.join()
   }
 
+  /**
+   * Gets a certificate by the key if the one at hand has ended. @returns false if it has not, or if there is no session
+   * @throws CliError that says why not
+   */
+  async comeBack(): Promise<boolean> {
+    const isNeeded = () => mustComeBack(this.#operator, this.#options.now())
+    if (!isNeeded()) return false
+    await this.#renew().catch((error: unknown) => {
+      // One that could not be kept is good for this program.
+      if (isNeeded()) throw whyNotBack(error, this.#operator)
+    })
+    return true
+  }
+
   /** Waits a little for a renewal that is under way, and ends the work. */
   async close(): Promise<void> {
     const limit = new AbortController()
@@ -64,17 +74,17 @@ export class Renewal {
   }
 
   async #keepRenewing(): Promise<void> {
-    if (!this.#canProlong()) return
+    if (!canProlong(this.#operator)) return
     const life = () => ({ issuedAt: this.#operator.issuedAt, expiresAt: this.#operator.expiresAt })
     try {
       await renewForever({
         first: life(),
         renew: async () => {
           await this.#renew()
-          if (!this.#canProlong()) this.#stop.abort()
+          if (!canProlong(this.#operator)) this.#stop.abort()
           return life()
         },
-        isFinal: (error) => !(isTransient(error) || (error instanceof AppError && MAY_PASS.includes(error.kind))),
+        isFinal: (error) => !mayPass(error),
         // At half of its life and not later: nobody knows how long this program will run.
         random: () => 0,
         clock: { now: this.#options.now, sleep: systemClock.sleep },
@@ -86,26 +96,21 @@ export class Renewal {
     }
   }
 
-  #canProlong(): boolean {
-    const { sessionExpiresAt, expiresAt } = this.#operator
-    return sessionExpiresAt !== undefined && sessionExpiresAt.getTime() - expiresAt.getTime() > SESSION_MARGIN_MS
-  }
-
   #renew(): Promise<void> {
     this.#underway ??= this.#renewOnce().finally(() => (this.#underway = undefined))
     return this.#underway
   }
 
   async #renewOnce(): Promise<void> {
-    const { keyPem, profile, realDir } = this.#operator
+    const { client, now, tls } = this.#options
     try {
       const signal = AbortSignal.any([this.#stop.signal, this.#options.signal])
-      const grant = await this.#options.client.renewUser({}, { signal })
-      const renewed = identityFrom(grant, { keyPem, user: profile.user ?? '', address: profile.addresses.registration })
-      if (renewed.profile.clusterName !== profile.clusterName) throw new CliError('the answer is of another cluster')
-      this.#operator = { ...this.#operator, ...renewed, ...describeIdentity(realDir, renewed) }
-      this.#options.tls.update(tlsMaterial(renewed))
-      await writeIdentity(realDir, renewed)
+      const grant = mustComeBack(this.#operator, now())
+        ? await comeBack(this.#operator, { now, signal })
+        : await client.renewUser({}, { signal })
+      this.#operator = renewedBy(grant, this.#operator)
+      tls.update(tlsMaterial(this.#operator))
+      await writeIdentity(this.#operator.realDir, this.#operator)
     } catch (error) {
       this.#warn(error)
       throw error
@@ -119,9 +124,9 @@ export class Renewal {
     const hasLittleLeft = leftMs < (expiresAt.getTime() - issuedAt.getTime()) / 4
     if (this.#hasWarned || isRefused || !hasLittleLeft || this.#options.signal.aborted) return
     this.#hasWarned = true
-    const left = formatDuration(Math.floor(leftMs / 60_000) * 60)
+    const end = leftMs > 0 ? `ends in ${formatDuration(Math.floor(leftMs / 60_000) * 60)}` : 'has ended'
     const why = this.#stop.signal.aborted ? 'registration-service did not answer in time' : messageOf(error)
-    this.#options.warn(`your certificate ends in ${left} and could not be renewed: ${why}`)
+    this.#options.warn(`your certificate ${end} and could not be renewed: ${why}`)
   }
 }
 

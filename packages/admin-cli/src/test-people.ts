@@ -1,10 +1,11 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import type { users } from '@muster/contracts'
 import { CERTIFICATE_BACKDATE_MS } from '@muster/domain'
-import { parseCsr } from '@muster/pki'
+import { chainPem, parseCsr, privateKeyFromPem, publicKeyDer } from '@muster/pki'
 import { memberOf } from '@muster/rpc'
+import { IDENTITY_FILES } from '@muster/runtime'
 import type { Io } from './io.ts'
 import { runCli, type Answers, type Ran, type TestCluster } from './test-cluster.ts'
 
@@ -33,6 +34,8 @@ export interface TestPeople {
   /** To be changed by a test that wants another answer. */
   answers: { -readonly [M in keyof UserAnswers]: UserAnswers[M] }
   login(options?: { user?: string; io?: Partial<Io>; flags?: readonly string[] }): Promise<Ran>
+  /** Puts a certificate for the key of the login in place of what there is, with such an end. */
+  endCertificate(notAfter: Date): Promise<void>
   /** Runs a command in the home folder. */
   run(argv: readonly string[], io?: Partial<Io>): Promise<Ran>
   close(): Promise<void>
@@ -98,6 +101,21 @@ export async function startPeople(cluster: TestCluster): Promise<TestPeople> {
         ],
         io,
       ),
+    async endCertificate(notAfter) {
+      const { clusterName, authorities } = cluster.pki
+      const folder = path.join(home, '.muster', 'clusters', clusterName)
+      const { name } = JSON.parse((await people.run(['whoami', '--format=json'])).stdout) as { name: string }
+      const { leafDer } = cluster.pki.certify({
+        kind: 'user',
+        name,
+        roles: people.hand.roles,
+        publicKeyDer: publicKeyDer(privateKeyFromPem(await readFile(path.join(folder, IDENTITY_FILES.key), 'utf8'))),
+        notBefore: new Date(notAfter.getTime() - 12 * HOUR_MS - CERTIFICATE_BACKDATE_MS),
+        notAfter,
+      })
+      const chain = chainPem([leafDer, authorities.user.issuing.certificateDer])
+      await writeFile(path.join(folder, IDENTITY_FILES.chain), chain)
+    },
     close: () => rm(base, { recursive: true }),
   }
   cluster.answers.users = people.answers

@@ -2,7 +2,7 @@ import { messageOf } from '@muster/domain'
 import { defineCommand, FORMAT } from '../command.ts'
 import { identityJson } from '../identity-json.ts'
 import { openStore, type IdentityStore } from '../identity-store.ts'
-import { readOperator } from '../operator-identity.ts'
+import { isOver, mustComeBack, readOperator } from '../operator-identity.ts'
 import { print } from '../print.ts'
 import { safeText } from '../safe-text.ts'
 import { paint, styleFor, table, type Column } from '../table.ts'
@@ -45,6 +45,10 @@ async function rowOf(store: IdentityStore, name: string): Promise<Row> {
 }
 
 function columns(now: Date): Column<Row>[] {
+  const times = ({ certificate_expires_at: expiresAt, session_expires_at: end }: Row) => ({
+    expiresAt,
+    sessionExpiresAt: end ?? undefined,
+  })
   const until = (end: Date | null) =>
     end === null ? '' : end > now ? `${utcTime(end)} (${timeLeft(end, now)})` : 'expired'
   return [
@@ -54,8 +58,9 @@ function columns(now: Date): Column<Row>[] {
     { title: 'Roles', text: ({ roles }) => roles.join(',') },
     {
       title: 'Certificate',
-      text: ({ certificate_expires_at: end }) => until(end),
-      paint: (cell, { certificate_expires_at: end }) => (end > now ? cell : paint.red(cell)),
+      text: (row) =>
+        mustComeBack(times(row), now) ? 'renewed with the next command' : until(row.certificate_expires_at),
+      paint: (cell, row) => (isOver(times(row), now) ? paint.red(cell) : cell),
     },
     { title: 'Session', text: ({ session_expires_at: end }) => until(end) },
     { title: 'Address', text: ({ auth_server: address }) => address, flexible: true },

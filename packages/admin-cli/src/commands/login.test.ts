@@ -230,7 +230,7 @@ describe('login', () => {
     expect(status).toBe(1)
   })
 
-  test("replaces one's own identity, and another person's only once it has ended or with --force", async () => {
+  test("replaces one's own identity, and another person's only once the session is over or with --force", async () => {
     await people.login()
     expect(await people.login()).toMatchObject({ status: 0 })
     const { status, stderr } = await people.login({ user: 'bob' })
@@ -240,9 +240,10 @@ describe('login', () => {
     expect(status).toBe(1)
     expect(await people.login({ user: 'bob', flags: ['--force'] })).toMatchObject({ status: 0 })
 
-    const later = () => new Date(Date.now() + 13 * HOUR_MS)
-    people.hand.agedMs = -13 * HOUR_MS
-    expect(await people.login({ user: 'eve', io: { now: later } })).toMatchObject({ status: 0 })
+    const asleep = { now: () => new Date(Date.now() + 13 * HOUR_MS) }
+    expect(await people.login({ user: 'eve', io: asleep })).toMatchObject({ status: 1 })
+    const over = { now: () => people.hand.sessionExpiresAt }
+    expect(await people.login({ user: 'eve', io: over })).toMatchObject({ status: 0 })
     expect(await readdir(store('identities', CLUSTER))).toHaveLength(1)
   })
 

@@ -6,7 +6,7 @@ import { refuseIdentityFlag } from '../identity-flags.ts'
 import { identityJson } from '../identity-json.ts'
 import { openStore, type IdentityStore } from '../identity-store.ts'
 import { findIdentity } from '../identity.ts'
-import { readOperator } from '../operator-identity.ts'
+import { isOver, readOperator } from '../operator-identity.ts'
 import { print } from '../print.ts'
 import { readToken } from '../read-secret.ts'
 import { facts } from '../table.ts'
@@ -68,7 +68,7 @@ export const login = defineCommand({
           facts([
             [
               'Certificate',
-              `until ${utcTime(expiresAt)}; renewed by itself whenever you use musterctl in its second half`,
+              `until ${utcTime(expiresAt)}; renewed by itself when you use musterctl, until the session ends`,
             ],
             [
               'Session',
@@ -112,7 +112,7 @@ function checkCluster(clusterName: string, wanted: string | undefined): void {
 async function refuseToReplace(store: IdentityStore, clusterName: string, user: string, now: Date): Promise<void> {
   if (!(await store.has(clusterName))) return
   const there = await readOperator(store.folderOf(clusterName), 'login').catch(() => undefined)
-  if (there === undefined || there.name === user || there.expiresAt <= now) return
+  if (there === undefined || there.name === user || isOver(there, now)) return
   throw new CliError(
     `you are logged in to ${clusterName} as ${there.name} already, so the token was not sent`,
     `'musterctl logout --cluster ${clusterName}' ends that, or add --force to put ${user} in the place of ${there.name}.`,

@@ -77,12 +77,23 @@ describe('whoami', () => {
     })
   })
 
-  test('of a certificate that has ended says so, whom to ask, and ends with 1', async () => {
+  test('of a certificate that has ended, and a session that has not, says that a command renews it, and asks nobody', async () => {
     await people.login()
+    cluster.answers = {}
     const now = () => new Date(Date.now() + 14 * HOUR_MS)
     const { status, stdout, stderr } = await people.run(['whoami'], { now })
-    expect(stdout).toMatch(/Certificate {2}expired 2h.* ago/)
-    expect(stderr).toMatch(/the certificate of ada in .* expired 2h.* ago/)
+    expect(stdout).toMatch(/Certificate {2}expired 2h.* ago \(.* UTC\); renewed with the next command\n/)
+    expect(stdout).toMatch(/Session {6}until .* UTC \(29d9h\)\n/)
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+  })
+
+  test('of a session that is over says so, whom to ask, and ends with 1', async () => {
+    await people.login()
+    const now = () => new Date(people.hand.sessionExpiresAt.getTime() + 2 * HOUR_MS)
+    const { status, stdout, stderr } = await people.run(['whoami'], { now })
+    expect(stdout).toMatch(/Certificate {2}expired .* UTC\)\n/)
+    expect(stdout).toMatch(/Session {6}expired 2h ago/)
+    expect(stderr).toMatch(/the session of ada in .* expired 2h ago/)
     expect(stderr).toContain(
       "Ask an admin for 'musterctl users reset ada', then run the login command that it prints.\n",
     )
@@ -147,6 +158,21 @@ describe('clusters', () => {
       '',
     ])
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+  })
+
+  test('ls says of a certificate that has ended that a command renews it, until the session is over', async () => {
+    await people.login()
+    await addOther()
+    const rowsAt = async (time: number) => {
+      const { stdout } = await people.run(['clusters', 'ls'], { now: () => new Date(time) })
+      return stdout.split('\n').slice(2)
+    }
+    expect(await rowsAt(Date.now() + 30 * HOUR_MS)).toEqual([
+      expect.stringMatching(/ada {3}operator {2}renewed with the next command {2}.*\(28d\d+h\)/),
+      expect.stringMatching(/root {2}admin {5}expired /),
+      '',
+    ])
+    expect((await rowsAt(Date.now() + 800 * HOUR_MS))[0]).toMatch(/ada {3}operator {2}expired {6}expired /)
   })
 
   test.each(['json', 'yaml'])('ls as %s has the identity of each', async (format) => {

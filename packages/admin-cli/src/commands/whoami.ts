@@ -2,12 +2,12 @@ import { defineCommand, FORMAT } from '../command.ts'
 import { identityFlags } from '../identity-flags.ts'
 import { identityJson } from '../identity-json.ts'
 import { findIdentity } from '../identity.ts'
-import { assertUsable, type OperatorIdentity } from '../operator-identity.ts'
+import { assertUsable, mustComeBack, type OperatorIdentity } from '../operator-identity.ts'
 import { print } from '../print.ts'
 import { facts } from '../table.ts'
 import { timeAgo, timeLeft, utcTime } from '../times.ts'
 
-/** Shows the identity that commands would use. Asks no server. Exit status 1 if it is of no use now. */
+/** Shows the identity that commands would use. Asks no server. Exit status 1 if it is of no use any more. */
 export const whoami = defineCommand({
   options: { format: FORMAT },
   examples: [
@@ -29,7 +29,7 @@ function rows(operator: OperatorIdentity, now: Date): [string, string][] {
     ['Roles', roles.join(', ')],
     ['Cluster', profile.clusterName],
     ['Address', profile.publicAddress],
-    ['Certificate', until(expiresAt, now)],
+    ['Certificate', until(expiresAt, now) + (mustComeBack(operator, now) ? '; renewed with the next command' : '')],
     ['Session', sessionOf(sessionExpiresAt, isBreakGlass, now)],
     ['Folder', dir],
     ['Found by', foundBy],
