@@ -330,6 +330,29 @@ describe('an open stream', () => {
   })
 })
 
+describe('streams of one person', () => {
+  test('are 64 at most, which does not touch others; one that ends makes room for the next', async () => {
+    const ada = cluster.user('ada', 'viewer')
+    const connection = open(server.address, ada)
+    const watch = (signal: AbortSignal) =>
+      connection.serverStream(contract.watchNodes, {}, signal)[Symbol.asyncIterator]()
+    const last = new AbortController()
+    const firsts = Array.from({ length: 64 }, (_, i) => watch(i === 63 ? last.signal : leave.signal).next())
+    await Promise.all(firsts)
+    expect(await rejection(watch(leave.signal).next())).toMatchObject({
+      kind: 'resourceExhausted',
+      reason: 'TOO_MANY_STREAMS',
+    })
+    expect(refused).toEqual(['user WatchNodes resourceExhausted TOO_MANY_STREAMS'])
+    expect(begun).toBe(64)
+    await whoAmI(ada)
+    await watching(cluster.user('bob', 'viewer'))
+    last.abort()
+    await eventually('ended', () => running === 64)
+    await watching(ada)
+  })
+})
+
 describe('while a person is being asked about', () => {
   const hello = (hostname: string) => ({
     message: { $case: 'hello' as const, value: { version: '', hostname, labels: {}, advertisedAddress: '', os: '' } },

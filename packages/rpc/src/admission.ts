@@ -15,11 +15,15 @@ export type OnRefused = (rpc: string, error: AppError, context: CallContext) => 
 
 /** How soon an open stream ends after its reader was removed or lost the role for it. */
 const RECHECK_MS = 500
+/** Each stream costs the stores a question or more twice a second, so nobody holds more than programs of theirs need. */
+const MAX_STREAMS_OF_ONE = 64
 
 /** Who gets in: the certificate must allow it, and for people the roll of people as it stands now must allow it too. */
 export class Admission {
   readonly #currentRoles: CurrentRoles | undefined
   readonly #onRefused: OnRefused | undefined
+  /** How many streams each person has open, by SPIFFE id. */
+  readonly #streams = new Map<string, number>()
 
   constructor({ currentRoles, onRefused }: { currentRoles?: CurrentRoles; onRefused?: OnRefused }) {
     this.#currentRoles = currentRoles
@@ -40,12 +44,31 @@ export class Admission {
 
   #admit(callers: Callers | undefined, context: ServedCall): Promise<void> | undefined {
     assertAllowed(callers, context.peer)
+    if (context.isStream && context.peer.kind === 'user') this.#count(context.peer, context.signal)
     const person = this.#personBehind(callers, context)
     if (person === undefined) return undefined
     const check = () => this.#check(callers!, person, context)
     return check().then(() => {
       if (context.isStream) void repeat(check, context)
     })
+  }
+
+  /** Counts a stream of a person until its signal aborts. @throws resourceExhausted when there are too many */
+  #count({ spiffeId }: Member, signal: AbortSignal): void {
+    const streams = this.#streams
+    const before = streams.get(spiffeId) ?? 0
+    if (before >= MAX_STREAMS_OF_ONE) {
+      const message = `you have ${before} streams open here, which is the most; end some first`
+      throw new AppError('resourceExhausted', message, { reason: 'TOO_MANY_STREAMS' })
+    }
+    streams.set(spiffeId, before + 1)
+    const leave = () => {
+      const left = streams.get(spiffeId)! - 1
+      if (left > 0) streams.set(spiffeId, left)
+      else streams.delete(spiffeId)
+    }
+    if (signal.aborted) leave()
+    else signal.addEventListener('abort', leave, { once: true })
   }
 
   #refuse(error: unknown, context: ServedCall): never {
