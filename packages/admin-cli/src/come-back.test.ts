@@ -4,7 +4,7 @@ import path from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import type { users } from '@muster/contracts'
 import { AppError } from '@muster/domain'
-import { parseCsr, privateKeyFromPem, publicKeyDer } from '@muster/pki'
+import { parseCsr, parseIdentity, privateKeyFromPem, publicKeyDer } from '@muster/pki'
 import { memberOf, type Peer } from '@muster/rpc'
 import type { OperatorProfile } from '@muster/runtime'
 import { eventually, testCluster } from '@muster/testkit'
@@ -74,6 +74,9 @@ describe('a person whose certificate has ended, and whose session has not', () =
     expect(request).toMatchObject({ token: '', userName: 'ada' })
     const own = publicKeyDer(privateKeyFromPem(await readFile(file('key.pem'), 'utf8')))
     expect(parseCsr(request.csrDer).publicKeyDer).toEqual(own)
+    // The certificate that has ended goes along, as proof that the cluster once made it.
+    expect(parseIdentity(request.formerChainDer[0]!)).toMatchObject({ publicKeyDer: own })
+    expect(request.formerChainDer).toHaveLength(2)
     expect(peer.kind).toBe('anonymous')
   })
 

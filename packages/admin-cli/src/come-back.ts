@@ -1,6 +1,6 @@
 import { users } from '@muster/contracts'
 import { AppError, isTransient, messageOf } from '@muster/domain'
-import { createCsr, privateKeyFromPem } from '@muster/pki'
+import { createCsr, dersFromPem, privateKeyFromPem } from '@muster/pki'
 import { connect, isTrustFailure, TlsIdentity } from '@muster/rpc'
 import { writeIdentity } from '@muster/runtime'
 import { CallError, CliError, howToRenew } from './errors.ts'
@@ -38,11 +38,11 @@ export async function withCertificate(
 }
 
 /**
- * Asks for a certificate by the key alone, over a connection that shows none and trusts the roots of the identity only.
+ * Asks for a certificate by the key and the certificate that has ended, over a connection that shows none and trusts the roots of the identity only.
  * Safe to repeat. @throws AppError, or CliError if this machine's clock is far ahead
  */
 export async function comeBack(operator: OperatorIdentity, { now, signal }: ComeBackOptions): Promise<Grant> {
-  const { keyPem, bundlePem, name, profile } = operator
+  const { keyPem, chainPem, bundlePem, name, profile } = operator
   const connection = connect({
     addresses: [profile.addresses.registration],
     identity: new TlsIdentity({ hostRootsPem: bundlePem, userRootsPem: '' }),
@@ -52,7 +52,7 @@ export async function comeBack(operator: OperatorIdentity, { now, signal }: Come
   try {
     const csrDer = createCsr({ privateKey: privateKeyFromPem(keyPem), commonName: name })
     const { signup } = connection.client(users.UserServiceService)
-    const grant = await signup({ token: '', userName: name, csrDer }, { signal })
+    const grant = await signup({ token: '', userName: name, csrDer, formerChainDer: dersFromPem(chainPem) }, { signal })
     const end = grant.certificate?.expiresAt
     if (end === undefined || end > now()) return grant
     throw new CliError(

@@ -40,7 +40,7 @@ export async function signUp(options: SignupOptions): Promise<IdentityFolder<Ope
     await onCluster(clusterName)
     const csrDer = createCsr({ privateKey: privateKeyFromPem(keyPem), commonName: user })
     const { signup } = connection.client(users.UserServiceService)
-    const grant = await signup({ token, userName: user, csrDer }, { signal }).catch(explain)
+    const grant = await signup({ token, userName: user, csrDer, formerChainDer: [] }, { signal }).catch(explain)
     const identity = identityFrom(grant, { keyPem, user, address: authServer })
     if (identity.profile.clusterName === clusterName && identity.profile.caPins.some((pin) => caPins.includes(pin))) {
       return identity

@@ -30,7 +30,7 @@ export async function signUpDirectly(
   try {
     const csrDer = createCsr({ privateKey, commonName: name })
     const client = connection.client(users.UserServiceService)
-    return await client.signup({ token: value, userName: name, csrDer }, { timeoutMs: 60_000 })
+    return await client.signup({ token: value, userName: name, csrDer, formerChainDer: [] }, { timeoutMs: 60_000 })
   } finally {
     connection.close()
   }

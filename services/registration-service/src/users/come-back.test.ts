@@ -1,9 +1,11 @@
 import type { KeyObject } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
+import type { users } from '@muster/contracts'
 import type { OperatorRole } from '@muster/domain'
 import { generateKey, parseIdentity, publicKeyDer, verifyChain } from '@muster/pki'
+import { testCluster } from '@muster/testkit'
 import { refusal } from '../test-support.ts'
-import { servePeople, signupRequest, type People } from './test-support.ts'
+import { returnRequest, servePeople, type People } from './test-support.ts'
 import { selectUser } from './users.ts'
 
 const LIMIT = 5
@@ -24,7 +26,8 @@ afterAll(async () => {
   await people.close()
 })
 
-const comeBack = (name: string, privateKey: KeyObject) => people.signup('', name, privateKey)
+const comeBack = (name: string, privateKey: KeyObject, former: Parameters<typeof returnRequest>[3] = {}) =>
+  people.client(people.served.cluster.anonymous()).signup(returnRequest(people, name, privateKey, former))
 const spiffeIdOf = (name: string) => `spiffe://${people.served.cluster.clusterName}/user/${name}`
 
 /** Somebody who signed up with the key, and whose certificate has ended. */
@@ -100,7 +103,7 @@ describe('a person whose certificate has ended', () => {
 
   test('is the one whose key is certified when somebody else repeats the request: it is of no use to them', async () => {
     await asleep()
-    const request = signupRequest('', 'ada', key)
+    const request = returnRequest(people, 'ada', key)
     const eve = people.client(people.served.cluster.anonymous())
     const replies = [await eve.signup(request), await eve.signup(request)]
     for (const { certificate } of replies) {
@@ -110,6 +113,7 @@ describe('a person whose certificate has ended', () => {
 })
 
 describe('who comes back and is refused', () => {
+  const theirs = (former: Parameters<typeof returnRequest>[3]) => returnRequest(people, 'ada', key, former)
   const refused: [string, () => Promise<unknown>, () => KeyObject][] = [
     ['has another key', async () => asleep(), generateKey],
     ['has a name that nobody has', async () => {}, () => key],
@@ -179,6 +183,26 @@ describe('who comes back and is refused', () => {
     ])
   })
 
+  test.each<[string, (request: users.SignupRequest) => users.SignupRequest]>([
+    ['no former certificate', (request) => ({ ...request, formerChainDer: [] })],
+    ['bytes that are none', (request) => ({ ...request, formerChainDer: [Buffer.from('junk')] })],
+    ['one without its issuing CA', (request) => ({ ...request, formerChainDer: request.formerChainDer.slice(0, 1) })],
+    ['one of another person', () => theirs({ name: 'eve' })],
+    ['one of a node', () => theirs({ kind: 'node' })],
+    ['one for another key', () => theirs({ privateKey: generateKey() })],
+    ['one of another cluster', () => theirs({ signedBy: testCluster().authorities.user.issuing })],
+    ['one by the wrong authority', () => theirs({ signedBy: people.served.cluster.authorities.host.issuing })],
+  ])(
+    'with %s, though the roll has the key: whoever writes to the database is not let in by that',
+    async (_what, change) => {
+      await asleep()
+      const request = change(returnRequest(people, 'ada', key))
+      const answer = people.client(people.served.cluster.anonymous()).signup({ ...request, userName: 'ada' })
+      expect(await refusal(answer)).toMatchObject({ kind: 'unauthenticated', reason: 'USER_UNKNOWN' })
+      expect(people.served.authority.signedUsers).toHaveLength(1)
+    },
+  )
+
   test('is counted for the source, like any other attempt', async () => {
     await asleep()
     const stranger = generateKey()
@@ -199,14 +223,14 @@ describe('who comes back and is refused', () => {
     ['csr_der', { csrDer: Buffer.from('junk') }, 'CSR_MALFORMED'],
   ])('for a bad %s is told so', async (field, overrides, reason) => {
     const client = people.client(people.served.cluster.anonymous())
-    const answer = client.signup({ ...signupRequest('', 'ada', key), ...overrides })
+    const answer = client.signup({ ...returnRequest(people, 'ada', key), ...overrides })
     expect(await refusal(answer)).toMatchObject({ kind: 'invalidArgument', field, reason })
     expect(await audits()).toMatchObject([{ action: 'user.renew', outcome: 'refused', reason }])
   })
 
   test('for the right key with a signature that is not by it has proved nothing', async () => {
     await asleep()
-    const request = signupRequest('', 'ada', key)
+    const request = returnRequest(people, 'ada', key)
     const forged = Buffer.from(request.csrDer)
     forged[forged.length - 1]! ^= 1
     const client = people.client(people.served.cluster.anonymous())
@@ -221,7 +245,7 @@ describe('64 who come back at once on two replicas', () => {
     const anonymous = people.served.cluster.anonymous()
     const replicas = [people.client(anonymous), (await people.addReplica())(anonymous)]
     return Promise.allSettled(
-      Array.from({ length: 64 }, (_, i) => replicas[i % 2]!.signup(signupRequest('', 'ada', keyOf(i)))),
+      Array.from({ length: 64 }, (_, i) => replicas[i % 2]!.signup(returnRequest(people, 'ada', keyOf(i)))),
     )
   }
 

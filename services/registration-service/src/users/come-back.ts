@@ -1,14 +1,16 @@
 import type { users } from '@muster/contracts'
 import { formatSpiffeId, parseMemberName } from '@muster/domain'
-import { parseCsr } from '@muster/pki'
+import { parseCsr, parseIdentity, verifyChain } from '@muster/pki'
 import { pkiField, type CallContext } from '@muster/rpc'
 import { attempt } from '../attempt.ts'
 import type { Deps } from '../deps.ts'
+import { unknownUser } from './check-operator.ts'
 import { renewPerson } from './renew-person.ts'
 
 /**
  * A signup without a token: a person whose certificate has ended comes back by the key that they signed up with, which the
  * signature of the request proves. A request that somebody else repeats gives a certificate for a key that they lack.
+ * The former certificate comes along: without it whoever can write to the database could put their key beside a name.
  *
  * Safe to repeat. A name that nobody has, another key and a session that is over are refused in the same words, so that a
  * stranger does not learn who there is.
@@ -23,10 +25,29 @@ export function comeBack(
     const name = parseMemberName(request.userName, 'user_name')
     const { publicKeyDer } = pkiField('csr_der', () => parseCsr(request.csrDer))
     record.details['user'] = name
-    const { clusterName } = deps.identity.trustBundle()
+    const { clusterName, userRootsDer } = deps.identity.trustBundle()
     const actor = formatSpiffeId({ clusterName, kind: 'user', name })
+    if (!wasCertified(request.formerChainDer, { spiffeId: actor, publicKeyDer, rootsDer: userRootsDer })) {
+      throw unknownUser(name)
+    }
     const signed = await renewPerson(deps, { name, publicKeyDer, actor, hasReturned: true }, context)
     context.log.info({ event: 'user.returned', user: name }, 'a person came back')
     return signed
   })
+}
+
+/** Whether a chain that was good once, until its leaf ended, certified this key for this person. */
+function wasCertified(
+  [leafDer, ...intermediatesDer]: readonly Buffer[],
+  expected: { spiffeId: string; publicKeyDer: Buffer; rootsDer: readonly Buffer[] },
+): boolean {
+  if (leafDer === undefined || intermediatesDer.length > 1) return false
+  let leaf
+  try {
+    leaf = parseIdentity(leafDer)
+  } catch {
+    return false
+  }
+  const isTheirs = leaf.spiffeId === expected.spiffeId && leaf.publicKeyDer.equals(expected.publicKeyDer)
+  return isTheirs && verifyChain({ leafDer, intermediatesDer, rootsDer: expected.rootsDer, now: leaf.notAfter })
 }

@@ -6,7 +6,7 @@ import { attempt, spendToken, type AttemptRecord } from '../attempt.ts'
 import type { Deps } from '../deps.ts'
 import { comeBack } from './come-back.ts'
 import { signPerson } from './sign-person.ts'
-import { bindKey, recordSignup } from './users.ts'
+import { bindKey, noteFirstCertificate } from './users.ts'
 
 /**
  * Gives a person who holds a signup token the first certificate: spends the token, binds the key to the person, has it
@@ -14,9 +14,9 @@ import { bindKey, recordSignup } from './users.ts'
  *
  * Safe to repeat with the same token and key after a crash or a lost reply at any point, since every step is:
  *  1 spend  the same key is let through again, for half an hour
- *  2 bind   the same key finds itself bound, and the session that it began
+ *  2 bind   the same key finds itself bound, and the session that it began; bond and audit event are one statement
  *  3 sign   another certificate for the same person and key; each is on record at ca-service
- *  4 note   the row has the newest certificate; it and the audit event are one statement
+ *  4 note   the row has the newest certificate
  * Everything is checked before the token is spent. Whoever is removed or reset meanwhile is refused at step 2 or 4.
  */
 export function signup(deps: Deps): UnaryHandler<users.SignupRequest, users.SignupResponse> {
@@ -43,12 +43,11 @@ async function admit(
   const spend = { value: token, keyFingerprint: holder.keyFingerprint, purpose }
   const { tokenId } = await spendToken(deps, spend, record, context)
   const { sessionTtlSeconds } = people
-  const session = await bindKey(pool, { ...holder, tokenId, sessionTtlSeconds })
+  const session = await bindKey(pool, { ...holder, tokenId, sessionTtlSeconds, remoteAddress })
   if (session === undefined) throw tokenReplaced(name)
   const signed = await signPerson(deps, { name, publicKeyDer, ...session }, context)
   const { serial, expiresAt } = signed.certificate
-  const noted = await recordSignup(pool, { ...holder, serial, expiresAt, actor: 'anonymous', remoteAddress })
-  if (!noted) throw tokenReplaced(name)
+  if (!(await noteFirstCertificate(pool, { ...holder, serial, expiresAt }))) throw tokenReplaced(name)
 
   context.log.info({ event: 'user.signed-up', user: name, tokenId }, 'a person signed up')
   return signed

@@ -5,7 +5,7 @@ import { asAppError } from '@muster/postgres'
 import type { Connection } from '@muster/rpc'
 import type { RpcServer } from '@muster/rpc/server'
 import { connectionsTo, serveForTest } from '@muster/rpc/testing'
-import type { TestMaterial, TestMember } from '@muster/testkit'
+import type { MemberRequest, TestMaterial, TestMember } from '@muster/testkit'
 import type { KeyObject } from 'node:crypto'
 import type pg from 'pg'
 import type { Deps } from '../deps.ts'
@@ -13,7 +13,7 @@ import { registrationService } from '../service.ts'
 import { serveRegistration, type Served } from '../test-support.ts'
 import { operatorRoles } from './check-operator.ts'
 import { userService } from './service.ts'
-import { bindKey, insertUser, noteSignupToken, recordSignup } from './users.ts'
+import { bindKey, insertUser, noteFirstCertificate, noteSignupToken } from './users.ts'
 
 export const contract = users.UserServiceService
 
@@ -116,11 +116,24 @@ export async function addPerson(
   const tokenId = `token-of-${name}`
   await insertUser(pool, { name, roles, createdBy: 'a test' })
   await noteSignupToken(pool, name, tokenId)
-  await bindKey(pool, { ...holder, tokenId, sessionTtlSeconds })
+  await bindKey(pool, { ...holder, tokenId, sessionTtlSeconds, remoteAddress: '127.0.0.1' })
   const expiresAt = new Date(Date.now() + 3_600_000)
-  await recordSignup(pool, { ...holder, serial, expiresAt, actor: 'anonymous', remoteAddress: '127.0.0.1' })
+  await noteFirstCertificate(pool, { ...holder, serial, expiresAt })
 }
 
 export function signupRequest(token: string, userName: string, privateKey: KeyObject): users.SignupRequest {
-  return { token, userName, csrDer: createCsr({ privateKey, commonName: 'signing up' }) }
+  return { token, userName, csrDer: createCsr({ privateKey, commonName: 'signing up' }), formerChainDer: [] }
+}
+
+/** How somebody comes back: by the key, and by a certificate for it that ended an hour ago. */
+export function returnRequest(
+  { served: { cluster } }: Pick<People, 'served'>,
+  name: string,
+  privateKey: KeyObject,
+  overrides: Partial<MemberRequest> = {},
+): users.SignupRequest {
+  const hoursAgo = (hours: number) => new Date(Date.now() - hours * 3_600_000)
+  const dates = { notBefore: hoursAgo(13), notAfter: hoursAgo(1) }
+  const former = cluster.member({ kind: 'user', name, roles: ['viewer'], privateKey, ...dates, ...overrides })
+  return { ...signupRequest('', name, privateKey), formerChainDer: former.chainDer }
 }

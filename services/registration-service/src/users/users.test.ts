@@ -8,8 +8,8 @@ import {
   deleteUser,
   endIdentity,
   insertUser,
+  noteFirstCertificate,
   noteSignupToken,
-  recordSignup,
   recordUserRenewal,
   selectCurrentRoles,
   selectSession,
@@ -40,7 +40,7 @@ async function enter(name: string, roles: OperatorRole[] = ['viewer']): Promise<
 }
 
 function bind(name: string, keyFingerprint: Buffer, { tokenId = `t-${name}`, sessionTtlSeconds = 600 } = {}) {
-  return bindKey(pool, { name, keyFingerprint, tokenId, sessionTtlSeconds })
+  return bindKey(pool, { name, keyFingerprint, tokenId, sessionTtlSeconds, remoteAddress: '10.0.0.1' })
 }
 
 /** Enters somebody who has signed up. @returns the key */
@@ -52,9 +52,13 @@ async function active(name: string, roles: OperatorRole[] = ['viewer'], expiresA
   return keyFingerprint
 }
 
-function note(name: string, keyFingerprint: Buffer, expiresAt = inAnHour(), record = recordSignup): Promise<boolean> {
-  const who = { actor: 'anonymous', remoteAddress: '10.0.0.1' }
-  return record(pool, { name, keyFingerprint, serial: 'ab'.repeat(16), expiresAt, ...who })
+function note(name: string, keyFingerprint: Buffer, expiresAt = inAnHour()): Promise<boolean> {
+  return noteFirstCertificate(pool, { name, keyFingerprint, serial: 'ab'.repeat(16), expiresAt })
+}
+
+/** Who signed up, as the audit has it. */
+async function signups(): Promise<unknown[]> {
+  return (await pool.query(`select token_id, details from audit_events where action = 'user.signup'`)).rows
 }
 
 describe('a person', () => {
@@ -110,10 +114,11 @@ describe('a key', () => {
       const bound = await Promise.all(
         Array.from({ length: 64 }, (_, i) => {
           const signup = { name: 'ada', tokenId: 't-ada', keyFingerprint: key(), sessionTtlSeconds: 600 }
-          return bindKey(i % 2 === 0 ? pool : other, signup)
+          return bindKey(i % 2 === 0 ? pool : other, { ...signup, remoteAddress: '10.0.0.1' })
         }),
       )
       expect(bound.filter((session) => session !== undefined)).toHaveLength(1)
+      expect(await signups()).toEqual([{ token_id: 't-ada', details: { user: 'ada', roles: ['viewer'] } }])
     } finally {
       await other.end()
     }
@@ -126,6 +131,27 @@ describe('a key', () => {
     expect(first).toEqual({ roles: ['admin'], sessionExpiresAt: expect.any(Date) })
     expect(Math.abs(first!.sessionExpiresAt.getTime() - Date.now() - 600_000)).toBeLessThan(60_000)
     expect(await bind('ada', keyFingerprint, { sessionTtlSeconds: 9_000 })).toEqual(first)
+    expect(await signups()).toHaveLength(1)
+  })
+
+  test('64 times at once on two pools is one signup on record', async () => {
+    const other = store.openPool()
+    try {
+      await enter('ada')
+      const keyFingerprint = key()
+      const signup = {
+        name: 'ada',
+        tokenId: 't-ada',
+        keyFingerprint,
+        sessionTtlSeconds: 600,
+        remoteAddress: '10.0.0.1',
+      }
+      const bound = await Promise.all(Array.from({ length: 64 }, (_, i) => bindKey(i % 2 === 0 ? pool : other, signup)))
+      expect(new Set(bound.map((session) => session?.sessionExpiresAt.getTime())).size).toBe(1)
+      expect(await signups()).toHaveLength(1)
+    } finally {
+      await other.end()
+    }
   })
 
   test('is bound by the one token that is for the person, and by no other', async () => {
@@ -149,9 +175,9 @@ describe('a key', () => {
     await pool.query('truncate audit_events')
     await endIdentity(pool, 'ada')
     expect(await note('ada', keyFingerprint)).toBe(false)
-    const renewal: typeof recordSignup = (db, certificate) =>
-      recordUserRenewal(db, { ...certificate, hasReturned: false })
-    expect(await note('ada', keyFingerprint, inAnHour(), renewal)).toBe(false)
+    const certificate = { serial: 'ab'.repeat(16), expiresAt: inAnHour(), hasReturned: false }
+    const who = { name: 'ada', keyFingerprint, actor: 'spiffe://c/user/ada', remoteAddress: '10.0.0.1' }
+    expect(await recordUserRenewal(pool, { ...certificate, ...who })).toBe(false)
     expect((await pool.query('select id from audit_events')).rows).toEqual([])
   })
 })

@@ -123,26 +123,40 @@ export async function noteSignupToken(db: Db, name: string, tokenId: string): Pr
 }
 
 /**
- * Gives a person the key they signed up with, and starts their session. Repeated with the same token and key it changes
+ * Gives a person the key they signed up with, and starts their session, with the audit event in the same statement. Repeated with the same token and key it changes
  * nothing. @returns undefined if the token is not the one for this person, or another key was first
  * @throws failedPrecondition if the key is somebody else's
  */
 export async function bindKey(
   db: Db,
-  signup: KeyHolder & { tokenId: string; sessionTtlSeconds: number },
+  signup: KeyHolder & { tokenId: string; sessionTtlSeconds: number; remoteAddress: string },
 ): Promise<Session | undefined> {
   try {
     const { rows } = await db.query<Session>(
-      `update users
-          set key_fingerprint = $3,
-              signed_up_at = coalesce(signed_up_at, date_trunc('milliseconds', now())),
-              session_expires_at =
-                coalesce(session_expires_at, date_trunc('milliseconds', now()) + $4::int * interval '1 second')
-        where name = $1
-          and signup_token_id = $2
-          and (key_fingerprint is null or key_fingerprint = $3)
-       returning roles, session_expires_at as "sessionExpiresAt"`,
-      [signup.name, signup.tokenId, signup.keyFingerprint, signup.sessionTtlSeconds],
+      `with person as (
+         select name, key_fingerprint is null as is_new
+           from users
+          where name = $1
+            and signup_token_id = $2
+            and (key_fingerprint is null or key_fingerprint = $3)
+            for update),
+       bound as (
+         update users
+            set key_fingerprint = $3,
+                signed_up_at = coalesce(signed_up_at, date_trunc('milliseconds', now())),
+                session_expires_at =
+                  coalesce(session_expires_at, date_trunc('milliseconds', now()) + $4::int * interval '1 second')
+           from person
+          where users.name = person.name
+         returning users.name, users.roles, users.session_expires_at, person.is_new),
+       audited as (
+         insert into audit_events (action, actor, remote_address, outcome, token_id, details)
+         select 'user.signup', 'anonymous', $5, 'ok', $2, jsonb_build_object('user', name, 'roles', roles)
+           from bound
+          where is_new)
+       select roles, session_expires_at as "sessionExpiresAt"
+         from bound`,
+      [signup.name, signup.tokenId, signup.keyFingerprint, signup.sessionTtlSeconds, signup.remoteAddress],
     )
     return rows[0]
   } catch (error) {
@@ -156,55 +170,43 @@ export async function bindKey(
 export interface NewCertificate extends KeyHolder {
   serial: string
   expiresAt: Date
-  /** Who asked, as the audit names them. */
-  actor: string
-  remoteAddress: string
 }
 
 export interface RenewedCertificate extends NewCertificate {
-  /** Whether the key alone was the proof, since the last certificate had ended. */
+  /** Who asked, as the audit names them. */
+  actor: string
+  remoteAddress: string
+  /** Whether the last certificate had ended. */
   hasReturned: boolean
 }
 
-/** Notes the certificate of a signup, with its audit event in the same statement. @returns false if the key is the person's no more */
-export function recordSignup(db: Db, certificate: NewCertificate): Promise<boolean> {
-  return recordCertificate(db, 'user.signup', certificate, {})
+const NOTE_CERTIFICATE = `
+  update users
+     set certificate_serial = $3,
+         certificate_expires_at = $4,
+         last_seen_at = date_trunc('milliseconds', now())
+   where name = $1
+     and key_fingerprint = $2`
+
+/** Notes the certificate of a signup. @returns false if the key is the person's no more */
+export async function noteFirstCertificate(db: Db, certificate: NewCertificate): Promise<boolean> {
+  const { name, keyFingerprint, serial, expiresAt } = certificate
+  const { rowCount } = await db.query(NOTE_CERTIFICATE, [name, keyFingerprint, serial, expiresAt])
+  return rowCount === 1
 }
 
-/** Notes a renewal in the same way. */
-export function recordUserRenewal(db: Db, certificate: RenewedCertificate): Promise<boolean> {
-  return recordCertificate(db, 'user.renew', certificate, certificate.hasReturned ? { returned: true } : {})
-}
-
-async function recordCertificate(
-  db: Db,
-  action: string,
-  certificate: NewCertificate,
-  details: Record<string, unknown>,
-): Promise<boolean> {
+/** Notes the certificate of a renewal, with its audit event in the same statement. @returns false if the key is the person's no more */
+export async function recordUserRenewal(db: Db, renewal: RenewedCertificate): Promise<boolean> {
+  const { name, keyFingerprint, serial, expiresAt, actor, remoteAddress, hasReturned } = renewal
   const { rowCount } = await db.query(
     `with noted as (
-       update users
-          set certificate_serial = $3,
-              certificate_expires_at = $4,
-              last_seen_at = date_trunc('milliseconds', now())
-        where name = $1
-          and key_fingerprint = $2
-       returning name, roles, signup_token_id)
-     insert into audit_events (action, actor, remote_address, outcome, token_id, details)
-     select $5, $6, $7, 'ok', case when $5 = 'user.signup' then signup_token_id end,
-            jsonb_build_object('user', name, 'roles', roles, 'serial', $3::text) || $8::jsonb
+       ${NOTE_CERTIFICATE}
+       returning name, roles)
+     insert into audit_events (action, actor, remote_address, outcome, details)
+     select 'user.renew', $5, $6, 'ok',
+            jsonb_build_object('user', name, 'roles', roles, 'serial', $3::text) || $7::jsonb
        from noted`,
-    [
-      certificate.name,
-      certificate.keyFingerprint,
-      certificate.serial,
-      certificate.expiresAt,
-      action,
-      certificate.actor,
-      certificate.remoteAddress,
-      details,
-    ],
+    [name, keyFingerprint, serial, expiresAt, actor, remoteAddress, hasReturned ? { returned: true } : {}],
   )
   return rowCount === 1
 }

@@ -118,6 +118,11 @@ export interface SignupRequest {
   userName: string;
   /** PKCS#10, DER. Only the public key and the proof of possession are taken from it. */
   csrDer: Buffer;
+  /**
+   * Of somebody who comes back: the certificate that has ended, leaf first, DER. It shows that the cluster once certified
+   * this key for this name, which the roll of people alone does not prove.
+   */
+  formerChainDer: Buffer[];
 }
 
 export interface SignupResponse {
@@ -868,7 +873,7 @@ export const RemoveUserResponse: MessageFns<RemoveUserResponse> = {
 };
 
 function createBaseSignupRequest(): SignupRequest {
-  return { token: "", userName: "", csrDer: Buffer.alloc(0) };
+  return { token: "", userName: "", csrDer: Buffer.alloc(0), formerChainDer: [] };
 }
 
 export const SignupRequest: MessageFns<SignupRequest> = {
@@ -881,6 +886,9 @@ export const SignupRequest: MessageFns<SignupRequest> = {
     }
     if (message.csrDer.length !== 0) {
       writer.uint32(26).bytes(message.csrDer);
+    }
+    for (const v of message.formerChainDer) {
+      writer.uint32(34).bytes(v!);
     }
     return writer;
   },
@@ -920,6 +928,14 @@ export const SignupRequest: MessageFns<SignupRequest> = {
             }
 
             message.csrDer = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.formerChainDer.push(Buffer.from(reader.bytes()));
             continue;
           }
         }
