@@ -158,6 +158,47 @@ describe('a flood of refusals', () => {
     expect((await rows()).at(-1)).toMatchObject({ remote_address: '10.1.3.232' })
   })
 
+  test('from one source, each naming another token, leaves the others their rows: twenty a minute and one for the rest', async () => {
+    const names = (i: number) => ({ ...event, tokenId: `aaaaaaa${String(i).padStart(3, '0')}` })
+    let recorded = 0
+    for (let second = 0; second < 50; second++) {
+      for (let i = 0; i < 20; i++) await refusals.record(names(recorded++))
+      await clock.advance(1_000)
+    }
+    await refusals.record(from(7, { action: 'user.signup', reason: 'TOKEN_USED_UP' }))
+    await refusals.record({ ...event, actor: 'spiffe://c.internal/bot/ci', action: 'bot.renew', reason: 'BOT_LOCKED' })
+    await refusals.close()
+    const found = await rows()
+    expect(found).toHaveLength(23)
+    expect(found.find(({ details }) => details['tokens'] === 'many')).toMatchObject({
+      reason: 'TOKEN_UNKNOWN',
+      actor: 'anonymous',
+      remote_address: '10.0.0.1',
+      token_id: null,
+      node_id: null,
+      count: 980,
+    })
+    expect(found.at(-2)).toMatchObject({ reason: 'TOKEN_USED_UP', remote_address: '10.1.0.7', token_id: 'abcdefghij' })
+    expect(found.at(-1)).toMatchObject({ reason: 'BOT_LOCKED', remote_address: '10.0.0.1', token_id: 'abcdefghij' })
+    expect(await counted()).toBe(1_002)
+
+    await clock.advance(60_000)
+    await refusals.record(names(0))
+    await refusals.close()
+    expect((await rows()).at(-1)).toMatchObject({ token_id: 'aaaaaaa000', count: 1 })
+  })
+
+  test('from one network of IPv6, each from another address of it, is that of one source', async () => {
+    for (let i = 0; i < 50; i++) {
+      await refusals.record({ ...event, remoteAddress: `2001:db8:1:2::${i}` })
+      await clock.advance(200)
+    }
+    await refusals.close()
+    const found = await rows()
+    expect(found).toHaveLength(21)
+    expect(found.at(-1)).toMatchObject({ remote_address: '2001:db8:1:2::/64', details: { tokens: 'many' }, count: 30 })
+  })
+
   test('that goes on has a thousand rows open and no more', async () => {
     let recorded = 0
     for (let second = 0; second < 55; second++) {

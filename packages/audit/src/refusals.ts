@@ -1,3 +1,4 @@
+import { sourceOf } from '@muster/domain'
 import { systemClock, type Clock, type Logger } from '@muster/runtime'
 import type pg from 'pg'
 import type { AuditEvent } from './record.ts'
@@ -9,6 +10,8 @@ const FLUSH_EVERY_MS = 1_000
 /** Whoever can reach the port can be refused; beyond these the rest is counted in one row, so a flood cannot fill the database. */
 const MAX_NEW_ROWS_PER_SECOND = 20
 const MAX_OPEN_ROWS = 1_000
+/** A stranger names whatever token they like; beyond these theirs are told apart no further, or they took up the rows of others. */
+const MAX_OPEN_ROWS_OF_STRANGER = 20
 
 export type Refusal = Omit<AuditEvent, 'outcome'>
 
@@ -16,6 +19,8 @@ export type Refusal = Omit<AuditEvent, 'outcome'>
 interface Tally {
   readonly key: string
   readonly event: Refusal
+  /** Whose share of the rows it counts to; undefined for callers who said who they are, and for rows that stand for several. */
+  readonly stranger: string | undefined
   readonly firstAt: number
   lastAt: number
   count: number
@@ -28,7 +33,8 @@ interface Tally {
 /**
  * Writes refusals to the audit, each one counted. The first of its kind is a row at once; equal ones that follow within a
  * minute raise the row's count, once a second. Equal are those with the same action, caller, address, reason,
- * restriction, token and node. What the database does not take now is kept and written later.
+ * restriction, token and node; of strangers at a source that has too many rows, those with the same action and reason. What the
+ * database does not take now is kept and written later.
  */
 export class Refusals {
   readonly #pool: pg.Pool
@@ -38,6 +44,8 @@ export class Refusals {
   readonly #open = new Map<string, Tally>()
   /** Those, and earlier ones that are not wholly written yet. */
   readonly #tallies = new Set<Tally>()
+  /** How many of them each stranger has a share in. */
+  readonly #strangers = new Map<string, number>()
   readonly #newRows = { second: 0, count: 0 }
   #timer: NodeJS.Timeout | undefined
   #flushing: Promise<void> | undefined
@@ -67,6 +75,7 @@ export class Refusals {
     await this.#flush()
     this.#open.clear()
     this.#tallies.clear()
+    this.#strangers.clear()
   }
 
   #tallyOf(event: Refusal, now: number): Tally {
@@ -74,11 +83,29 @@ export class Refusals {
     const key = JSON.stringify([action, actor, remoteAddress, reason, details?.['restriction'], tokenId, nodeId])
     const equal = this.#openTally(key, now)
     if (equal !== undefined) return equal
-    if (this.#mayAddRow(now)) return this.#newTally(key, event, now)
+    const stranger = actor === 'anonymous' && remoteAddress !== undefined ? sourceOf(remoteAddress) : undefined
+    if (stranger !== undefined && (this.#strangers.get(stranger) ?? 0) >= MAX_OPEN_ROWS_OF_STRANGER) {
+      const anyToken: Refusal = { action, actor, remoteAddress: stranger, reason, details: { tokens: 'many' } }
+      return this.#mergedTally([action, actor, stranger, reason], anyToken, now)
+    }
+    if (this.#mayAddRow(now)) return this.#newTally(key, event, now, stranger)
+    return this.#anySource(event, now)
+  }
+
+  /** The row of several of one source; once there is no room for it, that of all sources. */
+  #mergedTally(parts: readonly unknown[], event: Refusal, now: number): Tally {
+    const key = JSON.stringify(parts)
+    return (
+      this.#openTally(key, now) ??
+      (this.#mayAddRow(now) ? this.#newTally(key, event, now) : this.#anySource(event, now))
+    )
+  }
+
+  #anySource({ action, actor, reason }: Refusal, now: number): Tally {
     const anyActor = actor === 'anonymous' ? actor : 'many'
-    const anyKey = JSON.stringify([action, anyActor, reason])
-    const anySource: Refusal = { action, actor: anyActor, reason, details: { sources: 'many' } }
-    return this.#openTally(anyKey, now) ?? this.#newTally(anyKey, anySource, now)
+    const key = JSON.stringify([action, anyActor, reason])
+    const event: Refusal = { action, actor: anyActor, reason, details: { sources: 'many' } }
+    return this.#openTally(key, now) ?? this.#newTally(key, event, now)
   }
 
   #openTally(key: string, now: number): Tally | undefined {
@@ -86,8 +113,10 @@ export class Refusals {
     return tally !== undefined && now - tally.firstAt < WINDOW_MS ? tally : undefined
   }
 
-  #newTally(key: string, event: Refusal, now: number): Tally {
-    const made = { key, event, firstAt: now, lastAt: now, count: 0, id: undefined, written: 0, inserting: undefined }
+  #newTally(key: string, event: Refusal, now: number, stranger?: string): Tally {
+    const times = { firstAt: now, lastAt: now }
+    const made = { key, event, stranger, ...times, count: 0, id: undefined, written: 0, inserting: undefined }
+    if (stranger !== undefined) this.#strangers.set(stranger, (this.#strangers.get(stranger) ?? 0) + 1)
     this.#open.set(key, made)
     this.#tallies.add(made)
     return made
@@ -146,6 +175,11 @@ export class Refusals {
 
   #forget(tally: Tally): void {
     this.#tallies.delete(tally)
+    if (tally.stranger !== undefined) {
+      const left = this.#strangers.get(tally.stranger)! - 1
+      if (left > 0) this.#strangers.set(tally.stranger, left)
+      else this.#strangers.delete(tally.stranger)
+    }
     if (this.#open.get(tally.key) === tally) this.#open.delete(tally.key)
   }
 

@@ -1,5 +1,4 @@
-import { isIP } from 'node:net'
-import { AppError, formatDuration } from '@muster/domain'
+import { AppError, formatDuration, sourceOf } from '@muster/domain'
 import type { Logger } from '@muster/runtime'
 import type { Redis, Result } from 'ioredis'
 import { openRedis, redisWarning } from './redis.ts'
@@ -88,17 +87,4 @@ export function tooManyRefused(waitMs: number): AppError {
     reason: 'TOO_MANY_REFUSED',
     retryAfterMs: waitMs,
   })
-}
-
-/** Who is counted as one: an IPv4 address, or an IPv6 network of 64 bits, since a machine has all of its own. */
-export function sourceOf(address: string): string {
-  if (isIP(address) !== 6) return address
-  const [head = [], tail = []] = address
-    .replace(/%.*$/, '')
-    .split('::')
-    .map((part) => part.split(':').filter((group) => group !== ''))
-  const isMappedAtTheEnd = (tail.at(-1) ?? head.at(-1) ?? '').includes('.')
-  const zeros = Array.from({ length: 8 - head.length - tail.length - (isMappedAtTheEnd ? 1 : 0) }, () => '0')
-  const groups = [...head, ...zeros, ...tail].slice(0, 4).map((group) => Number.parseInt(group, 16).toString(16))
-  return `${groups.join(':')}::/64`
 }
