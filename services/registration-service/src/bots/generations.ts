@@ -62,7 +62,8 @@ async function holdInstance(db: Db, shownKey: Buffer): Promise<Instance | undefi
   const { rows } = await db.query<Instance>(
     `select bots.id, bots.name, bots.token_id as "tokenId", bots.generation, bot_keys.generation as shown,
             bots.locked_at is not null as locked,
-            now() < certificate_issued_at + (certificate_expires_at - certificate_issued_at) / 20 as "tooSoon"
+            now() < certificate_issued_at
+              + least((certificate_expires_at - certificate_issued_at) / 20, interval '30 seconds') as "tooSoon"
        from bot_keys
        join bots on bots.id = bot_keys.bot_id
       where bot_keys.key_fingerprint = $1

@@ -38,7 +38,7 @@ async function joined(): Promise<Credentials & { id: string }> {
   return { key, id: nodeId }
 }
 
-/** As if the last certificate had been issued half an hour ago: more than a twentieth of its life is over. */
+/** As if the last certificate had been issued half an hour ago: long enough for a renewal. */
 async function letTimePass(): Promise<void> {
   await served.pool.query(`update bots set certificate_issued_at = certificate_issued_at - interval '30 minutes'`)
 }
