@@ -1,4 +1,4 @@
-import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, cp, lchown, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import { AppError } from '@muster/domain'
@@ -28,6 +28,27 @@ describe('the identity', () => {
     expect(await runCli(LS, { cwd: below })).toEqual({ status: 0, stdout: '[]\n', stderr: '' })
     expect(await runCli(LS, { cwd: '/', env: { HOME: cluster.dir } })).toMatchObject({ status: 1 })
   })
+
+  // Only root can make what belongs to another.
+  const asRoot = process.getuid?.() === 0 ? test : test.skip
+  asRoot.each(['folder', 'link'])(
+    'that another user has put above, as a %s, is used only if it is named',
+    async (what) => {
+      const shared = path.join(cluster.dir, `shared-${what}`)
+      const below = path.join(shared, 'work')
+      const planted = path.join(shared, '.muster', 'operator')
+      await mkdir(below, { recursive: true })
+      await mkdir(path.dirname(planted))
+      await (what === 'link'
+        ? symlink(cluster.operatorDir, planted)
+        : cp(cluster.operatorDir, planted, { recursive: true }))
+      await lchown(planted, 65_534, 65_534)
+      const { status, stdout, stderr } = await runCli(LS, { cwd: below })
+      expect(stderr).toContain(`the operator identity in ${planted} belongs to another user of this machine`)
+      expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
+      expect(await runCli([...LS, '--identity', planted], { cwd: below })).toMatchObject({ status: 0, stdout: '[]\n' })
+    },
+  )
 
   test('is the folder of --identity before that of MUSTER_IDENTITY', async () => {
     const env = { MUSTER_IDENTITY: cluster.operatorDir }

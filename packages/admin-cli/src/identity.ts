@@ -1,9 +1,11 @@
+import { lstat } from 'node:fs/promises'
 import path from 'node:path'
 import { CliError } from './errors.ts'
 import type { IdentityFlags } from './identity-flags.ts'
 import { homeOf, openStore } from './identity-store.ts'
 import type { Io } from './io.ts'
 import { readOperator, type OperatorIdentity } from './operator-identity.ts'
+import { shellQuote } from './shell.ts'
 
 export interface FindOptions {
   io: Pick<Io, 'env' | 'cwd' | 'stderr'>
@@ -21,6 +23,7 @@ export async function findIdentity(options: FindOptions): Promise<OperatorIdenti
   if (flags.cluster !== undefined) return readStored(io, flags.cluster, '--cluster')
   if (io.env.MUSTER_IDENTITY) return readNamed(io, io.env.MUSTER_IDENTITY, 'MUSTER_IDENTITY')
   for (const dir of localClusters(io.cwd)) {
+    await assertOwn(dir)
     const found = await readOperator(dir, 'a local cluster, here or in a folder above')
     if (found !== undefined) return found
   }
@@ -38,6 +41,23 @@ function localClusters(cwd: string): string[] {
   const dir = path.resolve(cwd)
   const above = path.dirname(dir)
   return [path.join(dir, '.muster', 'operator'), ...(above === dir ? [] : localClusters(above))]
+}
+
+/**
+ * A folder above may be one that others can write to, such as /tmp: an identity that they put there would send commands,
+ * and the secrets in them, to a cluster of theirs. Where there are no owners, nothing is checked.
+ */
+async function assertOwn(dir: string): Promise<void> {
+  const self = process.getuid?.()
+  const owner = await lstat(dir).then(
+    ({ uid }) => uid,
+    () => undefined,
+  )
+  if (self === undefined || owner === undefined || owner === self || owner === 0) return
+  throw new CliError(
+    `the operator identity in ${dir} belongs to another user of this machine, so it is not used unless you name it`,
+    `If it is one that you trust: --identity ${shellQuote(dir)}. To use another: --cluster, --identity or MUSTER_IDENTITY.`,
+  )
 }
 
 async function readNamed({ cwd }: FindOptions['io'], value: string, source: string): Promise<OperatorIdentity> {
