@@ -1,4 +1,5 @@
 import { createServer, type AddressInfo } from 'node:net'
+import { mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Lifecycle } from '@muster/runtime'
@@ -62,13 +63,18 @@ async function roll(dataDir: string): Promise<{ id: string; status: string }[]> 
 const first = newDataDir()
 
 test(
-  'a cluster starts with a first node, and another one beside it',
+  'a cluster starts with a first node and the static tokens that were put there, and another one beside it',
   async () => {
     const [one, two] = [await first, await newDataDir()]
+    await mkdir(one)
+    await writeFile(path.join(one, 'token-service.yaml'), `tokens: ['proxy,node:a-static-secret-value']\n`)
     const clusters = [start(one), start(two, ['--port', '0', '--no-node'])] as const
     await Promise.all(clusters.map(ready))
     expect(await roll(one)).toEqual([{ id: expect.any(String), status: 'online' }])
     expect(await roll(two)).toEqual([])
+    const staticTokens = (dataDir: string) => json(dataDir, ['tokens', 'ls', '--type=static'])
+    expect(await staticTokens(one)).toMatchObject([{ roles: ['node', 'proxy'], expires_at: null }])
+    expect(await staticTokens(two)).toEqual([])
     expect(await pins(one)).not.toEqual(await pins(two))
     expect(clusters[0].output()).toContain((await pins(one))[0])
 

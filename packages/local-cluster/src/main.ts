@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import os from 'node:os'
 import { isDnsName, messageOf } from '@muster/domain'
@@ -7,7 +8,7 @@ import { isPortFree, preferPort, reachableHost } from './addresses.ts'
 import { startControlPlane } from './control-plane.ts'
 import { startFirstNode } from './first-node.ts'
 import { openLog } from './service-process.ts'
-import { parseOptions, USAGE, usageError, type LocalClusterOptions } from './options.ts'
+import { parseOptions, STATIC_TOKENS_FILE, USAGE, usageError, type LocalClusterOptions } from './options.ts'
 import { progressSteps } from './progress.ts'
 import { readyText } from './ready-text.ts'
 import { keepRunning } from './keep-running.ts'
@@ -63,6 +64,7 @@ async function start({ dataDir, port, clusterName, withNode }: LocalClusterOptio
       dnsNames: [
         ...new Set(['localhost', ...(isDnsName(hostname) && !hostname.endsWith(clusterName) ? [hostname] : [])]),
       ],
+      extraEnv: { 'token-service': staticTokens(dataDir) },
       step,
     },
     life,
@@ -82,6 +84,12 @@ async function start({ dataDir, port, clusterName, withNode }: LocalClusterOptio
   }
   keepRunning({ controlPlane, postgres, redis, life, say })
   say(readyText({ profile: controlPlane.profile, services: controlPlane.services, dataDir, greeting }))
+}
+
+/** Static tokens stand in a file of the data directory, if somebody has put one there. */
+function staticTokens(dataDir: string): Record<string, string> {
+  const file = `${dataDir}/${STATIC_TOKENS_FILE}`
+  return existsSync(file) ? { MUSTER_CONFIG_FILE: file } : {}
 }
 
 function say(text: string): void {

@@ -10,6 +10,9 @@ export interface LocalClusterOptions {
   withNode: boolean
 }
 
+/** In the data directory: the configuration of token-service, which its README describes. */
+export const STATIC_TOKENS_FILE = 'token-service.yaml'
+
 export const USAGE = `Usage: npm start -- [options]
 
   --data-dir DIR      where everything is kept [default: .muster]
@@ -17,6 +20,8 @@ export const USAGE = `Usage: npm start -- [options]
   --cluster-name N    name and SPIFFE trust domain, fixed at the first start [default: muster.internal]
   --no-node           do not join this machine as a first node
   --help              this text
+
+Static tokens stand in DIR/${STATIC_TOKENS_FILE}: a list 'tokens' of entries such as 'node,proxy:VALUE' or 'node:/PATH/OF/FILE'.
 `
 
 /** Reads the arguments of `npm start --`. Undefined asks for the usage. @throws Error that names the bad one */
