@@ -83,6 +83,21 @@ describe('a host name', () => {
   })
 })
 
+describe('a token in the place of a name', () => {
+  const canary = 'canarycanarycanarycanarycanary22'
+
+  test.each([
+    ['a host', (text: string) => parseHostname(text, 'field')],
+    ['a person or bot', (text: string) => parseMemberName(text, 'field')],
+    ['a token', (text: string) => parseTokenName(text, 'field')],
+    ['a cluster', (text: string) => parseClusterName(text, 'field')],
+    ['a node', (text: string) => parseNodeId(text, 'field')],
+    ['an address', (text: string) => parseAdvertisedAddress(text, 'field')],
+  ])('of %s is refused and not repeated', (_whose, parse) => {
+    expect(expectInvalid(() => parse(`mtk_abcdefghij_${canary}`), 'field')).not.toContain('canary')
+  })
+})
+
 describe('a DNS name', () => {
   test('is folded to lower case', () => {
     expect(parseDnsName('Web.Example', 'dns')).toBe('web.example')

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import { invalid } from './errors.ts'
 import { printable } from './roles.ts'
-import { isTokenId } from './token-value.ts'
+import { isTokenId, withoutSecrets } from './token-value.ts'
 
 // ASCII only: look-alike letters of other scripts are refused with the rest (peers' lesson "name interpolation").
 const HOST_LABEL = '[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?'
@@ -11,6 +11,7 @@ const DNS_NAME = /^(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9
 /** A machine's own name: letters, digits, `-`, `_`, `.`; at most 253 characters. @throws invalidArgument */
 export function parseHostname(value: string, field = 'hostname'): string {
   if (value.length > 253) throw invalid(field, 'longer than 253 characters')
+  refuseToken(value, field)
   if (!HOSTNAME.test(value))
     throw invalid(
       field,
@@ -45,10 +46,17 @@ export function parseClusterName(value: string, field = 'cluster name'): string 
 
 /** The name of a person or a bot: a lower-case letter, then letters, digits, `-`, `_`, `.`. @throws invalidArgument */
 export function parseMemberName(value: string, field = 'name'): string {
+  refuseToken(value, field)
   if (!/^[a-z][a-z0-9._-]{0,62}$/.test(value)) {
     throw invalid(field, `${printable(value)} must start with a lower-case letter; then a-z, 0-9, . _ -; at most 63`)
   }
   return value
+}
+
+/** A token reads like a name, and names are logged, recorded and shown. */
+function refuseToken(value: string, field: string): void {
+  if (withoutSecrets(value) !== value)
+    throw invalid(field, 'holds a token, which belongs elsewhere; it is not repeated')
 }
 
 /** A token's name: as a member's, and not of the form of a token id. @throws invalidArgument */

@@ -1,4 +1,5 @@
 import { invalid } from './errors.ts'
+import { withoutSecrets } from './token-value.ts'
 
 /** What a node may be; the types of join token. */
 export const NODE_ROLES = ['app', 'auth', 'bot', 'db', 'discovery', 'kube', 'node', 'proxy', 'windowsdesktop'] as const
@@ -39,11 +40,12 @@ function parseRoles<R extends string>(values: readonly string[], known: readonly
   return [...roles].sort()
 }
 
-/** A caller's text made safe to show on any terminal: JSON quoting, ASCII only, at most 64 characters. */
+/** A caller's text made safe to show on any terminal: JSON quoting, ASCII only, at most 64 characters, no generated token. */
 export function printable(value: string): string {
-  const quoted = JSON.stringify(value.slice(0, 64)).replace(
+  const shown = withoutSecrets(value)
+  const quoted = JSON.stringify(shown.slice(0, 64)).replace(
     /[^\x20-\x7e]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   )
-  return value.length > 64 ? `${quoted.slice(0, -1)}…"` : quoted
+  return shown.length > 64 ? `${quoted.slice(0, -1)}…"` : quoted
 }

@@ -30,6 +30,13 @@ export function tokenIdOf(value: string): string | undefined {
   return GENERATED.exec(value)?.[1]
 }
 
+const SECRET_IN_TEXT = /(mtk_[a-z2-7]{10}_)[a-z2-7]+/gi
+
+/** The text without the secret of any generated token in it, whole or cut off: people paste tokens where names belong. */
+export function withoutSecrets(text: string): string {
+  return text.replace(SECRET_IN_TEXT, '$1...')
+}
+
 /** Checks a custom token value: 16 to 256 printable ASCII characters, no spaces. The error never repeats it. @throws invalidArgument */
 export function parseCustomTokenValue(value: string, field = 'value'): string {
   if (value.length < 16) {
