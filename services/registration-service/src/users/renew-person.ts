@@ -1,9 +1,10 @@
+import { AppError } from '@muster/domain'
 import type { CallContext } from '@muster/rpc'
 import { keyFingerprint } from '@muster/pki'
 import type { Deps } from '../deps.ts'
 import { unknownUser } from './check-operator.ts'
 import { signPerson, type Signed } from './sign-person.ts'
-import { recordUserRenewal, selectSession } from './users.ts'
+import { chargeRenewal, recordUserRenewal, RENEWAL_COSTS_SECONDS } from './users.ts'
 
 /** Somebody who has proved that they hold this key, by a certificate or by the key alone. */
 export interface Prover {
@@ -16,7 +17,8 @@ export interface Prover {
 
 /**
  * The next certificate for the key that a person signed up with: their roles of now, until their session ends at most.
- * Safe to repeat. @throws USER_UNKNOWN for another key, and once the person is removed, reset, or their session over
+ * Safe to repeat, within the rate of renewals. @throws USER_UNKNOWN for another key, and once the person is removed, reset,
+ * or their session over; RENEWED_JUST_NOW beyond the rate
  */
 export async function renewPerson(
   deps: Pick<Deps, 'pool' | 'authority' | 'people'>,
@@ -24,12 +26,19 @@ export async function renewPerson(
   context: CallContext,
 ): Promise<Signed> {
   const holder = { name, keyFingerprint: keyFingerprint(publicKeyDer) }
-  const session = await selectSession(deps.pool, holder)
+  const session = await chargeRenewal(deps.pool, holder)
   if (session === undefined) throw unknownUser(name)
+  if (session === 'too-soon') throw renewedTooOften()
   const signed = await signPerson(deps, { name, publicKeyDer, ...session }, context)
   const { serial, expiresAt } = signed.certificate
   const { remoteAddress } = context
   const renewal = { ...holder, serial, expiresAt, actor, remoteAddress, hasReturned }
   if (!(await recordUserRenewal(deps.pool, renewal))) throw unknownUser(name)
   return signed
+}
+
+function renewedTooOften(): AppError {
+  const message = 'the certificate has been renewed too often just now; try again later'
+  const retryAfterMs = RENEWAL_COSTS_SECONDS * 1_000
+  return new AppError('resourceExhausted', message, { reason: 'RENEWED_JUST_NOW', retryAfterMs })
 }

@@ -6,7 +6,7 @@ import { renewPerson } from './renew-person.ts'
 
 /**
  * Issues the calling person a new certificate for the key of the connection, with the roles that they have now, until
- * their session ends. Safe to repeat.
+ * their session ends. Safe to repeat, within the rate of renewals.
  */
 export function renewUser(deps: Deps): UnaryHandler<users.RenewUserRequest, users.RenewUserResponse> {
   return async (_request, context) => {
@@ -25,7 +25,7 @@ export function renewUser(deps: Deps): UnaryHandler<users.RenewUserRequest, user
   }
 }
 
-const REFUSALS: readonly (string | undefined)[] = ['NO_SESSION', 'USER_UNKNOWN']
+const REFUSALS: readonly (string | undefined)[] = ['NO_SESSION', 'USER_UNKNOWN', 'RENEWED_JUST_NOW']
 
 function noSession(): AppError {
   const message = "a break-glass identity is not renewed; make another with 'ca-service issue-admin'"

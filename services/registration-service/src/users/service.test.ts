@@ -188,6 +188,20 @@ describe('RenewUser', () => {
     expect(rows).toEqual([{ actor: ada.spiffeId, outcome: 'ok', token_id: null, details }])
   })
 
+  test('beyond its rate is refused with the time to wait, issues nothing, and is on record', async () => {
+    const ada = await people.add('ada')
+    const signed = people.served.authority.signedUsers.length
+    await people.pool.query(`update users set renewals_paid_until = now() + interval '1 hour'`)
+    expect(await refusal(people.client(ada).renewUser({}))).toMatchObject({
+      kind: 'resourceExhausted',
+      reason: 'RENEWED_JUST_NOW',
+      retryAfterMs: 10_000,
+    })
+    expect(people.served.authority.signedUsers).toHaveLength(signed)
+    const { rows } = await people.pool.query(`select outcome, reason from audit_events where action = 'user.renew'`)
+    expect(rows).toEqual([{ outcome: 'refused', reason: 'RENEWED_JUST_NOW' }])
+  })
+
   test('asks for no certificate past the end of the session', async () => {
     const ada = await people.add('ada', { sessionTtlSeconds: 60 })
     const { certificate, sessionExpiresAt } = await people.client(ada).renewUser({})

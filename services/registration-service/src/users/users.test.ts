@@ -5,12 +5,14 @@ import { randomBytes } from 'node:crypto'
 import { openStore, refusal, type Store } from '../test-support.ts'
 import {
   bindKey,
+  chargeRenewal,
   deleteUser,
   endIdentity,
   insertUser,
   noteFirstCertificate,
   noteSignupToken,
   recordUserRenewal,
+  RENEWALS_AT_ONCE,
   selectCurrentRoles,
   selectSession,
   selectUser,
@@ -179,6 +181,33 @@ describe('a key', () => {
     const who = { name: 'ada', keyFingerprint, actor: 'spiffe://c/user/ada', remoteAddress: '10.0.0.1' }
     expect(await recordUserRenewal(pool, { ...certificate, ...who })).toBe(false)
     expect((await pool.query('select id from audit_events')).rows).toEqual([])
+  })
+})
+
+describe('renewals', () => {
+  test('are let through up to a number at once, for any number of callers on two pools, and then one for each ten seconds', async () => {
+    const other = store.openPool()
+    try {
+      const holder = { name: 'ada', keyFingerprint: await active('ada') }
+      const outcomes = await Promise.all(
+        Array.from({ length: RENEWALS_AT_ONCE + 22 }, (_, i) => chargeRenewal(i % 2 === 0 ? pool : other, holder)),
+      )
+      const refused = outcomes.filter((outcome) => outcome === 'too-soon').length
+      // The first ones have begun to be paid off by the time the last one asks.
+      expect(refused).toBeGreaterThanOrEqual(20)
+      expect(refused).toBeLessThanOrEqual(22)
+      await pool.query(`update users set renewals_paid_until = renewals_paid_until - interval '20 seconds'`)
+      expect(await chargeRenewal(pool, holder)).toMatchObject({ roles: ['viewer'] })
+    } finally {
+      await other.end()
+    }
+  })
+
+  test('are for the key of the person, while the session lasts', async () => {
+    const keyFingerprint = await active('ada')
+    expect(await chargeRenewal(pool, { name: 'ada', keyFingerprint: key() })).toBeUndefined()
+    await pool.query(`update users set session_expires_at = now()`)
+    expect(await chargeRenewal(pool, { name: 'ada', keyFingerprint })).toBeUndefined()
   })
 })
 

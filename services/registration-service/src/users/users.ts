@@ -117,6 +117,29 @@ export async function selectSession(db: Db, holder: KeyHolder): Promise<Session 
   return rows[0]
 }
 
+/** What a renewal costs, and how many may come at once: a night's scripts that all come back together are no flood. */
+export const RENEWAL_COSTS_SECONDS = 10
+export const RENEWALS_AT_ONCE = 128
+
+/**
+ * Lets a person renew, and charges for it; the session as above. Many may come at once, then one for each ten seconds:
+ * the generic cell rate algorithm in one statement, so replicas share it. @returns 'too-soon' for one too many
+ */
+export async function chargeRenewal(db: Db, holder: KeyHolder): Promise<Session | 'too-soon' | undefined> {
+  const { rows } = await db.query<Session>(
+    `update users
+        set renewals_paid_until = greatest(renewals_paid_until, now()) + $3::int * interval '1 second'
+      where name = $1
+        and key_fingerprint = $2
+        and session_expires_at > now()
+        and coalesce(renewals_paid_until, now()) <= now() + ($4::int - 1) * $3::int * interval '1 second'
+     returning roles, session_expires_at as "sessionExpiresAt"`,
+    [holder.name, holder.keyFingerprint, RENEWAL_COSTS_SECONDS, RENEWALS_AT_ONCE],
+  )
+  if (rows[0] !== undefined) return rows[0]
+  return (await selectSession(db, holder)) && 'too-soon'
+}
+
 /** Notes the one token that a person may sign up with. */
 export async function noteSignupToken(db: Db, name: string, tokenId: string): Promise<void> {
   await db.query(`update users set signup_token_id = $2 where name = $1`, [name, tokenId])
