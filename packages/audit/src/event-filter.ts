@@ -1,5 +1,5 @@
 import type { audit } from '@muster/contracts'
-import { invalid, parseNodeId } from '@muster/domain'
+import { invalid, isTimestamp, parseNodeId } from '@muster/domain'
 
 /** Which events; what is undefined does not matter. */
 export interface Filter {
@@ -18,6 +18,7 @@ const OUTCOMES = [undefined, 'ok', 'refused'] as const
 /** @throws invalidArgument that names the field */
 export function parseFilter(filter: audit.EventFilter | undefined): Filter {
   const { since, action = '', actor = '', tokenId = '', nodeId = '', outcome = 0 } = filter ?? {}
+  if (since !== undefined && !isTimestamp(since)) throw invalid('since', 'must be of the years 1 to 9999')
   if (!(outcome in OUTCOMES)) throw invalid('outcome', 'must be ok or refused')
   return {
     since,

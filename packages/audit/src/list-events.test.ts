@@ -141,6 +141,7 @@ describe('a filter', () => {
       ['token_id', { tokenId: 'é' }],
       ['node_id', { nodeId: 'web-1' }],
       ['outcome', { outcome: 7 as audit.Outcome }],
+      ['since', { since: new Date(-8.64e15) }],
     ]
     for (const [field, filter] of wrong) {
       await expect(listed(filter)).rejects.toMatchObject({ kind: 'invalidArgument', field })
@@ -150,6 +151,8 @@ describe('a filter', () => {
   test('is no way round the form of a page token', async () => {
     const tokens = [
       encodeCursor(['2026-02-30T10:00:00.000000Z', '1']),
+      encodeCursor(['0000-01-01T00:00:00.000000Z', '1']),
+      encodeCursor(['+275760-09-13T00:00:00.000000Z', '1']),
       encodeCursor(['now', '1']),
       encodeCursor(['2026-11-22T10:00:00.000000Z', '1 or 1']),
     ]

@@ -1,5 +1,5 @@
 import { audit } from '@muster/contracts'
-import { decodeCursor, encodeCursor, invalid, parsePageSize } from '@muster/domain'
+import { decodeCursor, encodeCursor, invalid, isTimestamp, parsePageSize } from '@muster/domain'
 import type { UnaryHandler } from '@muster/rpc'
 import { parseFilter } from './event-filter.ts'
 import { selectEvents, type ListedTo, type StoredEvent } from './events.ts'
@@ -32,7 +32,7 @@ function parseCursor(token: string): ListedTo | undefined {
 function isExactTime(text: string): boolean {
   const date = new Date(text)
   // JavaScript takes the 30th of February for the 2nd of March; Postgres does not.
-  return /\.\d{6}Z$/.test(text) && !Number.isNaN(date.getTime()) && date.toISOString().startsWith(text.slice(0, 23))
+  return /\.\d{6}Z$/.test(text) && isTimestamp(date) && date.toISOString().startsWith(text.slice(0, 23))
 }
 
 /** An event on the wire. */

@@ -1,5 +1,13 @@
 import type { token } from '@muster/contracts'
-import { decodeCursor, encodeCursor, invalid, parseLabels, parseNodeRoles, parsePageSize } from '@muster/domain'
+import {
+  decodeCursor,
+  encodeCursor,
+  invalid,
+  isTimestamp,
+  parseLabels,
+  parseNodeRoles,
+  parsePageSize,
+} from '@muster/domain'
 import type { UnaryHandler } from '@muster/rpc'
 import type { Deps } from './deps.ts'
 import { selectTokens, type Page, type TokenFilter } from './token-list.ts'
@@ -57,6 +65,6 @@ function parseCursor(pageToken: string): Page['after'] {
   const [time = '', id = ''] = cursor
   if (time === NEVER) return { expiresAt: undefined, id }
   const expiresAt = new Date(time)
-  if (Number.isNaN(expiresAt.getTime())) throw invalid('page_token', 'was not made by this service')
+  if (!isTimestamp(expiresAt)) throw invalid('page_token', 'was not made by this service')
   return { expiresAt, id }
 }

@@ -193,7 +193,8 @@ describe('ListTokens', () => {
   test('refuses a page that is too large, and a page token that it did not make', async () => {
     expect((await refusal(list(1_001))).field).toBe('page_size')
     const made = (key: unknown) => Buffer.from(JSON.stringify(key)).toString('base64url')
-    for (const pageToken of ['x', made(['2026', '\0']), made(['no date', 'aaaaaaaaaa']), made([1, 2])]) {
+    const tooEarly = made(['-271821-04-20T00:00:00.000Z', 'aaaaaaaaaa'])
+    for (const pageToken of ['x', made(['2026', '\0']), made(['no date', 'aaaaaaaaaa']), made([1, 2]), tooEarly]) {
       expect(await refusal(list(10, pageToken))).toMatchObject({ kind: 'invalidArgument', field: 'page_token' })
     }
   })
