@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import type { users } from '@muster/contracts'
-import type { OperatorRole } from '@muster/domain'
+import { BREAK_GLASS, type OperatorRole } from '@muster/domain'
 import { generateKey, parseIdentity, publicKeyDer, verifyChain } from '@muster/pki'
 import { testCluster } from '@muster/testkit'
 import { refusal } from '../test-support.ts'
@@ -189,6 +189,7 @@ describe('who comes back and is refused', () => {
     ['one without its issuing CA', (request) => ({ ...request, formerChainDer: request.formerChainDer.slice(0, 1) })],
     ['one of another person', () => theirs({ name: 'eve' })],
     ['one of a node', () => theirs({ kind: 'node' })],
+    ['one of break-glass', () => theirs({ roles: ['admin', BREAK_GLASS] })],
     ['one for another key', () => theirs({ privateKey: generateKey() })],
     ['one of another cluster', () => theirs({ signedBy: testCluster().authorities.user.issuing })],
     ['one by the wrong authority', () => theirs({ signedBy: people.served.cluster.authorities.host.issuing })],

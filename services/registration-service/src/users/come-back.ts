@@ -1,5 +1,5 @@
 import type { users } from '@muster/contracts'
-import { formatSpiffeId, parseMemberName } from '@muster/domain'
+import { BREAK_GLASS, formatSpiffeId, parseMemberName } from '@muster/domain'
 import { parseCsr, parseIdentity, verifyChain } from '@muster/pki'
 import { pkiField, type CallContext } from '@muster/rpc'
 import { attempt } from '../attempt.ts'
@@ -36,7 +36,10 @@ export function comeBack(
   })
 }
 
-/** Whether a chain that was good once, until its leaf ended, certified this key for this person. */
+/**
+ * Whether a chain that was good once, until its leaf ended, certified this key for this person. One of break-glass did not:
+ * it is of somebody who was never on the roll, for a time that was to end.
+ */
 function wasCertified(
   [leafDer, ...intermediatesDer]: readonly Buffer[],
   expected: { spiffeId: string; publicKeyDer: Buffer; rootsDer: readonly Buffer[] },
@@ -48,6 +51,7 @@ function wasCertified(
   } catch {
     return false
   }
+  if (leaf.roles.includes(BREAK_GLASS)) return false
   const isTheirs = leaf.spiffeId === expected.spiffeId && leaf.publicKeyDer.equals(expected.publicKeyDer)
   return isTheirs && verifyChain({ leafDer, intermediatesDer, rootsDer: expected.rootsDer, now: leaf.notAfter })
 }
