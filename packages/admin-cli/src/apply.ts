@@ -104,7 +104,7 @@ export function listUsers(people: Cluster['users']): Promise<users.User[]> {
 }
 
 /** For `catch`: this in place of what is not there. */
-export function ifNotFound<T>(instead: T): (error: unknown) => T {
+function ifNotFound<T>(instead: T): (error: unknown) => T {
   return (error) => {
     if (error instanceof CallError && error.error.kind === 'notFound') return instead
     throw error

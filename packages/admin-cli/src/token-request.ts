@@ -11,6 +11,7 @@ import {
   type NodeRole,
 } from '@muster/domain'
 import { asUsage } from './as-usage.ts'
+import { MAX_UINT32 } from './document-fields.ts'
 
 /** The flags of `tokens add` as typed. */
 export interface TokenFlags {
@@ -48,9 +49,6 @@ export function parseTokenFlags(flags: TokenFlags, typeFlag = '--type'): token.C
   })
 }
 
-// The wire carries 32 bits; what a cluster allows is far less, and its refusal says how much.
-const MAX_UINT32 = 2 ** 32 - 1
-
 /** How long a token is to live, in seconds. What is no lifetime at all is refused here, too long a one by the cluster. @throws invalidArgument */
 export function parseTtl(text: string, mostByDefault = '7d'): number {
   const typed = text.trim()
@@ -58,8 +56,12 @@ export function parseTtl(text: string, mostByDefault = '7d'): number {
   if (/^-\d/.test(typed) || /^[+0dhms]*0[0dhms]*$/i.test(typed)) {
     throw invalid('--ttl', `${typed} is no lifetime; ${limits}`)
   }
+  const tooLong = () => invalid('--ttl', `${typed.slice(0, 40)} is too long; ${limits}`)
+  // More digits than parseDuration reads.
+  if (/^(?:\d+[dhms])*\d{10,}[dhms](?:\d+[dhms])*$/i.test(typed)) throw tooLong()
   const seconds = parseDuration(text, '--ttl')
-  if (seconds > MAX_UINT32) throw invalid('--ttl', `${typed} is too long; ${limits}`)
+  // What a cluster allows is far less than the wire carries, and its refusal says how much.
+  if (seconds > MAX_UINT32) throw tooLong()
   return seconds
 }
 

@@ -410,6 +410,21 @@ describe('RevokeToken', () => {
     expect((await refusal(as('operator').revokeToken({ idOrValue: 'aaaaaaaaaa' }))).kind).toBe('notFound')
     expect((await served.pool.query('select from audit_events')).rowCount).toBe(0)
   })
+
+  test('of a token that has ended says how, and leaves no audit', async () => {
+    const { id: removed } = await addToken(served.pool, 'removed')
+    const { id: expired } = await addToken(served.pool, 'expired')
+    await served.pool.query('update tokens set revoked_at = now() where id = $1', [removed])
+    await served.pool.query('update tokens set expires_at = now() where id = $1', [expired])
+    for (const [id, how] of [
+      [removed, 'has been removed already'],
+      [expired, 'has expired'],
+    ] as const) {
+      const error = await refusal(as('operator').revokeToken({ idOrValue: id }))
+      expect(error).toMatchObject({ kind: 'notFound', message: expect.stringContaining(how) })
+    }
+    expect((await served.pool.query('select from audit_events')).rowCount).toBe(0)
+  })
 })
 
 describe('no secret', () => {

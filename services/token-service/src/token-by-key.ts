@@ -77,7 +77,7 @@ export async function extendToken(
   return rows[0] === undefined ? undefined : toStoredToken(rows[0])
 }
 
-/** No token has the key, or none that can be spoken of any more. It does not repeat the key, which may be a secret. */
+/** No token has the key. It does not repeat the key, which may be a secret. */
 export function noSuchToken(): AppError {
   return new AppError('notFound', "no such token; 'musterctl tokens ls' shows those there are")
 }

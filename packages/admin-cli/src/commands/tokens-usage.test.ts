@@ -13,6 +13,7 @@ describe('bad flags of tokens, nodes and bots end with 2 before an identity is l
     [[...ADD, '--ttl=forever'], '--ttl: "forever" is not a duration such as 30s, 5m, 1h30m, 2d\n'],
     [[...ADD, '--ttl=10'], '--ttl: "10" is not a duration'],
     [[...ADD, '--ttl=99999999d'], `--ttl: 99999999d is too long; ${LIMITS}\n`],
+    [[...ADD, '--ttl=99999999999999999999d'], `--ttl: 99999999999999999999d is too long; ${LIMITS}\n`],
     [[...ADD, '--node-labels=zone'], '--node-labels: "zone" is not key=value\n'],
     [[...ADD, '--allow-cidr=10.0.0.0/33'], '--allow-cidr: "10.0.0.0/33" is not a network'],
     [[...ADD, '--allow-cidr', ' '], '--allow-cidr: is empty; leave it out to admit from anywhere\n'],
