@@ -4,6 +4,7 @@ import { defaultCacheDir, startPostgres, startRedis, type Postgres, type Redis }
 import { startControlPlane, type ControlPlane, type ServiceProgram } from '@muster/local-cluster'
 import { connect, TlsIdentity, type Connection } from '@muster/rpc'
 import { readIdentity, type Lifecycle, type OperatorProfile } from '@muster/runtime'
+import { tokenRequest } from '../harness/operator.ts'
 import type { CpuGroups } from './meter.ts'
 import { createProbe, type Probe } from './probe-client.ts'
 
@@ -89,18 +90,7 @@ export async function startCluster(
       const connection = await operate('token-service')
       try {
         const client = connection.client(token.TokenServiceService)
-        const { value } = await client.createToken({
-          roles: ['node'],
-          ttlSeconds: 3600,
-          maxUses: undefined,
-          labels: {},
-          description: '',
-          botName: '',
-          value: '',
-          name: '',
-          restrictions: undefined,
-          nodeLabels: {},
-        })
+        const { value } = await client.createToken(tokenRequest({ ttlSeconds: 3600 }))
         return value
       } finally {
         connection.close()

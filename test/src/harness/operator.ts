@@ -27,6 +27,23 @@ export interface Addresses {
   'registration-service': readonly string[]
 }
 
+/** What to send for a token for nodes, good for five minutes unless told otherwise. */
+export function tokenRequest(wanted: MakeToken = {}): token.CreateTokenRequest {
+  return {
+    roles: ['node'],
+    ttlSeconds: 300,
+    maxUses: undefined,
+    labels: {},
+    description: '',
+    botName: '',
+    value: '',
+    name: '',
+    restrictions: undefined,
+    nodeLabels: {},
+    ...wanted,
+  }
+}
+
 /** Connects the operator whose identity is in `folder` to every replica. */
 export async function connectOperator(life: Lifecycle, folder: string, addresses: Addresses): Promise<Operator> {
   const identity = await readIdentity<OperatorProfile>(folder)
@@ -47,19 +64,7 @@ export async function connectOperator(life: Lifecycle, folder: string, addresses
     users: replicas[0]!.client(users.UserServiceService),
     hostRootsPem: bundlePem,
     async makeToken(wanted = {}) {
-      const usual: token.CreateTokenRequest = {
-        roles: ['node'],
-        ttlSeconds: 300,
-        maxUses: undefined,
-        labels: {},
-        description: '',
-        botName: '',
-        value: '',
-        name: '',
-        restrictions: undefined,
-        nodeLabels: {},
-      }
-      const made = await tokens.createToken({ ...usual, ...wanted })
+      const made = await tokens.createToken(tokenRequest(wanted))
       return { value: made.value, id: made.token!.id }
     },
     async listTokens() {
