@@ -41,7 +41,7 @@ function whyNot(found: StoredToken | undefined): AppError {
     const instead = `reset the user instead: 'musterctl users reset ${found.userName}'`
     return failed('TOKEN_WRONG_TYPE', `a signup token cannot be extended; ${instead}`)
   }
-  if (found.state === 'revoked') return failed('TOKEN_REVOKED', 'the token has been removed; make a new one')
+  if (found.state === 'revoked') return failed('TOKEN_REVOKED', 'the token has been revoked; make a new one')
   if (found.state === 'usedUp') {
     return failed('TOKEN_USED_UP', 'the token has been used as often as it may be; make a new one')
   }

@@ -36,7 +36,7 @@ export function revokeToken(deps: Deps): UnaryHandler<token.RevokeTokenRequest, 
 function whyNot(found: StoredToken | undefined): AppError {
   if (found === undefined) return noSuchToken()
   // Not there any more either, so that a removal may be repeated, and says that it is done.
-  if (found.state === 'revoked') return new AppError('notFound', 'the token has been removed already')
+  if (found.state === 'revoked') return new AppError('notFound', 'the token has been revoked already')
   if (found.type !== 'static') return new AppError('notFound', 'the token has expired, so there is nothing to remove')
   const message = `the token is static; remove it where it is defined: ${found.createdBy}`
   return new AppError('failedPrecondition', message, { reason: 'TOKEN_STATIC' })

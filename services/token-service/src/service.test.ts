@@ -276,7 +276,7 @@ describe('ExtendToken', () => {
       return refusal(extend(id))
     }
     for (const [how, word, reason] of [
-      ['revoked_at = now()', 'removed', 'TOKEN_REVOKED'],
+      ['revoked_at = now()', 'revoked', 'TOKEN_REVOKED'],
       ['expires_at = now()', 'expired', 'TOKEN_EXPIRED'],
       ['max_uses = 1, uses = 1', 'used', 'TOKEN_USED_UP'],
     ] as const) {
@@ -412,12 +412,12 @@ describe('RevokeToken', () => {
   })
 
   test('of a token that has ended says how, and leaves no audit', async () => {
-    const { id: removed } = await addToken(served.pool, 'removed')
+    const { id: revoked } = await addToken(served.pool, 'revoked')
     const { id: expired } = await addToken(served.pool, 'expired')
-    await served.pool.query('update tokens set revoked_at = now() where id = $1', [removed])
+    await served.pool.query('update tokens set revoked_at = now() where id = $1', [revoked])
     await served.pool.query('update tokens set expires_at = now() where id = $1', [expired])
     for (const [id, how] of [
-      [removed, 'has been removed already'],
+      [revoked, 'has been revoked already'],
       [expired, 'has expired'],
     ] as const) {
       const error = await refusal(as('operator').revokeToken({ idOrValue: id }))

@@ -106,7 +106,7 @@ export async function servePeople(options: Parameters<typeof serveRegistration>[
 }
 
 /** Enters a person who holds this certificate. */
-export async function addPerson(
+async function addPerson(
   pool: pg.Pool,
   { name, publicKeyDer, serial }: TestMember,
   roles: readonly OperatorRole[],
