@@ -59,7 +59,7 @@ function planToken(wanted: TokenDocument): Plan {
       const differing = differences(made, wanted)
       if (differing.length === 0) return 'unchanged'
       throw new CliError(
-        `token/${wanted.name} is there with another spec (${differing.join(', ')})`,
+        `is there with another spec (${differing.join(', ')})`,
         `A token is not changed; remove it first with 'musterctl rm token/${wanted.name}'.`,
       )
     },

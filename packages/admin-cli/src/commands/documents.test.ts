@@ -161,7 +161,7 @@ describe('create', () => {
       `${TOKEN.replace('[node, proxy]', '[node]').replace('max_uses: 5', 'max_uses: 6')}---\n${USER.replace('viewer', 'operator')}`,
     )
     expect(stdout).toBe('user/ada updated\n')
-    expect(stderr).toContain('document 1: token/runners: token/runners is there with another spec (roles, max_uses)\n')
+    expect(stderr).toContain('document 1: token/runners: is there with another spec (roles, max_uses)\n')
     expect(stderr).toContain("remove it first with 'musterctl rm token/runners'")
     expect(status).toBe(1)
     expect(people[0]!.roles).toEqual(['operator'])
