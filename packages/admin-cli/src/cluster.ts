@@ -15,7 +15,7 @@ import { CallError } from './errors.ts'
 import { findIdentity, type FindOptions } from './identity.ts'
 import { assertUsable, type OperatorIdentity } from './operator-identity.ts'
 import { Renewal, tlsMaterial } from './renewal.ts'
-import { safeText } from './safe-text.ts'
+import { safeText } from '@muster/domain/safe-text'
 
 /** The three services as this operator may call them. Every failed call is a CallError. */
 export interface Cluster {

@@ -7,7 +7,7 @@ import { CallError, CliError, howToRenew } from './errors.ts'
 import { renewedBy, type Grant } from './grant.ts'
 import type { Io } from './io.ts'
 import { mustComeBack, type OperatorIdentity } from './operator-identity.ts'
-import { safeText } from './safe-text.ts'
+import { safeText } from '@muster/domain/safe-text'
 
 export interface ComeBackOptions {
   now: () => Date

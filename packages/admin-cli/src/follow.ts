@@ -2,7 +2,7 @@ import { isTransient } from '@muster/domain'
 import { retry, systemClock } from '@muster/runtime'
 import { CallError } from './errors.ts'
 import type { Io } from './io.ts'
-import { safeText } from './safe-text.ts'
+import { safeText } from '@muster/domain/safe-text'
 
 export interface FollowOptions<T> {
   io: Io

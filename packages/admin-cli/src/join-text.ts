@@ -1,6 +1,6 @@
 import type { token } from '@muster/contracts'
 import { durationInWords, formatInvitation, formatLabels, type NodeRole } from '@muster/domain'
-import { safeText } from './safe-text.ts'
+import { safeText } from '@muster/domain/safe-text'
 import { shellQuote } from './shell.ts'
 import { paint } from './table.ts'
 import { typeHints } from './type-hints.ts'

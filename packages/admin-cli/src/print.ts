@@ -1,5 +1,5 @@
 import type { Io } from './io.ts'
-import { escapeUnsafe, isUnsafe } from './safe-text.ts'
+import { escapeUnsafe, isUnsafe } from '@muster/domain/safe-text'
 
 export const FORMATS = ['text', 'json', 'yaml'] as const
 export type Format = (typeof FORMATS)[number]

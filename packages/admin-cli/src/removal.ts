@@ -1,7 +1,7 @@
 import { CallError, CliError } from './errors.ts'
 import type { Io } from './io.ts'
 import { EXIT } from './exit-status.ts'
-import { safeText } from './safe-text.ts'
+import { safeText } from '@muster/domain/safe-text'
 
 /** What came of removing several things by id. */
 export interface Removal<T> {

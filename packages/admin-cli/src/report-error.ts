@@ -2,7 +2,7 @@ import type { ErrorKind } from '@muster/domain'
 import { CallError, CliError, UsageError } from './errors.ts'
 import { EXIT } from './exit-status.ts'
 import type { Io } from './io.ts'
-import { safeText } from './safe-text.ts'
+import { safeText } from '@muster/domain/safe-text'
 
 export interface ReportOptions {
   /** Adds kind, reason, gRPC status and causes. */

@@ -1,4 +1,4 @@
-import { safeText } from './safe-text.ts'
+import { safeText } from '@muster/domain/safe-text'
 import type { Output } from './io.ts'
 
 export interface Column<T> {

@@ -4,7 +4,7 @@ import type { Io } from './io.ts'
 import { nodeColumns, paintStatus } from './node-columns.ts'
 import { nodeJson, publicAddress, statusOf, type Status } from './node-json.ts'
 import { toJson, toYaml, type Format } from './print.ts'
-import { safeText } from './safe-text.ts'
+import { safeText } from '@muster/domain/safe-text'
 import { styleFor, table } from './table.ts'
 
 type Event = NonNullable<registration.WatchNodesResponse['event']>

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { main } from './cli.ts'
@@ -53,6 +53,15 @@ describe('muster', () => {
     const { status, stdout, stderr } = await run(...argv)
     expect(status).toBe(2)
     expect(stdout + stderr).not.toContain('canary')
+  })
+
+  test('writes nothing that could act on the terminal, whoever the text is from', async () => {
+    const file = path.join(folder, 'a-file')
+    writeFileSync(file, '')
+    const { status, stderr } = await run('start', '--data-dir', `${file}/no\u001b[2Jsuch\u202efolder`)
+    expect(status).toBe(2)
+    expect(stderr).toMatch(/^[\x20-\x7e\n]*$/)
+    expect(stderr).toContain('a-file/no[2Jsuchfolder')
   })
 
   test('says its version', async () => {

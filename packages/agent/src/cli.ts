@@ -1,3 +1,4 @@
+import { safeText } from '@muster/domain/safe-text'
 import { systemClock, createLineLog, VERSION } from '@muster/runtime'
 import yargs from 'yargs'
 import { EXIT, exitStatusOf, explain, UsageError } from './exit-status.ts'
@@ -16,7 +17,8 @@ const EXIT_HELP = `Exit status: 0 stopped, 1 failed, 2 bad usage, 3 refused by t
 5 not reachable within --join-timeout.`
 
 /** Runs `muster` with these arguments. @returns the exit status */
-export async function main(argv: readonly string[], io: Io): Promise<number> {
+export async function main(argv: readonly string[], terminal: Io): Promise<number> {
+  const io = safely(terminal)
   let status: number = EXIT.ok
   let isJob = false
   const parser = yargs([...argv])
@@ -118,6 +120,12 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     if (status === EXIT.usage) io.stderr(`'muster start --help' lists the flags.\n`)
   }
   return status
+}
+
+/** Servers and file names are quoted in what is written, so none of it may act on a terminal. */
+function safely({ stdout, stderr, ...rest }: Io): Io {
+  const lineByLine = (write: Io['stdout']) => (text: string) => write(text.split('\n').map(safeText).join('\n'))
+  return { ...rest, stdout: lineByLine(stdout), stderr: lineByLine(stderr) }
 }
 
 /** A custom token value may be this short. */

@@ -8,7 +8,7 @@ import { defineCommand, FORMAT } from '../command.ts'
 import { UsageError } from '../errors.ts'
 import { printList } from '../print-list.ts'
 import { EXIT } from '../exit-status.ts'
-import { safeText } from '../safe-text.ts'
+import { safeText } from '@muster/domain/safe-text'
 
 const PRINTED_AT_ONCE = 500
 

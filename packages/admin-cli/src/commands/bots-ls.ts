@@ -4,7 +4,7 @@ import { botColumns } from '../bot-columns.ts'
 import { botJson, botStateOf } from '../bot-json.ts'
 import { defineCommand, FORMAT } from '../command.ts'
 import { printList } from '../print-list.ts'
-import { safeText } from '../safe-text.ts'
+import { safeText } from '@muster/domain/safe-text'
 import { timeAgo, utcTime } from '../times.ts'
 import { idOrName, resolveTokenId } from '../token-argument.ts'
 

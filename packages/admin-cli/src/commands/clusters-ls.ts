@@ -4,7 +4,7 @@ import { identityJson } from '../identity-json.ts'
 import { openStore, type IdentityStore } from '../identity-store.ts'
 import { isOver, mustComeBack, readOperator } from '../operator-identity.ts'
 import { print } from '../print.ts'
-import { safeText } from '../safe-text.ts'
+import { safeText } from '@muster/domain/safe-text'
 import { paint, styleFor, table, type Column } from '../table.ts'
 import { timeLeft, utcTime } from '../times.ts'
 

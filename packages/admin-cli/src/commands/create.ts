@@ -8,7 +8,7 @@ import { CliError, UsageError } from '../errors.ts'
 import { EXIT } from '../exit-status.ts'
 import type { Io } from '../io.ts'
 import { print } from '../print.ts'
-import { safeText } from '../safe-text.ts'
+import { safeText } from '@muster/domain/safe-text'
 
 /**
  * Makes what a file of documents asks for. All of them are checked before anything is sent; those that are broken or

@@ -5,7 +5,7 @@ import { defineCommand, FORMAT } from '../command.ts'
 import { CliError, UsageError } from '../errors.ts'
 import { print } from '../print.ts'
 import { removeEach, reportRemoval } from '../removal.ts'
-import { safeText } from '../safe-text.ts'
+import { safeText } from '@muster/domain/safe-text'
 
 /** Takes nodes off the roll by id or the beginning of one. Goes on after one that is refused; then the exit status is 1. */
 export const nodesRm = defineCommand({
