@@ -1,11 +1,13 @@
 import { X509Certificate } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
+import { createServer, type AddressInfo } from 'node:net'
 import path from 'node:path'
 import { expect, test } from '@jest/globals'
 import { programFile } from '@muster/local-cluster'
 import { temporaryFolder, useCluster } from './harness/cluster.ts'
 import { joinDirectly } from './harness/joining.ts'
-import { musterctl } from './harness/musterctl.ts'
+import { musterctl, pastedFlags } from './harness/musterctl.ts'
+import { commandLine } from './harness/processes.ts'
 import { startProgram, type Program } from './harness/program.ts'
 import { waitFor } from './harness/waiting.ts'
 
@@ -15,11 +17,7 @@ const TEST_LIMIT_MS = 90_000
 const NAME = 'muster.internal'
 
 /** The arguments of the login command that `users add` and `users reset` print to be pasted. */
-function pastedLogin(text: string): string[] {
-  const command = /^musterctl ((?:login)(?: \\\n {2}\S+)+)$/m.exec(text)
-  if (command === null) throw new Error(`no command to paste in:\n${text}`)
-  return command[1]!.split(' \\\n  ')
-}
+const pastedLogin = (text: string) => ['login', ...pastedFlags(text, 'musterctl login')]
 
 /** Somebody at a machine of their own. */
 async function atHome() {
@@ -90,3 +88,19 @@ test(
   },
   TEST_LIMIT_MS,
 )
+
+test('a signup token leaves the command line before anybody is spoken to', async () => {
+  const silent = createServer().listen(0, '127.0.0.1')
+  cluster().life.own('a server that says nothing', silent, (s) => void s.close())
+  const asked = new Promise<void>((resolve) =>
+    silent.once('connection', (socket) => resolve(void socket.on('error', () => {}))),
+  )
+  const ada = await atHome()
+  const token = `mtk_aaaaaaaaaa_${'a'.repeat(32)}`
+  const address = `127.0.0.1:${(silent.address() as AddressInfo).port}`
+  const flags = [`--auth-server=${address}`, `--ca-pin=sha256:${'0'.repeat(64)}`, '--user=ada', `--token=${token}`]
+  const login = ada.start('login', ...flags)
+  await asked
+  if (process.platform === 'linux') expect(commandLine(login.pid)).not.toContain(token)
+  login.kill('SIGKILL')
+})
