@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import { AppError, BREAK_GLASS } from '@muster/domain'
+import { systemClock } from '@muster/runtime'
 import { eventually, testCluster, type TestCluster, type TestMaterial } from '@muster/testkit'
 import type { CurrentRoles } from './admission.ts'
 import { anyone, nodes, operators, services } from './callers.ts'
@@ -39,6 +40,9 @@ let leave: AbortController
 const gone = () => new AppError('unauthenticated', 'you are no longer a user', { reason: 'USER_UNKNOWN' })
 const away = () => new AppError('unavailable', 'the register cannot be reached; try again')
 
+/** How far the server's clock has been moved. */
+let aheadMs = 0
+
 beforeAll(async () => {
   cluster = testCluster()
   const viewers = operators('viewer')
@@ -46,6 +50,7 @@ beforeAll(async () => {
     clusterName: cluster.clusterName,
     identity: cluster.service('registration-service'),
     log,
+    clock: { ...systemClock, now: () => new Date(Date.now() + aheadMs) },
     onRefused: (rpc, { kind, reason }, { peer }) => refused.push(`${peer.kind} ${rpc} ${kind} ${reason}`),
     currentRoles: (person, context) => {
       asked.push(person.name)
@@ -317,6 +322,17 @@ describe('an open stream', () => {
     expect(running).toBe(2)
     roll = () => Promise.reject(gone())
     await Promise.all([rejection(watch.next()), rejection(stream.ended)])
+  })
+
+  test('ends when the roll could not be asked for half a minute: a removal may have gone unheard', async () => {
+    const ada = cluster.user('ada', 'viewer')
+    const [watch, { stream }] = [await watching(ada), await beating(ada)]
+    asked = []
+    roll = () => Promise.reject(away())
+    await eventually('asked about both', () => asked.length >= 4)
+    expect(running).toBe(2)
+    aheadMs += 31_000
+    for (const ended of [watch.next(), stream.ended]) expect((await rejection(ended)).kind).toBe('unavailable')
   })
 
   test('that has ended is not asked about any more', async () => {

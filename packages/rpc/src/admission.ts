@@ -15,6 +15,8 @@ export type OnRefused = (rpc: string, error: AppError, context: CallContext) => 
 
 /** How soon an open stream ends after its reader was removed or lost the role for it. */
 const RECHECK_MS = 500
+/** A stream whose reader nobody could be asked about for this long ends: a removal may have gone unheard. */
+const UNASKED_LIMIT_MS = 30_000
 /** Each stream costs the stores a question or more twice a second, so nobody holds more than programs of theirs need. */
 const MAX_STREAMS_OF_ONE = 64
 
@@ -88,6 +90,7 @@ export class Admission {
 
 async function repeat(check: () => Promise<void>, context: ServedCall): Promise<void> {
   const { signal } = context
+  let askedAt = context.now().getTime()
   while (!signal.aborted) {
     await new Promise<void>((resolve) => {
       const timer = setTimeout(done, RECHECK_MS)
@@ -101,9 +104,14 @@ async function repeat(check: () => Promise<void>, context: ServedCall): Promise<
     if (signal.aborted) return
     try {
       await check()
+      askedAt = context.now().getTime()
     } catch (error) {
-      // Whoever keeps the roll of people cannot be asked just now, and so cannot have removed anyone either.
       if (error instanceof AppError && !isTransient(error)) context.abort(error)
+      else if (context.now().getTime() - askedAt > UNASKED_LIMIT_MS) context.abort(cannotAsk())
     }
   }
+}
+
+function cannotAsk(): AppError {
+  return new AppError('unavailable', 'nobody can be asked whether you may still read this; try again')
 }
