@@ -1,3 +1,4 @@
+import { recordRefused } from '@muster/audit'
 import type { registration } from '@muster/contracts'
 import { AppError, parseNodeId } from '@muster/domain'
 import { memberOf, type UnaryHandler } from '@muster/rpc'
@@ -11,12 +12,16 @@ import { toRoll } from './roll.ts'
  */
 export function removeNode(deps: Deps): UnaryHandler<registration.RemoveNodeRequest, registration.RemoveNodeResponse> {
   return async (request, { peer, remoteAddress, log }) => {
-    const { pool, presence, streams } = deps
+    const { pool, presence, refusals, streams } = deps
     const id = parseNodeId(request.nodeId)
-    const removed = await takeOffRoll(pool, { id, actor: memberOf(peer).spiffeId, remoteAddress })
-    if (removed === undefined) {
-      throw new AppError('notFound', `no node ${id} is on the roll`, { reason: 'NODE_UNKNOWN' })
-    }
+    const actor = memberOf(peer).spiffeId
+    const attempt = { action: 'node.remove', actor, remoteAddress, nodeId: id }
+    const removed = await recordRefused(refusals, attempt, async () => {
+      const taken = await takeOffRoll(pool, { id, actor, remoteAddress })
+      if (taken === undefined)
+        throw new AppError('notFound', `no node ${id} is on the roll`, { reason: 'NODE_UNKNOWN' })
+      return taken
+    })
     const [node] = await toRoll(deps, [removed])
     presence.forget(id)
     // Other replicas hear of it from Redis; here it takes effect without.

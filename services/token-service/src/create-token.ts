@@ -1,4 +1,4 @@
-import { recordAudit } from '@muster/audit'
+import { recordAudit, recordRefused, type Attempt } from '@muster/audit'
 import type { token } from '@muster/contracts'
 import {
   AppError,
@@ -24,25 +24,29 @@ import { freeName, insertToken, toProto, type NewToken, type StoredToken } from 
 import { parseTtl } from './request-fields.ts'
 
 /** Makes a join token and shows its value, once. Safe to repeat if it has a name. */
-export function createToken({ config, pool }: Deps): UnaryHandler<token.CreateTokenRequest, token.CreateTokenResponse> {
+export function createToken({
+  config,
+  pool,
+  refusals,
+}: Deps): UnaryHandler<token.CreateTokenRequest, token.CreateTokenResponse> {
   return async (request, { peer, remoteAddress, log }) => {
     const actor = memberOf(peer).spiffeId
     const wanted = parseCreateToken(request, config)
     const id = newTokenId()
     const value = wanted.value ?? newTokenValue(id)
     const made = { ...wanted, id, createdBy: actor, digest: tokenDigest(config.MUSTER_PEPPER_FILE, value) }
-    const stored = await transaction(pool, async (db): Promise<StoredToken> => {
-      if (made.name !== undefined) await freeName(db, made.name)
-      const inserted = await insertToken(db, made)
-      if (inserted === undefined) throw nameTaken()
-      const details = detailsOf(made)
-      await recordAudit(db, { action: 'token.create', actor, remoteAddress, outcome: 'ok', tokenId: id, details })
-      return inserted
-    }).catch((error: unknown) => {
-      // Which token has this value is not said: the message would turn a guess into a fact.
-      if (!violates(error, 'tokens_digest')) throw error
-      throw new AppError('alreadyExists', 'value: cannot be used; choose another or leave it out', { field: 'value' })
-    })
+    const attempt: Attempt = { action: 'token.create', actor, remoteAddress, details: detailsOf(made) }
+    const stored = await recordRefused(refusals, attempt, () =>
+      transaction(pool, async (db): Promise<StoredToken> => {
+        if (made.name !== undefined) await freeName(db, made.name)
+        const inserted = await insertToken(db, made)
+        if (inserted === undefined) throw nameTaken()
+        await recordAudit(db, { ...attempt, outcome: 'ok', tokenId: id })
+        return inserted
+      }).catch((error: unknown) => {
+        throw violates(error, 'tokens_digest') ? valueTaken() : error
+      }),
+    )
     log.info({ event: 'token.created', tokenId: id, roles: made.roles }, 'made a token')
     return { token: toProto(stored), value }
   }
@@ -51,6 +55,15 @@ export function createToken({ config, pool }: Deps): UnaryHandler<token.CreateTo
 function nameTaken(): AppError {
   return new AppError('alreadyExists', 'name: a token of that name has not ended yet; remove it first', {
     field: 'name',
+    reason: 'NAME_TAKEN',
+  })
+}
+
+/** Which token has this value is not said: the message would turn a guess into a fact. The audit has who guessed. */
+function valueTaken(): AppError {
+  return new AppError('alreadyExists', 'value: cannot be used; choose another or leave it out', {
+    field: 'value',
+    reason: 'VALUE_TAKEN',
   })
 }
 

@@ -1,10 +1,9 @@
-import { recordAudit } from '@muster/audit'
+import { recordAudit, recordRefused, type Attempt } from '@muster/audit'
 import type { token } from '@muster/contracts'
 import { AppError } from '@muster/domain'
 import { transaction } from '@muster/postgres'
 import { memberOf, type UnaryHandler } from '@muster/rpc'
 import type { Deps } from './deps.ts'
-import { recordRefused, type Attempt } from './record-refused.ts'
 import { noSuchToken, revokeToken as revoke, selectToken, tokenKeyOrValue } from './token-by-key.ts'
 import { toProto, type StoredToken } from './tokens.ts'
 
@@ -13,13 +12,13 @@ import { toProto, type StoredToken } from './tokens.ts'
  * A static one is refused: it ends when it is taken out of the configuration.
  */
 export function revokeToken(deps: Deps): UnaryHandler<token.RevokeTokenRequest, token.RevokeTokenResponse> {
-  const { config, pool, staticTokens } = deps
+  const { config, pool, refusals, staticTokens } = deps
   return async ({ idOrValue }, { peer, remoteAddress }) => {
     const actor = memberOf(peer).spiffeId
     const key = tokenKeyOrValue(idOrValue, config.MUSTER_PEPPER_FILE)
     const { configured } = staticTokens
     const attempt: Attempt = { action: 'token.revoke', actor, remoteAddress }
-    const revoked = await recordRefused(deps, attempt, () =>
+    const revoked = await recordRefused(refusals, attempt, () =>
       transaction(pool, async (db) => {
         const found = await revoke(db, configured, key)
         const token = found ?? (await selectToken(db, configured, key))

@@ -1,4 +1,4 @@
-import { recordAudit } from '@muster/audit'
+import { recordAudit, recordRefused } from '@muster/audit'
 import type { users } from '@muster/contracts'
 import { AppError, parseMemberName, parseOperatorRoles } from '@muster/domain'
 import { transaction } from '@muster/postgres'
@@ -18,24 +18,23 @@ export function createUser(deps: Deps): UnaryHandler<users.CreateUserRequest, us
     const roles = parseOperatorRoles(request.roles)
     const ttlSeconds = request.signupTtlSeconds
     const { spiffeId: actor } = memberOf(context.peer)
-    return transaction(deps.pool, async (db) => {
-      const user = await insertUser(db, { name, roles, createdBy: actor })
-      if (user === undefined) {
-        const message = `there is a user ${name} already; 'musterctl users reset ${name}' makes a new signup command`
-        throw new AppError('alreadyExists', message, { reason: 'USER_EXISTS', field: 'name' })
-      }
-      const token = ttlSeconds > 0 ? await makeSignupToken(deps, db, { name, ttlSeconds }, context) : NO_TOKEN
-      await recordAudit(db, {
-        action: 'user.create',
-        actor,
-        remoteAddress: context.remoteAddress,
-        outcome: 'ok',
-        tokenId: token.id || undefined,
-        details: { user: name, roles },
-      })
-      return { user: toUser(user), signupToken: token.value, signupTokenId: token.id }
-    })
+    const { remoteAddress } = context
+    const attempt = { action: 'user.create', actor, remoteAddress, details: { user: name, roles } }
+    return recordRefused(deps.refusals, attempt, () =>
+      transaction(deps.pool, async (db) => {
+        const user = await insertUser(db, { name, roles, createdBy: actor })
+        if (user === undefined) throw userExists(name)
+        const token = ttlSeconds > 0 ? await makeSignupToken(deps, db, { name, ttlSeconds }, context) : NO_TOKEN
+        await recordAudit(db, { ...attempt, outcome: 'ok', tokenId: token.id || undefined })
+        return { user: toUser(user), signupToken: token.value, signupTokenId: token.id }
+      }),
+    )
   }
 }
 
 const NO_TOKEN = { id: '', value: '' }
+
+function userExists(name: string): AppError {
+  const message = `there is a user ${name} already; 'musterctl users reset ${name}' makes a new signup command`
+  return new AppError('alreadyExists', message, { reason: 'USER_EXISTS', field: 'name' })
+}

@@ -72,7 +72,15 @@ describe('CreateUser', () => {
       if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ kind: 'alreadyExists' })
     }
     await people.signup(made[0]!.signupToken, 'ada')
-    expect(await audits()).toHaveLength(2)
+    await people.served.deps.refusals.close()
+    const record = await audits()
+    expect(record.filter(({ outcome }) => outcome === 'ok').map(({ action }) => action)).toEqual([
+      'user.create',
+      'user.signup',
+    ])
+    expect(record.filter(({ outcome }) => outcome === 'refused')).toEqual(
+      expect.arrayContaining([expect.objectContaining({ action: 'user.create', reason: 'USER_EXISTS' })]),
+    )
   })
 
   test.each([

@@ -1,10 +1,10 @@
-import { recordAudit } from '@muster/audit'
+import { recordAudit, recordRefused } from '@muster/audit'
 import type { users } from '@muster/contracts'
 import { parseMemberName } from '@muster/domain'
 import { transaction } from '@muster/postgres'
 import { memberOf, type UnaryHandler } from '@muster/rpc'
 import type { Deps } from '../deps.ts'
-import { guarded, whyUnchanged } from './last-admin.ts'
+import { whyUnchanged } from './last-admin.ts'
 import { toUser } from './to-user.ts'
 import { deleteUser, lockAdmins } from './users.ts'
 
@@ -16,15 +16,14 @@ export function removeUser(deps: Deps): UnaryHandler<users.RemoveUserRequest, us
   return async (request, context) => {
     const name = parseMemberName(request.name)
     const { spiffeId: actor } = memberOf(context.peer)
-    const action = 'user.remove'
-    const removed = await guarded(deps, { action, user: name, context }, () =>
+    const { remoteAddress } = context
+    const attempt = { action: 'user.remove', actor, remoteAddress, details: { user: name } }
+    const removed = await recordRefused(deps.refusals, attempt, () =>
       transaction(deps.pool, async (db) => {
         await lockAdmins(db)
         const user = await deleteUser(db, name)
         if (user === undefined) throw await whyUnchanged(db, name)
-        const { remoteAddress } = context
-        const details = { user: name, roles: user.roles }
-        await recordAudit(db, { action, actor, remoteAddress, outcome: 'ok', details })
+        await recordAudit(db, { ...attempt, outcome: 'ok', details: { user: name, roles: user.roles } })
         return user
       }),
     )

@@ -1,4 +1,4 @@
-import { recordAudit } from '@muster/audit'
+import { recordAudit, recordRefused } from '@muster/audit'
 import type { users } from '@muster/contracts'
 import { invalid, parseMemberName } from '@muster/domain'
 import { transaction } from '@muster/postgres'
@@ -17,19 +17,17 @@ export function resetUser(deps: Deps): UnaryHandler<users.ResetUserRequest, user
     const name = parseMemberName(request.name)
     const ttlSeconds = request.signupTtlSeconds
     if (ttlSeconds === 0) throw invalid('signup_ttl_seconds', 'must be longer than zero')
-    return transaction(deps.pool, async (db) => {
-      const user = await endIdentity(db, name)
-      if (user === undefined) throw noSuchUser(name)
-      const token = await makeSignupToken(deps, db, { name, ttlSeconds }, context)
-      await recordAudit(db, {
-        action: 'user.reset',
-        actor: memberOf(context.peer).spiffeId,
-        remoteAddress: context.remoteAddress,
-        outcome: 'ok',
-        tokenId: token.id,
-        details: { user: name },
-      })
-      return { user: toUser(user), signupToken: token.value, signupTokenId: token.id }
-    })
+    const { spiffeId: actor } = memberOf(context.peer)
+    const { remoteAddress } = context
+    const attempt = { action: 'user.reset', actor, remoteAddress, details: { user: name } }
+    return recordRefused(deps.refusals, attempt, () =>
+      transaction(deps.pool, async (db) => {
+        const user = await endIdentity(db, name)
+        if (user === undefined) throw noSuchUser(name)
+        const token = await makeSignupToken(deps, db, { name, ttlSeconds }, context)
+        await recordAudit(db, { ...attempt, outcome: 'ok', tokenId: token.id })
+        return { user: toUser(user), signupToken: token.value, signupTokenId: token.id }
+      }),
+    )
   }
 }

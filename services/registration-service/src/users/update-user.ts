@@ -1,10 +1,10 @@
-import { recordAudit } from '@muster/audit'
+import { recordAudit, recordRefused } from '@muster/audit'
 import type { users } from '@muster/contracts'
 import { parseMemberName, parseOperatorRoles } from '@muster/domain'
 import { transaction } from '@muster/postgres'
 import { memberOf, type UnaryHandler } from '@muster/rpc'
 import type { Deps } from '../deps.ts'
-import { guarded, whyUnchanged } from './last-admin.ts'
+import { whyUnchanged } from './last-admin.ts'
 import { noSuchUser, toUser } from './to-user.ts'
 import { lockAdmins, selectUser, updateRoles } from './users.ts'
 
@@ -16,8 +16,10 @@ export function updateUser(deps: Deps): UnaryHandler<users.UpdateUserRequest, us
   return async (request, context) => {
     const name = parseMemberName(request.name)
     const roles = parseOperatorRoles(request.roles)
-    const action = 'user.update'
-    return guarded(deps, { action, user: name, context }, () =>
+    const { spiffeId: actor } = memberOf(context.peer)
+    const { remoteAddress } = context
+    const attempt = { action: 'user.update', actor, remoteAddress, details: { user: name } }
+    return recordRefused(deps.refusals, attempt, () =>
       transaction(deps.pool, async (db) => {
         await lockAdmins(db)
         const before = await selectUser(db, name)
@@ -25,10 +27,7 @@ export function updateUser(deps: Deps): UnaryHandler<users.UpdateUserRequest, us
         if (before.roles.join() === roles.join()) return { user: toUser(before) }
         const user = await updateRoles(db, name, roles)
         if (user === undefined) throw await whyUnchanged(db, name)
-        const { spiffeId: actor } = memberOf(context.peer)
-        const { remoteAddress } = context
-        const details = { user: name, from: before.roles, to: roles }
-        await recordAudit(db, { action, actor, remoteAddress, outcome: 'ok', details })
+        await recordAudit(db, { ...attempt, outcome: 'ok', details: { user: name, from: before.roles, to: roles } })
         return { user: toUser(user) }
       }),
     )
