@@ -23,7 +23,9 @@ const PRINTABLE = Array.from({ length: 94 }, (_, i) => String.fromCharCode(0x21 
 const anyText = fc.oneof(fc.string(), fc.string({ unit: 'binary', maxLength: 400 }), letters('mtk_@/?#%&=.:,', 0, 60))
 
 const generatedToken = letters(BASE32, 32, 32).map((secret) => `mtk_abcdefghij_${secret}`)
-const customToken = letters(PRINTABLE, 16, 256).filter((text) => !/^(?:[./~]|mtk_)/.test(text))
+const customToken = letters(PRINTABLE, 16, 256).filter(
+  (text) => !/^(?:[./~]|mtk_)/.test(text) && new Set(text).size >= 6,
+)
 const token = fc.oneof(generatedToken, customToken)
 
 const address = fc

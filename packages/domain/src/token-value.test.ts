@@ -40,10 +40,18 @@ describe("a token value of the operator's own", () => {
   })
 
   test('has 16 to 256 characters', () => {
-    expect(parseCustomTokenValue('x'.repeat(16))).toBe('x'.repeat(16))
-    expect(parseCustomTokenValue('x'.repeat(256))).toBe('x'.repeat(256))
-    expectInvalid(() => parseCustomTokenValue('x'.repeat(15)), 'value')
-    expectInvalid(() => parseCustomTokenValue('x'.repeat(257)), 'value')
+    const of = (length: number) => 'abcdef'.repeat(50).slice(0, length)
+    expect(parseCustomTokenValue(of(16))).toBe(of(16))
+    expect(parseCustomTokenValue(of(256))).toBe(of(256))
+    expectInvalid(() => parseCustomTokenValue(of(15)), 'value')
+    expectInvalid(() => parseCustomTokenValue(of(257)), 'value')
+  })
+
+  test('of few different characters is refused: it is what people try first', () => {
+    for (const value of ['aaaaaaaaaaaaaaaa', '1212121212121212', 'abcdeabcdeabcdeabcde']) {
+      expect(expectInvalid(() => parseCustomTokenValue(value), 'value')).not.toContain(value)
+    }
+    expect(parseCustomTokenValue('abcdefabcdefabcdef')).toBe('abcdefabcdefabcdef')
   })
 
   test.each([

@@ -37,13 +37,25 @@ export function withoutSecrets(text: string): string {
   return text.replace(SECRET_IN_TEXT, '$1...')
 }
 
-/** Checks a custom token value: 16 to 256 printable ASCII characters, no spaces. The error never repeats it. @throws invalidArgument */
+/** With fewer different characters than this a value is a pattern, of the kind that people try first. */
+const LEAST_VARIETY = 6
+
+/**
+ * Checks a custom token value: 16 to 256 printable ASCII characters, six different ones at least, no spaces. The error
+ * never repeats it. @throws invalidArgument
+ */
 export function parseCustomTokenValue(value: string, field = 'value'): string {
   if (value.length < 16) {
     throw invalid(field, 'shorter than 16 characters, so it could be guessed; leave it out to have one generated')
   }
   if (value.length > 256) throw invalid(field, 'longer than 256 characters')
   if (!/^[\x21-\x7e]+$/.test(value)) throw invalid(field, 'must be printable ASCII without spaces')
+  if (new Set(value).size < LEAST_VARIETY) {
+    throw invalid(
+      field,
+      `fewer than ${LEAST_VARIETY} different characters, so it could be guessed; leave it out to have one generated`,
+    )
+  }
   if (/^[./~]/.test(value)) throw invalid(field, 'must not start with . / or ~, which would make it look like a path')
   if (value.startsWith('mtk_')) throw invalid(field, 'the prefix mtk_ is kept for generated tokens')
   return value
