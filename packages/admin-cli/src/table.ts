@@ -4,7 +4,7 @@ import type { Output } from './io.ts'
 export interface Column<T> {
   title: string
   text: (row: T) => string
-  /** Gives way first when the terminal is too narrow. */
+  /** Gives way when the terminal is too narrow, the widest first. */
   flexible?: boolean
   /** Colours a finished cell; used on a terminal only. */
   paint?: (cell: string, row: T) => string
@@ -83,10 +83,13 @@ export const paint = {
 
 function shrink<T>(columns: readonly Column<T>[], widths: number[], limit: number | undefined): void {
   if (limit === undefined) return
-  columns.forEach(({ flexible }, i) => {
-    const excess = widths.reduce((sum, width) => sum + width, GAP * (widths.length - 1)) - limit
-    if (flexible && excess > 0) widths[i] = Math.max(Math.min(widths[i]!, LEAST_WIDTH), widths[i]! - excess)
-  })
+  let excess = widths.reduce((sum, width) => sum + width, GAP * (widths.length - 1)) - limit
+  for (; excess > 0; excess--) {
+    const most = Math.max(...widths.filter((_, i) => columns[i]!.flexible))
+    if (most <= LEAST_WIDTH) return
+    // Of equal ones the last: what stands first matters most.
+    widths[widths.findLastIndex((width, i) => columns[i]!.flexible === true && width === most)] = most - 1
+  }
 }
 
 function lengthOf(text: string): number {
