@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import { closeSync, existsSync, openSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from '@jest/globals'
 import { NODE_ROLES } from '@muster/domain'
@@ -83,6 +84,37 @@ describe('help', () => {
   test('--version prints the version alone', async () => {
     expect((await run('--version')).stdout).toMatch(/^\d+\.\d+\.\d+\n$/)
   })
+
+  test('may be asked for in the words of other programs', async () => {
+    expect(await run('help')).toEqual(await run('--help'))
+    expect(await run('help', 'tokens', 'add')).toEqual(await run('tokens', 'add', '--help'))
+    expect(await run('version')).toEqual(await run('--version'))
+  })
+
+  test.each([
+    [['tokens', 'show'], 'musterctl tokens show TOKEN'],
+    [['tokens', 'rm'], 'musterctl tokens rm TOKEN...'],
+    [['get'], 'musterctl get KIND [NAME]'],
+    [['tokens', 'ls'], 'musterctl tokens ls'],
+  ])('of %j says which arguments there are, and how many', async (command, usage) => {
+    expect((await run(...command, '--help')).stdout.split('\n')[0]).toBe(usage)
+  })
+
+  const testWithFullDisk = existsSync('/dev/full') ? test : (test.skip as typeof test)
+  testWithFullDisk('output that cannot be written is said in a line, with status 1', () => {
+    const program = fileURLToPath(new URL('../bin/musterctl.js', import.meta.url))
+    const full = openSync('/dev/full', 'w')
+    try {
+      const { status, stderr } = spawnSync(process.execPath, [program, '--help'], {
+        encoding: 'utf8',
+        stdio: ['ignore', full, 'pipe'],
+      })
+      expect(stderr).toMatch(/^musterctl: standard output cannot be written to: ENOSPC.*\n$/)
+      expect(status).toBe(1)
+    } finally {
+      closeSync(full)
+    }
+  })
 })
 
 describe('bad usage exits with 2 before an identity is looked for', () => {
@@ -95,6 +127,9 @@ describe('bad usage exits with 2 before an identity is looked for', () => {
     [['tokens', 'foo'], 'unknown command: tokens foo'],
     [['tokens', 'dle'], "unknown command: tokens dle; did you mean 'musterctl tokens del'?"],
     [['tokens', 'lss'], "unknown command: tokens lss; did you mean 'musterctl tokens ls'?"],
+    [['users', 'delete', 'ada'], "unknown command: users delete; did you mean 'musterctl users rm'?"],
+    [['tokens', 'list'], "unknown command: tokens list; did you mean 'musterctl tokens ls'?"],
+    [['audit', 'delete'], 'unknown command: audit delete\n'],
     [['tokens', 'ls', 'extra'], 'unknown argument: extra'],
     [['tokens', 'ls', '--nonsense'], 'unknown flag: --nonsense'],
     [['--identity', '/x', 'nodes', 'ls', '--nonsense'], 'unknown flag: --nonsense'],

@@ -8,7 +8,7 @@ import { parseArguments, type Args } from './parse-arguments.ts'
 
 /** Runs `musterctl` with these arguments. Never throws: what goes wrong is said on stderr. @returns the exit status */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
-  const typed = findCommand(argv)
+  const typed = findCommand(asFlags(argv))
   try {
     return (await obey(typed, io)) ?? EXIT.done
   } catch (error) {
@@ -16,6 +16,12 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     const { reportError } = await import('./report-error.ts')
     return reportError(error, io, { verbose, typed: nameOf(typed) })
   }
+}
+
+/** `help tokens add` and `version`, as other programs have them, for `tokens add --help` and `--version`. */
+function asFlags(argv: readonly string[]): readonly string[] {
+  const [first, ...others] = argv
+  return first === 'help' || first === 'version' ? [...others, `--${first}`] : argv
 }
 
 async function obey(typed: Typed, io: Io): Promise<number | void> {

@@ -6,7 +6,7 @@ export interface Entry {
   verb: string
   aliases?: readonly string[]
   describe: string
-  /** Arguments without a flag, any number of them. Absent: none are allowed. */
+  /** Arguments without a flag; the name is how they stand in the usage line. Absent: none are allowed. */
   rest?: { name: string; describe: string; choices?: readonly string[] }
   /** Not in --help, and not meant to be typed. */
   hidden?: boolean
@@ -41,14 +41,14 @@ export const COMMANDS: readonly Entry[] = [
     noun: 'tokens',
     verb: 'show',
     describe: 'Show a token and everyone who came in by it; never its secret',
-    rest: { name: 'token', describe: 'Token id or name' },
+    rest: { name: 'TOKEN', describe: 'Token id or name' },
     load: async () => (await import('./commands/tokens-show.ts')).tokensShow,
   },
   {
     noun: 'tokens',
     verb: 'extend',
     describe: 'Let a token live until so long from now',
-    rest: { name: 'token', describe: 'Token id or name' },
+    rest: { name: 'TOKEN', describe: 'Token id or name' },
     load: async () => (await import('./commands/tokens-extend.ts')).tokensExtend,
   },
   {
@@ -56,7 +56,7 @@ export const COMMANDS: readonly Entry[] = [
     verb: 'rm',
     aliases: ['del'],
     describe: 'Remove tokens, so that nobody joins with them any more',
-    rest: { name: 'tokens', describe: 'Token ids, names, or whole tokens' },
+    rest: { name: 'TOKEN...', describe: 'Token ids, names, or whole tokens' },
     load: async () => (await import('./commands/tokens-rm.ts')).tokensRm,
   },
   {
@@ -82,7 +82,7 @@ export const COMMANDS: readonly Entry[] = [
     verb: 'rm',
     aliases: ['del'],
     describe: 'Take nodes off the roll, so that they come back only by a token',
-    rest: { name: 'nodes', describe: 'Node ids, or at least 8 characters of each' },
+    rest: { name: 'NODE...', describe: 'Node ids, or at least 8 characters of each' },
     load: async () => (await import('./commands/nodes-rm.ts')).nodesRm,
   },
   {
@@ -95,7 +95,7 @@ export const COMMANDS: readonly Entry[] = [
     noun: 'users',
     verb: 'add',
     describe: 'Add a person and print the command that they sign up with',
-    rest: { name: 'name', describe: 'Name of the person: a lower-case letter, then a-z, 0-9, . _ -' },
+    rest: { name: 'NAME', describe: 'Name of the person: a lower-case letter, then a-z, 0-9, . _ -' },
     load: async () => (await import('./commands/users-add.ts')).usersAdd,
   },
   {
@@ -108,14 +108,14 @@ export const COMMANDS: readonly Entry[] = [
     noun: 'users',
     verb: 'update',
     describe: 'Give a person other roles',
-    rest: { name: 'name', describe: 'Name of the person' },
+    rest: { name: 'NAME', describe: 'Name of the person' },
     load: async () => (await import('./commands/users-update.ts')).usersUpdate,
   },
   {
     noun: 'users',
     verb: 'reset',
     describe: "End a person's identity and print the command to sign up anew",
-    rest: { name: 'name', describe: 'Name of the person' },
+    rest: { name: 'NAME', describe: 'Name of the person' },
     load: async () => (await import('./commands/users-reset.ts')).usersReset,
   },
   {
@@ -123,7 +123,7 @@ export const COMMANDS: readonly Entry[] = [
     verb: 'rm',
     aliases: ['del'],
     describe: 'Remove people, who are turned away at once',
-    rest: { name: 'names', describe: 'Names of the people' },
+    rest: { name: 'NAME...', describe: 'Names of the people' },
     load: async () => (await import('./commands/users-rm.ts')).usersRm,
   },
   {
@@ -163,7 +163,7 @@ export const COMMANDS: readonly Entry[] = [
     noun: 'clusters',
     verb: 'use',
     describe: 'Make a cluster the current one',
-    rest: { name: 'cluster', describe: 'Name of the cluster' },
+    rest: { name: 'CLUSTER', describe: 'Name of the cluster' },
     load: async () => (await import('./commands/clusters-use.ts')).clustersUse,
   },
   {
@@ -175,7 +175,7 @@ export const COMMANDS: readonly Entry[] = [
     verb: 'get',
     describe: 'Show tokens, nodes or users as documents; never a secret',
     rest: {
-      name: 'kind and name',
+      name: 'KIND [NAME]',
       describe: 'tokens, nodes or users; then a name or id',
       choices: ['tokens', 'nodes', 'users'],
     },
@@ -190,7 +190,7 @@ export const COMMANDS: readonly Entry[] = [
     verb: 'rm',
     aliases: ['del'],
     describe: 'Remove tokens, nodes and users by KIND/NAME',
-    rest: { name: 'KIND/NAME', describe: 'token/NAME, node/ID or user/NAME', choices: ['token/', 'node/', 'user/'] },
+    rest: { name: 'KIND/NAME...', describe: 'token/NAME, node/ID or user/NAME', choices: ['token/', 'node/', 'user/'] },
     load: async () => (await import('./commands/rm.ts')).rm,
   },
   {
@@ -203,7 +203,7 @@ export const COMMANDS: readonly Entry[] = [
     verb: '__complete',
     hidden: true,
     describe: 'Print what may come next after these words, for the scripts of musterctl completion',
-    rest: { name: 'words', describe: 'The words so far; the last one may be empty' },
+    rest: { name: 'WORD...', describe: 'The words so far; the last one may be empty' },
     load: async () => (await import('./commands/completion.ts')).complete,
   },
 ]

@@ -26,7 +26,7 @@ export async function candidates(words: readonly string[], io: Io): Promise<Cand
   if (typed.unknown !== undefined) return []
   if (typed.entry === undefined) return startingWith(current, nextWords(typed.noun))
   const { rest } = typed.entry
-  const named = rest?.choices ?? (rest?.name === 'cluster' ? await clusterNames(io) : [])
+  const named = rest?.choices ?? (rest?.name === 'CLUSTER' ? await clusterNames(io) : [])
   return startingWith(
     current,
     named.map((word) => ({ word, describe: '' })),

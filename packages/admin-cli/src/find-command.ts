@@ -56,13 +56,23 @@ export function nextWords(noun: string | undefined): { word: string; describe: s
   ]
 }
 
+/** Words of other programs, and what they are called here. */
+const CALLED: Record<string, string> = {
+  create: 'add',
+  delete: 'rm',
+  edit: 'update',
+  list: 'ls',
+  new: 'add',
+  remove: 'rm',
+}
+
 /** The error for a word that names no command. */
 export function unknownCommand({ noun, unknown = '' }: Typed): UsageError {
   const known = COMMANDS.filter((entry) => entry.noun === noun && !entry.hidden).flatMap(wordsOf)
   const words = noun === undefined ? [...Object.keys(NOUNS), ...known] : known
   const prefix = noun === undefined ? '' : `${noun} `
   return new UsageError(
-    `unknown command: ${prefix}${unknown}${didYouMean(unknown, words, (word) => `'musterctl ${prefix}${word}'`)}`,
+    `unknown command: ${prefix}${unknown}${didYouMean(CALLED[unknown] ?? unknown, words, (word) => `'musterctl ${prefix}${word}'`)}`,
   )
 }
 

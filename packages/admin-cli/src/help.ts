@@ -30,7 +30,7 @@ export function groupHelp(noun: string | undefined, width: number): string {
 
 /** The help of one command. */
 export function commandHelp({ noun, verb, rest, describe }: Entry, command: Command, width: number): string {
-  const words = ['musterctl', noun, verb, rest && `[${rest.name}...]`].filter((word) => word !== undefined)
+  const words = ['musterctl', noun, verb, rest?.name].filter((word) => word !== undefined)
   const examples = command.examples.map(([line, meaning]) => [line.replaceAll('$0', 'musterctl'), meaning] as const)
   return text([
     [words.join(' '), '', ...wrap(`${describe}.`, width)],

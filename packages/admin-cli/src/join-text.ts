@@ -58,7 +58,9 @@ function notes({ made, authServer, flags }: JoinFacts, lifetime: string): string
     ...(allowHostnames.length > 0 ? [`It admits these host names only: ${allowHostnames.join(', ')}`] : []),
     ...(Object.keys(nodeLabels).length > 0 ? [`Who joins by it carries the labels ${formatLabels(nodeLabels)}`] : []),
     ...typeHints(roles, botName),
-    `The token is not shown again. Its id is ${id}; see who came in by it with: musterctl tokens show ${id}${flags}; revoke it with: musterctl tokens rm ${id}${flags}`,
+    `The token is not shown again. Its id is ${id}`,
+    `See who came in by it with: musterctl tokens show ${id}${flags}`,
+    `Revoke it with: musterctl tokens rm ${id}${flags}`,
   ]
 }
 

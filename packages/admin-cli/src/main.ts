@@ -13,8 +13,9 @@ process.on('SIGTERM', onSignal)
 
 // Whoever read the output has had enough, as in `musterctl nodes ls | head -1`.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error
-  process.exit(0)
+  if (error.code === 'EPIPE') process.exit(0)
+  process.stderr.write(`musterctl: standard output cannot be written to: ${error.message}\n`)
+  process.exit(1)
 })
 
 process.exitCode = await main(process.argv.slice(2), {

@@ -89,9 +89,15 @@ function explained(error: unknown, { authServer, user }: SignupOptions): never {
         // It may have said so itself.
         error.message.includes('users reset')
           ? undefined
-          : `An admin makes a new token with 'musterctl users reset ${user}'.`,
+          : `${NEXT_AFTER[error.reason ?? ''] ?? ''}An admin makes a new token with 'musterctl users reset ${user}'.`,
       ])
   }
+}
+
+/** What to look at before a new token is asked for. */
+const NEXT_AFTER: Record<string, string> = {
+  TOKEN_UNKNOWN: 'Check that the token was copied whole, and is for this cluster. ',
+  TOKEN_RESTRICTED: 'Check --user: the token admits one person. ',
 }
 
 /** Of a connection that could not be made, what failed about it. */

@@ -22,7 +22,7 @@ export function userColumns(now: Date): Column<users.User>[] {
       text: ({ lastSeenAt }) => (lastSeenAt === undefined ? 'never' : timeAgo(lastSeenAt, now)),
     },
     {
-      title: 'Expires',
+      title: 'Session Ends',
       text: ({ sessionExpiresAt: end }) =>
         end === undefined ? '' : `${utcTime(end)} (${end > now ? timeLeft(end, now) : 'over'})`,
     },

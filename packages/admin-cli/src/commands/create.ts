@@ -91,7 +91,8 @@ async function readInput(file: string, { stdin, cwd }: Io): Promise<{ text: stri
   if (file === '-') return { text: await readAll(stdin ?? []), baseDir: cwd }
   const whole = path.resolve(cwd, file)
   const text = await readFile(whole, 'utf8').catch((error: unknown) => {
-    throw new CliError(`cannot read ${whole}: ${messageOf(error)}`)
+    // Node names the file once more.
+    throw new CliError(`cannot read ${whole}: ${messageOf(error).replace(/, \w+(?: '.*')?$/, '')}`)
   })
   return { text, baseDir: path.dirname(whole) }
 }

@@ -218,6 +218,16 @@ describe('login', () => {
     expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
   })
 
+  test.each([
+    ['TOKEN_UNKNOWN', /\nCheck that .* copied whole.* An admin makes a new token/],
+    ['TOKEN_RESTRICTED', /\nCheck --user: .* An admin makes a new token/],
+  ])('that is refused for %s first says what to check', async (reason, said) => {
+    people.answers.signup = async () => {
+      throw new AppError('permissionDenied', 'no', { reason })
+    }
+    expect((await people.login()).stderr).toMatch(said)
+  })
+
   test('that cannot reach the server says so', async () => {
     const { status, stderr } = await people.run([
       'login',

@@ -69,7 +69,9 @@ Please note:
   - ${PUBLIC_ADDRESS} must be reachable from the new node
   - It admits any number of nodes until then; --max-uses sets a limit
   - node: add --labels=env=prod to sort it by, and --nodename=NAME if its host name is not what you want on the roll; it calls out only, so open no port for it
-  - The token is not shown again. Its id is abcdefghij; see who came in by it with: musterctl tokens show abcdefghij; revoke it with: musterctl tokens rm abcdefghij
+  - The token is not shown again. Its id is abcdefghij
+  - See who came in by it with: musterctl tokens show abcdefghij
+  - Revoke it with: musterctl tokens rm abcdefghij
 `)
     expect(status).toBe(0)
   })
