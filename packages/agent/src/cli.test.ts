@@ -84,6 +84,15 @@ describe('muster', () => {
     expect(stdout).toBe('')
   })
 
+  test.each([
+    ['a command', ['strat'], "unknown command; did you mean 'muster start'?"],
+    ['a flag', ['start', '--tokn=x'], 'unknown argument: --tokn'],
+    ['an argument', ['start', 'an-invitation', 'b'], 'unknown argument: b'],
+    ['a flag without its value', ['start', '--token'], 'a value is missing after --token'],
+  ])('names what it does not understand: %s', async (_what, argv, message) => {
+    expect((await run(...argv)).stderr).toContain(`muster: ${message}\n`)
+  })
+
   test('started for the first time without what a join needs names all of it, and leaves no identity', async () => {
     const dataDir = path.join(folder, 'data')
     const { status, stderr } = await run('start', `--data-dir=${dataDir}`)

@@ -13,8 +13,9 @@ export interface Io {
   signal: AbortSignal
 }
 
-const EXIT_HELP = `Exit status: 0 stopped, 1 failed, 2 bad usage, 3 refused by the cluster, 4 the server is not to be trusted,
-5 not reachable within --join-timeout.`
+const EXIT_HELP =
+  'Exit status: 0 stopped, 1 failed, 2 bad usage, 3 refused by the cluster, 4 the server is not to be trusted, ' +
+  '5 not reachable within --join-timeout.'
 
 /** Runs `muster` with these arguments. @returns the exit status */
 export async function main(argv: readonly string[], terminal: Io): Promise<number> {
@@ -58,7 +59,11 @@ export async function main(argv: readonly string[], terminal: Io): Promise<numbe
             describe: 'sha256:... of the cluster; may be repeated, one match is enough',
           })
           .option('auth-server', { type: 'string', requiresArg: true, describe: 'HOST:PORT of the cluster' })
-          .option('data-dir', { type: 'string', requiresArg: true, describe: 'Where the identity is kept' })
+          .option('data-dir', {
+            type: 'string',
+            requiresArg: true,
+            describe: 'Where the identity is kept [default: /var/lib/muster for root, else ~/.local/share/muster]',
+          })
           .option('nodename', {
             type: 'string',
             requiresArg: true,
@@ -106,7 +111,7 @@ export async function main(argv: readonly string[], terminal: Io): Promise<numbe
     .fail((message, error) => {
       // yargs says some of what is wrong with the flags by errors of its own.
       if (error !== undefined && error.name !== 'YError') throw error
-      throw new UsageError(withoutValues(message, argv))
+      throw new UsageError(withoutValues(reworded(message, argv), argv))
     })
   try {
     await parser.parseAsync(argv, {}, (_error, _argv, output) => {
@@ -126,6 +131,18 @@ export async function main(argv: readonly string[], terminal: Io): Promise<numbe
 function safely({ stdout, stderr, ...rest }: Io): Io {
   const lineByLine = (write: Io['stdout']) => (text: string) => write(text.split('\n').map(safeText).join('\n'))
   return { ...rest, stdout: lineByLine(stdout), stderr: lineByLine(stderr) }
+}
+
+/** What yargs says, in the words of musterctl. */
+function reworded(message: string, argv: readonly string[]): string {
+  const asTyped = (name: string) => (argv.some((arg) => arg.split('=')[0] === `--${name}`) ? `--${name}` : name)
+  return message
+    .replace(/^Did you mean start\?$/, "unknown command; did you mean 'muster start'?")
+    .replace(/^Not enough arguments following: /, 'a value is missing after --')
+    .replace(
+      /^Unknown (arguments?): (.*)$/s,
+      (_, word, names) => `unknown ${word}: ${names.split(', ').map(asTyped).join(', ')}`,
+    )
 }
 
 /** A custom token value may be this short. */

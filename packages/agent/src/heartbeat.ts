@@ -64,8 +64,8 @@ async function beatOnce(deps: HeartbeatDeps, onOnline: () => void, signal: Abort
     answered.abort()
     lastAnswerAt = clock.now().getTime()
     settings = answer.settings ?? settings
-    onOnline()
     onAnswer(answer)
+    onOnline()
   })
   const streamEnded = new AbortController()
   const stop = () => streamEnded.abort()
