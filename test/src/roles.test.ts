@@ -63,7 +63,7 @@ const NEEDED: Record<string, Record<string, string>> = {
     RenewUser: 'viewer',
     CheckOperator: 'token-service, ca-service',
   },
-  'muster.registration.v1.BotService': { RenewBot: 'bots', ListBots: 'viewer' },
+  'muster.registration.v1.BotService': { RenewBot: 'bots', RemoveBot: 'operator', ListBots: 'viewer' },
   'muster.audit.v1.AuditService': { ListEvents: 'viewer', WatchEvents: 'viewer' },
 }
 

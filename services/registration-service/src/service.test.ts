@@ -25,6 +25,7 @@ describe('who may call', () => {
     listNodes: ['viewer', 'operator', 'admin'],
     watchNodes: ['viewer', 'operator', 'admin'],
     renewBot: ['bot'],
+    removeBot: ['operator', 'admin'],
     listBots: ['viewer', 'operator', 'admin'],
   }
   const rpcs = { ...contract, ...bots.BotServiceService }

@@ -127,6 +127,7 @@ describe('a key that has joined before', () => {
   test.each<[string, string]>([
     ['went on to another key', 'generation = 2'],
     ['is locked', 'locked_at = now()'],
+    ['was removed', 'joined_at = null, removed_at = now()'],
     ['came in by another token', `token_id = 'zyxwvutsrq'`],
   ])('is refused when its instance %s, and no token is spent', async (_why, change) => {
     const request = botRequest()
@@ -192,14 +193,16 @@ describe('the list of bots', () => {
     expect(await refusal(list({ pageToken: 'x' }))).toMatchObject({ kind: 'invalidArgument', field: 'page_token' })
   })
 
-  test('forgets bots whose last certificate ended 30 days ago, and joins that were never finished', async () => {
+  test('forgets bots whose last certificate ended 30 days ago, joins that were never finished, and removed ones after a day', async () => {
     const days = (count: number) => new Date(Date.now() - count * 86_400_000)
     const kept = [
       await add('recent', { certificate_expires_at: days(29) }),
       await add('joining', { joined_at: null, certificate_expires_at: null }),
+      await add('removed', { joined_at: null, created_at: days(20), removed_at: days(0.9) }),
     ]
     await add('old', { certificate_expires_at: days(31) })
     await add('old-and-locked', { certificate_expires_at: days(31), locked_at: days(31) })
+    await add('removed-long-ago', { joined_at: null, removed_at: days(1.1) })
     await add('stuck', { joined_at: null, certificate_expires_at: null, created_at: days(1.1) })
     await purgeBots(served.pool)
     const { rows } = await served.pool.query<{ id: string }>('select id from bots')

@@ -25,15 +25,18 @@ export interface JoiningBot {
 }
 
 /**
- * Whether a key cannot join any more: it is one of an instance that has gone on to another key, is locked, or came in by
- * another token than the one that is claimed.
+ * Whether a key cannot join any more: it is one of an instance that has gone on to another key, is locked, was removed, or
+ * came in by another token than the one that is claimed.
  */
 export async function isKeyTaken(db: Db, keyFingerprint: Buffer, claimedTokenId: string | undefined): Promise<boolean> {
   const { rowCount } = await db.query(
     `select from bot_keys
        join bots on bots.id = bot_keys.bot_id
       where bot_keys.key_fingerprint = $1
-        and (bots.generation > 1 or bots.locked_at is not null or bots.token_id <> $2)`,
+        and (bots.generation > 1
+             or bots.locked_at is not null
+             or bots.removed_at is not null
+             or bots.token_id <> $2)`,
     [keyFingerprint, claimedTokenId ?? null],
   )
   return rowCount !== 0
@@ -41,7 +44,7 @@ export async function isKeyTaken(db: Db, keyFingerprint: Buffer, claimedTokenId:
 
 /**
  * Records a bot's join that is under way, with its first key. May be repeated with the same id and key until the bot has
- * renewed. @returns false if the key is that of another instance, or this one has gone on or is locked
+ * renewed. @returns false if the key is that of another instance, or this one has gone on, is locked or was removed
  */
 export async function recordJoiningBot(db: Db, bot: JoiningBot): Promise<boolean> {
   const { rowCount } = await db.query(
@@ -53,6 +56,7 @@ export async function recordJoiningBot(db: Db, bot: JoiningBot): Promise<boolean
              remote_address = excluded.remote_address
          where bots.generation = 1
            and bots.locked_at is null
+           and bots.removed_at is null
        returning id)
      insert into bot_keys (key_fingerprint, bot_id, generation)
      select $6, id, 1
@@ -65,7 +69,10 @@ export async function recordJoiningBot(db: Db, bot: JoiningBot): Promise<boolean
   return rowCount === 1
 }
 
-/** Notes the first certificate of a bot, with the audit event in the same statement. May be repeated. @returns false if it has gone on meanwhile */
+/**
+ * Notes the first certificate of a bot, with the audit event in the same statement. May be repeated.
+ * @returns false if it has gone on, was locked or was removed meanwhile
+ */
 export async function activateBot(db: Db, id: string, serial: string, expiresAt: Date): Promise<boolean> {
   const { rowCount } = await db.query(
     `with active as (
@@ -76,6 +83,7 @@ export async function activateBot(db: Db, id: string, serial: string, expiresAt:
         where id = $1
           and generation = 1
           and locked_at is null
+          and removed_at is null
        returning id, name, hostname, remote_address, token_id)
      insert into audit_events (action, actor, remote_address, outcome, token_id, node_id, details)
      select 'bot.join', 'anonymous', remote_address, 'ok', token_id, id,
@@ -85,6 +93,11 @@ export async function activateBot(db: Db, id: string, serial: string, expiresAt:
   )
   return rowCount === 1
 }
+
+const COLUMNS = `
+  id, name, generation, hostname, remote_address as "remoteAddress", token_id as "tokenId", joined_at as "joinedAt",
+  renewed_at as "renewedAt", certificate_expires_at as "certificateExpiresAt", locked_at as "lockedAt",
+  coalesce(locked_from, '') as "lockedFrom"`
 
 export interface BotPage {
   size: number
@@ -96,9 +109,7 @@ export interface BotPage {
 /** A page of the instances of bots by name, then id. */
 export async function selectBots(db: Db, { size, after, tokenId }: BotPage): Promise<StoredBot[]> {
   const { rows } = await db.query<Row>(
-    `select id, name, generation, hostname, remote_address as "remoteAddress", token_id as "tokenId",
-            joined_at as "joinedAt", renewed_at as "renewedAt", certificate_expires_at as "certificateExpiresAt",
-            locked_at as "lockedAt", coalesce(locked_from, '') as "lockedFrom"
+    `select ${COLUMNS}
        from bots
       where joined_at is not null
         and (name, id) > ($1, $2)
@@ -112,19 +123,55 @@ export async function selectBots(db: Db, { size, after, tokenId }: BotPage): Pro
       ...(tokenId === undefined ? [] : [tokenId]),
     ],
   )
-  return rows.map((row) => ({ ...row, renewedAt: row.renewedAt ?? undefined, lockedAt: row.lockedAt ?? undefined }))
+  return rows.map(toStoredBot)
 }
 
-type Row = Omit<StoredBot, 'renewedAt' | 'lockedAt'> & { renewedAt: Date | null; lockedAt: Date | null }
+/**
+ * Ends an instance, with the audit event in the same statement. Its keys stay on record and renew no more.
+ * @returns what it was, or undefined if it is not there
+ */
+export async function endBot(
+  db: Db,
+  { id, actor, remoteAddress }: { id: string; actor: string; remoteAddress: string },
+): Promise<StoredBot | undefined> {
+  const { rows } = await db.query<Row>(
+    `with known as (
+       select *
+         from bots
+        where id = $1
+          and joined_at is not null
+          for update),
+     removed as (
+       update bots
+          set joined_at = null,
+              removed_at = now()
+         from known
+        where bots.id = known.id
+       returning known.*),
+     recorded as (
+       insert into audit_events (action, actor, remote_address, outcome, token_id, node_id, details)
+       select 'bot.remove', $2, $3, 'ok', token_id, id,
+              jsonb_build_object('name', name, 'hostname', hostname, 'generation', generation)
+         from removed)
+     select ${COLUMNS}
+       from removed`,
+    [id, actor, remoteAddress],
+  )
+  return rows.map(toStoredBot)[0]
+}
 
 /**
- * Forgets bots whose last certificate ended 30 days ago, joins that were begun over a day ago and never finished, and
- * earlier keys that are so old that no certificate for them can be good any more. The audit keeps what it has of them.
+ * Forgets bots whose last certificate ended 30 days ago; joins that were begun over a day ago and never finished, and bots
+ * that were removed as long ago: far beyond the time in which the spend of a token may be repeated; and earlier keys that
+ * are so old that no certificate for them can be good any more. The audit keeps what it has of them.
  */
 export async function purgeBots(db: Db): Promise<void> {
   await db.query(
     `delete from bots
-      where coalesce(certificate_expires_at + interval '30 days', created_at + interval '1 day') < now()`,
+      where coalesce(
+              removed_at + interval '1 day',
+              certificate_expires_at + interval '30 days',
+              created_at + interval '1 day') < now()`,
   )
   await db.query(
     `delete from bot_keys
@@ -133,4 +180,10 @@ export async function purgeBots(db: Db): Promise<void> {
         and bot_keys.generation < bots.generation - 1
         and bot_keys.recorded_at < now() - interval '30 days'`,
   )
+}
+
+type Row = Omit<StoredBot, 'renewedAt' | 'lockedAt'> & { renewedAt: Date | null; lockedAt: Date | null }
+
+function toStoredBot(row: Row): StoredBot {
+  return { ...row, renewedAt: row.renewedAt ?? undefined, lockedAt: row.lockedAt ?? undefined }
 }

@@ -134,19 +134,22 @@ async function lock(db: Db, { id, name, tokenId, shown, generation }: Instance, 
   })
 }
 
-/** Notes the certificate for a bot's current key. @returns false if the instance was locked or removed meanwhile */
+/** Notes the certificate for a bot's current key, unless the instance was locked or removed meanwhile. */
 export async function recordBotCertificate(
   db: Db,
   { id, remoteAddress, expiresAt }: { id: string; remoteAddress: string; expiresAt: Date },
-): Promise<boolean> {
+): Promise<'noted' | 'locked' | 'unknown'> {
   const { rowCount } = await db.query(
     `update bots
         set remote_address = $2,
             certificate_issued_at = now(),
             certificate_expires_at = $3
       where id = $1
+        and joined_at is not null
         and locked_at is null`,
     [id, remoteAddress, expiresAt],
   )
-  return rowCount === 1
+  if (rowCount === 1) return 'noted'
+  const { rowCount: known } = await db.query('select from bots where id = $1 and joined_at is not null', [id])
+  return known === 1 ? 'locked' : 'unknown'
 }

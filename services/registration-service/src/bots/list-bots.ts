@@ -18,10 +18,15 @@ export function listBots({ pool, clock }: Deps): UnaryHandler<bots.ListBotsReque
     const page = found.slice(0, size)
     const last = page.at(-1)
     return {
-      bots: page.map((bot) => ({ ...bot, state: stateOf(bot, clock.now()) })),
+      bots: page.map((bot) => toBot(bot, clock.now())),
       nextPageToken: found.length > size && last !== undefined ? encodeCursor([last.name, last.id]) : '',
     }
   }
+}
+
+/** An instance as contracts have it. */
+export function toBot(bot: StoredBot, now: Date): bots.Bot {
+  return { ...bot, state: stateOf(bot, now) }
 }
 
 /** The one definition of a bot's state. */

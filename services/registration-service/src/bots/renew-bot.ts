@@ -12,7 +12,7 @@ import { recordBotCertificate, takeStep, type Step } from './generations.ts'
  * Safe to repeat with the same next key after a crash or a lost reply at any point:
  *  1 step    the next key becomes the current one, with the audit event; asked again by the key before, it is so already
  *  2 sign    another certificate for the same key; each is on record at ca-service
- *  3 record  the row notes the newest certificate, unless the instance was locked meanwhile
+ *  3 record  the row notes the newest certificate, unless the instance was locked or removed meanwhile
  */
 export function renewBot(deps: Deps): UnaryHandler<bots.RenewBotRequest, bots.RenewBotResponse> {
   return async (request, context) => {
@@ -39,8 +39,8 @@ export function renewBot(deps: Deps): UnaryHandler<bots.RenewBotRequest, bots.Re
     if (certificate?.expiresAt === undefined) {
       throw new AppError('internal', 'ca-service answered without a certificate')
     }
-    const isNoted = await recordBotCertificate(pool, { id, remoteAddress, expiresAt: certificate.expiresAt })
-    if (!isNoted) throw await refuse('locked', id)
+    const noted = await recordBotCertificate(pool, { id, remoteAddress, expiresAt: certificate.expiresAt })
+    if (noted !== 'noted') throw await refuse(noted, id)
     return { certificate, trustBundle, generation }
   }
 }
@@ -64,7 +64,7 @@ const REFUSALS: Record<Refusal, { kind: ErrorKind; reason: string; message: (nam
   unknown: {
     kind: 'failedPrecondition',
     reason: 'BOT_UNKNOWN',
-    message: (name) => `this bot's key is not on record; ${makeToken(name)}`,
+    message: (name) => `this bot was removed, or its key is not on record; ${makeToken(name)}`,
   },
   'key-used': {
     kind: 'failedPrecondition',

@@ -2,12 +2,14 @@ import { bots as contract } from '@muster/contracts'
 import { bindService, bots, operators, type BoundService } from '@muster/rpc'
 import type { Deps } from '../deps.ts'
 import { listBots } from './list-bots.ts'
+import { removeBot } from './remove-bot.ts'
 import { renewBot } from './renew-bot.ts'
 
 /** Every RPC about bots: who may call it, and what serves it. They come in by Register, as nodes do. */
 export function botService(deps: Deps): BoundService {
   return bindService(contract.BotServiceService, {
     renewBot: { callers: bots, handle: renewBot(deps) },
+    removeBot: { callers: operators('operator'), handle: removeBot(deps) },
     listBots: { callers: operators('viewer'), handle: listBots(deps) },
   })
 }

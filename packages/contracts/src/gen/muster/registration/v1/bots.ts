@@ -64,6 +64,16 @@ export interface Bot {
   lockedFrom: string;
 }
 
+export interface RemoveBotRequest {
+  /** Of the instance. */
+  botId: string;
+}
+
+export interface RemoveBotResponse {
+  /** What it was. */
+  bot: Bot | undefined;
+}
+
 export interface ListBotsRequest {
   /** At most 1000; 0 means 100. */
   pageSize: number;
@@ -372,6 +382,98 @@ export const Bot: MessageFns<Bot> = {
   },
 };
 
+function createBaseRemoveBotRequest(): RemoveBotRequest {
+  return { botId: "" };
+}
+
+export const RemoveBotRequest: MessageFns<RemoveBotRequest> = {
+  encode(message: RemoveBotRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.botId !== "") {
+      writer.uint32(10).string(message.botId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RemoveBotRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRemoveBotRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.botId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRemoveBotResponse(): RemoveBotResponse {
+  return { bot: undefined };
+}
+
+export const RemoveBotResponse: MessageFns<RemoveBotResponse> = {
+  encode(message: RemoveBotResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.bot !== undefined) {
+      Bot.encode(message.bot, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RemoveBotResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRemoveBotResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.bot = Bot.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 function createBaseListBotsRequest(): ListBotsRequest {
   return { pageSize: 0, pageToken: "", tokenId: "" };
 }
@@ -514,6 +616,19 @@ export const BotServiceService = {
     responseSerialize: (value: RenewBotResponse): Buffer => Buffer.from(RenewBotResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): RenewBotResponse => RenewBotResponse.decode(value),
   },
+  /**
+   * Ends an instance: its next renewal is refused, and it comes in again only by a token and with a new key. Repeating it
+   * does no harm: NOT_FOUND then says that it is done.
+   */
+  removeBot: {
+    path: "/muster.registration.v1.BotService/RemoveBot" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RemoveBotRequest): Buffer => Buffer.from(RemoveBotRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RemoveBotRequest => RemoveBotRequest.decode(value),
+    responseSerialize: (value: RemoveBotResponse): Buffer => Buffer.from(RemoveBotResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RemoveBotResponse => RemoveBotResponse.decode(value),
+  },
   /** The instances of bots, by name then id. */
   listBots: {
     path: "/muster.registration.v1.BotService/ListBots" as const,
@@ -533,6 +648,11 @@ export interface BotServiceServer extends UntypedServiceImplementation {
    * has a copy of the credentials.
    */
   renewBot: handleUnaryCall<RenewBotRequest, RenewBotResponse>;
+  /**
+   * Ends an instance: its next renewal is refused, and it comes in again only by a token and with a new key. Repeating it
+   * does no harm: NOT_FOUND then says that it is done.
+   */
+  removeBot: handleUnaryCall<RemoveBotRequest, RemoveBotResponse>;
   /** The instances of bots, by name then id. */
   listBots: handleUnaryCall<ListBotsRequest, ListBotsResponse>;
 }
