@@ -120,6 +120,7 @@ export async function startTestRegistration(): Promise<TestRegistration> {
       }),
       bindService(bots.BotServiceService, {
         renewBot: { callers: botCallers, handle: renewBot },
+        removeBot: { callers: operators('operator'), handle: notHere },
         listBots: { callers: operators('viewer'), handle: notHere },
       }),
     ],
