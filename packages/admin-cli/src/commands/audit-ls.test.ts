@@ -185,7 +185,7 @@ describe('audit ls', () => {
     expect(asked.at(-1)!.request.pageSize).toBe(3)
     const { stdout, stderr } = await run('--limit=8')
     expect(stdout.match(/ ok /g)).toHaveLength(8)
-    expect(stderr).toBe('There are more than these 8: --limit shows more of them, --since and others fewer.\n')
+    expect(stderr).toBe('There are more than 8: --limit shows more of them, --since and others fewer.\n')
     expect((await run('--limit=9')).stderr).toBe('')
   })
 

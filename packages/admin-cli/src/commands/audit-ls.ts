@@ -64,7 +64,7 @@ export const auditLs = defineCommand({
     }
     await printList(io, format, pages(), { json: auditJson, columns: () => AUDIT_COLUMNS, none: 'No such events.' })
     if (hasMore && format === 'text') {
-      io.stderr.write(`There are more than these ${limit}: --limit shows more of them, --since and others fewer.\n`)
+      io.stderr.write(`There are more than ${limit}: --limit shows more of them, --since and others fewer.\n`)
     }
     return hasFailed ? EXIT.failed : EXIT.done
   },
