@@ -116,6 +116,16 @@ const STEPS: readonly [what: string, act: () => Promise<unknown>, events: readon
     ['registration-service bot.renew refused BOT_LOCKED'],
   ],
   [
+    'it is removed',
+    async () => run('bots', 'rm', (await musterctlJson<{ id: string }[]>(cluster(), ['bots', 'ls']))[0]!.id),
+    ['registration-service bot.remove ok'],
+  ],
+  [
+    'it comes back by itself',
+    () => oneshot({ name: 'bot', roles: 'bot' }, 3),
+    ['registration-service bot.renew refused BOT_UNKNOWN'],
+  ],
+  [
     'a person is added',
     async () => (login = await invitePerson(cluster(), 'ada', 'admin')),
     ['token-service token.create ok', 'registration-service user.create ok'],

@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto'
-import { cp, readFile } from 'node:fs/promises'
+import { cp, readFile, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { programFile } from '@muster/local-cluster'
 import { expect, test } from '@jest/globals'
@@ -113,6 +113,31 @@ test(
     expect(await botOf(fresh)).toMatchObject({ name: 'deploy', state: 'active' })
     expect(await botOf(made)).toMatchObject({ state: 'locked' })
     expect(await next.stop()).toBe(0)
+  },
+  TEST_LIMIT_MS,
+)
+
+test(
+  'a bot that an operator removes is turned away when it renews, and its key does not come in again by the same token',
+  async () => {
+    const made = await addBotToken('retired')
+    const bot = await startBot('retired-1', made.token)
+    await bot.line(/^Joined /)
+    const folder = agentDir(cluster(), 'retired-1')
+    const before = agentDir(cluster(), 'retired-before')
+    await cp(folder, before, { recursive: true, filter: (file) => !file.includes('agent.lock') })
+    const { id } = (await botOf(made))!
+    const removed = await musterctl(cluster(), ['bots', 'rm', id.slice(0, 8)])
+    expect(removed).toMatchObject({ status: 0, stdout: expect.stringContaining(`(${id}) has been removed`) })
+    expect([await bot.exit(), bot.output()]).toEqual([3, expect.stringContaining('BOT_UNKNOWN')])
+    expect(await botOf(made)).toBeUndefined()
+    expect(await startFrom(folder).exit()).toBe(3)
+
+    // With the key of its join and nothing else, which the token would let through again.
+    await rm(path.join(before, 'profile.json'))
+    const repeated = await startBot('retired-before', made.token)
+    expect([await repeated.exit(), repeated.output()]).toEqual([3, expect.stringContaining('KEY_USED_BEFORE')])
+    expect(await botOf(made)).toBeUndefined()
   },
   TEST_LIMIT_MS,
 )

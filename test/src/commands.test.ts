@@ -44,6 +44,12 @@ async function newNode(): Promise<string> {
   return (await joinDirectly(cluster(), { token: value })).nodeId
 }
 
+async function newBot(): Promise<string> {
+  const flags = ['--type=bot', '--bot-name=short-lived']
+  const { token } = await musterctlJson<{ token: string }>(cluster(), ['tokens', 'add', ...flags])
+  return (await joinDirectly(cluster(), { token, roles: ['bot'] })).nodeId
+}
+
 async function newPerson(): Promise<string> {
   const name = `person-${++people}`
   await cluster().operator.users.createUser({ name, roles: ['viewer'], signupTtlSeconds: 0 })
@@ -108,6 +114,11 @@ const TRIES: Record<string, Try> = {
   'bots ls': {
     text: /ci .*active/,
     json: [expect.objectContaining({ name: BOT_NAME, state: 'active', generation: 1 })],
+  },
+  'bots rm': {
+    args: async () => [await newBot()],
+    text: /^Bot short-lived on .* has been removed/,
+    json: [{ id: NODE_ID, name: 'short-lived', hostname: expect.any(String), deleted: true }],
   },
   'users add': {
     args: (format) => [`added-${format}`, '--roles=viewer'],

@@ -13,6 +13,7 @@ import {
   newSignupSchema,
   newTokenSchema,
   nodeSchema,
+  removedBotSchema,
   removedNodeSchema,
   removedTokenSchema,
   removedUserSchema,
@@ -58,7 +59,10 @@ beforeAll(async () => {
       removeUser: async () => ({ user: aUser }),
       listUsers: async () => ({ users: [aUser, invited], nextPageToken: '' }),
     },
-    bots: { listBots: async () => ({ bots: [aBot, { ...locked, renewedAt: undefined }], nextPageToken: '' }) },
+    bots: {
+      listBots: async () => ({ bots: [aBot, { ...locked, renewedAt: undefined }], nextPageToken: '' }),
+      removeBot: async () => ({ bot: aBot }),
+    },
     audit: {
       'registration-service': {
         listEvents: async () => ({ events: [aSignup], nextPageToken: '' }),
@@ -81,6 +85,7 @@ const PROMISES: [argv: string, heading: string, schema: z.ZodType, keys: z.ZodOb
   ['nodes ls', 'nodes ls', z.array(nodeSchema).length(2), nodeSchema],
   [`nodes rm ${aNode.id}`, 'nodes rm', z.array(removedNodeSchema).length(1), removedNodeSchema],
   ['bots ls', 'bots ls', z.array(botSchema).length(2), botSchema],
+  [`bots rm ${aBot.id}`, 'bots rm', z.array(removedBotSchema).length(1), removedBotSchema],
   ['users add bob --roles=viewer', 'users add', newSignupSchema, newSignupSchema],
   ['users reset bob', 'users reset', newSignupSchema, newSignupSchema],
   ['users update ada --roles=viewer', 'users update', userSchema, userSchema],

@@ -17,7 +17,7 @@ export interface Entry {
 export const NOUNS: Record<string, string> = {
   tokens: 'Make, list, look at, extend and remove tokens',
   nodes: 'See who is in and who is alive; take nodes off the roll',
-  bots: 'See the bots and which of them are locked',
+  bots: 'See the bots and which of them are locked; remove them',
   users: 'Say who may operate the cluster, and as what',
   audit: 'See who did what, and who was turned away',
   clusters: 'See the clusters that you are logged in to, and choose one',
@@ -90,6 +90,14 @@ export const COMMANDS: readonly Entry[] = [
     verb: 'ls',
     describe: 'List the bots, and say of locked ones why and what to do',
     load: async () => (await import('./commands/bots-ls.ts')).botsLs,
+  },
+  {
+    noun: 'bots',
+    verb: 'rm',
+    aliases: ['del'],
+    describe: 'Remove bots, so that they renew no more',
+    rest: { name: 'BOT...', describe: 'Ids of instances, or at least 8 characters of each' },
+    load: async () => (await import('./commands/bots-rm.ts')).botsRm,
   },
   {
     noun: 'users',

@@ -104,6 +104,7 @@ function howToGetRoles({ user }: Asked): string {
 /** What to do after a refusal that does not say so itself. */
 const NEXT_AFTER: Record<string, string> = {
   NODE_UNKNOWN: "'musterctl nodes ls' shows those there are.",
+  BOT_UNKNOWN: "'musterctl bots ls' shows those there are.",
 }
 
 function howLongToWait({ retryAfterMs }: AppError): string {
@@ -116,6 +117,7 @@ const ARGUMENT_OF: Record<string, string> = {
   id_or_value: 'the token',
   id_or_name: 'the token',
   node_id: 'the node',
+  bot_id: 'the bot',
   name: 'the name',
 }
 

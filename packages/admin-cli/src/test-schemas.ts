@@ -89,6 +89,9 @@ export const botSchema = z.strictObject({
   locked_from: z.string().nullable(),
 })
 
+/** A bot that `bots rm` removed. */
+export const removedBotSchema = removedNodeSchema.extend({ name: z.string() })
+
 /** A person as `users ls` prints them. */
 export const userSchema = z.strictObject({
   name: z.string(),

@@ -11,6 +11,7 @@ export interface JoinAttempt {
   token: string
   key?: KeyObject
   hostname?: string
+  roles?: string[]
   /** Which registration-service to ask. */
   replica?: number
   timeoutMs?: number
@@ -18,7 +19,7 @@ export interface JoinAttempt {
 
 /** Joins without an agent, which is quicker where many must join at once. Rejects with the AppError that the server answers. */
 export async function joinDirectly(cluster: Cluster, attempt: JoinAttempt): Promise<registration.RegisterResponse> {
-  const { token, key = generateKey(), hostname = 'direct', replica = 0, timeoutMs = 30_000 } = attempt
+  const { token, key = generateKey(), hostname = 'direct', roles = ['node'], replica = 0, timeoutMs = 30_000 } = attempt
   const hostRootsPem = await readFile(path.join(cluster.operatorDir, 'bundle.pem'), 'utf8')
   const connection = connect({
     addresses: [cluster.services['registration-service'][replica]!.address],
@@ -31,7 +32,7 @@ export async function joinDirectly(cluster: Cluster, attempt: JoinAttempt): Prom
         token,
         csrDer: createCsr({ privateKey: key, commonName: 'joining' }),
         hostname,
-        roles: ['node'],
+        roles,
         advertisedAddress: '',
         labels: {},
         version: '',

@@ -53,6 +53,8 @@ function explain({ id, name, hostname, lockedAt, lockedFrom }: bots.Bot, now: Da
     `${name} on ${hostname} (${id}) is locked${since}: a copy of its credentials was used${from}.`,
     `Find out how that copy came about; if the machine is sound, let it in anew with a token of its own:`,
     `  musterctl tokens add --type=bot --bot-name=${name}`,
+    'Then take this one off the list:',
+    `  musterctl bots rm ${id}`,
   ]
     .map((line) => `${safeText(line)}\n`)
     .join('')
