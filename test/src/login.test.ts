@@ -89,6 +89,31 @@ test(
   TEST_LIMIT_MS,
 )
 
+test(
+  'what a person hands out names the address that the cluster has for other machines, not the one that they logged in at',
+  async () => {
+    const { publicAddress } = cluster().profile
+    const reached = publicAddress.replace(/^127\.0\.0\.1:/, 'localhost:')
+    expect(reached).not.toBe(publicAddress)
+    const eve = await atHome()
+    const added = await musterctl(cluster(), ['users', 'add', 'eve', '--roles=admin'])
+    const login = pastedLogin(added.stdout)
+    const there = login.map((flag) => (flag.startsWith('--auth-server') ? `--auth-server=${reached}` : flag))
+    expect(there).not.toEqual(login)
+    expect(await eve.run(...there)).toMatchObject({ status: 0 })
+
+    const here = ['--cluster', NAME, '--format=json']
+    const run = async (...args: string[]) => JSON.parse((await eve.run(...args, ...here)).output) as unknown
+    expect(await run('status')).toMatchObject({ addresses: { registration_service: reached } })
+    expect(await run('tokens', 'add', '--type=node')).toMatchObject({
+      auth_server: publicAddress,
+      invitation: expect.stringContaining(`@${publicAddress}?`),
+    })
+    expect(await run('users', 'add', 'mallory', '--roles=viewer')).toMatchObject({ auth_server: publicAddress })
+  },
+  TEST_LIMIT_MS,
+)
+
 test('a signup token leaves the command line before anybody is spoken to', async () => {
   const silent = createServer().listen(0, '127.0.0.1')
   cluster().life.own('a server that says nothing', silent, (s) => void s.close())

@@ -54,8 +54,7 @@ export function identityFrom(grant: Grant, { keyPem, user, address }: Granted): 
     profile: {
       clusterName,
       caPins: trustBundle.hostRootsDer.map((der) => spkiPin(der)),
-      addresses: { registration: address, ...serviceAddresses(grant.addresses, address) },
-      publicAddress: address,
+      ...addressesIn(grant.addresses, address),
       user,
       sessionExpiresAt: sessionExpiresAt.toISOString(),
     },
@@ -87,11 +86,20 @@ function readLeaf(der: Buffer): Identity {
   }
 }
 
-function serviceAddresses(given: users.OperatorAddresses | undefined, reached: string): { token: string; ca: string } {
+/** Where this person goes on to reach the services, and where other machines do as far as the cluster says. */
+function addressesIn(
+  given: users.OperatorAddresses | undefined,
+  reached: string,
+): Pick<OperatorProfile, 'addresses' | 'publicAddress'> {
+  const { registrationService = '', tokenService = '', caService = '' } = given ?? {}
   try {
     return {
-      token: fromHere(given?.tokenService ?? '', reached),
-      ca: fromHere(given?.caService ?? '', reached),
+      addresses: {
+        registration: reached,
+        token: fromHere(tokenService, reached),
+        ca: fromHere(caService, reached),
+      },
+      publicAddress: registrationService === '' ? reached : parseServerAddress(registrationService, 'address'),
     }
   } catch (error) {
     throw notOurs('with addresses that cannot be read', error)

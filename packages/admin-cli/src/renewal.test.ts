@@ -69,10 +69,12 @@ describe('a certificate', () => {
 
   test('follows the addresses of the services', async () => {
     await loginAged(7 * HOUR_MS)
-    people.hand.addresses = { ...people.hand.addresses, caService: ':4711' }
+    const registrationService = 'muster.example.com:3025'
+    people.hand.addresses = { ...people.hand.addresses, registrationService, caService: ':4711' }
     await people.run(LS)
     expect(JSON.parse(await readFile(file('profile.json'), 'utf8'))).toMatchObject({
-      addresses: { ca: '127.0.0.1:4711' },
+      addresses: { registration: cluster.addresses.registration, ca: '127.0.0.1:4711' },
+      publicAddress: registrationService,
     })
   })
 

@@ -51,7 +51,6 @@ export async function startControlPlane(options: ControlPlaneOptions, life: Life
   const databaseUrlFiles = await prepareDatabase(options.postgres, secrets.folder, options.database)
   const redisUrlFile = path.join(secrets.folder, 'redis-url')
   await writeFileAtomic(redisUrlFile, `${options.redis.url}\n`)
-  const envOptions: ServiceEnvOptions = { clusterName, secrets, databaseUrlFiles, redisUrlFile, dnsNames }
   const operatorDir = path.join(dataDir, 'operator')
 
   const services: Record<ServiceProgram, ServiceProcess[]> = {
@@ -68,6 +67,16 @@ export async function startControlPlane(options: ControlPlaneOptions, life: Life
   }
   const addressesOf = (program: ServiceProgram) =>
     listen[program].map((address) => address.replace(/^0\.0\.0\.0:/, '127.0.0.1:'))
+  const registration = addressesOf('registration-service')[0]!
+  const publicAddress = options.publicAddress(Number(registration.split(':').at(-1)))
+  const envOptions: ServiceEnvOptions = {
+    clusterName,
+    secrets,
+    databaseUrlFiles,
+    redisUrlFile,
+    dnsNames,
+    publicAddress,
+  }
   let caPins: string[] = []
   const peers = (): Peers => ({
     ca: addressesOf('ca-service'),
@@ -97,10 +106,9 @@ export async function startControlPlane(options: ControlPlaneOptions, life: Life
   await startAll('token-service')
   await startAll('registration-service')
 
-  const registration = addressesOf('registration-service')[0]!
   const profile = await setAddresses(operatorDir, {
     addresses: { registration, token: addressesOf('token-service')[0]!, ca: addressesOf('ca-service')[0]! },
-    publicAddress: options.publicAddress(Number(registration.split(':').at(-1))),
+    publicAddress,
   })
   return {
     profile,

@@ -7,6 +7,8 @@ export interface ServiceEnvOptions {
   databaseUrlFiles: DatabaseUrlFiles
   redisUrlFile: string
   dnsNames: readonly string[]
+  /** HOST:PORT at which other machines reach registration-service. */
+  publicAddress: string
 }
 
 /** Where the services of the control plane find each other. */
@@ -21,7 +23,7 @@ export interface Peers {
 export function serviceEnv(
   program: ServiceProgram,
   listenAddress: string,
-  { clusterName, secrets, databaseUrlFiles, redisUrlFile, dnsNames }: ServiceEnvOptions,
+  { clusterName, secrets, databaseUrlFiles, redisUrlFile, dnsNames, publicAddress }: ServiceEnvOptions,
   peers: Peers,
 ): Record<string, string> {
   const common = {
@@ -56,6 +58,7 @@ export function serviceEnv(
         MUSTER_ENROLL_TOKEN_FILE: secrets.enrollTokens[program],
         MUSTER_TOKEN_ADDRS: peers.token.join(','),
         MUSTER_REDIS_URL_FILE: redisUrlFile,
+        MUSTER_PUBLIC_ADDR: publicAddress,
         MUSTER_PUBLIC_TOKEN_ADDR: portOf(peers.token[0]!),
         MUSTER_PUBLIC_CA_ADDR: portOf(peers.ca[0]!),
       }

@@ -30,7 +30,7 @@ export interface OperatorProfile {
   clusterName: string
   caPins: string[]
   addresses: { registration: string; token: string; ca: string }
-  /** Where other machines reach registration-service. */
+  /** Where other machines reach registration-service: for what is printed to be used there. */
   publicAddress: string
   /** The name of a person who signed up. An identity of `ca-service issue-admin` has none: it is not renewed. */
   user?: string

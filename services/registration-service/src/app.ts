@@ -80,7 +80,11 @@ export async function startApp(config: Config, log: Logger, life: Lifecycle): Pr
     refusedAttempts,
     people: {
       sessionTtlSeconds: config.MUSTER_USER_SESSION_TTL,
-      addresses: { tokenService: config.MUSTER_PUBLIC_TOKEN_ADDR, caService: config.MUSTER_PUBLIC_CA_ADDR },
+      addresses: {
+        registrationService: config.MUSTER_PUBLIC_ADDR,
+        tokenService: config.MUSTER_PUBLIC_TOKEN_ADDR,
+        caService: config.MUSTER_PUBLIC_CA_ADDR,
+      },
     },
     clock: systemClock,
   }

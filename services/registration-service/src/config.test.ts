@@ -28,6 +28,7 @@ describe('the configuration of people', () => {
   test('has defaults: sessions of thirty days, and the usual ports on the host that a person reached', () => {
     expect(read()).toMatchObject({
       MUSTER_USER_SESSION_TTL: 30 * 86_400,
+      MUSTER_PUBLIC_ADDR: '',
       MUSTER_PUBLIC_TOKEN_ADDR: ':3026',
       MUSTER_PUBLIC_CA_ADDR: ':3027',
     })
@@ -38,6 +39,15 @@ describe('the configuration of people', () => {
       MUSTER_PUBLIC_TOKEN_ADDR: 'tokens.example:443',
       MUSTER_PUBLIC_CA_ADDR: ':4027',
     })
+  })
+
+  test('says where other machines reach registration-service, which has to be a whole address', () => {
+    const found = read({ MUSTER_PUBLIC_ADDR: 'muster.example:3025' })
+    expect(found).toMatchObject({ MUSTER_PUBLIC_ADDR: 'muster.example:3025' })
+    expect(read({ MUSTER_PUBLIC_ADDR: '' })).toMatchObject({ MUSTER_PUBLIC_ADDR: '' })
+    for (const wrong of ['muster.example', ':3025', 'https://muster.example:3025']) {
+      expect(() => read({ MUSTER_PUBLIC_ADDR: wrong })).toThrow('MUSTER_PUBLIC_ADDR')
+    }
   })
 
   test('is refused as a whole, with every problem in it', () => {

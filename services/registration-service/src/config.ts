@@ -21,6 +21,7 @@ export const configSchema = z.object({
   MUSTER_HEARTBEATS_PER_SECOND: z.coerce.number().int().min(1).default(2_000),
   MUSTER_REFUSED_JOINS_PER_MINUTE: z.coerce.number().int().min(1).max(60_000).default(20),
   MUSTER_USER_SESSION_TTL: parsedBy((text) => parseDuration(text, 'session TTL')).default(30 * 86_400),
+  MUSTER_PUBLIC_ADDR: parsedBy((text) => parseServerAddress(text, 'address')).default(''),
   MUSTER_PUBLIC_TOKEN_ADDR: publicAddress.default(':3026'),
   MUSTER_PUBLIC_CA_ADDR: publicAddress.default(':3027'),
 })

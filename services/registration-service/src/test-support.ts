@@ -37,6 +37,9 @@ import { registrationService } from './service.ts'
 export const { NodeStatus } = registration
 export const contract = registration.RegistrationServiceService
 
+/** What people are told of where the services are. */
+export const ADDRESSES = { registrationService: 'muster.example:3025', tokenService: ':3026', caService: ':3027' }
+
 export const silentLog = createLogger('test', 'silent')
 
 /** A database with the schema of registration-service. */
@@ -135,7 +138,7 @@ export async function serveRegistration({
       identity: { trustBundle: () => authority.trustBundle },
       refusals: new Refusals(pool, silentLog),
       refusedAttempts,
-      people: { sessionTtlSeconds: 86_400, addresses: { tokenService: ':3026', caService: ':3027' } },
+      people: { sessionTtlSeconds: 86_400, addresses: ADDRESSES },
       clock,
     }
     const server = await serveForTest({

@@ -6,6 +6,7 @@ import { parseCsr } from '@muster/pki'
 import { testCluster } from '@muster/testkit'
 import { parse as parseYaml } from 'yaml'
 import { startTestCluster, type TestCluster } from '../test-cluster.ts'
+import { aToken, SECRET } from '../test-data.ts'
 import { HOUR_MS, SIGNUP_TOKEN, startPeople, type TestPeople } from '../test-people.ts'
 
 let cluster: TestCluster
@@ -62,7 +63,7 @@ describe('login', () => {
   })
 
   test('takes :PORT as a port of the host that was reached, and any other address as it is', async () => {
-    people.hand.addresses = { tokenService: ':4711', caService: 'ca.example.com:3027' }
+    people.hand.addresses = { registrationService: '', tokenService: ':4711', caService: 'ca.example.com:3027' }
     await people.login()
     const profile: unknown = JSON.parse(await readFile(store('clusters', CLUSTER, 'profile.json'), 'utf8'))
     expect(profile).toMatchObject({
@@ -76,6 +77,37 @@ describe('login', () => {
       caPins: [cluster.pin],
     })
   })
+
+  test('goes on at the address that was reached, and hands out the one that the cluster says', async () => {
+    people.hand.addresses.registrationService = 'muster.example.com:3025'
+    const { stdout } = await people.login({ flags: ['--format=json'] })
+    expect(JSON.parse(stdout)).toMatchObject({ auth_server: 'muster.example.com:3025' })
+    expect(JSON.parse(await readFile(store('clusters', CLUSTER, 'profile.json'), 'utf8'))).toMatchObject({
+      addresses: { registration: cluster.addresses.registration },
+      publicAddress: 'muster.example.com:3025',
+    })
+
+    cluster.answers.tokens = { createToken: async () => ({ token: aToken, value: SECRET }) }
+    const { hostRootDer } = cluster
+    const trustBundle = { version: 1, clusterName: CLUSTER, hostRootsDer: [hostRootDer], userRootsDer: [] }
+    cluster.answers.ca = { getTrustBundle: async () => ({ trustBundle }) }
+    const added = JSON.parse((await people.run(['tokens', 'add', '--type=node', '--format=json'])).stdout) as unknown
+    expect(added).toMatchObject({
+      auth_server: 'muster.example.com:3025',
+      invitation: expect.stringContaining('@muster.example.com:3025'),
+    })
+  })
+
+  test.each(['muster.example.com', ':3025', 'a b:1'])(
+    'keeps nothing of an answer with the address %j',
+    async (address) => {
+      people.hand.addresses.registrationService = address
+      const { status, stderr } = await people.login()
+      expect(stderr).toContain('addresses that cannot be read')
+      expect(status).toBe(1)
+      expect(await people.run(['whoami'])).toMatchObject({ status: 1 })
+    },
+  )
 
   test('takes several pins, of which one must match', async () => {
     const [first, second] = [testCluster(CLUSTER).pin, testCluster(CLUSTER).pin]

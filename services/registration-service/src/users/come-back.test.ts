@@ -4,7 +4,7 @@ import type { users } from '@muster/contracts'
 import { BREAK_GLASS, type OperatorRole } from '@muster/domain'
 import { generateKey, parseIdentity, publicKeyDer, verifyChain } from '@muster/pki'
 import { testCluster } from '@muster/testkit'
-import { refusal } from '../test-support.ts'
+import { ADDRESSES, refusal } from '../test-support.ts'
 import { returnRequest, servePeople, type People } from './test-support.ts'
 import { selectUser } from './users.ts'
 
@@ -55,7 +55,7 @@ describe('a person whose certificate has ended', () => {
     expect(parseIdentity(leafDer)).toMatchObject({ spiffeId: spiffeIdOf('ada'), publicKeyDer: publicKeyDer(key) })
     expect(reply).toMatchObject({
       sessionExpiresAt: before!.sessionExpiresAt,
-      addresses: { tokenService: ':3026', caService: ':3027' },
+      addresses: ADDRESSES,
     })
     expect(await selectUser(people.pool, 'ada')).toEqual({
       ...before,

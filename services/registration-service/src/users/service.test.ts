@@ -4,7 +4,7 @@ import { SERVICE_NAMES } from '@muster/domain'
 import { keyFingerprint } from '@muster/pki'
 import { accessOfEach } from '@muster/rpc/testing'
 import { eventually, everyKindOfPeer, type TestMaterial, type TestMember } from '@muster/testkit'
-import { refusal } from '../test-support.ts'
+import { ADDRESSES, refusal } from '../test-support.ts'
 import { contract, servePeople, type People } from './test-support.ts'
 
 let people: People
@@ -178,7 +178,7 @@ describe('RenewUser', () => {
     })
     expect(reply.sessionExpiresAt!.getTime()).toBeGreaterThan(before)
     expect(reply).toMatchObject({
-      addresses: { tokenService: ':3026', caService: ':3027' },
+      addresses: ADDRESSES,
       trustBundle: people.served.authority.trustBundle,
     })
     const { rows } = await people.pool.query(

@@ -3,7 +3,7 @@ import { AppError } from '@muster/domain'
 import { generateKey, keyFingerprint, parseIdentity, publicKeyDer, verifyChain } from '@muster/pki'
 import { createLogger } from '@muster/runtime/service'
 import { eventually } from '@muster/testkit'
-import { refusal } from '../test-support.ts'
+import { ADDRESSES, refusal } from '../test-support.ts'
 import { servePeople, signupRequest, type People } from './test-support.ts'
 import { selectUser } from './users.ts'
 
@@ -49,7 +49,7 @@ describe('a person who signs up', () => {
       publicKeyDer: publicKeyDer(privateKey),
     })
     expect(Math.abs(reply.sessionExpiresAt!.getTime() - Date.now() - 86_400_000)).toBeLessThan(60_000)
-    expect(reply.addresses).toEqual({ tokenService: ':3026', caService: ':3027' })
+    expect(reply.addresses).toEqual(ADDRESSES)
     expect(await selectUser(people.pool, 'ada')).toMatchObject({
       state: 'active',
       sessionExpiresAt: reply.sessionExpiresAt,

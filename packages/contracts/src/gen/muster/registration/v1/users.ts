@@ -132,10 +132,15 @@ export interface SignupResponse {
   addresses: OperatorAddresses | undefined;
 }
 
-/** Where operators reach the other services: HOST:PORT, or :PORT for the host that they reached this one at. */
+/** Where operators reach the services: HOST:PORT, or :PORT for the host that they reached this one at. */
 export interface OperatorAddresses {
   tokenService: string;
   caService: string;
+  /**
+   * HOST:PORT that other machines reach this service at: what operators print in invitations and login commands. Empty: not
+   * configured.
+   */
+  registrationService: string;
 }
 
 export interface RenewUserRequest {
@@ -1031,7 +1036,7 @@ export const SignupResponse: MessageFns<SignupResponse> = {
 };
 
 function createBaseOperatorAddresses(): OperatorAddresses {
-  return { tokenService: "", caService: "" };
+  return { tokenService: "", caService: "", registrationService: "" };
 }
 
 export const OperatorAddresses: MessageFns<OperatorAddresses> = {
@@ -1041,6 +1046,9 @@ export const OperatorAddresses: MessageFns<OperatorAddresses> = {
     }
     if (message.caService !== "") {
       writer.uint32(18).string(message.caService);
+    }
+    if (message.registrationService !== "") {
+      writer.uint32(26).string(message.registrationService);
     }
     return writer;
   },
@@ -1072,6 +1080,14 @@ export const OperatorAddresses: MessageFns<OperatorAddresses> = {
             }
 
             message.caService = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.registrationService = reader.string();
             continue;
           }
         }
