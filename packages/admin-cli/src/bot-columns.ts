@@ -14,7 +14,7 @@ const COLOUR: Record<BotState, (text: string) => string> = {
 export function botColumns(now: Date): Column<bots.Bot>[] {
   return [
     { title: 'Bot', text: ({ name }) => name },
-    { title: 'Id', text: ({ id }) => id },
+    { title: 'Id', text: ({ id }) => id, flexible: 'last' },
     { title: 'Host', text: ({ hostname }) => hostname, flexible: true },
     { title: 'Address', text: ({ remoteAddress }) => remoteAddress },
     { title: 'Generation', text: ({ generation }) => `${generation}` },

@@ -20,8 +20,9 @@ export function paintStatus(text: string, node: registration.Node): string {
 /** The columns of a table of nodes. */
 export function nodeColumns(now: Date): Column<registration.Node>[] {
   return [
-    { title: 'Host', text: ({ hostname }) => hostname },
-    { title: 'UUID', text: ({ id }) => id },
+    { title: 'Host', text: ({ hostname }) => hostname, flexible: 'last' },
+    // 'nodes rm' takes the beginning of one.
+    { title: 'UUID', text: ({ id }) => id, flexible: 'last' },
     { title: 'Public Address', text: publicAddress },
     { title: 'Labels', text: ({ labels }) => formatLabels(labels), flexible: true },
     { title: 'Version', text: ({ version }) => version },

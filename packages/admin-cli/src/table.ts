@@ -4,8 +4,8 @@ import type { Output } from './io.ts'
 export interface Column<T> {
   title: string
   text: (row: T) => string
-  /** Gives way when the terminal is too narrow, the widest first. */
-  flexible?: boolean
+  /** Gives way when the terminal is too narrow, the widest first; 'last' once the others have: ids, whose beginning will do. */
+  flexible?: boolean | 'last'
   /** Colours a finished cell; used on a terminal only. */
   paint?: (cell: string, row: T) => string
 }
@@ -17,8 +17,8 @@ export interface TableStyle {
 }
 
 const GAP = 2
-/** A column is not cut to less than this. */
-const LEAST_WIDTH = 8
+/** A column is not cut to less than this: eight characters of an id, and the sign that there is more. */
+const LEAST_WIDTH = 9
 
 /** A table whose widths are settled. */
 export interface Table<T> {
@@ -84,11 +84,13 @@ export const paint = {
 function shrink<T>(columns: readonly Column<T>[], widths: number[], limit: number | undefined): void {
   if (limit === undefined) return
   let excess = widths.reduce((sum, width) => sum + width, GAP * (widths.length - 1)) - limit
-  for (; excess > 0; excess--) {
-    const most = Math.max(...widths.filter((_, i) => columns[i]!.flexible))
-    if (most <= LEAST_WIDTH) return
-    // Of equal ones the last: what stands first matters most.
-    widths[widths.findLastIndex((width, i) => columns[i]!.flexible === true && width === most)] = most - 1
+  for (const kind of [true, 'last'] as const) {
+    for (; excess > 0; excess--) {
+      const most = Math.max(...widths.filter((_, i) => columns[i]!.flexible === kind))
+      if (most <= LEAST_WIDTH) break
+      // Of equal ones the last: what stands first matters most.
+      widths[widths.findLastIndex((width, i) => columns[i]!.flexible === kind && width === most)] = most - 1
+    }
   }
 }
 

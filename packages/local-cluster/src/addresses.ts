@@ -18,8 +18,12 @@ export function isPortFree(port: number, host: string): Promise<boolean> {
   })
 }
 
-/** Below the ports that systems hand out by themselves, so that no outgoing connection takes it meanwhile. */
-const FREE_PORTS = { first: 20_000, count: 12_000 }
+/**
+ * Below the ports that systems hand out by themselves, so that no outgoing connection takes it meanwhile. Each process
+ * looks in a block of its own first: of two clusters that start at once, each finds the other's ports free until they are used.
+ */
+const FREE_PORTS = { first: 20_000, blocks: 400, inBlock: 30 }
+let looked = 0
 
 /**
  * The addresses themselves, but for port 0 the same host with a port that is free now: for services that must be told of
@@ -36,8 +40,10 @@ export async function settlePorts(addresses: readonly string[], taken: Set<numbe
 }
 
 async function findPort(host: string, taken: Set<number>): Promise<number> {
+  const { first, blocks, inBlock } = FREE_PORTS
   for (let tries = 0; tries < 100; tries += 1) {
-    const port = FREE_PORTS.first + randomInt(FREE_PORTS.count)
+    const isOwn = tries < inBlock
+    const port = first + (isOwn ? (process.pid % blocks) * inBlock + (looked++ % inBlock) : randomInt(blocks * inBlock))
     if (taken.has(port) || !(await isPortFree(port, host))) continue
     taken.add(port)
     return port

@@ -5,7 +5,11 @@ import { selectUser } from './users.ts'
 
 /** Why a change that keeps the last admin was not made: there is nobody of that name, or it is the last admin. */
 export async function whyUnchanged(db: Db, name: string): Promise<AppError> {
-  if ((await selectUser(db, name)) === undefined) return noSuchUser(name)
+  return (await selectUser(db, name)) === undefined ? noSuchUser(name) : lastAdmin(name)
+}
+
+/** What the last admin cannot be: removed, demoted, or reset by somebody who could not put it right. */
+export function lastAdmin(name: string): AppError {
   const message = `${name} is the last admin; make somebody else admin first, or use 'ca-service issue-admin'`
   return new AppError('failedPrecondition', message, { reason: 'LAST_ADMIN', field: 'name' })
 }

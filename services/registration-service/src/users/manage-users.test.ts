@@ -191,6 +191,26 @@ describe('ResetUser', () => {
     await people.client(ada).listUsers({ pageSize: 0, pageToken: '' })
   })
 
+  test('leaves the last admin alone, unless break-glass asks', async () => {
+    const reset = { name: 'root', signupTtlSeconds: 60 }
+    expect(await refusal(admin().resetUser(reset))).toMatchObject({ reason: 'LAST_ADMIN' })
+    expect((await people.client(people.breakGlass).resetUser(reset)).user).toMatchObject({ state: UserState.INVITED })
+  })
+
+  test('leaves one of two admins for 64 resets of each other at once', async () => {
+    const ada = await people.add('ada')
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 64 }, (_, i) =>
+        i % 2 === 0
+          ? admin().resetUser({ name: 'ada', signupTtlSeconds: 60 })
+          : people.client(ada).resetUser({ name: 'root', signupTtlSeconds: 60 }),
+      ),
+    )
+    expect(outcomes.some(({ status }) => status === 'fulfilled')).toBe(true)
+    const { rows } = await people.pool.query(`select from users where key_fingerprint is not null`)
+    expect(rows).toHaveLength(1)
+  })
+
   test('refuses a token without a life, and a person who is not there', async () => {
     expect(await refusal(admin().resetUser({ name: 'root', signupTtlSeconds: 0 }))).toMatchObject({
       kind: 'invalidArgument',

@@ -280,6 +280,12 @@ export async function deleteUser(db: Db, name: string): Promise<StoredUser | und
   return rows[0] && toStoredUser(rows[0])
 }
 
+/** Whether a person is the last admin in a session. Under `lockAdmins`. */
+export async function isLastAdmin(db: Db, name: string): Promise<boolean> {
+  const { rowCount } = await db.query(`select from users where name = $1 and not ${NOT_THE_LAST_ADMIN}`, [name])
+  return rowCount === 1
+}
+
 /** Gives a person other roles unless that would demote the last admin. @returns undefined if nothing was changed */
 export async function updateRoles(
   db: Db,
