@@ -12,5 +12,6 @@ export default {
     ],
   },
   testTimeout: 30_000,
-  maxWorkers: 2,
+  // One more than the cores that there may be: tests of whole clusters wait a good part of their time.
+  maxWorkers: 3,
 }
