@@ -58,11 +58,13 @@ export function tokenResource(made: token.Token): Resource {
   return { kind: 'token', metadata: { name: name ?? made.id }, spec, status }
 }
 
+/** A node. Its name is its id, as host names may repeat. */
 export function nodeResource(node: registration.Node): Resource {
   const { id, roles, labels, ...status } = nodeJson(node)
   return { kind: 'node', metadata: { name: id }, spec: { roles, labels }, status }
 }
 
+/** A person, whose roles are all that can be asked for. */
 export function userResource(user: users.User): Resource {
   const { name, roles, ...status } = userJson(user)
   return { kind: 'user', metadata: { name }, spec: { roles }, status }

@@ -88,6 +88,24 @@ export function newKey(): Buffer {
   return randomBytes(32)
 }
 
+/** How often a token was used, by its own count and by the spends. */
+export async function usesOnRecord(db: pg.Pool, tokenId: string): Promise<{ uses: number; spends: number }> {
+  const { rows } = await db.query<{ uses: number; spends: number }>(
+    `select uses, (select count(*)::int from spends where token_id = $1) as spends from tokens where id = $1`,
+    [tokenId],
+  )
+  return rows[0]!
+}
+
+/** The events of a token. */
+export async function auditOf(db: pg.Pool, tokenId: string): Promise<Record<string, unknown>[]> {
+  const { rows } = await db.query(
+    'select action, actor, remote_address, outcome, node_id, details from audit_events where token_id = $1',
+    [tokenId],
+  )
+  return rows
+}
+
 let nextNode = 0
 
 export interface SpendOverrides {
@@ -139,6 +157,22 @@ export function listRequest(overrides: Partial<token.ListTokensRequest> = {}): t
   return { pageSize: 0, pageToken: '', types: [], roles: [], labels: {}, states: [], used: false, ...overrides }
 }
 
+/** A request by which a node called web-1 joins from this machine. */
+export function spendRequest(
+  value: string,
+  join: Partial<token.SpendTokenRequest_Join> = {},
+  keyFingerprint = newKey(),
+): token.SpendTokenRequest {
+  const web1 = { roles: ['node'], remoteAddress: '127.0.0.1', hostname: 'web-1' }
+  return { value, keyFingerprint, purpose: { $case: 'join', value: { ...web1, ...join } } }
+}
+
+/** A request by which a person signs up from this machine. */
+export function signupRequest(value: string, userName: string, keyFingerprint = newKey()): token.SpendTokenRequest {
+  const signup = { userName, remoteAddress: '127.0.0.1' }
+  return { value, keyFingerprint, purpose: { $case: 'signup', value: signup } }
+}
+
 /** What an error is thrown as, for a closer look. */
 export async function refusal(call: Promise<unknown>): Promise<AppError> {
   const error: unknown = await call.then(
@@ -159,6 +193,12 @@ export interface Served extends Store {
   client(material: TestMaterial): ReturnType<typeof clientOf>
   /** The same of a second replica, on the second pool. */
   otherClient(material: TestMaterial): ReturnType<typeof clientOf>
+  /** A client of the first replica, for a person with this role or for the service. */
+  as(who: 'viewer' | 'operator' | 'admin' | 'registration-service'): ReturnType<typeof clientOf>
+  /** What was spent or refused, by the first replica. */
+  spend(request: token.SpendTokenRequest): Promise<NonNullable<token.SpendTokenResponse['result']>>
+  /** Empties the tables, and forgets the refusals that were counted. */
+  clear(): Promise<void>
 }
 
 function clientOf(connection: Connection) {
@@ -192,6 +232,9 @@ export async function serveTokens(
   }
   const first = await serveOn(store.pools[0])
   const second = await serveOn(store.pools[1])
+  const client: Served['client'] = (material) => clientOf(first.connect(material))
+  const as: Served['as'] = (who) =>
+    client(who === 'registration-service' ? cluster.service(who) : cluster.user('ada', who))
   return {
     ...store,
     cluster,
@@ -199,8 +242,14 @@ export async function serveTokens(
     staticTokens: first.staticTokens,
     refusals: first.refusals,
     connect: first.connect,
-    client: (material) => clientOf(first.connect(material)),
+    client,
     otherClient: (material) => clientOf(second.connect(material)),
+    as,
+    spend: async (request) => (await as('registration-service').spendToken(request)).result!,
+    async clear() {
+      await first.refusals.close()
+      await store.pool.query('truncate tokens, spends, audit_events')
+    },
     async close() {
       for (const { closeAll, server, refusals } of [first, second]) {
         closeAll()

@@ -133,6 +133,7 @@ export interface Row extends Omit<
   revokedAt: Date | null
 }
 
+/** A row of COLUMNS, with undefined where it has null. */
 export function toStoredToken(row: Row): StoredToken {
   return {
     ...row,
@@ -145,12 +146,14 @@ export function toStoredToken(row: Row): StoredToken {
   }
 }
 
+/** What the type of a token is called on the wire. */
 export const TYPES: Record<TokenType, token.TokenType> = {
   join: token.TokenType.JOIN,
   signup: token.TokenType.SIGNUP,
   static: token.TokenType.STATIC,
 }
 
+/** What the state of a token is called on the wire. */
 export const STATES: Record<TokenState, token.TokenState> = {
   live: token.TokenState.LIVE,
   expired: token.TokenState.EXPIRED,
