@@ -1,7 +1,10 @@
 import { fileURLToPath } from 'node:url'
 import { randomBytes } from 'node:crypto'
+import { expect } from '@jest/globals'
 import { Refusals } from '@muster/audit'
 import { ca } from '@muster/contracts'
+import { AppError, type ServiceName } from '@muster/domain'
+import { parseIdentity, verifyChain, type Identity } from '@muster/pki'
 import { asAppError, migrate, openPool } from '@muster/postgres'
 import type { Connection } from '@muster/rpc'
 import type { RpcServer } from '@muster/rpc/server'
@@ -76,10 +79,27 @@ export interface Served extends Store {
   refusals: Refusals
   connect(material: TestMaterial): Connection
   client(material: TestMaterial): ReturnType<typeof clientOf>
+  /** A client for this service. */
+  as(service: ServiceName): ReturnType<typeof clientOf>
+  /** Fails unless the chain leads to the root of that authority which the reply names, and gives who the leaf is for. */
+  verified(reply: Pick<ca.SignHostResponse, 'certificate' | 'trustBundle'>, by?: 'host' | 'user'): Identity
+  count(table: 'certificates' | 'audit_events'): Promise<number>
+  /** Empties the tables of what was issued, and forgets the refusals that were counted. */
+  clear(): Promise<void>
 }
 
 function clientOf(connection: Connection) {
   return connection.client(ca.CaServiceService)
+}
+
+/** What an error is thrown as, for a closer look. */
+export async function refusal(call: Promise<unknown>): Promise<AppError> {
+  const error: unknown = await call.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  )
+  if (error instanceof AppError) return error
+  throw new Error('should have been refused', { cause: error })
 }
 
 /** ca-service on a free port, before a real database. */
@@ -112,6 +132,25 @@ export async function serveCa(): Promise<Served> {
     refusals,
     connect,
     client: (material) => clientOf(connect(material)),
+    as: (service) => clientOf(connect(cluster.service(service))),
+    verified({ certificate, trustBundle }, by = 'host') {
+      const [leafDer, ...intermediatesDer] = certificate!.chainDer as [Buffer, Buffer]
+      expect(trustBundle).toMatchObject({ version: expect.any(Number), clusterName: CLUSTER_NAME })
+      expect(trustBundle!.hostRootsDer).toEqual([authorities.host.rootDer])
+      expect(trustBundle!.userRootsDer).toEqual([authorities.user.rootDer])
+      expect(verifyChain({ leafDer, intermediatesDer, rootsDer: [authorities[by].rootDer] })).toBe(true)
+      const identity = parseIdentity(leafDer)
+      expect(identity.serial).toBe(certificate!.serial)
+      return identity
+    },
+    async count(table) {
+      const { rows } = await store.pool.query<{ count: number }>(`select count(*)::int as count from ${table}`)
+      return rows[0]!.count
+    },
+    async clear() {
+      await refusals.close()
+      await store.pool.query('truncate certificates, audit_events')
+    },
     async close() {
       closeAll()
       await server.close()
