@@ -1,0 +1,46 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
+import { startTestCluster, type TestCluster } from '../test-cluster.ts'
+import { aNode } from '../test-data.ts'
+import { createDocuments, startLists, TOKEN, USER, type TestLists } from '../test-documents.ts'
+
+let cluster: TestCluster
+let lists: TestLists
+
+beforeAll(async () => {
+  cluster = await startTestCluster()
+})
+afterAll(() => cluster.close())
+beforeEach(() => {
+  lists = startLists(cluster)
+})
+
+const create = (text: string, ...flags: string[]) => createDocuments(cluster, text, ...flags)
+
+describe('rm', () => {
+  test('removes things of every kind, one after the other', async () => {
+    await create(`${TOKEN}---\n${USER}`)
+    const { status, stdout } = await cluster.run(['rm', 'token/runners', 'users/ada', `node/${aNode.id}`])
+    expect(stdout).toBe(`token/runners deleted\nuser/ada deleted\nnode/${aNode.id} deleted\n`)
+    expect({ status, tokens: lists.tokens, people: lists.people }).toEqual({ status: 0, tokens: [], people: [] })
+  })
+
+  test('goes on after what is not there, and exits with 1', async () => {
+    await create(USER)
+    const { status, stdout, stderr } = await cluster.run(['rm', 'token/nothing', 'user/ada', '--format=json'])
+    expect(JSON.parse(stdout)).toEqual([{ kind: 'user', name: 'ada', deleted: true }])
+    expect(stderr).toBe('musterctl: token/nothing: no such token\n')
+    expect(status).toBe(1)
+  })
+
+  test.each([
+    [['rm'], 'remove what? give KIND/NAME'],
+    [['rm', 'runners'], 'argument 1 is not KIND/NAME'],
+    [['rm', 'tokn/runners'], '"tokn" is no kind'],
+    [['rm', 'node/web-1'], '"web-1" is not a node id'],
+    [['rm', 'user/Ada'], 'NAME: "Ada" must start with a lower-case letter'],
+  ])('%j is bad usage', async (argv, message) => {
+    const ran = await cluster.run(argv)
+    expect(ran.stderr).toContain(message)
+    expect(ran.status).toBe(2)
+  })
+})
