@@ -4,7 +4,6 @@ import type { token } from '@muster/contracts'
 import {
   invalid,
   isTokenId,
-  messageOf,
   parseCidrs,
   parseCustomTokenValue,
   parseDuration,
@@ -14,6 +13,7 @@ import {
   parseNodeRoles,
   parseTokenName,
 } from '@muster/domain'
+import { whyUnreadable } from '@muster/runtime'
 import { MAX_UINT32, type Fields } from './document-fields.ts'
 import { tokenResource } from './resources.ts'
 
@@ -109,8 +109,9 @@ async function readValue(spec: Fields, baseDir: string): Promise<string | undefi
   if (file === undefined) return given === undefined ? undefined : parseCustomTokenValue(given, spec.nameOf('value'))
   const field = spec.nameOf('value_file')
   if (given !== undefined) throw invalid(field, 'contradicts spec.value')
-  const content = await readFile(path.resolve(baseDir, file), 'utf8').catch((error: unknown) => {
-    throw invalid(field, `cannot be read: ${messageOf(error)}`)
+  const whole = path.resolve(baseDir, file)
+  const content = await readFile(whole, 'utf8').catch((error: unknown) => {
+    throw invalid(field, whyUnreadable(whole, error))
   })
   if (content.length > MAX_VALUE_BYTES) throw invalid(field, `holds more than ${MAX_VALUE_BYTES} bytes`)
   return parseCustomTokenValue(content.trimEnd(), field)

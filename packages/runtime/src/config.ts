@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
+import { whyUnreadable } from './unreadable.ts'
 
 /** Bad configuration: every problem at once, one a line. The program says it and exits with status 2. */
 export class ConfigError extends Error {
@@ -29,7 +30,7 @@ export function fileContent(): z.ZodType<Buffer, string> {
     try {
       return readFileSync(path)
     } catch (error) {
-      context.addIssue({ code: 'custom', message: `cannot read the file: ${(error as Error).message}` })
+      context.addIssue({ code: 'custom', message: whyUnreadable(path, error) })
       return z.NEVER
     }
   })

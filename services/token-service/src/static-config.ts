@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { NODE_ROLES, parseNodeRoles, printable, type NodeRole } from '@muster/domain'
+import { whyUnreadable } from '@muster/runtime'
 import { isMap, isScalar, isSeq, LineCounter, parseDocument, type ParsedNode } from 'yaml'
 import { z } from 'zod'
 import { parseStaticValue, readTokenFile } from './token-file.ts'
@@ -31,7 +32,7 @@ function readStaticTokens(file: string): { tokens: StaticToken[]; problems: stri
   try {
     text = readFileSync(name, 'utf8')
   } catch (error) {
-    return { tokens: [], problems: [`cannot read the file: ${(error as Error).message}`] }
+    return { tokens: [], problems: [whyUnreadable(name, error)] }
   }
   const lines = new LineCounter()
   // Pretty errors would show the lines around the error.

@@ -1,6 +1,7 @@
 import { readFileSync, statSync, type BigIntStats } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { parseCustomTokenValue } from '@muster/domain'
+import { whyUnreadable } from '@muster/runtime'
 
 /** A token value as a file holds it now. */
 export interface TokenFile {
@@ -16,13 +17,21 @@ const MAX_FILE_BYTES = 4096
 export function readTokenFile(path: string): TokenFile {
   // The stamp first: what is written after it makes another stamp, and is read then.
   const stamp = stampOf(statFile(path))
-  const text = readFileSync(path, 'utf8').trim()
+  const text = reading(path, () => readFileSync(path, 'utf8')).trim()
   if (text === '') throw new Error('its file is empty')
   return { value: parseStaticValue(text), stamp }
 }
 
+function reading<T>(path: string, read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    throw new Error(whyUnreadable(path, error), { cause: error })
+  }
+}
+
 function statFile(path: string): BigIntStats {
-  const found = statSync(path, { bigint: true })
+  const found = reading(path, () => statSync(path, { bigint: true }))
   if (!found.isFile()) throw new Error('its file is not a regular file')
   if (found.size > MAX_FILE_BYTES) throw new Error(`its file is larger than ${MAX_FILE_BYTES} bytes`)
   return found

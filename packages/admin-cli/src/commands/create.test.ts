@@ -129,7 +129,7 @@ describe('create', () => {
     [
       'a secret file that is not there',
       TOKEN.replace(`value: ${SECRET}`, 'value_file: nowhere'),
-      /line 14\): spec\.value_file: cannot be read/,
+      /line 14\): spec\.value_file: there is no file \/.*\/nowhere\n/,
     ],
     ['a secret twice', `${TOKEN}  value_file: secret\n`, /spec\.value_file: contradicts spec\.value/],
     ['a key twice', TOKEN.replace('ttl: 1h', 'ttl: 1h\n  ttl: 2h'), /line 8\): is not YAML: duplicate key/],
@@ -180,7 +180,7 @@ describe('create', () => {
 
   test.each([
     [['create'], 2, 'which file?'],
-    [['create', '-f', '/nowhere/at/all'], 1, 'cannot read /nowhere/at/all: '],
+    [['create', '-f', '/nowhere/at/all'], 1, 'there is no file /nowhere/at/all\n'],
     [['create', '-f', '-'], 1, 'standard input holds no documents'],
   ])('%j is an error', async (argv, status, message) => {
     const ran = await cluster.run(argv)

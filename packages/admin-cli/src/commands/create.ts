@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
-import { AppError, messageOf } from '@muster/domain'
+import { AppError } from '@muster/domain'
+import { whyUnreadable } from '@muster/runtime'
 import { planOf, type Outcome, type Plan } from '../apply.ts'
 import { defineCommand, FORMAT } from '../command.ts'
 import { problemOf, readDocuments } from '../documents.ts'
@@ -91,8 +92,7 @@ async function readInput(file: string, { stdin, cwd }: Io): Promise<{ text: stri
   if (file === '-') return { text: await readAll(stdin ?? []), baseDir: cwd }
   const whole = path.resolve(cwd, file)
   const text = await readFile(whole, 'utf8').catch((error: unknown) => {
-    // Node names the file once more.
-    throw new CliError(`cannot read ${whole}: ${messageOf(error).replace(/, \w+(?: '.*')?$/, '')}`)
+    throw new CliError(whyUnreadable(whole, error))
   })
   return { text, baseDir: path.dirname(whole) }
 }

@@ -1,0 +1,34 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import os from 'node:os'
+import path from 'node:path'
+import { whyUnreadable } from './unreadable.ts'
+
+let folder: string
+beforeAll(async () => {
+  folder = await mkdtemp(path.join(os.tmpdir(), 'muster-unreadable-'))
+  await writeFile(path.join(folder, 'a-file'), '')
+})
+afterAll(() => rm(folder, { recursive: true }))
+
+async function why(name: string): Promise<string> {
+  const file = path.join(folder, name)
+  return readFile(file, 'utf8').catch((error: unknown) => whyUnreadable(file, error).replaceAll(folder, '~'))
+}
+
+describe('a file that could not be read', () => {
+  test.each([
+    ['is not there', 'none', 'there is no file ~/none'],
+    ['would be in what is no folder', 'a-file/b', 'there is no file ~/a-file/b'],
+    ['is a folder', '.', '~ is a folder'],
+    ['has a name that is too long', 'x'.repeat(300), `cannot read ~/${'x'.repeat(300)}: ENAMETOOLONG`],
+  ])('because it %s', async (_what, name, message) => {
+    expect(await why(name)).toBe(message)
+  })
+
+  // Whoever runs the tests may be root, to whom every file opens.
+  test('because it belongs to others', () => {
+    const denied = Object.assign(new Error('EACCES: permission denied, open'), { code: 'EACCES' })
+    expect(whyUnreadable('/a/file', denied)).toBe('there is no permission to read /a/file')
+  })
+})
