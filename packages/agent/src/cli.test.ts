@@ -87,6 +87,8 @@ describe('muster', () => {
   test.each([
     ['a command', ['strat'], "unknown command; did you mean 'muster start'?"],
     ['a flag', ['start', '--tokn=x'], 'unknown argument: --tokn'],
+    ['flags of several words', ['start', '--fooBar=1', '--x-y=2'], 'unknown arguments: --fooBar, --x-y'],
+    ['a flag of several words', ['start', '--x-y'], 'unknown argument: --x-y'],
     ['an argument', ['start', 'an-invitation', 'b'], 'unknown argument: b'],
     ['a flag without its value', ['start', '--token'], 'a value is missing after --token'],
   ])('names what it does not understand: %s', async (_what, argv, message) => {
