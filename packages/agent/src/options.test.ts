@@ -56,6 +56,7 @@ describe('the flags of muster start', () => {
       joinTimeoutMs: 90_000,
       roles: ['node', 'proxy'],
       token: 'a-token-of-the-operator',
+      isInvited: false,
       caPins: [PIN],
       skipCaPin: false,
       authServer: 'muster.example:3025',
@@ -193,7 +194,13 @@ describe('an invitation', () => {
     caPins: [PIN, OTHER_PIN],
     roles: ['app', 'db'],
   })
-  const said = { authServer: 'muster.example:3025', token: TOKEN, caPins: [PIN, OTHER_PIN], roles: ['app', 'db'] }
+  const said = {
+    isInvited: true,
+    authServer: 'muster.example:3025',
+    token: TOKEN,
+    caPins: [PIN, OTHER_PIN],
+    roles: ['app', 'db'],
+  }
 
   test('says all that a join needs, as itself, from a file or from the environment', () => {
     expect(parse({ invitation: TEXT })).toMatchObject(said)

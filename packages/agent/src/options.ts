@@ -65,6 +65,8 @@ export interface StartOptions {
   joinTimeoutMs: number
   roles: NodeRole[] | undefined
   token: string | undefined
+  /** An invitation was given. */
+  isInvited: boolean
   caPins: string[]
   skipCaPin: boolean
   authServer: string | undefined
@@ -107,6 +109,7 @@ export function parseStartFlags(flags: StartFlags, env: NodeJS.ProcessEnv): Star
     joinTimeoutMs: (parse(() => parseDuration(flags.joinTimeout ?? '30s', '--join-timeout')) ?? 0) * 1000,
     roles: parse(() => (flags.roles === undefined ? invitation?.roles.slice() : rolesOf(flags.roles))),
     token: token === undefined ? invitation?.token : parse(() => valueOrFile(token)),
+    isInvited: invitation !== undefined,
     caPins: pins.flatMap((list) => list.split(',')).flatMap((pin) => parse(() => parseCaPin(pin, '--ca-pin')) ?? []),
     skipCaPin: flags.insecureSkipCaPin ?? false,
     authServer:

@@ -63,7 +63,7 @@ async function run(options: StartOptions, deps: StartDeps): Promise<void> {
       say(`The credentials are in ${dataDir}: key.pem, chain.pem and bundle.pem, good until ${until}.`)
       return
     }
-    await stay({ identity, facts, dataDir, tls, connection, isBack: !joins }, deps)
+    await stay({ identity, facts, dataDir, tls, connection, isBack: !joins, isInvited: options.isInvited }, deps)
   } finally {
     connection.close()
   }

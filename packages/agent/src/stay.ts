@@ -21,16 +21,19 @@ export interface Stay {
   connection: Connection
   /** Was here before, so people are told once the cluster has answered. */
   isBack: boolean
+  /** Was given an invitation. */
+  isInvited: boolean
 }
 
 /** The agent's life once it has an identity: beats and renews until the signal aborts; a bot only renews. */
 export async function stay(
-  { identity, facts, dataDir, tls, connection, isBack }: Stay,
+  { identity, facts, dataDir, tls, connection, isBack, isInvited }: Stay,
   { clock, log, say, signal }: StartDeps,
 ): Promise<void> {
   const { clusterName, botName, trustBundleVersion: firstBundle } = identity.profile
   const greet = once(() => {
-    if (isBack) say(`Back in ${clusterName} as ${nameOf(identity.profile)}; no token was needed.`)
+    const notNeeded = isInvited ? 'the invitation was not needed' : 'no token was needed'
+    if (isBack) say(`Back in ${clusterName} as ${nameOf(identity.profile)}; ${notNeeded}.`)
   })
   let knownBundle = firstBundle
   // A bot that was interrupted while it renewed may be a generation behind, and one that comes back hears of a lock at once.
