@@ -21,6 +21,7 @@ export interface Grant {
   addresses: users.OperatorAddresses | undefined
 }
 
+/** To whom a grant was made, and where. */
 export interface Granted {
   keyPem: string
   user: string

@@ -5,6 +5,7 @@ import { shellQuote } from './shell.ts'
 import { paint } from './table.ts'
 import { typeHints } from './type-hints.ts'
 
+/** What is said of a join token that was made just now. */
 export interface JoinFacts {
   made: token.Token
   /** The secret. */

@@ -1,6 +1,7 @@
 import type { Io } from './io.ts'
 import { escapeUnsafe, isUnsafe } from '@muster/domain/safe-text'
 
+/** The values of --format. */
 export const FORMATS = ['text', 'json', 'yaml'] as const
 export type Format = (typeof FORMATS)[number]
 

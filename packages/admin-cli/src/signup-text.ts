@@ -2,6 +2,7 @@ import { durationInWords } from '@muster/domain'
 import type { IdentityFlags } from './identity-flags.ts'
 import { flagsAgain, shellQuote } from './shell.ts'
 
+/** What is said of a signup token that was made just now. */
 export interface SignupFacts {
   user: string
   token: string

@@ -1,6 +1,7 @@
 import { safeText } from '@muster/domain/safe-text'
 import type { Output } from './io.ts'
 
+/** A column, and what its cells say. */
 export interface Column<T> {
   title: string
   text: (row: T) => string
@@ -10,6 +11,7 @@ export interface Column<T> {
   paint?: (cell: string, row: T) => string
 }
 
+/** What the terminal can show. */
 export interface TableStyle {
   /** Cuts flexible columns so that lines fit; absent: nothing is cut. */
   width?: number | undefined

@@ -25,6 +25,7 @@ spec:
   value: ${SECRET}
 `
 
+/** A document of a person. */
 export const USER = 'kind: user\nmetadata: { name: ada }\nspec: { roles: [viewer] }\n'
 
 /** What a cluster of three lists has, as far as documents are concerned, and what was asked of it. */
@@ -96,6 +97,7 @@ export function startLists(cluster: TestCluster): TestLists {
   return lists
 }
 
+/** A token as a document makes it: with an expiry and without restrictions. */
 export function tokenOf(over: Partial<token.Token>): token.Token {
   const restrictions = { allowCidrs: [], allowHostnames: [] }
   return { ...aToken, restrictions, expiresAt: new Date('2030-01-01T00:00:00.000Z'), ...over }

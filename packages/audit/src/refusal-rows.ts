@@ -37,6 +37,7 @@ export async function insertRefusal(db: Db, { event, count, firstAgoMs, lastAgoM
   return rows[0]!.id
 }
 
+/** A row whose refusals have become more. */
 export interface GrownRow {
   id: string
   count: number

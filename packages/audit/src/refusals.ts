@@ -13,6 +13,7 @@ const MAX_OPEN_ROWS = 1_000
 /** A stranger names whatever token they like; beyond these theirs are told apart no further, or they took up the rows of others. */
 const MAX_OPEN_ROWS_OF_STRANGER = 20
 
+/** What was refused, to whom and why. */
 export type Refusal = Omit<AuditEvent, 'outcome'>
 
 /** A row of refusals, and how far it is written. */

@@ -18,6 +18,7 @@ import { serveUnary, type UnaryCall } from './serve-unary.ts'
 import { ServedCall, type AnyCall } from './served-call.ts'
 import type { TlsIdentity } from './tls-identity.ts'
 
+/** What to serve, to whom, and how to end. */
 export interface ServeOptions {
   listenAddress: string
   identity: TlsIdentity
@@ -35,6 +36,7 @@ export interface ServeOptions {
   drainTimeoutMs: number
 }
 
+/** A server that takes calls. */
 export interface RpcServer {
   /** HOST:PORT that is listened on. */
   address: string

@@ -19,6 +19,7 @@ export interface Authority {
   issuing: Issuer & { id: string; expiresAt: Date }
 }
 
+/** The authorities that sign now, one of each type. */
 export type Authorities = Record<AuthorityType, Authority>
 
 export interface AuthorityDeps {

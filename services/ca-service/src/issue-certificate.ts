@@ -5,6 +5,7 @@ import type { Clock } from '@muster/runtime'
 import type { ca } from '@muster/contracts'
 import type { Authorities } from './authorities.ts'
 
+/** A certificate to be issued: for whom, for which key, and how long. */
 export interface CertificateRequest {
   kind: MemberKind
   name: string

@@ -5,6 +5,7 @@ import { transaction } from '@muster/postgres'
 import type { Deps } from './deps.ts'
 import { issueCertificate } from './issue-certificate.ts'
 
+/** A certificate for a service, and what the audit says of it. */
 export interface ServiceCertificateRequest {
   action: 'service.enroll' | 'service.renew'
   /** SPIFFE id of whoever asked, or who else it was. */

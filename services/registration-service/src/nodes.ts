@@ -19,6 +19,7 @@ export interface StoredNode {
   certificateExpiresAt: Date
 }
 
+/** A node as it joins. */
 export interface JoiningNode {
   id: string
   hostname: string
@@ -99,6 +100,7 @@ export async function activateNode(db: Db, id: string, serial: string, expiresAt
   return rowCount === 1
 }
 
+/** Whether a node may renew: superseded if what it shows is neither its last certificate nor the one before. */
 export type RenewalCheck = 'allowed' | 'unknown' | 'superseded' | 'too-soon'
 
 /**
@@ -150,6 +152,7 @@ export async function recordRenewal(
   return rowCount === 1
 }
 
+/** What a node says of itself at the beginning of a stream of beats. */
 export interface HelloFacts {
   id: string
   /** Of the key that the stream's certificate is for. */
@@ -212,6 +215,7 @@ const COLUMNS = `
   os, token_id as "tokenId", joined_at as "joinedAt", first_seen_at as "firstSeenAt", last_seen_at as "lastSeenAt",
   certificate_expires_at as "certificateExpiresAt"`
 
+/** Which nodes to list, and from where on. */
 export interface NodePage {
   size: number
   after: { hostname: string; id: string } | undefined

@@ -5,6 +5,7 @@ import type { Configured } from './tokens.ts'
 /** How long the same key may spend the same token again, and get the same node id: lost replies, crashed agents. */
 export const RETRY_WINDOW_SECONDS = 30 * 60
 
+/** A value that a newcomer shows, and for what. */
 export interface SpendInput {
   digest: Buffer
   /** SHA-256 of the newcomer's SubjectPublicKeyInfo. */
@@ -18,20 +19,24 @@ export interface SpendInput {
   actor: string
 }
 
+/** To join as a node or bot. */
 export interface JoinPurpose {
   roles: readonly string[]
   hostname: string
 }
 
+/** To sign up as a person. */
 export interface SignupPurpose {
   userName: string
 }
 
+/** What came of a spend; a refusal of a genuine token says which it was. */
 export type SpendResult =
   | { outcome: 'spent'; tokenId: string; nodeId: string; botName: string | undefined; nodeLabels: Labels }
   /** Without a token id if the token is unknown. */
   | { outcome: 'refused'; reason: SpendRefusal; tokenId?: string; restriction?: Restriction }
 
+/** Why a token does not admit, the first that holds. */
 export type SpendRefusal =
   | 'TOKEN_UNKNOWN'
   | 'TOKEN_WRONG_TYPE'

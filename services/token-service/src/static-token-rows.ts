@@ -1,6 +1,7 @@
 import { newTokenId, type NodeRole } from '@muster/domain'
 import type { Db } from '@muster/postgres'
 
+/** A static token as it is stored: without its value. */
 export interface StaticTokenRow {
   digest: Buffer
   roles: readonly NodeRole[]

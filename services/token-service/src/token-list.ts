@@ -23,6 +23,7 @@ export interface TokenFilter {
   used: boolean
 }
 
+/** How many tokens to list, and from where on. */
 export interface Page {
   size: number
   /** Where the last page ended; an undefined expiry is never. */

@@ -26,6 +26,7 @@ export interface StoredToken extends Restrictions {
   uses: number
 }
 
+/** A token to be stored, by the digest of its value. */
 export interface NewToken extends Restrictions {
   id: string
   digest: Buffer
@@ -121,6 +122,7 @@ export async function freeName(db: Db, name: string): Promise<void> {
   )
 }
 
+/** What a query of COLUMNS gives. */
 export interface Row extends Omit<
   StoredToken,
   'name' | 'botName' | 'userName' | 'maxUses' | 'expiresAt' | 'revokedAt'

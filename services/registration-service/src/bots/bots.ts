@@ -15,6 +15,7 @@ export interface StoredBot {
   lockedFrom: string
 }
 
+/** An instance of a bot as it joins. */
 export interface JoiningBot {
   id: string
   name: string
@@ -99,6 +100,7 @@ const COLUMNS = `
   renewed_at as "renewedAt", certificate_expires_at as "certificateExpiresAt", locked_at as "lockedAt",
   coalesce(locked_from, '') as "lockedFrom"`
 
+/** Which bots to list, and from where on. */
 export interface BotPage {
   size: number
   after: { name: string; id: string } | undefined

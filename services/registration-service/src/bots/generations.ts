@@ -2,6 +2,7 @@ import { recordAudit } from '@muster/audit'
 import { transaction, type Db } from '@muster/postgres'
 import type pg from 'pg'
 
+/** What a bot asks for when it renews. */
 export interface StepRequest {
   /** The bot's name, as its certificate says. */
   name: string
@@ -14,6 +15,7 @@ export interface StepRequest {
   remoteAddress: string
 }
 
+/** What came of it, with the id of the instance. */
 export type Step =
   /** The next key is the instance's key now. */
   | { outcome: 'allowed'; id: string; generation: number }

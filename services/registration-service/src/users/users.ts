@@ -117,8 +117,9 @@ export async function selectSession(db: Db, holder: KeyHolder): Promise<Session 
   return rows[0]
 }
 
-/** What a renewal costs, and how many may come at once: a night's scripts that all come back together are no flood. */
+/** What a renewal costs. */
 export const RENEWAL_COSTS_SECONDS = 10
+/** How many renewals may come at once: a night's scripts that all come back together are no flood. */
 export const RENEWALS_AT_ONCE = 128
 
 /**
@@ -146,8 +147,9 @@ export async function noteSignupToken(db: Db, name: string, tokenId: string): Pr
 }
 
 /**
- * Gives a person the key they signed up with, and starts their session, with the audit event in the same statement. Repeated with the same token and key it changes
- * nothing. @returns undefined if the token is not the one for this person, or another key was first
+ * Gives a person the key they signed up with, and starts their session, with the audit event in the same statement.
+ * Repeated with the same token and key it changes nothing.
+ * @returns undefined if the token is not the one for this person, or another key was first
  * @throws failedPrecondition if the key is somebody else's
  */
 export async function bindKey(
@@ -190,11 +192,13 @@ export async function bindKey(
   }
 }
 
+/** A certificate that a person was given for their key. */
 export interface NewCertificate extends KeyHolder {
   serial: string
   expiresAt: Date
 }
 
+/** One that follows another, and what the audit says of it. */
 export interface RenewedCertificate extends NewCertificate {
   /** Who asked, as the audit names them. */
   actor: string
