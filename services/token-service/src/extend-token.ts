@@ -1,32 +1,24 @@
-import { recordAudit, recordRefused, type Attempt } from '@muster/audit'
 import type { token } from '@muster/contracts'
 import { AppError } from '@muster/domain'
-import { transaction } from '@muster/postgres'
 import { memberOf, type UnaryHandler } from '@muster/rpc'
+import { changeToken } from './change-token.ts'
 import type { Deps } from './deps.ts'
-import { extendToken as extend, noSuchToken, selectToken, tokenKey } from './token-by-key.ts'
+import { extendToken as extend, noSuchToken, tokenKey } from './token-by-key.ts'
 import { toProto, type StoredToken } from './tokens.ts'
 import { parseTtl } from './request-fields.ts'
 
 /** Moves the expiry of a join token that can still admit someone to so long from now. Safe to repeat. */
 export function extendToken(deps: Deps): UnaryHandler<token.ExtendTokenRequest, token.ExtendTokenResponse> {
-  const { config, pool, refusals, staticTokens } = deps
   return async (request, { peer, remoteAddress }) => {
     const actor = memberOf(peer).spiffeId
     const key = tokenKey(request.idOrName)
-    const ttlSeconds = parseTtl(request.ttlSeconds, config.MUSTER_TOKEN_MAX_TTL)
-    const { configured } = staticTokens
-    const attempt: Attempt = { action: 'token.extend', actor, remoteAddress, details: { ttlSeconds } }
-    const extended = await recordRefused(refusals, attempt, () =>
-      transaction(pool, async (db) => {
-        const found = await extend(db, configured, key, ttlSeconds)
-        const token = found ?? (await selectToken(db, configured, key))
-        attempt.tokenId = token?.id
-        if (found === undefined) throw whyNot(token)
-        await recordAudit(db, { ...attempt, outcome: 'ok' })
-        return found
-      }),
-    )
+    const ttlSeconds = parseTtl(request.ttlSeconds, deps.config.MUSTER_TOKEN_MAX_TTL)
+    const extended = await changeToken(deps, {
+      key,
+      attempt: { action: 'token.extend', actor, remoteAddress, details: { ttlSeconds } },
+      apply: (db, configured) => extend(db, configured, key, ttlSeconds),
+      whyNot,
+    })
     return { token: toProto(extended) }
   }
 }

@@ -1,10 +1,9 @@
-import { recordAudit, recordRefused, type Attempt } from '@muster/audit'
 import type { token } from '@muster/contracts'
 import { AppError } from '@muster/domain'
-import { transaction } from '@muster/postgres'
 import { memberOf, type UnaryHandler } from '@muster/rpc'
+import { changeToken } from './change-token.ts'
 import type { Deps } from './deps.ts'
-import { noSuchToken, revokeToken as revoke, selectToken, tokenKeyOrValue } from './token-by-key.ts'
+import { noSuchToken, revokeToken as revoke, tokenKeyOrValue } from './token-by-key.ts'
 import { toProto, type StoredToken } from './tokens.ts'
 
 /**
@@ -12,22 +11,15 @@ import { toProto, type StoredToken } from './tokens.ts'
  * A static one is refused: it ends when it is taken out of the configuration.
  */
 export function revokeToken(deps: Deps): UnaryHandler<token.RevokeTokenRequest, token.RevokeTokenResponse> {
-  const { config, pool, refusals, staticTokens } = deps
   return async ({ idOrValue }, { peer, remoteAddress }) => {
     const actor = memberOf(peer).spiffeId
-    const key = tokenKeyOrValue(idOrValue, config.MUSTER_PEPPER_FILE)
-    const { configured } = staticTokens
-    const attempt: Attempt = { action: 'token.revoke', actor, remoteAddress }
-    const revoked = await recordRefused(refusals, attempt, () =>
-      transaction(pool, async (db) => {
-        const found = await revoke(db, configured, key)
-        const token = found ?? (await selectToken(db, configured, key))
-        attempt.tokenId = token?.id
-        if (found === undefined) throw whyNot(token)
-        await recordAudit(db, { ...attempt, outcome: 'ok' })
-        return found
-      }),
-    )
+    const key = tokenKeyOrValue(idOrValue, deps.config.MUSTER_PEPPER_FILE)
+    const revoked = await changeToken(deps, {
+      key,
+      attempt: { action: 'token.revoke', actor, remoteAddress },
+      apply: (db, configured) => revoke(db, configured, key),
+      whyNot,
+    })
     return { token: toProto(revoked) }
   }
 }
