@@ -1,14 +1,6 @@
 import type { ca, users } from '@muster/contracts'
 import { formatSpiffeId, parseClusterName, parseServerAddress, splitAddress } from '@muster/domain'
-import {
-  chainPem,
-  parseIdentity,
-  privateKeyFromPem,
-  publicKeyDer,
-  spkiPin,
-  verifyChain,
-  type Identity,
-} from '@muster/pki'
+import { certifiedIdentity, chainPem, privateKeyFromPem, publicKeyDer, spkiPin } from '@muster/pki'
 import type { IdentityFolder, OperatorProfile } from '@muster/runtime'
 import { CliError } from './errors.ts'
 import { describeIdentity, type OperatorIdentity } from './operator-identity.ts'
@@ -35,22 +27,20 @@ export interface Granted {
  */
 export function identityFrom(grant: Grant, { keyPem, user, address }: Granted): IdentityFolder<OperatorProfile> {
   const { certificate, trustBundle, sessionExpiresAt } = grant
-  const [leafDer, ...intermediatesDer] = certificate?.chainDer ?? []
-  if (leafDer === undefined || trustBundle === undefined || sessionExpiresAt === undefined) {
+  const chainDer = certificate?.chainDer ?? []
+  if (chainDer.length === 0 || trustBundle === undefined || sessionExpiresAt === undefined) {
     throw notOurs('without a whole certificate')
   }
   const clusterName = readClusterName(trustBundle)
-  const leaf = readLeaf(leafDer)
   const spiffeId = formatSpiffeId({ clusterName, kind: 'user', name: user })
-  const isOurs = leaf.spiffeId === spiffeId && leaf.publicKeyDer.equals(publicKeyDer(privateKeyFromPem(keyPem)))
-  // A clock that is behind must not make a fresh certificate look foreign.
-  const now = new Date(Math.max(Date.now(), leaf.notBefore.getTime()))
-  if (!isOurs || !verifyChain({ leafDer, intermediatesDer, rootsDer: trustBundle.userRootsDer, now })) {
+  const ownKeyDer = publicKeyDer(privateKeyFromPem(keyPem))
+  const rootsDer = trustBundle.userRootsDer
+  if (certifiedIdentity({ chainDer, rootsDer, spiffeId, publicKeyDer: ownKeyDer, at: 'now' }) === undefined) {
     throw notOurs('with a certificate that is not yours')
   }
   return {
     keyPem,
-    chainPem: chainPem(certificate!.chainDer),
+    chainPem: chainPem(chainDer),
     bundlePem: chainPem(trustBundle.hostRootsDer),
     profile: {
       clusterName,
@@ -76,14 +66,6 @@ export function readClusterName({ clusterName }: ca.TrustBundle): string {
     return parseClusterName(clusterName)
   } catch (error) {
     throw notOurs("with a cluster's name that is none", error)
-  }
-}
-
-function readLeaf(der: Buffer): Identity {
-  try {
-    return parseIdentity(der)
-  } catch (error) {
-    throw notOurs('with a certificate that cannot be read', error)
   }
 }
 

@@ -1,6 +1,7 @@
 import type { ca } from '@muster/contracts'
 import { CERTIFICATE_BACKDATE_MS, formatSpiffeId, type NodeRole } from '@muster/domain'
 import {
+  certifiedIdentity,
   chainPem,
   dersFromPem,
   generateKey,
@@ -8,8 +9,6 @@ import {
   privateKeyFromPem,
   privateKeyPem,
   publicKeyDer,
-  verifyChain,
-  type Identity,
 } from '@muster/pki'
 import type { Renewed, TlsMaterial } from '@muster/rpc'
 import { ensureKey, readIdentity, recoverIdentity, writeIdentity, type IdentityFolder } from '@muster/runtime'
@@ -70,39 +69,29 @@ export async function keepGrant(
   trustedRootsPem: string,
 ): Promise<NodeIdentity> {
   const { certificate, trustBundle } = grant
-  const [leafDer, ...intermediatesDer] = certificate?.chainDer ?? []
-  if (leafDer === undefined || trustBundle === undefined) {
+  if (certificate === undefined || certificate.chainDer.length === 0 || trustBundle === undefined) {
     throw new NotTrustedError('the server answered without a certificate')
   }
-  const leaf = readLeaf(leafDer)
+  const { chainDer } = certificate
   const { nodeId, botName, roles } = profile
   const member =
     botName === undefined ? { kind: 'node' as const, name: nodeId } : { kind: 'bot' as const, name: botName }
-  const expected = formatSpiffeId({ clusterName: trustBundle.clusterName, ...member })
-  const isOurs = leaf.spiffeId === expected && leaf.publicKeyDer.equals(publicKeyDer(privateKeyFromPem(keyPem)))
+  const spiffeId = formatSpiffeId({ clusterName: trustBundle.clusterName, ...member })
+  const ownKeyDer = publicKeyDer(privateKeyFromPem(keyPem))
   // Yesterday's roots or today's: a renewal may be the first to bring a new root.
   const rootsDer = [...dersFromPem(trustedRootsPem), ...trustBundle.hostRootsDer]
-  // A clock that is behind must not make a fresh certificate look foreign.
-  const now = new Date(Math.max(Date.now(), leaf.notBefore.getTime()))
+  const isOurs = certifiedIdentity({ chainDer, rootsDer, spiffeId, publicKeyDer: ownKeyDer, at: 'now' }) !== undefined
   const isAsAsked = roles.includes('bot') === (botName !== undefined)
-  if (!isAsAsked || !isOurs || !verifyChain({ leafDer, intermediatesDer, rootsDer, now })) {
+  if (!isAsAsked || !isOurs) {
     throw new NotTrustedError('the server answered with a certificate that is not ours')
   }
   const identity = {
-    chainPem: chainPem(certificate!.chainDer),
+    chainPem: chainPem(chainDer),
     bundlePem: chainPem(trustBundle.hostRootsDer),
     profile: { ...profile, clusterName: trustBundle.clusterName, trustBundleVersion: trustBundle.version },
   }
   await writeIdentity(dataDir, identity)
   return { ...identity, keyPem }
-}
-
-function readLeaf(der: Buffer): Identity {
-  try {
-    return parseIdentity(der)
-  } catch (error) {
-    throw new NotTrustedError('the server answered with a certificate that cannot be read', { cause: error })
-  }
 }
 
 /** The identity as TLS wants it. */

@@ -1,6 +1,6 @@
 import type { users } from '@muster/contracts'
 import { BREAK_GLASS, formatSpiffeId, parseMemberName } from '@muster/domain'
-import { parseCsr, parseIdentity, verifyChain } from '@muster/pki'
+import { certifiedIdentity, parseCsr } from '@muster/pki'
 import { pkiField, type CallContext } from '@muster/rpc'
 import { attempt } from '../attempt.ts'
 import type { Deps } from '../deps.ts'
@@ -41,17 +41,9 @@ export function comeBack(
  * it is of somebody who was never on the roll, for a time that was to end.
  */
 function wasCertified(
-  [leafDer, ...intermediatesDer]: readonly Buffer[],
+  chainDer: readonly Buffer[],
   expected: { spiffeId: string; publicKeyDer: Buffer; rootsDer: readonly Buffer[] },
 ): boolean {
-  if (leafDer === undefined || intermediatesDer.length > 1) return false
-  let leaf
-  try {
-    leaf = parseIdentity(leafDer)
-  } catch {
-    return false
-  }
-  if (leaf.roles.includes(BREAK_GLASS)) return false
-  const isTheirs = leaf.spiffeId === expected.spiffeId && leaf.publicKeyDer.equals(expected.publicKeyDer)
-  return isTheirs && verifyChain({ leafDer, intermediatesDer, rootsDer: expected.rootsDer, now: leaf.notAfter })
+  const former = certifiedIdentity({ chainDer, ...expected, at: 'end' })
+  return former !== undefined && !former.roles.includes(BREAK_GLASS)
 }
