@@ -46,14 +46,14 @@ const LEAST_VARIETY = 6
  */
 export function parseCustomTokenValue(value: string, field = 'value'): string {
   if (value.length < 16) {
-    throw invalid(field, 'shorter than 16 characters, so it could be guessed; leave it out to have one generated')
+    throw invalid(field, 'shorter than 16 characters, so it could be guessed; take a longer one')
   }
   if (value.length > 256) throw invalid(field, 'longer than 256 characters')
   if (!/^[\x21-\x7e]+$/.test(value)) throw invalid(field, 'must be printable ASCII without spaces')
   if (new Set(value).size < LEAST_VARIETY) {
     throw invalid(
       field,
-      `fewer than ${LEAST_VARIETY} different characters, so it could be guessed; leave it out to have one generated`,
+      `fewer than ${LEAST_VARIETY} different characters, so it could be guessed; take a more varied one`,
     )
   }
   if (/^[./~]/.test(value)) throw invalid(field, 'must not start with . / or ~, which would make it look like a path')

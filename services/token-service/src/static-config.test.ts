@@ -106,10 +106,10 @@ CANARY-value-as-a-key: 1
     ).toEqual([
       '2: what stands before the colon is not all roles; valid values: app, auth, db, discovery, kube, node, proxy, windowsdesktop',
       '3: a static token cannot be for bots, since a bot token is used once',
-      '4: its value is shorter than 16 characters, so it could be guessed',
+      '4: its value: shorter than 16 characters, so it could be guessed; take a longer one',
       `6: there is no file ${path.join(folder, 'none')}`,
       '7: its file is empty',
-      '8: its value is shorter than 16 characters, so it could be guessed',
+      '8: its value: shorter than 16 characters, so it could be guessed; take a longer one',
       '9: its file is larger than 4096 bytes',
       '10: its file is not a regular file',
       `11: its value is that of ${config}:5 too`,

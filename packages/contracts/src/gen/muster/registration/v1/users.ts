@@ -1359,7 +1359,10 @@ export const UserServiceService = {
     responseSerialize: (value: UpdateUserResponse): Buffer => Buffer.from(UpdateUserResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): UpdateUserResponse => UpdateUserResponse.decode(value),
   },
-  /** Ends a person's identity at once and makes a token to sign up anew. Safe to repeat: the last token is the one that works. */
+  /**
+   * Ends a person's identity at once and makes a token to sign up anew. The last admin is reset by break-glass only. Safe to
+   * repeat: the last token is the one that works.
+   */
   resetUser: {
     path: "/muster.registration.v1.UserService/ResetUser" as const,
     requestStream: false as const,
@@ -1433,7 +1436,10 @@ export interface UserServiceServer extends UntypedServiceImplementation {
    * stays one. Safe to repeat.
    */
   updateUser: handleUnaryCall<UpdateUserRequest, UpdateUserResponse>;
-  /** Ends a person's identity at once and makes a token to sign up anew. Safe to repeat: the last token is the one that works. */
+  /**
+   * Ends a person's identity at once and makes a token to sign up anew. The last admin is reset by break-glass only. Safe to
+   * repeat: the last token is the one that works.
+   */
   resetUser: handleUnaryCall<ResetUserRequest, ResetUserResponse>;
   /**
    * Removes a person; every service turns them away at once, on open connections too. The last admin stays. Repeating it
