@@ -4,6 +4,12 @@ export default {
   // One Postgres and one Redis for the whole run; they take about a second.
   globalSetup: '<rootDir>/packages/testkit/dist/global-setup.js',
   globalTeardown: '<rootDir>/packages/testkit/dist/global-teardown.js',
+  // Tests run the sources that stand beside them, and so does all that they import; programs that they start are built.
+  moduleNameMapper: {
+    '^@muster/domain/safe-text$': '<rootDir>/packages/domain/src/values/safe-text.ts',
+    '^@muster/(\\w[\\w-]*)$': ['<rootDir>/packages/$1/src/index.ts', '<rootDir>/services/$1/src/app.ts'],
+    '^@muster/(\\w[\\w-]*)/(\\w+)$': '<rootDir>/packages/$1/src/$2.ts',
+  },
   extensionsToTreatAsEsm: ['.ts'],
   transform: {
     '^.+\\.ts$': [

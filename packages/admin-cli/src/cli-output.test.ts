@@ -2,9 +2,9 @@ import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { bots, token, users } from '@muster/contracts'
 import { z } from 'zod'
-import { startTestCluster, type TestCluster } from './test-cluster.ts'
-import { SECRET, aBot, aNode, aSignup, aSignupToken, aStaticToken, aToken, aUser } from './test-data.ts'
-import { startPeople } from './test-people.ts'
+import { startTestCluster, type TestCluster } from '../test/support/cluster.ts'
+import { SECRET, aBot, aNode, aSignup, aSignupToken, aStaticToken, aToken, aUser } from '../test/support/data.ts'
+import { startPeople } from '../test/support/people.ts'
 import {
   botSchema,
   identitySchema,
@@ -22,7 +22,7 @@ import {
   usedClusterSchema,
   userSchema,
   whoamiSchema,
-} from './test-schemas.ts'
+} from '../test/support/schemas.ts'
 
 let cluster: TestCluster
 let document: string

@@ -4,8 +4,8 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from '@jest/globals'
 import { NODE_ROLES } from '@muster/domain'
 import { COMMANDS } from './commands.ts'
-import { GLOBAL_OPTIONS } from './options.ts'
-import { runCli } from './test-cluster.ts'
+import { GLOBAL_OPTIONS } from './cli/options.ts'
+import { runCli } from '../test/support/cluster.ts'
 
 const run = (...argv: string[]) => runCli(argv, { cwd: '/nowhere' })
 const listed = COMMANDS.filter(({ hidden }) => hidden !== true)

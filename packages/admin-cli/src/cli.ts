@@ -1,10 +1,10 @@
-import type { Command, Context } from './command.ts'
-import { EXIT } from './exit-status.ts'
-import { findCommand, nameOf, unknownCommand, type Typed } from './find-command.ts'
-import { commandHelp, groupHelp } from './help.ts'
-import { identityFlags } from './identity-flags.ts'
-import type { Io } from './io.ts'
-import { parseArguments, type Args } from './parse-arguments.ts'
+import type { Command, Context } from './cli/command.ts'
+import { EXIT } from './cli/exit-status.ts'
+import { findCommand, nameOf, unknownCommand, type Typed } from './cli/find-command.ts'
+import { commandHelp, groupHelp } from './cli/help.ts'
+import { identityFlags } from './identity/identity-flags.ts'
+import type { Io } from './cli/io.ts'
+import { parseArguments, type Args } from './cli/parse-arguments.ts'
 
 /** Runs `musterctl` with these arguments. Never throws: what goes wrong is said on stderr. @returns the exit status */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
@@ -13,7 +13,7 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     return (await obey(typed, io)) ?? EXIT.done
   } catch (error) {
     const verbose = argv.some((argument) => argument === '-v' || argument === '--verbose')
-    const { reportError } = await import('./report-error.ts')
+    const { reportError } = await import('./cli/report-error.ts')
     return reportError(error, io, { verbose, typed: nameOf(typed) })
   }
 }
@@ -58,7 +58,7 @@ async function run(command: Command, args: Args, io: Io): Promise<number | void>
     now,
     signal: io.signal ?? new AbortController().signal,
     async cluster() {
-      const { openCluster } = await import('./cluster.ts')
+      const { openCluster } = await import('./cluster/cluster.ts')
       const cluster = await openCluster({
         io,
         now,

@@ -1,4 +1,4 @@
-import type { Command } from './command.ts'
+import type { Command } from './cli/command.ts'
 
 /** A command's place in the tree. The rest of it is loaded when it is needed, which keeps --help quick. */
 export interface Entry {
@@ -29,27 +29,27 @@ export const COMMANDS: readonly Entry[] = [
     noun: 'tokens',
     verb: 'add',
     describe: 'Make a join token and print the command that joins a node with it',
-    load: async () => (await import('./commands/tokens-add.ts')).tokensAdd,
+    load: async () => (await import('./commands/tokens/add.ts')).tokensAdd,
   },
   {
     noun: 'tokens',
     verb: 'ls',
     describe: 'List tokens, those that can still admit someone unless asked otherwise; never their secrets',
-    load: async () => (await import('./commands/tokens-ls.ts')).tokensLs,
+    load: async () => (await import('./commands/tokens/ls.ts')).tokensLs,
   },
   {
     noun: 'tokens',
     verb: 'show',
     describe: 'Show a token and everyone who came in by it; never its secret',
     rest: { name: 'TOKEN', describe: 'Token id or name' },
-    load: async () => (await import('./commands/tokens-show.ts')).tokensShow,
+    load: async () => (await import('./commands/tokens/show.ts')).tokensShow,
   },
   {
     noun: 'tokens',
     verb: 'extend',
     describe: 'Let a token live until so long from now',
     rest: { name: 'TOKEN', describe: 'Token id or name' },
-    load: async () => (await import('./commands/tokens-extend.ts')).tokensExtend,
+    load: async () => (await import('./commands/tokens/extend.ts')).tokensExtend,
   },
   {
     noun: 'tokens',
@@ -57,25 +57,25 @@ export const COMMANDS: readonly Entry[] = [
     aliases: ['del'],
     describe: 'Remove tokens, so that nobody joins with them any more',
     rest: { name: 'TOKEN...', describe: 'Token ids, names, or whole tokens' },
-    load: async () => (await import('./commands/tokens-rm.ts')).tokensRm,
+    load: async () => (await import('./commands/tokens/rm.ts')).tokensRm,
   },
   {
     noun: 'nodes',
     verb: 'add',
     describe: 'Make a join token: tokens add in its older spelling',
-    load: async () => (await import('./commands/nodes-add.ts')).nodesAdd,
+    load: async () => (await import('./commands/nodes/add.ts')).nodesAdd,
   },
   {
     noun: 'nodes',
     verb: 'ls',
     describe: 'List the nodes with their status and when each was last seen',
-    load: async () => (await import('./commands/nodes-ls.ts')).nodesLs,
+    load: async () => (await import('./commands/nodes/ls.ts')).nodesLs,
   },
   {
     noun: 'nodes',
     verb: 'watch',
     describe: 'List the nodes, then print each change as it happens, until Ctrl-C',
-    load: async () => (await import('./commands/nodes-watch.ts')).nodesWatch,
+    load: async () => (await import('./commands/nodes/watch.ts')).nodesWatch,
   },
   {
     noun: 'nodes',
@@ -83,13 +83,13 @@ export const COMMANDS: readonly Entry[] = [
     aliases: ['del'],
     describe: 'Take nodes off the roll, so that they come back only by a token',
     rest: { name: 'NODE...', describe: 'Node ids, or at least 8 characters of each' },
-    load: async () => (await import('./commands/nodes-rm.ts')).nodesRm,
+    load: async () => (await import('./commands/nodes/rm.ts')).nodesRm,
   },
   {
     noun: 'bots',
     verb: 'ls',
     describe: 'List the bots, and say of locked ones why and what to do',
-    load: async () => (await import('./commands/bots-ls.ts')).botsLs,
+    load: async () => (await import('./commands/bots/ls.ts')).botsLs,
   },
   {
     noun: 'bots',
@@ -97,34 +97,34 @@ export const COMMANDS: readonly Entry[] = [
     aliases: ['del'],
     describe: 'Remove bots, so that they renew no more',
     rest: { name: 'BOT...', describe: 'Ids of instances, or at least 8 characters of each' },
-    load: async () => (await import('./commands/bots-rm.ts')).botsRm,
+    load: async () => (await import('./commands/bots/rm.ts')).botsRm,
   },
   {
     noun: 'users',
     verb: 'add',
     describe: 'Add a person and print the command that they sign up with',
     rest: { name: 'NAME', describe: 'Name of the person: a lower-case letter, then a-z, 0-9, . _ -' },
-    load: async () => (await import('./commands/users-add.ts')).usersAdd,
+    load: async () => (await import('./commands/users/add.ts')).usersAdd,
   },
   {
     noun: 'users',
     verb: 'ls',
     describe: 'List the people with their roles and when each was last seen',
-    load: async () => (await import('./commands/users-ls.ts')).usersLs,
+    load: async () => (await import('./commands/users/ls.ts')).usersLs,
   },
   {
     noun: 'users',
     verb: 'update',
     describe: 'Give a person other roles',
     rest: { name: 'NAME', describe: 'Name of the person' },
-    load: async () => (await import('./commands/users-update.ts')).usersUpdate,
+    load: async () => (await import('./commands/users/update.ts')).usersUpdate,
   },
   {
     noun: 'users',
     verb: 'reset',
     describe: "End a person's identity and print the command to sign up anew",
     rest: { name: 'NAME', describe: 'Name of the person' },
-    load: async () => (await import('./commands/users-reset.ts')).usersReset,
+    load: async () => (await import('./commands/users/reset.ts')).usersReset,
   },
   {
     noun: 'users',
@@ -132,19 +132,19 @@ export const COMMANDS: readonly Entry[] = [
     aliases: ['del'],
     describe: 'Remove people, who are turned away at once',
     rest: { name: 'NAME...', describe: 'Names of the people' },
-    load: async () => (await import('./commands/users-rm.ts')).usersRm,
+    load: async () => (await import('./commands/users/rm.ts')).usersRm,
   },
   {
     noun: 'audit',
     verb: 'ls',
     describe: 'List what the services have on record, newest first',
-    load: async () => (await import('./commands/audit-ls.ts')).auditLs,
+    load: async () => (await import('./commands/audit/ls.ts')).auditLs,
   },
   {
     noun: 'audit',
     verb: 'tail',
     describe: 'Print what the services put on record as they do, until Ctrl-C',
-    load: async () => (await import('./commands/audit-tail.ts')).auditTail,
+    load: async () => (await import('./commands/audit/tail.ts')).auditTail,
   },
   {
     verb: 'login',
@@ -165,14 +165,14 @@ export const COMMANDS: readonly Entry[] = [
     noun: 'clusters',
     verb: 'ls',
     describe: 'List the clusters that you are logged in to',
-    load: async () => (await import('./commands/clusters-ls.ts')).clustersLs,
+    load: async () => (await import('./commands/clusters/ls.ts')).clustersLs,
   },
   {
     noun: 'clusters',
     verb: 'use',
     describe: 'Make a cluster the current one',
     rest: { name: 'CLUSTER', describe: 'Name of the cluster' },
-    load: async () => (await import('./commands/clusters-use.ts')).clustersUse,
+    load: async () => (await import('./commands/clusters/use.ts')).clustersUse,
   },
   {
     verb: 'status',

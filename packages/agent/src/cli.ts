@@ -1,10 +1,10 @@
 import { safeText } from '@muster/domain/safe-text'
-import { systemClock, createLineLog, VERSION } from '@muster/runtime'
+import { createLineLog, systemClock, VERSION } from '@muster/runtime'
 import yargs from 'yargs'
 import { EXIT, exitStatusOf, explain } from './exit-status.ts'
-import { parseStartFlags, type StartFlags } from './options.ts'
-import { parseError } from './parse-errors.ts'
-import { EXAMPLES, INVITATION, refuseRepeats, START_EXAMPLES, START_OPTIONS } from './start-command.ts'
+import { parseStartFlags, type StartFlags } from './config/options.ts'
+import { parseError } from './config/parse-errors.ts'
+import { EXAMPLES, INVITATION, refuseRepeats, START_EXAMPLES, START_OPTIONS } from './config/start-command.ts'
 
 /** Where the program reads and writes. */
 export interface Io {
@@ -27,7 +27,7 @@ export async function main(argv: readonly string[], terminal: Io): Promise<numbe
     const options = parseStartFlags(flags, io.env)
     isJob = options.oneshot
     // Loaded late, so that --help and usage errors come at once.
-    const { start } = await import('./start.ts')
+    const { start } = await import('./run/start.ts')
     const log = createLineLog(io.stderr)
     await start(options, { clock: systemClock, log, say: (line) => io.stdout(`${line}\n`), signal: io.signal })
   })

@@ -1,10 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import { audit } from '@muster/contracts'
-import { accessOfEach } from '@muster/rpc/testing'
-import { everyKindOfPeer } from '@muster/testkit'
+import { accessOfEach, everyKindOfPeer } from '@muster/testkit'
 import { encodeCursor } from '@muster/domain'
 import { recordAudit, type AuditEvent } from './record.ts'
-import { filterBy, serveAudit, type Served } from './test-support.ts'
+import { filterBy, serveAudit, type Served } from '../test/support/audit.ts'
 
 const { Outcome } = audit
 const ADA = 'spiffe://c.internal/user/ada'

@@ -3,7 +3,7 @@ import { decodeCursor, encodeCursor, invalid, isTimestamp, parsePageSize } from 
 import type { UnaryHandler } from '@muster/rpc'
 import { parseFilter } from './event-filter.ts'
 import { selectEvents, type ListedTo, type StoredEvent } from './events.ts'
-import type { AuditDeps } from './service.ts'
+import type { AuditDeps } from './deps.ts'
 
 /** A page of this service's events, newest first. */
 export function listEvents({ name, pool }: AuditDeps): UnaryHandler<audit.ListEventsRequest, audit.ListEventsResponse> {

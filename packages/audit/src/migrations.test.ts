@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { createDatabase, type TestDatabase } from '@muster/testkit'
 import pg from 'pg'
-import { migrateAudit, MIGRATIONS, type AuditedService } from './test-support.ts'
+import { migrateAudit, MIGRATIONS, type AuditedService } from '../test/support/audit.ts'
 
 let database: TestDatabase
 let client: pg.Client

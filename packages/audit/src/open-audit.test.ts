@@ -1,10 +1,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import { audit as contract } from '@muster/contracts'
-import { connectionsTo, serveForTest } from '@muster/rpc/testing'
 import { Lifecycle, systemClock } from '@muster/runtime'
-import { eventually, testCluster } from '@muster/testkit'
+import { connectionsTo, eventually, serveForTest, testCluster } from '@muster/testkit'
 import { openAudit } from './open-audit.ts'
-import { openStore, silentLog, type Store } from './test-support.ts'
+import { openStore, silentLog, type Store } from '../test/support/audit.ts'
 
 let store: Store
 let life: Lifecycle

@@ -1,8 +1,9 @@
-import { peerName, type BoundService, type OnRefused } from '@muster/rpc'
+import { type BoundService, type OnRefused, peerName } from '@muster/rpc'
 import type { Lifecycle, Logger } from '@muster/runtime'
 import { Refusals } from './refusals.ts'
 import { purgeEvents } from './retention.ts'
-import { auditService, type AuditDeps } from './service.ts'
+import type { AuditDeps } from './deps.ts'
+import { auditService } from './service.ts'
 
 const PURGE_EVERY_MS = 60 * 60_000
 

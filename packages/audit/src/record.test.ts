@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import { transaction } from '@muster/postgres'
 import { recordAudit } from './record.ts'
-import { openStore, type Store } from './test-support.ts'
+import { openStore, type Store } from '../test/support/audit.ts'
 
 let store: Store
 

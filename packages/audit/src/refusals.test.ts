@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
-import { createLogger } from '@muster/runtime/service'
 import { eventually, manualClock, type ManualClock } from '@muster/testkit'
+import { createLogger } from '@muster/service-kit'
 import { Refusals, type Refusal } from './refusals.ts'
-import { openStore, silentLog, type Store } from './test-support.ts'
+import { openStore, silentLog, type Store } from '../test/support/audit.ts'
 
 let store: Store
 let clock: ManualClock

@@ -1,5 +1,5 @@
 import { sourceOf } from '@muster/domain'
-import { systemClock, type Clock, type Logger } from '@muster/runtime'
+import { type Clock, type Logger, systemClock } from '@muster/runtime'
 import type pg from 'pg'
 import type { AuditEvent } from './record.ts'
 import { growRefusals, insertRefusal } from './refusal-rows.ts'

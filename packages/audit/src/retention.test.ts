@@ -1,9 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
-import { parseConfig } from '@muster/runtime/service'
-import { z } from 'zod'
 import { recordAudit } from './record.ts'
-import { auditFields, purgeEvents } from './retention.ts'
-import { openStore, type Store } from './test-support.ts'
+import { purgeEvents } from './retention.ts'
+import { openStore, type Store } from '../test/support/audit.ts'
 
 let store: Store
 
@@ -54,11 +52,4 @@ describe('events older than the retention', () => {
     await purgeEvents(store.pool, RETENTION_SECONDS, AbortSignal.abort())
     expect(await actions()).toEqual(['old'])
   })
-})
-
-test('the audit is kept for 90 days unless the configuration says how long', () => {
-  const schema = z.object(auditFields())
-  expect(parseConfig(schema, {})).toEqual({ MUSTER_AUDIT_RETENTION: 90 * 86_400 })
-  expect(parseConfig(schema, { MUSTER_AUDIT_RETENTION: '2d' })).toEqual({ MUSTER_AUDIT_RETENTION: 2 * 86_400 })
-  expect(() => parseConfig(schema, { MUSTER_AUDIT_RETENTION: 'long' })).toThrow('audit retention')
 })

@@ -1,13 +1,4 @@
-import { parseDuration } from '@muster/domain'
 import type { Db } from '@muster/postgres'
-import { parsedBy } from '@muster/runtime/service'
-
-/** The variable that says how long a service keeps its audit events, in seconds. */
-export function auditFields() {
-  return {
-    MUSTER_AUDIT_RETENTION: parsedBy((text) => parseDuration(text, 'audit retention')).default(90 * 86_400),
-  }
-}
 
 const BATCH = 5_000
 

@@ -6,7 +6,7 @@ import { parseFilter } from './event-filter.ts'
 import { currentPosition, selectCommitted, type Position } from './events.ts'
 import { recordAudit } from './record.ts'
 import { Refusals } from './refusals.ts'
-import { filterBy, serveAudit, silentLog, type Served } from './test-support.ts'
+import { filterBy, serveAudit, silentLog, type Served } from '../test/support/audit.ts'
 
 let served: Served
 let stops: AbortController[] = []

@@ -5,7 +5,7 @@ import type pg from 'pg'
 import { parseFilter, type Filter } from './event-filter.ts'
 import { currentPosition, selectCommitted, type Position, type StoredEvent, type WatchedTo } from './events.ts'
 import { toProto } from './list-events.ts'
-import type { AuditDeps } from './service.ts'
+import type { AuditDeps } from './deps.ts'
 
 const POLL_MS = 500
 const PAGE = 500

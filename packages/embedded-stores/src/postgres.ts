@@ -1,7 +1,7 @@
 import { realpathSync } from 'node:fs'
 import { mkdir, readFile, rm } from 'node:fs/promises'
 import path from 'node:path'
-import { claim, commandLine, findProcess, holderOf, inUse, type Claim } from '@muster/processes'
+import { claim, type Claim, commandLine, findProcess, holderOf, inUse } from '@muster/processes'
 import pg from 'pg'
 import { freePort } from './free-port.ts'
 import { adminUser, findPostgresPrograms, postgresAccount, prepareDataDir } from './postgres-files.ts'

@@ -1,8 +1,9 @@
 import { mkdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { main as musterctl } from '@muster/admin-cli'
-import { startChild, stopChild, until, type ChildProcess, type StopStep } from '@muster/embedded-stores'
-import { readIdentity, writeFileAtomic, type OperatorProfile } from '@muster/runtime'
+import { type ChildProcess, startChild, stopChild, type StopStep, until } from '@muster/embedded-stores'
+import { writeFileAtomic } from '@muster/runtime'
+import { type OperatorProfile, readIdentity } from '@muster/identity'
 import { openLog, programFile } from './service-process.ts'
 
 export interface FirstNodeOptions {

@@ -1,6 +1,6 @@
 import { messageOf } from '@muster/domain'
 import type { Postgres, Redis } from '@muster/embedded-stores'
-import { systemClock, type Lifecycle } from '@muster/runtime'
+import { type Lifecycle, systemClock } from '@muster/runtime'
 import type { ControlPlane } from './control-plane.ts'
 import type { ServiceProgram } from './databases.ts'
 

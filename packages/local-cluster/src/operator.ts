@@ -1,5 +1,5 @@
 import { run } from '@muster/embedded-stores'
-import { readIdentity, writeIdentity, type OperatorProfile } from '@muster/runtime'
+import { type OperatorProfile, readIdentity, writeIdentity } from '@muster/identity'
 import type { ServiceEnvOptions } from './service-env.ts'
 import { programFile } from './service-process.ts'
 

@@ -1,4 +1,4 @@
-import type { OperatorProfile } from '@muster/runtime'
+import type { OperatorProfile } from '@muster/identity'
 import path from 'node:path'
 import type { ControlPlane } from './control-plane.ts'
 

@@ -1,7 +1,7 @@
 import { createWriteStream, renameSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
-import { startChild, stopChild, until, type StopStep } from '@muster/embedded-stores'
+import { startChild, stopChild, type StopStep, until } from '@muster/embedded-stores'
 
 /** A service as a process of its own. */
 export interface ServiceProcess {

@@ -8,7 +8,7 @@ import {
   privateKeyPem,
   publicKeyDer,
 } from './keys.ts'
-import { expectRefusal } from './test-support.ts'
+import { expectRefusal } from '../test/support/certificates.ts'
 
 function spkiOf(pair: { publicKey: { export(options: { type: 'spki'; format: 'der' }): Buffer } }): Buffer {
   return pair.publicKey.export({ type: 'spki', format: 'der' })

@@ -1,6 +1,6 @@
 import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
-import { decode, reading } from './asn1.ts'
+import { decode, reading } from './asn1/asn1.ts'
 import { PkiError } from './errors.ts'
 
 export type KeyAlgorithm = 'p256' | 'ed25519'

@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto'
 import { describe, expect, test } from '@jest/globals'
 import { generateKey, privateKeyPem } from './keys.ts'
 import { chainPem, dersFromPem, pemFromDer } from './pem.ts'
-import { expectRefusal, testAuthority } from './test-support.ts'
+import { expectRefusal, testAuthority } from '../test/support/certificates.ts'
 
 const { root, issuing } = testAuthority()
 const ders = [issuing.certificateDer, root.certificateDer]

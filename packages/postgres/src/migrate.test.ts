@@ -6,7 +6,7 @@ import path from 'node:path'
 import type pg from 'pg'
 import { migrate } from './migrate.ts'
 import { openPool } from './pool.ts'
-import { silentLog } from './test-support.ts'
+import { silentLog } from '../test/support/database.ts'
 
 let folder: string
 let database: TestDatabase

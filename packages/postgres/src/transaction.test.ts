@@ -3,7 +3,7 @@ import { createDatabase, type TestDatabase } from '@muster/testkit'
 import type pg from 'pg'
 import { openPool, type Db } from './pool.ts'
 import { isRetryable, violates } from './sql-state.ts'
-import { gate, silentLog } from './test-support.ts'
+import { gate, silentLog } from '../test/support/database.ts'
 import { transaction } from './transaction.ts'
 
 let database: TestDatabase

@@ -5,7 +5,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 import pg from 'pg'
 import { openPool } from './pool.ts'
 import { asAppError } from './sql-state.ts'
-import { silentLog } from './test-support.ts'
+import { silentLog } from '../test/support/database.ts'
 
 let database: TestDatabase
 beforeAll(async () => {

@@ -1,11 +1,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals'
 import { AppError, type ErrorKind } from '@muster/domain'
-import { eventually, testCluster, type TestCluster } from '@muster/testkit'
-import { anyone, nodes } from './callers.ts'
-import { isTrustFailure } from './connect.ts'
-import type { RpcServer, ServeOptions } from './serve.ts'
-import { beat, connections, contract, memoryLog, rejection, sampleService } from './test-support.ts'
-import { serveForTest } from './testing.ts'
+import { eventually, serveForTest, testCluster, type TestCluster } from '@muster/testkit'
+import { anyone, nodes } from './server/callers.ts'
+import { isTrustFailure } from './client/connect.ts'
+import type { RpcServer, ServeOptions } from './server/serve.ts'
+import { beat, connections, contract, memoryLog, rejection, sampleService } from '@muster/testkit'
 
 const { open, closeAll } = connections()
 const { log, lines } = memoryLog()

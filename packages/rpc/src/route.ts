@@ -1,6 +1,6 @@
 import type { Logger } from '@muster/runtime'
-import type { Callers } from './callers.ts'
-import type { Peer } from './peer.ts'
+import type { Callers } from './server/callers.ts'
+import type { Peer } from './tls/peer.ts'
 
 /** What a handler knows of the call it serves. */
 export interface CallContext {

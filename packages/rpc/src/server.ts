@@ -1,4 +1,2 @@
-export type { Health } from './health.ts'
-export * from './open-server.ts'
-export * from './serve.ts'
-export * from './service-identity.ts'
+export type { Health } from './server/health.ts'
+export * from './server/serve.ts'

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Lifecycle } from './lifecycle.ts'
-import { createLogger } from './log.ts'
+import { createLogger } from '@muster/service-kit'
 
 describe('a lifecycle', () => {
   test('closes in the reverse order of opening, one after the other', async () => {

@@ -1,4 +1,4 @@
-import type { Logger } from './log.ts'
+import type { Logger } from '@muster/runtime'
 
 /** A stack of things that are open. Closing goes in reverse order; a failed close is logged and the rest still closes. */
 export class Lifecycle {

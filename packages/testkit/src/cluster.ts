@@ -1,18 +1,18 @@
 import { randomUUID, type KeyObject } from 'node:crypto'
-import { formatSpiffeId, SERVICE_NAMES, type MemberKind, type ServiceName } from '@muster/domain'
+import { formatSpiffeId, type MemberKind, SERVICE_NAMES, type ServiceName } from '@muster/domain'
 import {
+  type AuthorityType,
   chainPem,
   createIssuing,
   createRoot,
   generateKey,
   issueLeaf,
+  type Issuer,
   newSerial,
   privateKeyPem,
   publicKeyDer,
   serialHex,
   spkiPin,
-  type AuthorityType,
-  type Issuer,
 } from '@muster/pki'
 
 const MINUTE_MS = 60_000

@@ -1,5 +1,4 @@
-import { auditFields } from '@muster/audit'
-import { clusterNameField, commonFields, fileText, parsedBy, replicaAddresses } from '@muster/runtime/service'
+import { auditFields, clusterNameField, commonFields, fileText, parsedBy, replicaAddresses } from '@muster/service-kit'
 import { z } from 'zod'
 
 const fileKey = fileText().pipe(

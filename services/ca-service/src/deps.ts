@@ -1,7 +1,7 @@
 import type { Refusals } from '@muster/audit'
 import type { Clock } from '@muster/runtime'
 import type pg from 'pg'
-import type { Authorities } from './authorities.ts'
+import type { Authorities } from './authorities/authorities.ts'
 import type { Config } from './config.ts'
 
 /** What the handlers share. */

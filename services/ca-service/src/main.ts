@@ -1,6 +1,6 @@
-import { runMain } from '@muster/runtime/service'
+import { runMain } from '@muster/service-kit'
 import { configSchema, startApp } from './app.ts'
-import { issueAdmin } from './issue-admin.ts'
+import { issueAdmin } from './break-glass/issue-admin.ts'
 
 const [command, ...argv] = process.argv.slice(2)
 if (command === 'issue-admin') await issueAdmin(argv, process.env)

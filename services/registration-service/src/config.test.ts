@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { afterAll, describe, expect, test } from '@jest/globals'
-import { parseConfig } from '@muster/runtime/service'
+import { parseConfig } from '@muster/service-kit'
 import { configSchema } from './config.ts'
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'muster-config-'))

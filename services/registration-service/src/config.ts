@@ -1,6 +1,5 @@
-import { auditFields } from '@muster/audit'
 import { parseDuration, parseServerAddress } from '@muster/domain'
-import { commonFields, enrolmentFields, fileText, parsedBy, replicaAddresses } from '@muster/runtime/service'
+import { auditFields, commonFields, enrolmentFields, fileText, parsedBy, replicaAddresses } from '@muster/service-kit'
 import { z } from 'zod'
 
 /** HOST:PORT, or :PORT for the host that somebody reached this service on. */

@@ -1,13 +1,13 @@
 import type { Refusals } from '@muster/audit'
 import type { ca, token, users } from '@muster/contracts'
 import type { ClientOf } from '@muster/rpc'
-import type { ServiceIdentity } from '@muster/rpc/server'
 import type { Clock } from '@muster/runtime'
+import type { ServiceIdentity } from '@muster/service-kit'
 import type pg from 'pg'
-import type { HeartbeatPace } from './heartbeat-pace.ts'
-import type { OpenStreams } from './open-streams.ts'
-import type { Presence } from './presence.ts'
-import type { RefusedAttempts } from './refused-attempts.ts'
+import type { HeartbeatPace } from './nodes/heartbeat-pace.ts'
+import type { OpenStreams } from './nodes/open-streams.ts'
+import type { Presence } from './presence/presence.ts'
+import type { RefusedAttempts } from './entry/refused-attempts.ts'
 
 /** What the handlers share. */
 export interface Deps {

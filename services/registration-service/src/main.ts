@@ -1,4 +1,4 @@
-import { runMain } from '@muster/runtime/service'
+import { runMain } from '@muster/service-kit'
 import { configSchema, startApp } from './app.ts'
 
 await runMain(

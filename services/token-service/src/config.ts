@@ -1,8 +1,14 @@
-import { auditFields } from '@muster/audit'
-import { commonFields, enrolmentFields, fileContent, parsedBy, replicaAddresses } from '@muster/runtime/service'
 import { parseDuration } from '@muster/domain'
+import {
+  auditFields,
+  commonFields,
+  enrolmentFields,
+  fileContent,
+  parsedBy,
+  replicaAddresses,
+} from '@muster/service-kit'
 import { z } from 'zod'
-import { staticTokensFile } from './static-config.ts'
+import { staticTokensFile } from './static/static-config.ts'
 
 export const configSchema = z.object({
   ...commonFields({ listenAddress: '0.0.0.0:3026', diagnosticsAddress: '127.0.0.1:9026' }),

@@ -1,5 +1,5 @@
 import { registration } from '@muster/contracts'
-import { connect, TlsIdentity, type Connection, type DuplexCall } from '@muster/rpc'
+import { connect, type Connection, type DuplexCall, TlsIdentity } from '@muster/rpc'
 import { concurrently } from './concurrently.ts'
 import { floorService, HEARTBEAT_REQUEST } from './floor-service.ts'
 import type { JoinedNode } from './load-connections.ts'

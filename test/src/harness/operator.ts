@@ -1,6 +1,7 @@
 import { ca, registration, token, users } from '@muster/contracts'
-import { connect, TlsIdentity, type ClientOf, type Connection } from '@muster/rpc'
-import { readIdentity, type Lifecycle, type OperatorProfile } from '@muster/runtime'
+import { type ClientOf, connect, type Connection, TlsIdentity } from '@muster/rpc'
+import type { Lifecycle } from '@muster/runtime'
+import { type OperatorProfile, readIdentity } from '@muster/identity'
 
 export type MakeToken = Partial<token.CreateTokenRequest>
 

@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto'
 import { ca, registration, token, users } from '@muster/contracts'
 import { chainPem, createCsr, generateKey, privateKeyPem } from '@muster/pki'
-import { connect, TlsIdentity, type ClientOf, type Connection } from '@muster/rpc'
+import { type ClientOf, connect, type Connection, TlsIdentity } from '@muster/rpc'
 import type { Cluster } from './cluster.ts'
 import type { Addresses } from './operator.ts'
 

@@ -1,4 +1,4 @@
-import { startChild, stopChild, type ChildProcess, type StopStep } from '@muster/embedded-stores'
+import { type ChildProcess, startChild, stopChild, type StopStep } from '@muster/embedded-stores'
 import type { Lifecycle } from '@muster/runtime'
 import { waitFor } from './waiting.ts'
 

@@ -1,6 +1,6 @@
-import { defineCommand } from '../command.ts'
-import { candidates, linesOf, SCRIPTS } from '../completion.ts'
-import { UsageError } from '../errors.ts'
+import { defineCommand } from '../cli/command.ts'
+import { candidates, linesOf, SCRIPTS } from '../cli/completion.ts'
+import { UsageError } from '../cli/errors.ts'
 
 /** Prints the script that makes a shell complete the arguments of musterctl. */
 export const completion = defineCommand({

@@ -2,8 +2,16 @@ import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import { token } from '@muster/contracts'
-import { startTestCluster, type TestCluster } from '../test-cluster.ts'
-import { createDocuments, SECRET, startLists, TOKEN, tokenOf, USER, type TestLists } from '../test-documents.ts'
+import { startTestCluster, type TestCluster } from '../../test/support/cluster.ts'
+import {
+  createDocuments,
+  SECRET,
+  startLists,
+  TOKEN,
+  tokenOf,
+  USER,
+  type TestLists,
+} from '../../test/support/documents.ts'
 
 let cluster: TestCluster
 let lists: TestLists

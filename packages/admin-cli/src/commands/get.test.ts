@@ -2,9 +2,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/g
 import { token } from '@muster/contracts'
 import { parseAllDocuments } from 'yaml'
 import { z } from 'zod'
-import { startTestCluster, type TestCluster } from '../test-cluster.ts'
-import { aNode } from '../test-data.ts'
-import { createDocuments, startLists, TOKEN, tokenOf, USER, type TestLists } from '../test-documents.ts'
+import { startTestCluster, type TestCluster } from '../../test/support/cluster.ts'
+import { aNode } from '../../test/support/data.ts'
+import { createDocuments, startLists, TOKEN, tokenOf, USER, type TestLists } from '../../test/support/documents.ts'
 
 let cluster: TestCluster
 let lists: TestLists

@@ -1,13 +1,13 @@
 import type { registration, token } from '@muster/contracts'
-import { PAGE_SIZE, pagesOf } from '../all-pages.ts'
-import { listUsers } from '../apply.ts'
-import type { Cluster } from '../cluster.ts'
-import { defineCommand, FORMAT } from '../command.ts'
-import { CliError, UsageError } from '../errors.ts'
-import type { Io } from '../io.ts'
-import { nodeColumns } from '../node-columns.ts'
-import { print, toYaml, type Format } from '../print.ts'
-import { printList } from '../print-list.ts'
+import { PAGE_SIZE, pagesOf } from '../cluster/all-pages.ts'
+import { listUsers } from '../documents/apply.ts'
+import type { Cluster } from '../cluster/cluster.ts'
+import { defineCommand, FORMAT } from '../cli/command.ts'
+import { CliError, UsageError } from '../cli/errors.ts'
+import type { Io } from '../cli/io.ts'
+import { nodeColumns } from './nodes/columns.ts'
+import { print, toYaml, type Format } from '../cli/print.ts'
+import { printList } from '../cli/print-list.ts'
 import {
   nodeResource,
   parseKind,
@@ -16,11 +16,11 @@ import {
   userResource,
   type Kind,
   type Resource,
-} from '../resources.ts'
-import type { Column } from '../table.ts'
-import { tokenColumns } from '../token-columns.ts'
-import { typeOf } from '../token-json.ts'
-import { userColumns } from '../user-columns.ts'
+} from '../documents/resources.ts'
+import type { Column } from '../cli/table.ts'
+import { tokenColumns } from './tokens/columns.ts'
+import { typeOf } from './tokens/json.ts'
+import { userColumns } from './users/columns.ts'
 
 /** Prints things as documents that `create` takes: join tokens without their secrets, nodes, people. */
 export const get = defineCommand({

@@ -5,9 +5,9 @@ import { AppError } from '@muster/domain'
 import { parseCsr } from '@muster/pki'
 import { testCluster } from '@muster/testkit'
 import { parse as parseYaml } from 'yaml'
-import { startTestCluster, type TestCluster } from '../test-cluster.ts'
-import { aToken, SECRET } from '../test-data.ts'
-import { HOUR_MS, SIGNUP_TOKEN, startPeople, type TestPeople } from '../test-people.ts'
+import { startTestCluster, type TestCluster } from '../../test/support/cluster.ts'
+import { aToken, SECRET } from '../../test/support/data.ts'
+import { HOUR_MS, SIGNUP_TOKEN, startPeople, type TestPeople } from '../../test/support/people.ts'
 
 let cluster: TestCluster
 let people: TestPeople

@@ -1,16 +1,16 @@
 import { parseCaPin, parseMemberName, parseServerAddress } from '@muster/domain'
-import { asUsage } from '../as-usage.ts'
-import { defineCommand, FORMAT, type Context } from '../command.ts'
-import { CliError, UsageError } from '../errors.ts'
-import { refuseIdentityFlag } from '../identity-flags.ts'
-import { identityJson } from '../identity-json.ts'
-import { openStore, type IdentityStore } from '../identity-store.ts'
-import { findIdentity } from '../identity.ts'
-import { isOver, readOperator } from '../operator-identity.ts'
-import { print } from '../print.ts'
-import { readToken } from '../read-secret.ts'
-import { facts } from '../table.ts'
-import { timeLeft, utcTime } from '../times.ts'
+import { asUsage } from '../documents/as-usage.ts'
+import { defineCommand, FORMAT, type Context } from '../cli/command.ts'
+import { CliError, UsageError } from '../cli/errors.ts'
+import { refuseIdentityFlag } from '../identity/identity-flags.ts'
+import { identityJson } from '../identity/identity-json.ts'
+import { openStore, type IdentityStore } from '../identity/identity-store.ts'
+import { findIdentity } from '../identity/identity.ts'
+import { isOver, readOperator } from '../identity/operator-identity.ts'
+import { print } from '../cli/print.ts'
+import { readToken } from '../cli/read-secret.ts'
+import { facts } from '../cli/table.ts'
+import { timeLeft, utcTime } from '../cli/times.ts'
 
 const DEFAULT_PORT = 3025
 
@@ -45,7 +45,7 @@ export const login = defineCommand({
     const token = await readToken(io, wanted.token, '--token')
     const store = openStore(io)
     // Loads gRPC, so not before the flags are known to be good.
-    const { signUp } = await import('../signup.ts')
+    const { signUp } = await import('../identity/signup.ts')
     const identity = await signUp({
       ...wanted,
       token,

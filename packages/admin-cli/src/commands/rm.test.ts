@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
-import { startTestCluster, type TestCluster } from '../test-cluster.ts'
-import { aNode } from '../test-data.ts'
-import { createDocuments, startLists, TOKEN, USER, type TestLists } from '../test-documents.ts'
+import { startTestCluster, type TestCluster } from '../../test/support/cluster.ts'
+import { aNode } from '../../test/support/data.ts'
+import { createDocuments, startLists, TOKEN, USER, type TestLists } from '../../test/support/documents.ts'
 
 let cluster: TestCluster
 let lists: TestLists

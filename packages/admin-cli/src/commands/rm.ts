@@ -1,9 +1,9 @@
-import type { Cluster } from '../cluster.ts'
-import { defineCommand, FORMAT } from '../command.ts'
-import { UsageError } from '../errors.ts'
-import { print } from '../print.ts'
-import { removeEach, reportRemoval } from '../removal.ts'
-import { parseKind, parseResourceName, type Kind } from '../resources.ts'
+import type { Cluster } from '../cluster/cluster.ts'
+import { defineCommand, FORMAT } from '../cli/command.ts'
+import { UsageError } from '../cli/errors.ts'
+import { print } from '../cli/print.ts'
+import { removeEach, reportRemoval } from '../cluster/removal.ts'
+import { parseKind, parseResourceName, type Kind } from '../documents/resources.ts'
 
 /** Removes tokens, nodes and people by KIND/NAME. Goes on after one that is refused; then the exit status is 1. */
 export const rm = defineCommand({

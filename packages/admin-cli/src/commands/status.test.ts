@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals'
 import type { ca } from '@muster/contracts'
 import { parse as parseYaml } from 'yaml'
-import { PUBLIC_ADDRESS, startTestCluster, type TestCluster } from '../test-cluster.ts'
+import { PUBLIC_ADDRESS, startTestCluster, type TestCluster } from '../../test/support/cluster.ts'
 
 let cluster: TestCluster
 

@@ -1,8 +1,8 @@
 import type { ca } from '@muster/contracts'
-import { defineCommand, FORMAT } from '../command.ts'
-import { print } from '../print.ts'
-import { facts } from '../table.ts'
-import { timeLeft, utcTime } from '../times.ts'
+import { defineCommand, FORMAT } from '../cli/command.ts'
+import { print } from '../cli/print.ts'
+import { facts } from '../cli/table.ts'
+import { timeLeft, utcTime } from '../cli/times.ts'
 
 /** Shows the cluster as its ca-service sees it, and who is asking. */
 export const status = defineCommand({

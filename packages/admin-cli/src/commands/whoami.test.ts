@@ -2,10 +2,10 @@ import { appendFile, mkdir, readdir, rm, symlink, writeFile } from 'node:fs/prom
 import path from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import { BREAK_GLASS } from '@muster/domain'
-import { writeIdentity, type OperatorProfile } from '@muster/runtime'
+import { type OperatorProfile, writeIdentity } from '@muster/identity'
 import { parse as parseYaml } from 'yaml'
-import { startTestCluster, type TestCluster } from '../test-cluster.ts'
-import { HOUR_MS, startPeople, type TestPeople } from '../test-people.ts'
+import { startTestCluster, type TestCluster } from '../../test/support/cluster.ts'
+import { HOUR_MS, startPeople, type TestPeople } from '../../test/support/people.ts'
 
 let cluster: TestCluster
 let people: TestPeople

@@ -1,11 +1,11 @@
-import { defineCommand, FORMAT } from '../command.ts'
-import { identityFlags } from '../identity-flags.ts'
-import { identityJson } from '../identity-json.ts'
-import { findIdentity } from '../identity.ts'
-import { assertUsable, mustComeBack, type OperatorIdentity } from '../operator-identity.ts'
-import { print } from '../print.ts'
-import { facts } from '../table.ts'
-import { timeAgo, timeLeft, utcTime } from '../times.ts'
+import { defineCommand, FORMAT } from '../cli/command.ts'
+import { identityFlags } from '../identity/identity-flags.ts'
+import { identityJson } from '../identity/identity-json.ts'
+import { findIdentity } from '../identity/identity.ts'
+import { assertUsable, mustComeBack, type OperatorIdentity } from '../identity/operator-identity.ts'
+import { print } from '../cli/print.ts'
+import { facts } from '../cli/table.ts'
+import { timeAgo, timeLeft, utcTime } from '../cli/times.ts'
 
 /** Shows the identity that commands would use. Asks no server. Exit status 1 if it is of no use any more. */
 export const whoami = defineCommand({

@@ -1,9 +1,9 @@
 import type { registration } from '@muster/contracts'
 import { AppError } from '@muster/domain'
 import type { CallContext } from '@muster/rpc'
-import { spendToken, type AttemptRecord } from '../attempt.ts'
+import { spendToken, type AttemptRecord } from '../entry/attempt.ts'
 import type { Deps } from '../deps.ts'
-import type { JoinRequest } from '../join-request.ts'
+import type { JoinRequest } from '../nodes/join-request.ts'
 import { activateBot, isKeyTaken, recordJoiningBot } from './bots.ts'
 
 /**

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/g
 import { bots } from '@muster/contracts'
 import { AppError } from '@muster/domain'
 import { generateKey, parseIdentity, publicKeyDer } from '@muster/pki'
-import { joinRequest, refusal, serveRegistration, type Served } from '../test-support.ts'
+import { joinRequest, refusal, serveRegistration, type Served } from '../../test/support/service.ts'
 import { purgeBots } from './bots.ts'
 
 const { BotState } = bots

@@ -1,5 +1,5 @@
 import { recordAudit } from '@muster/audit'
-import { transaction, type Db } from '@muster/postgres'
+import { type Db, transaction } from '@muster/postgres'
 import type pg from 'pg'
 
 /** What a bot asks for when it renews. */

@@ -2,7 +2,7 @@ import { bots } from '@muster/contracts'
 import { decodeCursor, encodeCursor, parseNodeId, parsePageSize } from '@muster/domain'
 import type { UnaryHandler } from '@muster/rpc'
 import type { Deps } from '../deps.ts'
-import { parseTokenFilter } from '../token-filter.ts'
+import { parseTokenFilter } from '../nodes/token-filter.ts'
 import { selectBots, type StoredBot } from './bots.ts'
 
 const { BotState } = bots

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/g
 import { bots } from '@muster/contracts'
 import { createCsr, generateKey, keyFingerprint, publicKeyDer } from '@muster/pki'
 import { eventually } from '@muster/testkit'
-import { joinRequest, refusal, serveRegistration, type Replica, type Served } from '../test-support.ts'
+import { joinRequest, refusal, serveRegistration, type Replica, type Served } from '../../test/support/service.ts'
 import { activateBot, recordJoiningBot } from './bots.ts'
 
 let served: Served

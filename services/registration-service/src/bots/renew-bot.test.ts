@@ -4,7 +4,7 @@ import { bots } from '@muster/contracts'
 import { AppError } from '@muster/domain'
 import { createCsr, generateKey, keyFingerprint, parseIdentity, publicKeyDer, verifyChain } from '@muster/pki'
 import { eventually } from '@muster/testkit'
-import { joinRequest, refusal, serveRegistration, type Replica, type Served } from '../test-support.ts'
+import { joinRequest, refusal, serveRegistration, type Replica, type Served } from '../../test/support/service.ts'
 
 let served: Served
 let other: Replica

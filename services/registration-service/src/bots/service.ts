@@ -1,5 +1,5 @@
 import { bots as contract } from '@muster/contracts'
-import { bindService, bots, operators, type BoundService } from '@muster/rpc'
+import { bindService, bots, type BoundService, operators } from '@muster/rpc'
 import type { Deps } from '../deps.ts'
 import { listBots } from './list-bots.ts'
 import { removeBot } from './remove-bot.ts'

@@ -1,5 +1,5 @@
 import type { users } from '@muster/contracts'
-import { AppError, invalid, parseMemberName, type OperatorRole } from '@muster/domain'
+import { AppError, invalid, type OperatorRole, parseMemberName } from '@muster/domain'
 import { keyFingerprint } from '@muster/pki'
 import type { Db } from '@muster/postgres'
 import type { CurrentRoles, UnaryHandler } from '@muster/rpc'

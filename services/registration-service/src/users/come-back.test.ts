@@ -4,8 +4,8 @@ import type { users } from '@muster/contracts'
 import { BREAK_GLASS, type OperatorRole } from '@muster/domain'
 import { generateKey, parseIdentity, publicKeyDer, verifyChain } from '@muster/pki'
 import { testCluster } from '@muster/testkit'
-import { ADDRESSES, refusal } from '../test-support.ts'
-import { returnRequest, servePeople, type People } from './test-support.ts'
+import { ADDRESSES, refusal } from '../../test/support/service.ts'
+import { returnRequest, servePeople, type People } from '../../test/support/people.ts'
 import { selectUser } from './users.ts'
 
 const LIMIT = 5

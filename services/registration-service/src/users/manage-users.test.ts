@@ -2,8 +2,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/g
 import { users } from '@muster/contracts'
 import { AppError } from '@muster/domain'
 import type { TestMember } from '@muster/testkit'
-import { refusal } from '../test-support.ts'
-import { servePeople, type People } from './test-support.ts'
+import { refusal } from '../../test/support/service.ts'
+import { servePeople, type People } from '../../test/support/people.ts'
 import { selectUser } from './users.ts'
 
 const { UserState } = users

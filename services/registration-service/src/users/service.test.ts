@@ -2,10 +2,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/g
 import { registration } from '@muster/contracts'
 import { SERVICE_NAMES } from '@muster/domain'
 import { keyFingerprint } from '@muster/pki'
-import { accessOfEach } from '@muster/rpc/testing'
-import { eventually, everyKindOfPeer, type TestMaterial, type TestMember } from '@muster/testkit'
-import { ADDRESSES, refusal } from '../test-support.ts'
-import { contract, servePeople, type People } from './test-support.ts'
+import { accessOfEach, eventually, everyKindOfPeer, type TestMaterial, type TestMember } from '@muster/testkit'
+import { ADDRESSES, refusal } from '../../test/support/service.ts'
+import { contract, servePeople, type People } from '../../test/support/people.ts'
 
 let people: People
 

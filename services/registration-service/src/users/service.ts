@@ -1,5 +1,5 @@
 import { users } from '@muster/contracts'
-import { anyone, bindService, operators, services, type BoundService } from '@muster/rpc'
+import { anyone, bindService, type BoundService, operators, services } from '@muster/rpc'
 import type { Deps } from '../deps.ts'
 import { checkOperator } from './check-operator.ts'
 import { createUser } from './create-user.ts'

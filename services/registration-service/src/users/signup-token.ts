@@ -1,6 +1,6 @@
 import { AppError } from '@muster/domain'
 import type { Db } from '@muster/postgres'
-import { memberOf, type CallContext } from '@muster/rpc'
+import { type CallContext, memberOf } from '@muster/rpc'
 import type { Deps } from '../deps.ts'
 import { noteSignupToken } from './users.ts'
 

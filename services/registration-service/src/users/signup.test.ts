@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import { AppError } from '@muster/domain'
 import { generateKey, keyFingerprint, parseIdentity, publicKeyDer, verifyChain } from '@muster/pki'
-import { createLogger } from '@muster/runtime/service'
 import { eventually } from '@muster/testkit'
-import { ADDRESSES, refusal } from '../test-support.ts'
-import { servePeople, signupRequest, type People } from './test-support.ts'
+import { createLogger } from '@muster/service-kit'
+import { ADDRESSES, refusal } from '../../test/support/service.ts'
+import { servePeople, signupRequest, type People } from '../../test/support/people.ts'
 import { selectUser } from './users.ts'
 
 const lines: string[] = []

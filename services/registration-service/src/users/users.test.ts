@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/g
 import type { OperatorRole } from '@muster/domain'
 import type pg from 'pg'
 import { randomBytes } from 'node:crypto'
-import { openStore, refusal, type Store } from '../test-support.ts'
+import { openStore, refusal, type Store } from '../../test/support/service.ts'
 import {
   bindKey,
   chargeRenewal,

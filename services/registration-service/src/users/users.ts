@@ -1,5 +1,5 @@
 import { AppError, type OperatorRole } from '@muster/domain'
-import { violates, type Db } from '@muster/postgres'
+import { type Db, violates } from '@muster/postgres'
 
 /** How far a person has come: not signed up yet, in a session, or past its end. Whoever is in one gets a certificate when they need it. */
 export type UserState = 'invited' | 'active' | 'expired'

@@ -1,0 +1,152 @@
+import { spawnSync } from 'node:child_process'
+import { mkdtemp, mkdir, rm, writeFile, symlink } from 'node:fs/promises'
+import os from 'node:os'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { COMMANDS } from '../commands.ts'
+import { candidates, SCRIPTS } from './completion.ts'
+import { runCli } from '../../test/support/cluster.ts'
+
+let home: string
+
+beforeAll(async () => {
+  home = await mkdtemp(path.join(os.tmpdir(), 'musterctl-completion-'))
+  for (const name of ['muster.internal', 'other.example']) {
+    await mkdir(path.join(home, '.muster', 'clusters', name), { recursive: true })
+  }
+  await mkdir(path.join(home, 'bin'))
+  const program = fileURLToPath(new URL('../../bin/musterctl.js', import.meta.url))
+  await writeFile(path.join(home, 'bin', 'musterctl'), `#!/bin/sh\nexec '${process.execPath}' '${program}' "$@"\n`, {
+    mode: 0o755,
+  })
+  await symlink(process.execPath, path.join(home, 'bin', 'node'))
+})
+afterAll(() => rm(home, { recursive: true }))
+
+async function after(...words: string[]): Promise<string[]> {
+  const io = { env: { HOME: home }, cwd: home, stdout: { write() {} }, stderr: { write() {} } }
+  return (await candidates(words, io)).map(({ word }) => word)
+}
+
+describe('what may come next', () => {
+  test('is at first a group or a command, but none that is hidden', async () => {
+    const first = await after('')
+    expect(first).toEqual(expect.arrayContaining(['tokens', 'nodes', 'status', 'get', 'completion']))
+    expect(first).not.toContain('__complete')
+    expect(await after('tok')).toEqual(['tokens'])
+    expect(await after()).toEqual(first)
+  })
+
+  test.each<[string[], string[]]>([
+    [
+      ['tokens', ''],
+      ['add', 'ls', 'show', 'extend', 'rm'],
+    ],
+    [['--identity', 'tokens', 'nodes', 'w'], ['watch']],
+    [['tokens', '--cluster=x', 'ex'], ['extend']],
+    [['tokens', 'add', '--tt'], ['--ttl']],
+    [
+      ['--v', '--ve'],
+      ['--verbose', '--version'],
+    ],
+    [['tokens', 'ls', '--format', 'j'], ['json']],
+    [['tokens', 'ls', '--format=j'], ['--format=json']],
+    [['tokens', 'ls', '--format', '=', 'j'], ['json']],
+    [
+      ['tokens', 'ls', '--format', '='],
+      ['text', 'json', 'yaml'],
+    ],
+    [['get', 'users', '-o', 'y'], ['yaml']],
+    [['tokens', 'add', '--type', 'no'], ['node']],
+    [['tokens', 'add', '--type=node,pr'], ['--type=node,proxy']],
+    [
+      ['users', 'add', 'ada', '--roles', 'viewer,'],
+      ['viewer,operator', 'viewer,admin'],
+    ],
+    [
+      ['--cluster', ''],
+      ['muster.internal', 'other.example'],
+    ],
+    [
+      ['get', ''],
+      ['tokens', 'nodes', 'users'],
+    ],
+    [['rm', 'u'], ['user/']],
+    [['completion', 'f'], ['fish']],
+    [['tokens', 'add', '--description', ''], []],
+    [['nonsense', 'a'], []],
+    [['tokens', 'nonsense', 'a'], []],
+    [['tokens', 'add', '--nonsense=x'], []],
+  ])('after %j is %j', async (words, expected) => {
+    expect(await after(...words)).toEqual(expected)
+  })
+
+  test('never fails, whatever the command', async () => {
+    for (const { noun, verb, rest } of COMMANDS) {
+      const words = [noun, verb].filter((word) => word !== undefined)
+      expect(await after(...words, '--')).toEqual(expect.arrayContaining(['--help']))
+      if (rest?.choices !== undefined) expect(await after(...words, '')).toEqual(rest.choices)
+    }
+  })
+})
+
+test('musterctl completion prints a script for each shell, and says which shells there are', async () => {
+  for (const shell of ['bash', 'zsh', 'fish'] as const) {
+    expect(await runCli(['completion', shell], { cwd: home })).toEqual({
+      status: 0,
+      stdout: SCRIPTS[shell],
+      stderr: '',
+    })
+  }
+  for (const argv of [['completion'], ['completion', 'csh'], ['completion', 'constructor']]) {
+    const { status, stderr } = await runCli(argv, { cwd: home })
+    expect(stderr).toContain('which shell? valid values: bash, zsh, fish')
+    expect(status).toBe(2)
+  }
+})
+
+function inShell(shell: string, ...args: string[]) {
+  const env = { PATH: `${path.join(home, 'bin')}:/usr/local/bin:/usr/bin:/bin`, HOME: home }
+  return spawnSync(shell, args, { encoding: 'utf8', env })
+}
+
+function testWith(shell: string): typeof test {
+  return spawnSync(shell, ['-c', 'exit 0']).status === 0 ? test : (test.skip as typeof test)
+}
+
+testWith('bash')('bash completes by the script', () => {
+  const complete = (...words: string[]) =>
+    inShell(
+      'bash',
+      '-c',
+      `compopt() { :; }; source <(musterctl completion bash)
+       COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _musterctl; printf '%s\\n' "\${COMPREPLY[@]}"`,
+      'musterctl',
+      ...words,
+    )
+  expect(complete('musterctl', 'tokens', 'ex').stdout).toBe('extend\n')
+  expect(complete('musterctl', 'tokens', 'ls', '--format', '=', '').stdout).toBe('text\njson\nyaml\n')
+  expect(complete('musterctl', 'clusters', '--cluster', 'o').stdout).toBe('other.example\n')
+  expect(complete('musterctl', 'tokens', 'l').stderr).toBe('')
+})
+
+testWith('fish')('fish completes by the script', () => {
+  const { stdout, stderr } = inShell(
+    'fish',
+    '-c',
+    `musterctl completion fish | source; complete -C 'musterctl tokens ex'`,
+  )
+  expect(stdout).toMatch(/^extend\t/)
+  expect(stderr).toBe('')
+})
+
+testWith('zsh')('zsh takes the script', () => {
+  const { stdout, stderr } = inShell(
+    'zsh',
+    '-c',
+    `autoload -Uz compinit; compinit -u -d ${path.join(home, 'dump')}; source <(musterctl completion zsh); whence -w _musterctl`,
+  )
+  expect(stderr).toBe('')
+  expect(stdout).toBe('_musterctl: function\n')
+})

@@ -1,0 +1,168 @@
+import { audit, bots, ca, registration, token, users } from '@muster/contracts'
+import { AppError, type ServiceName } from '@muster/domain'
+import { spkiPin } from '@muster/pki'
+import {
+  type ClientOf,
+  connect,
+  type Connection,
+  isTrustFailure,
+  type MethodDefinition,
+  type ServiceDefinition,
+  TlsIdentity,
+} from '@muster/rpc'
+import { withCertificate } from '../identity/come-back.ts'
+import { CallError } from '../cli/errors.ts'
+import { findIdentity, type FindOptions } from '../identity/identity.ts'
+import { assertUsable, type OperatorIdentity } from '../identity/operator-identity.ts'
+import { Renewal, tlsMaterial } from '../identity/renewal.ts'
+import { safeText } from '@muster/domain/safe-text'
+
+/** The three services as this operator may call them. Every failed call is a CallError. */
+export interface Cluster {
+  operator: OperatorIdentity
+  tokens: ClientOf<token.TokenServiceService>
+  ca: ClientOf<ca.CaServiceService>
+  registration: ClientOf<registration.RegistrationServiceService>
+  users: ClientOf<users.UserServiceService>
+  bots: ClientOf<bots.BotServiceService>
+  /** Each service keeps its own record. */
+  audit: Record<ServiceName, ClientOf<audit.AuditServiceService>>
+  /**
+   * The roll, then its changes. Ends without an error when the signal aborts, and when the certificate has been renewed:
+   * the next call shows the new one.
+   */
+  watchNodes(signal: AbortSignal): AsyncIterable<registration.WatchNodesResponse>
+  /** What goes on the record of a service; ends as the other does. */
+  watchAudit(
+    service: ServiceName,
+    request: audit.WatchEventsRequest,
+    signal: AbortSignal,
+  ): AsyncIterable<audit.WatchEventsResponse>
+  /** The pins of all host roots that members must trust now. */
+  caPins(): Promise<string[]>
+  /** Closes the connections, once a renewal that is under way has had a moment to end. */
+  close(): Promise<void>
+}
+
+/**
+ * Finds the identity and makes ready to call. Nothing is sent yet, save for a person's renewal when it is due: beside the
+ * first calls, or before them if the certificate has ended. @throws CliError about the identity
+ */
+export async function openCluster(options: FindOptions & { signal: AbortSignal }): Promise<Cluster> {
+  const found = await findIdentity(options)
+  await assertUsable(found, options)
+  const operator = await withCertificate(found, options)
+  const { addresses } = operator.profile
+  const tls = new TlsIdentity(tlsMaterial(operator))
+  const roles = () => renewal.roles()
+  const comeBack = () => renewal.comeBack()
+  const open = (service: ServiceName, address: string) =>
+    new Service({ service, address, operator, tls, roles, comeBack, signal: options.signal })
+  const tokens = open('token-service', addresses.token)
+  const authorities = open('ca-service', addresses.ca)
+  const roll = open('registration-service', addresses.registration)
+  const renewal = new Renewal({
+    operator,
+    tls,
+    client: roll.connection.client(users.UserServiceService),
+    now: options.now,
+    warn: (line) => options.io.stderr.write(`musterctl: warning: ${safeText(line)}\n`),
+    signal: options.signal,
+  })
+  const byName = { 'token-service': tokens, 'ca-service': authorities, 'registration-service': roll }
+  const caClient = authorities.client(ca.CaServiceService)
+  return {
+    operator,
+    tokens: tokens.client(token.TokenServiceService),
+    ca: caClient,
+    registration: roll.client(registration.RegistrationServiceService),
+    users: roll.client(users.UserServiceService),
+    bots: roll.client(bots.BotServiceService),
+    audit: {
+      'token-service': tokens.client(audit.AuditServiceService),
+      'ca-service': authorities.client(audit.AuditServiceService),
+      'registration-service': roll.client(audit.AuditServiceService),
+    },
+    watchNodes: (signal) => roll.stream(registration.RegistrationServiceService.watchNodes, {}, signal),
+    watchAudit: (service, request, signal) =>
+      byName[service].stream(audit.AuditServiceService.watchEvents, request, signal),
+    async caPins() {
+      const { trustBundle } = await caClient.getTrustBundle({})
+      return (trustBundle?.hostRootsDer ?? []).map((der) => spkiPin(der))
+    },
+    async close() {
+      await renewal.close()
+      for (const { connection } of [tokens, authorities, roll]) connection.close()
+    },
+  }
+}
+
+interface ServiceOptions {
+  service: ServiceName
+  address: string
+  operator: OperatorIdentity
+  tls: TlsIdentity
+  /** Asks for roles that may have been given since; true if there are others now. */
+  roles: () => Promise<boolean>
+  /** Gets a certificate if the one at hand has ended; true if there is another now. */
+  comeBack: () => Promise<boolean>
+  signal: AbortSignal
+}
+
+/** One service, with errors that say who was asked. */
+class Service {
+  readonly connection: Connection
+  readonly #options: ServiceOptions
+
+  constructor(options: ServiceOptions) {
+    const { service, address, operator, tls } = options
+    const { clusterName } = operator.profile
+    this.connection = connect({ addresses: [address], identity: tls, service, clusterName })
+    this.#options = options
+  }
+
+  client<D extends ServiceDefinition>(definition: D): ClientOf<D> {
+    type Call = (request: unknown, options: object) => Promise<unknown>
+    const { signal } = this.#options
+    const calls = Object.entries(this.connection.client(definition)) as [string, Call][]
+    const explained = calls.map(([name, call]) => [
+      name,
+      (request: unknown) => this.#withTodaysRoles(() => call(request, { signal })),
+    ])
+    return Object.fromEntries(explained) as ClientOf<D>
+  }
+
+  async *stream<Q, S>(method: MethodDefinition<Q, S>, request: Q, signal: AbortSignal): AsyncGenerator<S> {
+    const renewed = new AbortController()
+    const stopFollowing = this.#options.tls.onUpdate(() => renewed.abort())
+    try {
+      yield* this.connection.serverStream(method, request, AbortSignal.any([signal, renewed.signal]))
+    } catch (error) {
+      // On a machine that slept past the end of the certificate nobody renewed it in time. The next call shows another.
+      const isStranger = error instanceof AppError && error.kind === 'unauthenticated'
+      if (!isStranger || !(await this.#options.comeBack())) throw this.#explain(error)
+    } finally {
+      stopFollowing()
+    }
+  }
+
+  /** A role that was given counts from the next certificate on, so whoever is refused for the lack of one gets that first. */
+  async #withTodaysRoles<T>(call: () => Promise<T>): Promise<T> {
+    try {
+      return await call().catch(async (error: unknown) => {
+        const lacksRole = error instanceof AppError && error.reason === 'CALLER_NOT_ALLOWED'
+        if (lacksRole && (await this.#options.roles())) return call()
+        throw error
+      })
+    } catch (error) {
+      throw this.#explain(error)
+    }
+  }
+
+  #explain(error: unknown): unknown {
+    if (!(error instanceof AppError)) return error
+    const { service, address, operator } = this.#options
+    const { dir: identityDir, profile } = operator
+    return new CallError(error, { service, address, identityDir, user: profile.user, untrusted: isTrustFailure(error) })
+  }
+}

@@ -1,0 +1,52 @@
+import { isTransient } from '@muster/domain'
+import { retry, systemClock } from '@muster/runtime'
+import { CallError } from '../cli/errors.ts'
+import type { Io } from '../cli/io.ts'
+import { safeText } from '@muster/domain/safe-text'
+
+export interface FollowOptions<T> {
+  io: Io
+  signal: AbortSignal
+  /** Begins a connection. */
+  open: () => AsyncIterable<T>
+  show: (message: T) => void | Promise<void>
+  /** Whether to try again before anything was ever heard. By default no: it may well be the wrong address. */
+  maybeLater?: (error: CallError) => boolean
+}
+
+/** Spreads those who were cut off together. */
+const RECONNECT_WITHIN_MS = 500
+
+/**
+ * Shows what a stream brings until the signal aborts, which is no error. Servers close connections now and then, and
+ * restart: what was once connected is connected again.
+ */
+export async function follow<T>({ io, signal, open, show, maybeLater }: FollowOptions<T>): Promise<void> {
+  let wasConnected = false
+  const isLost = (error: unknown) =>
+    error instanceof CallError && isTransient(error.error) && (wasConnected || maybeLater?.(error) === true)
+  const say = (error: unknown) => io.stderr.write(`musterctl: ${safeText((error as Error).message)}; trying again\n`)
+
+  const followOnce = async () => {
+    let isSilent = true
+    try {
+      for await (const message of open()) {
+        isSilent = false
+        wasConnected = true
+        await show(message)
+      }
+    } catch (error) {
+      // Only a try that brought nothing counts towards longer waits.
+      if (isSilent || !isLost(error) || signal.aborted) throw error
+      say(error)
+    }
+  }
+  try {
+    while (!signal.aborted) {
+      await retry(followOnce, { clock: systemClock, signal, isTransient: isLost, onRetry: say })
+      await systemClock.sleep(Math.random() * RECONNECT_WITHIN_MS, signal)
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error
+  }
+}

@@ -1,0 +1,66 @@
+import type { audit } from '@muster/contracts'
+import { parseSpiffeId } from '@muster/domain'
+import { detailsOf, outcomeOf } from './json.ts'
+import { paint, tableOf, type Column, type Table, type TableStyle } from '../../cli/table.ts'
+
+/** The columns of a table of audit events. */
+export const AUDIT_COLUMNS: readonly Column<audit.AuditEvent>[] = [
+  { title: 'Time (UTC)', text: ({ at }) => (at === undefined ? '' : at.toISOString().slice(0, 19).replace('T', ' ')) },
+  {
+    title: 'Outcome',
+    text: outcomeOf,
+    paint: (cell, event) => (outcomeOf(event) === 'ok' ? paint.green(cell) : paint.red(cell)),
+  },
+  { title: 'Action', text: ({ action }) => action },
+  { title: 'Actor', text: shortActor, flexible: true },
+  { title: 'Address', text: ({ remoteAddress }) => remoteAddress },
+  { title: 'Token', text: ({ tokenId }) => tokenId },
+  { title: 'Node', text: ({ nodeId }) => nodeId, flexible: true },
+  { title: 'Reason', text: reasonText },
+  { title: 'Count', text: ({ count }) => (count === 1 ? '' : `${count}`) },
+  { title: 'Details', text: detailsText, flexible: true },
+]
+
+const NODE_ID_START = 8
+
+/** `user/ada` of `spiffe://muster.internal/user/ada`, `node/6805dda3` of a node; anything else as it is. */
+function shortActor({ actor }: audit.AuditEvent): string {
+  const id = parseSpiffeId(actor)
+  if (id === undefined) return actor
+  return `${id.kind}/${id.kind === 'node' ? id.name.slice(0, NODE_ID_START) : id.name}`
+}
+
+/** `TOKEN_RESTRICTED (allow-cidr)`: the caller was told the first half only. */
+function reasonText(event: audit.AuditEvent): string {
+  const { restriction } = detailsOf(event)
+  return typeof restriction === 'string' ? `${event.reason} (${restriction})` : event.reason
+}
+
+function detailsText(event: audit.AuditEvent): string {
+  return Object.entries(detailsOf(event))
+    .filter(([key]) => key !== 'restriction')
+    .map(([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
+    .join(' ')
+}
+
+/** As wide as most events are. */
+const USUAL: audit.AuditEvent = {
+  service: '',
+  id: '',
+  at: new Date(0),
+  action: 'service.enroll',
+  actor: 'a-name-of-20-letters',
+  remoteAddress: '192.168.100.100',
+  outcome: 2,
+  reason: 'TOKEN_RESTRICTED',
+  tokenId: 'abcdefghij',
+  nodeId: '00000000-0000-0000-0000-000000000000',
+  detailsJson: '{}',
+  count: 1,
+  lastAt: undefined,
+}
+
+/** A table for events that are yet to come. */
+export function auditTableToCome(style: TableStyle): Table<audit.AuditEvent> {
+  return tableOf(AUDIT_COLUMNS, [USUAL], style)
+}

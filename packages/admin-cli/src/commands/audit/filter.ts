@@ -1,0 +1,70 @@
+import { audit } from '@muster/contracts'
+import { parseDuration, parseNodeId } from '@muster/domain'
+import { asUsage } from '../../documents/as-usage.ts'
+import type { Cluster } from '../../cluster/cluster.ts'
+import { UsageError } from '../../cli/errors.ts'
+import { idOrName, resolveTokenId } from '../tokens/token-argument.ts'
+
+const text = { type: 'string' } as const
+
+/** The flags that choose among audit events. */
+export const AUDIT_FILTERS = {
+  type: { ...text, describe: 'Those of this action, such as token.create, or of this kind, such as token' },
+  actor: { ...text, describe: 'Those by this person, node or service: a name or a whole SPIFFE id; or anonymous' },
+  token: { ...text, describe: 'Those about this token: its id or name' },
+  node: { ...text, describe: 'Those about the node with this id' },
+  outcome: { ...text, choices: ['ok', 'refused'], describe: 'Those that ended so' },
+} as const
+
+export interface AuditFlags {
+  type?: string | undefined
+  actor?: string | undefined
+  token?: string | undefined
+  node?: string | undefined
+  outcome?: string | undefined
+}
+
+const OUTCOMES: Record<string, audit.Outcome> = { ok: audit.Outcome.OK, refused: audit.Outcome.REFUSED }
+
+/**
+ * Reads the flags, before the cluster is asked for anything; what comes back asks it for the id of a token given by name.
+ * @throws UsageError
+ */
+export function auditFilter(
+  flags: AuditFlags,
+  since?: Date,
+): (cluster: Pick<Cluster, 'tokens'>) => Promise<audit.EventFilter> {
+  const { type = '', actor = '', outcome = '', token, node } = flags
+  const tokenGiven = token === undefined ? undefined : idOrName(token)
+  const filter: audit.EventFilter = {
+    since,
+    action: word(type, '--type'),
+    actor: word(actor, '--actor'),
+    tokenId: '',
+    nodeId: node === undefined ? '' : asUsage(() => parseNodeId(node, '--node')),
+    outcome: OUTCOMES[outcome] ?? audit.Outcome.UNSPECIFIED,
+  }
+  return async (cluster) =>
+    tokenGiven === undefined ? filter : { ...filter, tokenId: await resolveTokenId(tokenGiven, cluster) }
+}
+
+function word(value: string, flag: string): string {
+  if (!/^[\x20-\x7e]{0,512}$/.test(value)) throw new UsageError(`${flag}: must be printable ASCII`)
+  return value
+}
+
+/** A moment as people say it: how long ago (1h, 2d), or an ISO 8601 date or time; one without a zone is UTC. @throws UsageError */
+export function parseSince(value: string | undefined, now: Date): Date | undefined {
+  if (value === undefined) return undefined
+  const iso = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?)(Z|[+-]\d\d:?\d\d)?)?$/i.exec(value.trim())
+  if (iso !== null) {
+    const [, day, time = '00:00', zone = 'Z'] = iso
+    const date = new Date(`${day}T${time}${zone.toUpperCase()}`)
+    if (!Number.isNaN(date.getTime())) return date
+  }
+  try {
+    return new Date(now.getTime() - parseDuration(value, '--since') * 1000)
+  } catch {
+    throw new UsageError('--since: must be how long ago, such as 1h or 2d, or a time such as 2026-11-22T18:00:00Z')
+  }
+}

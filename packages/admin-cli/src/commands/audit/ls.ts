@@ -1,0 +1,71 @@
+import type { audit } from '@muster/contracts'
+import { PAGE_SIZE } from '../../cluster/all-pages.ts'
+import { AUDIT_COLUMNS } from './columns.ts'
+import { AUDIT_FILTERS, auditFilter, parseSince } from './filter.ts'
+import { auditJson } from './json.ts'
+import { allEvents } from './sources.ts'
+import { defineCommand, FORMAT } from '../../cli/command.ts'
+import { UsageError } from '../../cli/errors.ts'
+import { printList } from '../../cli/print-list.ts'
+import { EXIT } from '../../cli/exit-status.ts'
+import { safeText } from '@muster/domain/safe-text'
+
+const PRINTED_AT_ONCE = 500
+
+/**
+ * Lists what the three services have on record, newest first. A service that cannot be asked is named on stderr, the rest
+ * is shown, and the exit status is 1.
+ */
+export const auditLs = defineCommand({
+  options: {
+    since: {
+      type: 'string',
+      describe: 'Those since then: how long ago (1h, 2d), or a time (2026-11-22T18:00:00Z)',
+    },
+    ...AUDIT_FILTERS,
+    limit: { type: 'number', default: 100, describe: 'The newest so many' },
+    format: FORMAT,
+  },
+  examples: [
+    ['$0 audit ls --since=1h --outcome=refused', 'who was turned away, and why'],
+    ['$0 audit ls --token=abcdefghij', 'what a token was used for'],
+    ['$0 audit ls --actor=alice --type=token', 'what a person did with tokens'],
+    [`$0 audit ls --limit=1000 --format=json | jq -r '.[].action' | sort | uniq -c`, 'what happens most'],
+  ],
+  async run({ format, limit, since, ...flags }, { io, now, cluster }) {
+    if (!Number.isInteger(limit) || limit < 1) throw new UsageError('--limit: must be a whole number above zero')
+    const filterFor = auditFilter(flags, parseSince(since, now()))
+    const services = await cluster()
+    const filter = await filterFor(services)
+    let hasFailed = false
+    const events = allEvents(services, {
+      filter,
+      // One more tells whether there are more.
+      pageSize: Math.min(limit + 1, PAGE_SIZE),
+      failed({ message, next }) {
+        hasFailed = true
+        for (const line of [message, next ?? '']) if (line !== '') io.stderr.write(`musterctl: ${safeText(line)}\n`)
+      },
+    })
+    let shown = 0
+    let hasMore = false
+    async function* pages() {
+      let page: audit.AuditEvent[] = []
+      for await (const event of events) {
+        hasMore = shown === limit
+        if (hasMore) break
+        page.push(event)
+        shown += 1
+        if (page.length < PRINTED_AT_ONCE) continue
+        yield page
+        page = []
+      }
+      yield page
+    }
+    await printList(io, format, pages(), { json: auditJson, columns: () => AUDIT_COLUMNS, none: 'No such events.' })
+    if (hasMore && format === 'text') {
+      io.stderr.write(`There are more than ${limit}: --limit shows more of them, --since and others fewer.\n`)
+    }
+    return hasFailed ? EXIT.failed : EXIT.done
+  },
+})

@@ -1,0 +1,77 @@
+import type { audit } from '@muster/contracts'
+import type { ServiceName } from '@muster/domain'
+import { AUDIT_FILTERS, auditFilter } from './filter.ts'
+import { auditJson } from './json.ts'
+import { AUDITED } from './sources.ts'
+import { auditTableToCome } from './columns.ts'
+import { defineCommand, FORMAT } from '../../cli/command.ts'
+import { follow } from '../../cluster/follow.ts'
+import type { Io } from '../../cli/io.ts'
+import { toJson, toYaml, type Format } from '../../cli/print.ts'
+import { styleFor } from '../../cli/table.ts'
+
+/**
+ * Prints what the three services put on record, as they do, until interrupted; that is exit status 0. Connections that are
+ * lost are made again, and what happened meanwhile is printed then. Fails if at first no service can be reached.
+ */
+export const auditTail = defineCommand({
+  options: {
+    ...AUDIT_FILTERS,
+    format: { ...FORMAT, describe: 'text for people; json: a line per event; yaml: a document per event' },
+  },
+  examples: [
+    ['$0 audit tail', 'who does what, just now'],
+    ['$0 audit tail --type=node.join --outcome=refused', 'who is being turned away'],
+    ['$0 audit tail --format=json', 'an object per line'],
+  ],
+  async run({ format, ...flags }, { io, signal, cluster }) {
+    const filterFor = auditFilter(flags)
+    const services = await cluster()
+    const filter = await filterFor(services)
+    const show = eventPrinter(io, format)
+    const over = new AbortController()
+    const untilOver = AbortSignal.any([signal, over.signal])
+    const unreachable = new Set<ServiceName>()
+    let isAnyReached = false
+
+    const followService = async (service: ServiceName) => {
+      let afterPosition = ''
+      /** What was shown since that position, and comes again if the connection is lost now. */
+      const shown = new Set<string>()
+      await follow({
+        io,
+        signal: untilOver,
+        open: () => services.watchAudit(service, { filter, afterPosition }, untilOver),
+        async show({ message }) {
+          isAnyReached = true
+          if (message?.$case === 'position' && message.value !== afterPosition) {
+            afterPosition = message.value
+            shown.clear()
+          } else if (message?.$case === 'event') {
+            const { id, count } = message.value
+            if (shown.has(`${id} ${count}`)) return
+            shown.add(`${id} ${count}`)
+            await show(message.value)
+          }
+        },
+        maybeLater() {
+          unreachable.add(service)
+          return isAnyReached || unreachable.size < AUDITED.length
+        },
+      })
+    }
+    try {
+      await Promise.all(AUDITED.map(followService))
+    } finally {
+      over.abort()
+    }
+  },
+})
+
+function eventPrinter({ stdout, env }: Io, format: Format): (event: audit.AuditEvent) => void | Promise<void> {
+  if (format === 'json') return (event) => void stdout.write(`${toJson(auditJson(event))}\n`)
+  if (format === 'yaml') return async (event) => void stdout.write(`---\n${await toYaml(auditJson(event))}`)
+  const { head, lines } = auditTableToCome(styleFor(stdout, env))
+  stdout.write(head)
+  return (event) => void stdout.write(lines([event]))
+}

@@ -1,0 +1,81 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
+import { AppError } from '@muster/domain'
+import { parse as parseYaml } from 'yaml'
+import { startTestCluster, type TestCluster } from '../../../test/support/cluster.ts'
+import { aBot } from '../../../test/support/data.ts'
+
+const CI = '6805dda3-779e-493b-8a6b-0d9a3f2f7e11'
+const TWIN = '6805dda3-779e-4444-8a6b-0d9a3f2f7e12'
+const DEPLOY = '0b7a7c3e-3a55-4b3f-8a6b-0d9a3f2f7e12'
+
+let cluster: TestCluster
+let removed: string[]
+let listed: number
+
+beforeAll(async () => {
+  cluster = await startTestCluster()
+})
+afterAll(() => cluster.close())
+
+beforeEach(() => {
+  removed = []
+  listed = 0
+  cluster.answers.bots = {
+    async removeBot({ botId }) {
+      if (![CI, TWIN, DEPLOY].includes(botId)) throw new AppError('notFound', 'no such bot', { reason: 'BOT_UNKNOWN' })
+      removed.push(botId)
+      return { bot: { ...aBot, id: botId, name: botId === DEPLOY ? 'deploy' : 'ci' } }
+    },
+    async listBots({ pageToken }) {
+      listed += 1
+      const ids = pageToken === '' ? [DEPLOY, CI] : [TWIN]
+      return { bots: ids.map((id) => ({ ...aBot, id })), nextPageToken: pageToken === '' ? 'more' : '' }
+    },
+  }
+})
+
+const rm = (...args: string[]) => cluster.run(['bots', 'rm', ...args])
+
+describe('bots rm', () => {
+  test('takes whole ids, and does not read the list for them', async () => {
+    const { status, stdout, stderr } = await rm(CI, DEPLOY.toUpperCase())
+    expect(stdout).toBe(
+      `Bot ci on build-7 (${CI}) has been removed; it renews no more\n` +
+        `Bot deploy on build-7 (${DEPLOY}) has been removed; it renews no more\n`,
+    )
+    expect({ status, stderr, removed, listed }).toEqual({ status: 0, stderr: '', removed: [CI, DEPLOY], listed: 0 })
+  })
+
+  test('takes the beginning of an id if one bot alone has it, and reads the list once', async () => {
+    expect((await rm('0b7a7c3e', '6805dda3-779e-49')).status).toBe(0)
+    expect({ removed, listed }).toEqual({ removed: [DEPLOY, CI], listed: 2 })
+  })
+
+  test('prints what was removed as JSON and YAML', async () => {
+    const { stdout } = await rm(CI, '--format=json')
+    expect(JSON.parse(stdout)).toEqual([{ id: CI, name: 'ci', hostname: 'build-7', deleted: true }])
+    expect(parseYaml((await rm(CI, '--format=yaml')).stdout)).toEqual(JSON.parse(stdout))
+  })
+
+  test('goes on after one that is not there or not told apart, and ends with 1', async () => {
+    const gone = 'ffffffff-779e-493b-8a6b-0d9a3f2f7e11'
+    const { status, stdout, stderr } = await rm('6805dda3', 'eeeeeeee', gone, DEPLOY)
+    expect(stdout).toContain(DEPLOY)
+    expect(stderr).toBe(
+      'musterctl: 6805dda3: more than one bot id begins so; give more of it\n' +
+        "musterctl: eeeeeeee: no such bot; 'musterctl bots ls' shows those there are.\n" +
+        `musterctl: ${gone}: no such bot; 'musterctl bots ls' shows those there are.\n`,
+    )
+    expect({ status, removed }).toEqual({ status: 1, removed: [DEPLOY] })
+  })
+
+  test.each([
+    [[], "which bot? give its id, as 'musterctl bots ls' shows it"],
+    [['ci'], `"ci" is not a bot id, nor at least 8 characters of one; 'musterctl bots ls' shows them`],
+    [['6805dda'], '"6805dda" is not a bot id'],
+  ])('%j is bad usage, and nothing is removed', async (args, message) => {
+    const { status, stderr } = await rm(...args)
+    expect(stderr).toContain(message)
+    expect({ status, removed }).toEqual({ status: 2, removed: [] })
+  })
+})

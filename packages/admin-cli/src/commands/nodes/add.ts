@@ -1,0 +1,19 @@
+import { ADD_OPTIONS, addToken } from '../tokens/add-token.ts'
+import { defineCommand } from '../../cli/command.ts'
+
+/** `tokens add` in its older spelling. */
+export const nodesAdd = defineCommand({
+  options: {
+    roles: {
+      type: 'string',
+      default: 'node',
+      describe: 'What may join: app, auth, bot, db, discovery, kube, node, proxy, windowsdesktop; several with commas',
+    },
+    ...ADD_OPTIONS,
+  },
+  examples: [
+    ['$0 nodes add --ttl=5m --roles=proxy', 'the same as tokens add --ttl=5m --type=proxy'],
+    ['$0 nodes add', 'for nodes, for half an hour'],
+  ],
+  run: (args, context) => addToken(args, { flag: '--roles', roles: args.roles }, context),
+})

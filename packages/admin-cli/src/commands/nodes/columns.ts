@@ -1,0 +1,35 @@
+import type { registration } from '@muster/contracts'
+import { formatLabels } from '@muster/domain'
+import { publicAddress, statusOf, type Status } from './json.ts'
+import { paint, type Column } from '../../cli/table.ts'
+import { timeAgo } from '../../cli/times.ts'
+
+const COLOUR: Record<Status, (text: string) => string> = {
+  online: paint.green,
+  pending: paint.yellow,
+  unknown: paint.yellow,
+  offline: paint.red,
+  expired: paint.red,
+}
+
+/** A node's status in its colour, for a terminal. */
+export function paintStatus(text: string, node: registration.Node): string {
+  return COLOUR[statusOf(node)](text)
+}
+
+/** The columns of a table of nodes. */
+export function nodeColumns(now: Date): Column<registration.Node>[] {
+  return [
+    { title: 'Host', text: ({ hostname }) => hostname, flexible: 'last' },
+    // 'nodes rm' takes the beginning of one.
+    { title: 'UUID', text: ({ id }) => id, flexible: 'last' },
+    { title: 'Public Address', text: publicAddress },
+    { title: 'Labels', text: ({ labels }) => formatLabels(labels), flexible: true },
+    { title: 'Version', text: ({ version }) => version },
+    { title: 'Status', text: statusOf, paint: paintStatus },
+    {
+      title: 'Last Seen',
+      text: ({ lastSeenAt }) => (lastSeenAt === undefined ? 'never' : timeAgo(lastSeenAt, now)),
+    },
+  ]
+}

@@ -1,0 +1,92 @@
+import { FORMAT, type Context } from '../../cli/command.ts'
+import { identityFlags } from '../../identity/identity-flags.ts'
+import { invitationOf, joinText } from './join-text.ts'
+import type { ArgsOf, OptionSet } from '../../cli/options.ts'
+import { print } from '../../cli/print.ts'
+import { readSecretLine } from '../../cli/read-secret.ts'
+import { flagsAgain } from '../../cli/shell.ts'
+import { styleFor } from '../../cli/table.ts'
+import { tokenJson } from './json.ts'
+import { parseTokenFlags } from './token-request.ts'
+
+/** The flags that `tokens add` and `nodes add` share: all but the one that names the roles. */
+export const ADD_OPTIONS = {
+  ttl: {
+    type: 'string',
+    default: '30m',
+    describe: 'How long it can be used: 30s, 5m, 1h30m, 2d; the cluster has a limit, 7d unless set',
+  },
+  'max-uses': {
+    type: 'string',
+    describe: 'How many may join with it [default: any number; one bot]',
+  },
+  labels: { type: 'string', describe: 'Labels of the token: k=v,k=v' },
+  'node-labels': {
+    type: 'string',
+    describe: 'Labels that every node which joins with it carries, whatever it says of itself: k=v,k=v',
+  },
+  description: { type: 'string', describe: 'What it is for' },
+  'allow-cidr': {
+    type: 'string',
+    array: true,
+    describe: 'Network that may join with it, such as 10.0.0.0/8; several with commas or by repeating the flag',
+  },
+  'allow-hostname': {
+    type: 'string',
+    array: true,
+    describe: "Host names that may join with it, such as 'web-*'; several in the same way",
+  },
+  value: {
+    type: 'string',
+    describe: 'A secret of your own, at least 16 characters; - reads it from standard input [default: a generated one]',
+  },
+  'bot-name': { type: 'string', describe: 'Name of the bot; for the type bot' },
+  format: { ...FORMAT, default: undefined, describe: 'text: the token alone; json, yaml: all of it' },
+} as const satisfies OptionSet
+
+type AddArgs = ArgsOf<typeof ADD_OPTIONS>
+
+/** Makes a join token. Without --format it says what to do with it; text is the bare token, for scripts. */
+export async function addToken(
+  args: AddArgs,
+  { flag, roles }: { flag: string; roles: string | undefined },
+  { io, cluster }: Context,
+): Promise<void> {
+  const request = parseTokenFlags(
+    {
+      type: roles,
+      ttl: args.ttl,
+      maxUses: args['max-uses'],
+      labels: args.labels,
+      nodeLabels: args['node-labels'],
+      description: args.description,
+      value: args.value === '-' ? await readSecretLine(io, '--value') : args.value,
+      botName: args['bot-name'],
+      allowCidr: args['allow-cidr'],
+      allowHostname: args['allow-hostname'],
+    },
+    flag,
+  )
+  const { tokens, caPins: readPins, operator } = await cluster()
+  // The pins first: a failure then leaves no token behind.
+  const caPins = args.format === 'text' ? [] : await readPins()
+  const { token: made, value } = await tokens.createToken(request)
+  if (made === undefined) throw new Error('token-service answered without a token')
+  if (args.format === 'text') {
+    io.stdout.write(`${value}\n`)
+    return
+  }
+  const facts = { made, value, caPins, authServer: operator.profile.publicAddress }
+  const data = {
+    token: value,
+    invitation: invitationOf(facts),
+    ...tokenJson(made),
+    ca_pins: caPins,
+    auth_server: facts.authServer,
+  }
+  await print(io, args.format ?? 'text', data, () => {
+    const { colour } = styleFor(io.stdout, io.env)
+    const flags = flagsAgain(identityFlags(args))
+    io.stdout.write(joinText({ ...facts, ttlSeconds: request.ttlSeconds, flags, colour }))
+  })
+}

@@ -1,0 +1,21 @@
+import { ADD_OPTIONS, addToken } from './add-token.ts'
+import { defineCommand } from '../../cli/command.ts'
+
+/** Makes a join token. */
+export const tokensAdd = defineCommand({
+  options: {
+    type: {
+      type: 'string',
+      describe: 'What may join: app, auth, bot, db, discovery, kube, node, proxy, windowsdesktop; several with commas',
+    },
+    ...ADD_OPTIONS,
+  },
+  examples: [
+    ['$0 tokens add --type=node --ttl=5m', 'for any number of nodes, for five minutes'],
+    ['$0 tokens add --type=node,proxy --max-uses=1', 'for one machine that is both'],
+    ["$0 tokens add --type=db --allow-cidr=10.0.0.0/8 --allow-hostname='db-*'", 'for such machines only'],
+    ['$0 tokens add --type=bot --bot-name=ci', 'for a program that renews its identity by itself'],
+    ['token=$($0 tokens add --type=node --format=text)', 'in a script'],
+  ],
+  run: (args, context) => addToken(args, { flag: '--type', roles: args.type }, context),
+})

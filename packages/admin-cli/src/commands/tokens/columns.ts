@@ -1,0 +1,61 @@
+import type { token } from '@muster/contracts'
+import { formatLabels } from '@muster/domain'
+import { paint, type Column } from '../../cli/table.ts'
+import { timeAgo, timeLeft, utcTime } from '../../cli/times.ts'
+import { stateOf, typeOf, type TokenState } from './json.ts'
+
+/** The columns of a table of tokens; those that are empty for most are there if one of `first` needs them. */
+export function tokenColumns(first: readonly token.Token[], now: Date): Column<token.Token>[] {
+  const optional = (isNeeded: (made: token.Token) => boolean, column: Column<token.Token>) =>
+    first.some(isNeeded) ? [column] : []
+  return [
+    { title: 'Token id', text: ({ id }) => id },
+    ...optional(({ name }) => name !== '', { title: 'Name', text: ({ name }) => name }),
+    { title: 'Type', text: typeText },
+    { title: 'Labels', text: ({ labels }) => formatLabels(labels), flexible: true },
+    { title: 'Uses', text: ({ uses, maxUses }) => (maxUses === undefined ? `${uses}` : `${uses}/${maxUses}`) },
+    ...optional((made) => stateOf(made) !== 'live', {
+      title: 'State',
+      text: stateText,
+      paint: (cell, made) => COLOUR[stateOf(made)](cell),
+    }),
+    { title: 'Expiry Time (UTC)', text: (made) => expiryText(made, now) },
+    ...optional(({ description }) => description !== '', {
+      title: 'Description',
+      text: ({ description }) => description,
+      flexible: true,
+    }),
+  ]
+}
+
+/** Whom it admits: `node,proxy`, `bot (ci)`, `signup (alice)`, `node (static)`. */
+export function typeText(made: token.Token): string {
+  const roles = made.roles.join(',')
+  switch (typeOf(made)) {
+    case 'signup':
+      return `signup (${made.userName})`
+    case 'static':
+      return `${roles} (static)`
+    default:
+      return made.botName === '' ? roles : `${roles} (${made.botName})`
+  }
+}
+
+/** `live`, `expired`, `used up`, `revoked`. */
+export function stateText(made: token.Token): string {
+  return stateOf(made).replace('_', ' ')
+}
+
+/** When it ends and how far away that is; `never` for a static one. */
+export function expiryText({ expiresAt }: token.Token, now: Date): string {
+  if (expiresAt === undefined) return 'never'
+  return `${utcTime(expiresAt)} (${expiresAt > now ? timeLeft(expiresAt, now) : timeAgo(expiresAt, now)})`
+}
+
+const COLOUR: Record<TokenState, (text: string) => string> = {
+  live: paint.green,
+  used_up: paint.yellow,
+  expired: paint.yellow,
+  revoked: paint.red,
+  unknown: paint.yellow,
+}

@@ -1,0 +1,34 @@
+import { durationInWords } from '@muster/domain'
+import { asUsage } from '../../documents/as-usage.ts'
+import { defineCommand, FORMAT } from '../../cli/command.ts'
+import { UsageError } from '../../cli/errors.ts'
+import { print } from '../../cli/print.ts'
+import { safeText } from '@muster/domain/safe-text'
+import { utcTime } from '../../cli/times.ts'
+import { oneToken } from './token-argument.ts'
+import { tokenJson } from './json.ts'
+import { parseTtl } from './token-request.ts'
+
+/** Moves the expiry of a token that still lives; its secret stays the same. */
+export const tokensExtend = defineCommand({
+  options: {
+    ttl: {
+      type: 'string',
+      describe: 'How long from now on: 30s, 5m, 1h30m, 2d; the cluster has a limit, 7d unless set',
+    },
+    format: FORMAT,
+  },
+  examples: [['$0 tokens extend abcdefghij --ttl=1h', 'an hour from now, whatever was left']],
+  async run({ ttl, format, positionals }, { io, cluster }) {
+    const idOrName = oneToken(positionals)
+    if (ttl === undefined) throw new UsageError('--ttl: how long from now on? such as --ttl=1h')
+    const ttlSeconds = asUsage(() => parseTtl(ttl))
+    const { tokens } = await cluster()
+    const { token: extended } = await tokens.extendToken({ idOrName, ttlSeconds })
+    if (extended === undefined) throw new Error('token-service answered without a token')
+    await print(io, format, tokenJson(extended), () => {
+      const until = extended.expiresAt === undefined ? '' : ` (${utcTime(extended.expiresAt)})`
+      io.stdout.write(safeText(`Token ${extended.id} now expires in ${durationInWords(ttlSeconds)}${until}`) + '\n')
+    })
+  },
+})

@@ -1,0 +1,83 @@
+import type { token } from '@muster/contracts'
+import { durationInWords, formatInvitation, formatLabels, type NodeRole } from '@muster/domain'
+import { safeText } from '@muster/domain/safe-text'
+import { shellQuote } from '../../cli/shell.ts'
+import { paint } from '../../cli/table.ts'
+import { typeHints } from './type-hints.ts'
+
+/** What is said of a join token that was made just now. */
+export interface JoinFacts {
+  made: token.Token
+  /** The secret. */
+  value: string
+  ttlSeconds: number
+  caPins: readonly string[]
+  /** HOST:PORT of registration-service as other machines reach it. */
+  authServer: string
+  /** What the commands of `musterctl` that are shown must have too, such as ` --cluster=NAME`. */
+  flags: string
+  /** True to make what is to be pasted stand out. */
+  colour: boolean
+}
+
+/** All that a machine needs to join by a new token, as one string. */
+export function invitationOf({ made, value, caPins, authServer }: Omit<JoinFacts, 'ttlSeconds' | 'flags' | 'colour'>) {
+  return formatInvitation({ address: authServer, token: value, caPins, roles: made.roles as NodeRole[] })
+}
+
+/** What to do with a new token: the commands to paste on the new node, and what to know about it. */
+export function joinText(facts: JoinFacts): string {
+  const { made, value, ttlSeconds, colour } = facts
+  const lifetime = durationInWords(ttlSeconds)
+  const oneLine = `muster start ${shellQuote(invitationOf(facts))}`
+  return `The invite token: ${value}
+This token will expire in ${lifetime}.
+
+Run this on the new ${made.botName === '' ? 'node' : 'machine'} to join the cluster:
+
+${colour ? paint.bold(oneLine) : oneLine}
+
+or the same flag by flag:
+
+${joinCommand(facts)}
+
+Please note:
+
+${notes(facts, lifetime)
+  .map((note) => `  - ${safeText(note)}\n`)
+  .join('')}`
+}
+
+function notes({ made, authServer, flags }: JoinFacts, lifetime: string): string[] {
+  const { id, roles, botName, nodeLabels } = made
+  const { allowCidrs = [], allowHostnames = [] } = made.restrictions ?? {}
+  return [
+    `This invitation token will expire in ${lifetime}`,
+    `${authServer} must be reachable from the new ${botName === '' ? 'node' : 'machine'}`,
+    admits(made),
+    ...(allowCidrs.length > 0 ? [`It admits from these networks only: ${allowCidrs.join(', ')}`] : []),
+    ...(allowHostnames.length > 0 ? [`It admits these host names only: ${allowHostnames.join(', ')}`] : []),
+    ...(Object.keys(nodeLabels).length > 0 ? [`Who joins by it carries the labels ${formatLabels(nodeLabels)}`] : []),
+    ...typeHints(roles, botName),
+    `The token is not shown again. Its id is ${id}`,
+    `See who came in by it with: musterctl tokens show ${id}${flags}`,
+    `Revoke it with: musterctl tokens rm ${id}${flags}`,
+  ]
+}
+
+function admits({ maxUses, botName }: token.Token): string {
+  if (botName !== '') return `It admits one instance of the bot ${botName}; another needs a token of its own`
+  if (maxUses === undefined) return 'It admits any number of nodes until then; --max-uses sets a limit'
+  return maxUses === 1 ? 'It admits one node' : `It admits ${maxUses} nodes`
+}
+
+/** One shell command over several lines, to be pasted as it stands. */
+function joinCommand({ made, value, caPins, authServer }: JoinFacts): string {
+  const flags = [
+    `--roles=${made.roles.join(',')}`,
+    `--token=${shellQuote(value)}`,
+    ...caPins.map((pin) => `--ca-pin=${pin}`),
+    `--auth-server=${shellQuote(authServer)}`,
+  ]
+  return ['muster start', ...flags].join(' \\\n  ')
+}

@@ -1,0 +1,83 @@
+import { token } from '@muster/contracts'
+import { NODE_ROLES, type NodeRole, parseLabelList, printable } from '@muster/domain'
+import { PAGE_SIZE, pagesOf } from '../../cluster/all-pages.ts'
+import { asUsage } from '../../documents/as-usage.ts'
+import { defineCommand, FORMAT } from '../../cli/command.ts'
+import { UsageError } from '../../cli/errors.ts'
+import { printList } from '../../cli/print-list.ts'
+import { tokenColumns } from './columns.ts'
+import { tokenJson } from './json.ts'
+
+/** Lists join, signup and static tokens, soonest expiry first: those that can still admit someone, unless told otherwise. */
+export const tokensLs = defineCommand({
+  options: {
+    type: {
+      type: 'string',
+      describe: `Those for these: ${NODE_ROLES.join(', ')}; or of these kinds: join, signup, static; several with commas`,
+    },
+    labels: { type: 'string', describe: 'Those that carry all of these labels: k=v,k=v' },
+    used: { type: 'boolean', describe: 'Those that have admitted someone, used up ones among them' },
+    expired: { type: 'boolean', describe: 'Those that admit nobody any more: expired, used up or revoked' },
+    format: FORMAT,
+  },
+  examples: [
+    ['$0 tokens ls', 'all that can still admit someone'],
+    ['$0 tokens ls --type=proxy,static --labels=env=prod', 'static tokens for proxies, labelled so'],
+    ['$0 tokens ls --expired --used', 'what let somebody in and is over'],
+    [`$0 tokens ls --format=json | jq -r '.[].id'`, 'the ids, for programs'],
+  ],
+  async run(args, { io, now, cluster }) {
+    const filter = {
+      ...parseTypes(args.type),
+      labels: asUsage(() => parseLabelList(args.labels ?? '', '--labels')),
+      states: statesOf(args),
+      used: args.used ?? false,
+    }
+    const { tokens } = await cluster()
+    const pages = pagesOf(async (pageToken) => {
+      const page = await tokens.listTokens({ ...filter, pageSize: PAGE_SIZE, pageToken })
+      return { items: page.tokens, next: page.nextPageToken }
+    })
+    const isFiltered = [args.type, args.labels, args.used, args.expired].some((flag) => flag !== undefined)
+    await printList(io, args.format, pages, {
+      json: tokenJson,
+      columns: (first) => tokenColumns(first, now()),
+      none: isFiltered ? 'No such tokens.' : 'No active tokens.',
+    })
+  },
+})
+
+const { TokenState, TokenType } = token
+const KINDS = { join: TokenType.JOIN, signup: TokenType.SIGNUP, static: TokenType.STATIC } as const
+
+/** A list of roles and kinds; a token must be of one of the kinds, if any is named, and admit one of the roles. */
+function parseTypes(text: string | undefined): { types: token.TokenType[]; roles: NodeRole[] } {
+  const types = new Set<token.TokenType>()
+  const roles = new Set<NodeRole>()
+  for (const word of (text ?? '').split(',').map((part) => part.trim().toLowerCase())) {
+    const role = NODE_ROLES.find((known) => known === word)
+    if (role !== undefined) roles.add(role)
+    else if (Object.hasOwn(KINDS, word)) types.add(KINDS[word as keyof typeof KINDS])
+    else if (word !== '') {
+      throw new UsageError(
+        `--type: ${printable(word)} is not known; valid values: ${[...NODE_ROLES, ...Object.keys(KINDS)].join(', ')}`,
+      )
+    }
+  }
+  if (types.has(TokenType.SIGNUP) && roles.size > 0) {
+    throw new UsageError('--type: signup tokens admit people, so ask for them without the types of nodes')
+  }
+  return { types: [...types], roles: [...roles] }
+}
+
+/** A token that is used up has been used as none other; `--used` would be odd without it. */
+function statesOf({
+  expired,
+  used,
+}: {
+  expired?: boolean | undefined
+  used?: boolean | undefined
+}): token.TokenState[] {
+  if (expired) return [TokenState.EXPIRED, TokenState.USED_UP, TokenState.REVOKED]
+  return used ? [TokenState.LIVE, TokenState.USED_UP] : []
+}

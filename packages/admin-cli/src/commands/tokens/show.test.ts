@@ -1,0 +1,199 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
+import { audit, bots, token } from '@muster/contracts'
+import { AppError } from '@muster/domain'
+import { parse as parseYaml } from 'yaml'
+import { startTestCluster, type TestCluster } from '../../../test/support/cluster.ts'
+import { aBot, aNode, aSignup, aSignupToken, aStaticToken, aToken, NOW, SECRET } from '../../../test/support/data.ts'
+
+let cluster: TestCluster
+let shown: token.Token
+
+beforeAll(async () => {
+  cluster = await startTestCluster()
+})
+afterAll(() => cluster.close())
+
+beforeEach(() => {
+  shown = {
+    ...aToken,
+    name: 'web',
+    description: 'the web tier',
+    labels: { env: 'prod' },
+    createdAt: new Date('2026-11-22T18:05:00Z'),
+    maxUses: 5,
+    uses: 2,
+    restrictions: { allowCidrs: ['10.0.0.0/8', '192.0.2.0/24'], allowHostnames: ['web-*'] },
+    nodeLabels: { zone: 'a' },
+  }
+  const second = { ...aNode, id: '0b7a7c3e-3a55-4b3f-8a6b-0d9a3f2f7e12', hostname: 'web-02' }
+  cluster.answers = {
+    tokens: {
+      async getToken({ idOrName }) {
+        if (![shown.id, shown.name].includes(idOrName)) throw new AppError('notFound', 'no such token')
+        return { token: shown }
+      },
+    },
+    registration: {
+      async listNodes({ tokenId, pageToken }) {
+        if (tokenId !== shown.id) return { nodes: [], nextPageToken: '' }
+        return pageToken === '' ? { nodes: [aNode], nextPageToken: 'more' } : { nodes: [second], nextPageToken: '' }
+      },
+    },
+  }
+})
+
+const show = (...args: string[]) => cluster.run(['tokens', 'show', ...args], { now: () => NOW })
+
+describe('tokens show', () => {
+  test('says what the token is and who came in by it', async () => {
+    const { status, stdout, stderr } = await show('abcdefghij')
+    expect(stdout).toBe(`Token id     abcdefghij
+Name         web
+Type         node
+State        live
+Description  the web tier
+Labels       env=prod
+Created      22 Nov 26 18:05 UTC (5m21s ago)
+Created by   spiffe://muster.internal/user/alice
+Expires      22 Nov 26 18:15 UTC (4m39s)
+Uses         2 of 5, 3 left
+Networks     10.0.0.0/8, 192.0.2.0/24
+Host names   web-*
+Node labels  zone=a
+
+Came in by it:
+
+Host    UUID                                  Address    Joined                           Status
+------  ------------------------------------  ---------  -------------------------------  ------
+web-01  6805dda3-779e-493b-8a6b-0d9a3f2f7e11  192.0.2.7  20 Nov 26 08:00 UTC (2d10h ago)  online
+web-02  0b7a7c3e-3a55-4b3f-8a6b-0d9a3f2f7e12  192.0.2.7  20 Nov 26 08:00 UTC (2d10h ago)  online
+`)
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+  })
+
+  test('prints the same as JSON and YAML', async () => {
+    const { stdout } = await show('web', '--format=json')
+    expect(JSON.parse(stdout)).toEqual({
+      id: 'abcdefghij',
+      type: 'join',
+      state: 'live',
+      name: 'web',
+      roles: ['node'],
+      labels: { env: 'prod' },
+      description: 'the web tier',
+      bot_name: null,
+      user_name: null,
+      max_uses: 5,
+      uses: 2,
+      uses_left: 3,
+      allow_cidrs: ['10.0.0.0/8', '192.0.2.0/24'],
+      allow_hostnames: ['web-*'],
+      node_labels: { zone: 'a' },
+      created_by: 'spiffe://muster.internal/user/alice',
+      created_at: '2026-11-22T18:05:00.000Z',
+      expires_at: '2026-11-22T18:15:00.000Z',
+      revoked_at: null,
+      nodes: ['web-01', 'web-02'].map((hostname) => ({
+        id: hostname === 'web-01' ? aNode.id : '0b7a7c3e-3a55-4b3f-8a6b-0d9a3f2f7e12',
+        hostname,
+        address: '192.0.2.7',
+        joined_at: '2026-11-20T08:00:00.000Z',
+        status: 'online',
+      })),
+      bots: [],
+      people: [],
+    })
+    const yaml = await show('web', '--format=yaml')
+    expect(parseYaml(yaml.stdout)).toEqual(JSON.parse(stdout))
+  })
+
+  test('takes the id from a whole token', async () => {
+    expect((await show(SECRET)).stdout).toMatch(/^Token id +abcdefghij\n/)
+  })
+
+  test('counts those who are not on the roll any more', async () => {
+    shown.uses = 3
+    expect((await show('abcdefghij')).stdout).toMatch(
+      /\n1 more was admitted and is not on the roll now: 'musterctl audit ls --token abcdefghij' has the record\.\n$/,
+    )
+    cluster.answers.registration = { listNodes: async () => ({ nodes: [], nextPageToken: '' }) }
+    expect((await show('abcdefghij')).stdout).toContain('\n3 were admitted and are not on the roll now: ')
+  })
+
+  test('of a bot token shows the instance of the bot', async () => {
+    shown = { ...aToken, id: 'bot2222222', roles: ['bot'], botName: 'ci', maxUses: 1, uses: 1 }
+    shown.state = token.TokenState.USED_UP
+    const locked = { ...aBot, state: bots.BotState.LOCKED }
+    cluster.answers.bots = {
+      listBots: async ({ tokenId }) => ({ bots: tokenId === 'bot2222222' ? [locked] : [], nextPageToken: '' }),
+    }
+    const { stdout } = await show('bot2222222')
+    expect(stdout).toMatch(/^Type +bot \(ci\)\nState +used up\n/m)
+    expect(stdout).toMatch(/^Uses +1 of 1\n/m)
+    expect(stdout).toMatch(
+      new RegExp(`^ci +build-7 +${aBot.id} +192.0.2.8 +22 Nov 26 16:00 UTC \\(2h10m ago\\) +locked$`, 'm'),
+    )
+    const { nodes, bots: found } = JSON.parse((await show('bot2222222', '--format=json')).stdout) as Record<
+      string,
+      unknown
+    >
+    expect({ nodes, found }).toEqual({
+      nodes: [],
+      found: [
+        {
+          name: 'ci',
+          id: aBot.id,
+          hostname: 'build-7',
+          address: '192.0.2.8',
+          joined_at: '2026-11-22T16:00:00.000Z',
+          status: 'locked',
+        },
+      ],
+    })
+  })
+
+  test('of a signup token shows who signed up, from where and when', async () => {
+    shown = { ...aSignupToken, uses: 1, state: token.TokenState.USED_UP }
+    const asked: (audit.EventFilter | undefined)[] = []
+    cluster.answers.audit = {
+      'registration-service': {
+        async listEvents({ filter }) {
+          asked.push(filter)
+          return { events: [aSignup], nextPageToken: '' }
+        },
+      },
+    }
+    const { stdout } = await show('signup2222')
+    expect(stdout).toMatch(/^Type +signup \(bob\)$/m)
+    expect(stdout).toMatch(/^bob +192\.0\.2\.9 +22 Nov 26 18:00 UTC \(10m21s ago\)$/m)
+    expect(asked).toMatchObject([{ tokenId: 'signup2222', action: 'user.signup', outcome: audit.Outcome.OK }])
+    const json = JSON.parse((await show('signup2222', '--format=json')).stdout) as { people: unknown }
+    expect(json.people).toEqual([{ name: 'bob', address: '192.0.2.9', signed_up_at: '2026-11-22T18:00:00.000Z' }])
+  })
+
+  test('of a signup token whose record is over still names the person', async () => {
+    shown = { ...aSignupToken, uses: 1 }
+    cluster.answers.audit = { 'registration-service': { listEvents: async () => ({ events: [], nextPageToken: '' }) } }
+    const json = JSON.parse((await show('signup2222', '--format=json')).stdout) as { people: unknown }
+    expect(json.people).toEqual([{ name: 'bob', address: null, signed_up_at: null }])
+  })
+
+  test('of an unused signup token asks for nobody', async () => {
+    shown = aSignupToken
+    cluster.answers.audit = {}
+    const json = JSON.parse((await show('signup2222', '--format=json')).stdout) as { people: unknown }
+    expect(json.people).toEqual([])
+  })
+
+  test('of a static token says where it is defined, and that it never expires', async () => {
+    shown = aStaticToken
+    const { stdout } = await show('static2222')
+    expect(stdout).toMatch(/^Defined in +\/etc\/muster\/token-service\.yaml:3\nExpires +never\nUses +0, no limit\n/m)
+  })
+
+  test('that is not there is said, with status 1', async () => {
+    const { status, stdout, stderr } = await show('qqqqqqqqqq')
+    expect(stderr).toContain('musterctl: no such token\n')
+    expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
+  })
+})

@@ -1,0 +1,102 @@
+import type { token } from '@muster/contracts'
+import { formatLabels } from '@muster/domain'
+import { defineCommand, FORMAT } from '../../cli/command.ts'
+import { print } from '../../cli/print.ts'
+import { facts, styleFor, table, type Column } from '../../cli/table.ts'
+import { timeAgo, utcTime } from '../../cli/times.ts'
+import { oneToken } from './token-argument.ts'
+import { expiryText, stateText, typeText } from './columns.ts'
+import { entrantsOf, type Entrant } from './token-entrants.ts'
+import { stateOf, tokenJson, typeOf, usesLeft } from './json.ts'
+
+/** Shows a token of any state, and everyone who came in by it. Never its secret. */
+export const tokensShow = defineCommand({
+  options: { format: FORMAT },
+  examples: [
+    ['$0 tokens show abcdefghij', 'who made it, what it admits, and who came in by it'],
+    [`$0 tokens show abcdefghij --format=json | jq -r '.nodes[].hostname'`, 'the nodes alone'],
+  ],
+  async run({ format, positionals }, { io, now, cluster }) {
+    const idOrName = oneToken(positionals)
+    const services = await cluster()
+    const { token: found } = await services.tokens.getToken({ idOrName })
+    if (found === undefined) throw new Error('token-service answered without a token')
+    const entrants = await entrantsOf(found, services)
+    const data = {
+      ...tokenJson(found),
+      nodes: entrants.filter(({ kind }) => kind === 'node').map(machineJson),
+      bots: entrants.filter(({ kind }) => kind === 'bot').map((bot) => ({ name: bot.name, ...machineJson(bot) })),
+      people: entrants.filter(({ kind }) => kind === 'person').map(personJson),
+    }
+    await print(io, format, data, () => {
+      io.stdout.write(facts(factsOf(found, now())))
+      if (entrants.length > 0) io.stdout.write(`\nCame in by it:\n\n`)
+      if (entrants.length > 0)
+        io.stdout.write(table(columnsFor(entrants[0]!, now()), entrants, styleFor(io.stdout, io.env)))
+      const others = found.uses - entrants.length
+      if (others > 0) io.stdout.write(`\n${goneText(others, entrants.length, found.id)}\n`)
+    })
+  },
+})
+
+function machineJson({ id, hostname, address, at, status }: Entrant) {
+  return { id, hostname, address, joined_at: at ?? null, status }
+}
+
+function personJson({ name, address, at }: Entrant) {
+  return { name, address: address === '' ? null : address, signed_up_at: at ?? null }
+}
+
+function factsOf(found: token.Token, now: Date): [string, string][] {
+  const { allowCidrs = [], allowHostnames = [] } = found.restrictions ?? {}
+  const when = (at: Date) => `${utcTime(at)} (${timeAgo(at, now)})`
+  const isStatic = typeOf(found) === 'static'
+  const rows: [string, string][] = [
+    ['Token id', found.id],
+    ['Name', found.name],
+    ['Type', typeText(found)],
+    ['State', stateText(found)],
+    ['Description', found.description],
+    ['Labels', formatLabels(found.labels)],
+    ['Created', found.createdAt === undefined ? '' : when(found.createdAt)],
+    [isStatic ? 'Defined in' : 'Created by', found.createdBy],
+    ['Expires', expiryText(found, now)],
+    ['Revoked', found.revokedAt === undefined ? '' : when(found.revokedAt)],
+    ['Uses', usesText(found)],
+    ['Networks', allowCidrs.join(', ')],
+    ['Host names', allowHostnames.join(', ')],
+    ['Node labels', formatLabels(found.nodeLabels)],
+  ]
+  return rows.filter(([, value]) => value !== '')
+}
+
+function usesText(found: token.Token): string {
+  const left = usesLeft(found)
+  if (left === undefined) return `${found.uses}, no limit`
+  return stateOf(found) === 'live'
+    ? `${found.uses} of ${found.maxUses}, ${left} left`
+    : `${found.uses} of ${found.maxUses}`
+}
+
+function columnsFor({ kind }: Entrant, now: Date): Column<Entrant>[] {
+  const when: Column<Entrant> = {
+    title: kind === 'person' ? 'Signed up' : 'Joined',
+    text: ({ at }) => (at === undefined ? '' : `${utcTime(at)} (${timeAgo(at, now)})`),
+  }
+  const address: Column<Entrant> = { title: 'Address', text: (entrant) => entrant.address }
+  if (kind === 'person') return [{ title: 'Person', text: ({ name }) => name }, address, when]
+  return [
+    ...(kind === 'bot' ? [{ title: 'Bot', text: ({ name }: Entrant) => name }] : []),
+    { title: 'Host', text: ({ hostname }) => hostname },
+    { title: 'UUID', text: ({ id }) => id },
+    address,
+    when,
+    { title: 'Status', text: ({ status }) => status },
+  ]
+}
+
+/** A node that was removed, or whose join never came to its end, was admitted and is not on the roll. */
+function goneText(count: number, present: number, id: string): string {
+  const more = present === 0 ? '' : ' more'
+  return `${count}${more} ${count === 1 ? 'was' : 'were'} admitted and ${count === 1 ? 'is' : 'are'} not on the roll now: 'musterctl audit ls --token ${id}' has the record.`
+}

@@ -1,0 +1,29 @@
+import { isTokenId, parseMemberName, tokenIdOf } from '@muster/domain'
+import type { Cluster } from '../../cluster/cluster.ts'
+import { UsageError } from '../../cli/errors.ts'
+
+/** The one argument of a command about one token. @throws UsageError */
+export function oneToken(positionals: readonly string[]): string {
+  const [given, ...others] = positionals
+  if (given === undefined) throw new UsageError("which token? give its id or name, as 'musterctl tokens ls' shows it")
+  if (others.length > 0) throw new UsageError('one token at a time')
+  return idOrName(given)
+}
+
+/** A token's id or name. Of a whole generated token it takes the id alone, so that the secret stays here. @throws UsageError */
+export function idOrName(given: string): string {
+  const id = tokenIdOf(given)
+  if (id !== undefined) return id
+  try {
+    return isTokenId(given) ? given : parseMemberName(given)
+  } catch {
+    // Not repeated: it may be a secret.
+    throw new UsageError("that is neither a token id nor a name; 'musterctl tokens ls' shows both")
+  }
+}
+
+/** The id of a token given by id or name. Of a token that is gone only the id helps. */
+export async function resolveTokenId(given: string, { tokens }: Pick<Cluster, 'tokens'>): Promise<string> {
+  if (isTokenId(given)) return given
+  return (await tokens.getToken({ idOrName: given })).token?.id ?? ''
+}

@@ -1,0 +1,87 @@
+import { audit, type token } from '@muster/contracts'
+import { allPages, PAGE_SIZE } from '../../cluster/all-pages.ts'
+import { botStateOf } from '../bots/json.ts'
+import type { Cluster } from '../../cluster/cluster.ts'
+import { statusOf } from '../nodes/json.ts'
+import { typeOf } from './json.ts'
+
+/** A node, bot or person that came in by a token. */
+export interface Entrant {
+  kind: 'node' | 'bot' | 'person'
+  /** Node id, bot instance id, or a person's name. */
+  id: string
+  /** Host name; a bot's or person's name. */
+  name: string
+  /** A bot's host; else as the name. */
+  hostname: string
+  address: string
+  at: Date | undefined
+  /** Its status or state now; empty for people. */
+  status: string
+}
+
+/** Who came in by a token, as far as it is still on record: nodes that were removed are not. */
+export async function entrantsOf(made: token.Token, cluster: Cluster): Promise<Entrant[]> {
+  if (typeOf(made) === 'signup') return people(made, cluster)
+  return made.roles.includes('bot') ? botsOf(made.id, cluster) : nodesOf(made.id, cluster)
+}
+
+function nodesOf(tokenId: string, { registration }: Cluster): Promise<Entrant[]> {
+  return allPages(async (pageToken) => {
+    const page = await registration.listNodes({ pageSize: PAGE_SIZE, pageToken, tokenId })
+    const items = page.nodes.map((node): Entrant => ({
+      kind: 'node',
+      id: node.id,
+      name: node.hostname,
+      hostname: node.hostname,
+      address: node.remoteAddress,
+      at: node.joinedAt,
+      status: statusOf(node),
+    }))
+    return { items, next: page.nextPageToken }
+  })
+}
+
+function botsOf(tokenId: string, { bots }: Cluster): Promise<Entrant[]> {
+  return allPages(async (pageToken) => {
+    const page = await bots.listBots({ pageSize: PAGE_SIZE, pageToken, tokenId })
+    const items = page.bots.map((bot): Entrant => ({
+      kind: 'bot',
+      id: bot.id,
+      name: bot.name,
+      hostname: bot.hostname,
+      address: bot.remoteAddress,
+      at: bot.joinedAt,
+      status: botStateOf(bot),
+    }))
+    return { items, next: page.nextPageToken }
+  })
+}
+
+/** The roll of people holds their last signup only; the record knows which one was by this token, and from where. */
+async function people({ id, userName, uses }: token.Token, cluster: Cluster): Promise<Entrant[]> {
+  if (uses === 0) return []
+  const { events } = await cluster.audit['registration-service'].listEvents({
+    pageSize: 1,
+    pageToken: '',
+    filter: {
+      since: undefined,
+      action: 'user.signup',
+      actor: '',
+      tokenId: id,
+      nodeId: '',
+      outcome: audit.Outcome.OK,
+    },
+  })
+  const signup = events[0]
+  const person: Entrant = {
+    kind: 'person',
+    id: userName,
+    name: userName,
+    hostname: '',
+    address: signup?.remoteAddress ?? '',
+    at: signup?.at,
+    status: '',
+  }
+  return [person]
+}

@@ -1,0 +1,28 @@
+import { defineCommand, FORMAT } from '../../cli/command.ts'
+import { printSignup } from './print-signup.ts'
+import { parseSignupTtl, parseUserName, parseUserRoles, SIGNUP_TTL, USER_ROLES } from './flags.ts'
+
+/** Enters a person and makes the token to sign up with. Without --format it says what to do with it; text is the bare token. */
+export const usersAdd = defineCommand({
+  options: {
+    roles: USER_ROLES,
+    ttl: SIGNUP_TTL,
+    format: { ...FORMAT, default: undefined, describe: 'text: the signup token alone; json, yaml: all of it' },
+  },
+  examples: [
+    ['$0 users add ada --roles=operator', 'somebody who makes tokens'],
+    ['$0 users add bob --roles=viewer --ttl=1d', 'somebody who looks, and who signs up by tomorrow'],
+    ['token=$($0 users add eve --roles=admin --format=text)', 'in a script'],
+  ],
+  async run(args, context) {
+    const name = parseUserName(args.positionals)
+    const roles = parseUserRoles(args.roles)
+    const ttlSeconds = parseSignupTtl(args.ttl)
+    await printSignup(
+      { ...args, ttlSeconds },
+      context,
+      ({ users }) => users.createUser({ name, roles, signupTtlSeconds: ttlSeconds }),
+      (user) => `User ${user.name} has been added: ${user.roles.join(', ')}.`,
+    )
+  },
+})

@@ -1,0 +1,30 @@
+import type { users } from '@muster/contracts'
+import { paint, type Column } from '../../cli/table.ts'
+import { timeAgo, timeLeft, utcTime } from '../../cli/times.ts'
+import { stateOf, type State } from './json.ts'
+
+const COLOUR: Record<State, (text: string) => string> = {
+  active: paint.green,
+  invited: paint.yellow,
+  unknown: paint.yellow,
+  expired: paint.red,
+}
+
+/** The columns of a table of people. */
+export function userColumns(now: Date): Column<users.User>[] {
+  return [
+    { title: 'Name', text: ({ name }) => name },
+    { title: 'Roles', text: ({ roles }) => roles.join(',') },
+    { title: 'State', text: stateOf, paint: (cell, user) => COLOUR[stateOf(user)](cell) },
+    { title: 'Created', text: ({ createdAt }) => (createdAt === undefined ? '' : utcTime(createdAt)) },
+    {
+      title: 'Last Seen',
+      text: ({ lastSeenAt }) => (lastSeenAt === undefined ? 'never' : timeAgo(lastSeenAt, now)),
+    },
+    {
+      title: 'Session Ends',
+      text: ({ sessionExpiresAt: end }) =>
+        end === undefined ? '' : `${utcTime(end)} (${end > now ? timeLeft(end, now) : 'over'})`,
+    },
+  ]
+}

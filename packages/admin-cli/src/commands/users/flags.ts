@@ -1,0 +1,39 @@
+import { type OperatorRole, parseMemberName, parseOperatorRoles } from '@muster/domain'
+import { asUsage } from '../../documents/as-usage.ts'
+import { UsageError } from '../../cli/errors.ts'
+import { parseTtl } from '../tokens/token-request.ts'
+
+/** What `users add` and `users reset` allow unless the cluster is told otherwise. */
+const MOST_BY_DEFAULT = '2d'
+
+/** The flag of commands that make a signup token. */
+export const SIGNUP_TTL = {
+  type: 'string',
+  default: '1h',
+  describe: `How long the signup command works: 30m, 1h, 1d; the cluster has a limit, ${MOST_BY_DEFAULT} unless set`,
+} as const
+
+/** The flag of commands that give roles. */
+export const USER_ROLES = {
+  type: 'string',
+  describe: 'What the person may do: viewer (read), operator (tokens and nodes too), admin (everything)',
+} as const
+
+/** The one name that a command takes. @throws UsageError */
+export function parseUserName(positionals: readonly string[]): string {
+  const [name, ...others] = positionals
+  if (name === undefined) throw new UsageError('which user? give a name')
+  if (others.length > 0) throw new UsageError(`one user at a time; ${others.length + 1} names were given`)
+  return asUsage(() => parseMemberName(name, 'NAME'))
+}
+
+/** @throws UsageError */
+export function parseUserRoles(text: string | undefined): OperatorRole[] {
+  const roles = text?.split(',').filter((role) => role.trim() !== '') ?? []
+  return asUsage(() => parseOperatorRoles(roles, '--roles'))
+}
+
+/** In seconds. @throws UsageError */
+export function parseSignupTtl(text: string): number {
+  return asUsage(() => parseTtl(text, MOST_BY_DEFAULT))
+}

@@ -1,0 +1,25 @@
+import { defineCommand, FORMAT } from '../../cli/command.ts'
+import { printSignup } from './print-signup.ts'
+import { parseSignupTtl, parseUserName, SIGNUP_TTL } from './flags.ts'
+
+/** Ends a person's identity at once and makes a token to sign up anew. Prints what `users add` prints. */
+export const usersReset = defineCommand({
+  options: {
+    ttl: SIGNUP_TTL,
+    format: { ...FORMAT, default: undefined, describe: 'text: the signup token alone; json, yaml: all of it' },
+  },
+  examples: [
+    ['$0 users reset ada', 'who lost a laptop, or whose session has ended'],
+    ['$0 users reset ada --ttl=1d', 'with a day to sign up in'],
+  ],
+  async run(args, context) {
+    const name = parseUserName(args.positionals)
+    const ttlSeconds = parseSignupTtl(args.ttl)
+    await printSignup(
+      { ...args, ttlSeconds },
+      context,
+      ({ users }) => users.resetUser({ name, signupTtlSeconds: ttlSeconds }),
+      (user) => `User ${user.name} has been reset: the identity there was has ended, and ${user.name} signs up anew.`,
+    )
+  },
+})

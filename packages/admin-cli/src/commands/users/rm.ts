@@ -1,0 +1,29 @@
+import { defineCommand, FORMAT } from '../../cli/command.ts'
+import { UsageError } from '../../cli/errors.ts'
+import { print } from '../../cli/print.ts'
+import { removeEach, reportRemoval } from '../../cluster/removal.ts'
+import { parseUserName } from './flags.ts'
+
+/** Removes people, who are turned away everywhere from then on. Goes on after one that is refused; then the exit status is 1. */
+export const usersRm = defineCommand({
+  options: { format: FORMAT },
+  examples: [
+    ['$0 users rm ada', 'who is turned away at once, on open connections too'],
+    ['$0 users rm ada bob', 'several'],
+  ],
+  async run({ format, positionals }, { io, cluster }) {
+    if (positionals.length === 0) throw new UsageError("which user? give a name, as 'musterctl users ls' shows it")
+    const names = positionals.map((name) => parseUserName([name]))
+    const { users } = await cluster()
+    const removal = await removeEach(
+      names,
+      async (name) => (await users.removeUser({ name })).user?.name ?? name,
+      (name) => name,
+    )
+    const data = removal.removed.map((name) => ({ name, deleted: true }))
+    await print(io, format, data, () => {
+      removal.removed.forEach((name) => io.stdout.write(`User ${name} has been deleted\n`))
+    })
+    return reportRemoval(io, removal)
+  },
+})

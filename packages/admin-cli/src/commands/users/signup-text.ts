@@ -1,0 +1,46 @@
+import { durationInWords } from '@muster/domain'
+import type { IdentityFlags } from '../../identity/identity-flags.ts'
+import { flagsAgain, shellQuote } from '../../cli/shell.ts'
+
+/** What is said of a signup token that was made just now. */
+export interface SignupFacts {
+  user: string
+  token: string
+  tokenId: string
+  ttlSeconds: number
+  caPins: readonly string[]
+  /** HOST:PORT of registration-service as other machines reach it. */
+  authServer: string
+  /** The flags that were given, which the commands shown must have too. */
+  flags: IdentityFlags
+}
+
+/** What to do with a signup token: the command for the person to run, and what to know about it. */
+export function signupText(facts: SignupFacts): string {
+  const { user, tokenId, ttlSeconds, authServer, flags } = facts
+  const again = flagsAgain(flags)
+  const lifetime = durationInWords(ttlSeconds)
+  return `Hand this command to ${user}, who runs it once, within ${lifetime}, on a machine of their own:
+
+${signupCommand(facts)}
+
+Please note:
+
+  - Whoever runs it first is ${user}: send it by a way that nobody else reads
+  - The key is made on that machine and does not leave it
+  - ${authServer} must be reachable from there
+  - The token is not shown again. If it is lost or too late: musterctl users reset ${user}${again}
+  - Its id is ${tokenId}; revoke it with: musterctl tokens rm ${tokenId}${again}
+`
+}
+
+/** One shell command over several lines, to be pasted as it stands. */
+function signupCommand({ user, token, caPins, authServer }: SignupFacts): string {
+  const flags = [
+    `--auth-server=${shellQuote(authServer)}`,
+    ...caPins.map((pin) => `--ca-pin=${pin}`),
+    `--user=${user}`,
+    `--token=${shellQuote(token)}`,
+  ]
+  return ['musterctl login', ...flags].join(' \\\n  ')
+}

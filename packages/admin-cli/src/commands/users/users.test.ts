@@ -1,0 +1,276 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
+import { users } from '@muster/contracts'
+import { AppError } from '@muster/domain'
+import { parse as parseYaml } from 'yaml'
+import { aUser as ada, NOW, SECRET as TOKEN } from '../../../test/support/data.ts'
+import { PUBLIC_ADDRESS, runCli, startTestCluster, type TestCluster } from '../../../test/support/cluster.ts'
+
+let cluster: TestCluster
+
+beforeAll(async () => {
+  cluster = await startTestCluster()
+})
+afterAll(() => cluster.close())
+beforeEach(() => {
+  cluster.answers = {
+    ca: {
+      getTrustBundle: async () => ({
+        trustBundle: { version: 1, clusterName: 'x', hostRootsDer: [cluster.hostRootDer], userRootsDer: [] },
+      }),
+    },
+  }
+})
+
+const run = (...argv: string[]) => cluster.run(argv, { now: () => NOW })
+
+const invited: users.User = {
+  ...ada,
+  name: 'bob',
+  roles: ['viewer'],
+  state: users.UserState.INVITED,
+  signedUpAt: undefined,
+  lastSeenAt: undefined,
+  sessionExpiresAt: undefined,
+  certificateExpiresAt: undefined,
+}
+const adaJson = {
+  name: 'ada',
+  roles: ['operator', 'viewer'],
+  state: 'active',
+  created_by: 'spiffe://muster.internal/user/alice',
+  created_at: '2026-11-01T08:00:00.000Z',
+  signed_up_at: '2026-11-01T09:00:00.000Z',
+  last_seen_at: '2026-11-22T18:08:21.000Z',
+  session_expires_at: '2026-12-01T09:00:00.000Z',
+  certificate_expires_at: '2026-11-23T02:00:00.000Z',
+}
+const invitedJson = {
+  ...adaJson,
+  name: 'bob',
+  roles: ['viewer'],
+  state: 'invited',
+  signed_up_at: null,
+  last_seen_at: null,
+  session_expires_at: null,
+  certificate_expires_at: null,
+}
+
+describe.each([
+  ['add', ['users', 'add', 'bob', '--roles=viewer'], 'User bob has been added: viewer.'],
+  [
+    'reset',
+    ['users', 'reset', 'bob'],
+    'User bob has been reset: the identity there was has ended, and bob signs up anew.',
+  ],
+] as const)('users %s', (_verb, argv, first) => {
+  let asked: unknown
+
+  beforeEach(() => {
+    const made = { user: invited, signupToken: TOKEN, signupTokenId: 'abcdefghij' }
+    cluster.answers.users = {
+      createUser: async (request) => ((asked = request), made),
+      resetUser: async (request) => ((asked = request), made),
+    }
+  })
+
+  test('says who it was and prints the command to sign up with, for pasting', async () => {
+    const { status, stdout, stderr } = await run(...argv, '--ttl=90m')
+    expect(stdout).toBe(`${first}
+
+Hand this command to bob, who runs it once, within 1 hour 30 minutes, on a machine of their own:
+
+musterctl login \\
+  --auth-server=${PUBLIC_ADDRESS} \\
+  --ca-pin=${cluster.pin} \\
+  --user=bob \\
+  --token=${TOKEN}
+
+Please note:
+
+  - Whoever runs it first is bob: send it by a way that nobody else reads
+  - The key is made on that machine and does not leave it
+  - ${PUBLIC_ADDRESS} must be reachable from there
+  - The token is not shown again. If it is lost or too late: musterctl users reset bob
+  - Its id is abcdefghij; revoke it with: musterctl tokens rm abcdefghij
+`)
+    expect(asked).toMatchObject({ name: 'bob', signupTtlSeconds: 5400 })
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+  })
+
+  test('allows an hour unless told otherwise', async () => {
+    await run(...argv)
+    expect(asked).toMatchObject({ signupTtlSeconds: 3600 })
+  })
+
+  test('shows commands with the identity that was given', async () => {
+    const { stdout } = await runCli([...argv, '--identity', cluster.operatorDir], { cwd: '/' })
+    expect(stdout).toContain(`musterctl users reset bob --identity ${cluster.operatorDir}\n`)
+    expect(stdout).toContain(`musterctl tokens rm abcdefghij --identity ${cluster.operatorDir}\n`)
+  })
+
+  test('with --format=text prints the bare token', async () => {
+    expect(await run(...argv, '--format=text')).toEqual({ status: 0, stdout: `${TOKEN}\n`, stderr: '' })
+  })
+
+  test.each(['json', 'yaml'])('with --format=%s prints all of it', async (format) => {
+    const { stdout } = await run(...argv, `--format=${format}`)
+    expect(format === 'json' ? JSON.parse(stdout) : parseYaml(stdout)).toEqual({
+      token: TOKEN,
+      token_id: 'abcdefghij',
+      ...invitedJson,
+      ca_pins: [cluster.pin],
+      auth_server: PUBLIC_ADDRESS,
+    })
+  })
+
+  test('leaves nothing behind when the pins cannot be had', async () => {
+    asked = undefined
+    cluster.answers.ca = {}
+    expect(await run(...argv)).toMatchObject({ status: 1, stdout: '' })
+    expect(asked).toBeUndefined()
+  })
+
+  test('that is refused for the lack of a role names it, and says whom to ask', async () => {
+    const refuse = async () => {
+      throw new AppError('permissionDenied', 'this needs an operator with the role admin', {
+        reason: 'CALLER_NOT_ALLOWED',
+      })
+    }
+    cluster.answers.users = { createUser: refuse, resetUser: refuse }
+    const { status, stderr } = await run(...argv)
+    expect(stderr).toBe(
+      'musterctl: registration-service refused: this needs an operator with the role admin\nAsk an operator who has that role.\n',
+    )
+    expect(status).toBe(1)
+  })
+})
+
+test('users add says of a name that is taken what to do', async () => {
+  cluster.answers.users = {
+    createUser: async () => {
+      throw new AppError(
+        'alreadyExists',
+        "there is a user bob already; 'musterctl users reset bob' makes a new signup command",
+        { field: 'name' },
+      )
+    },
+  }
+  const { status, stderr } = await run('users', 'add', 'bob', '--roles=viewer')
+  expect(stderr).toBe(
+    "musterctl: registration-service refused the name: there is a user bob already; 'musterctl users reset bob' makes a new signup command\n",
+  )
+  expect(status).toBe(1)
+})
+
+describe('users ls', () => {
+  test('is a table of roles, state, and times', async () => {
+    cluster.answers.users = { listUsers: async () => ({ users: [ada, invited], nextPageToken: '' }) }
+    expect((await run('users', 'ls')).stdout).toBe(
+      `Name  Roles            State    Created              Last Seen  Session Ends
+----  ---------------  -------  -------------------  ---------  ---------------------------
+ada   operator,viewer  active   01 Nov 26 08:00 UTC  2m ago     01 Dec 26 09:00 UTC (8d14h)
+bob   viewer           invited  01 Nov 26 08:00 UTC  never
+`,
+    )
+  })
+
+  test.each(['json', 'yaml'])('as %s has all that is known, over all pages', async (format) => {
+    cluster.answers.users = {
+      listUsers: async ({ pageToken }) =>
+        pageToken === '' ? { users: [ada], nextPageToken: 'next' } : { users: [invited], nextPageToken: '' },
+    }
+    const { stdout } = await run('users', 'ls', `--format=${format}`)
+    expect(format === 'json' ? JSON.parse(stdout) : parseYaml(stdout)).toEqual([adaJson, invitedJson])
+  })
+
+  test('of nobody says how to add the first', async () => {
+    cluster.answers.users = { listUsers: async () => ({ users: [], nextPageToken: '' }) }
+    expect(await run('users', 'ls', '--format=json')).toEqual({ status: 0, stdout: '[]\n', stderr: '' })
+    expect((await run('users', 'ls')).stderr).toContain("'musterctl users add NAME --roles=admin'")
+  })
+
+  test('shows a state that is newer than this program as unknown', async () => {
+    cluster.answers.users = { listUsers: async () => ({ users: [{ ...ada, state: 9 as never }], nextPageToken: '' }) }
+    expect(JSON.parse((await run('users', 'ls', '--format=json')).stdout)).toMatchObject([{ state: 'unknown' }])
+  })
+})
+
+describe('users rm', () => {
+  beforeEach(() => {
+    cluster.answers.users = {
+      removeUser: async ({ name }) => {
+        if (name === 'nobody') throw new AppError('notFound', 'there is no user nobody')
+        if (name === 'root')
+          throw new AppError('failedPrecondition', 'root is the last admin', { reason: 'LAST_ADMIN' })
+        if (name === 'late') throw new AppError('unavailable', 'the database is not reachable')
+        return { user: { ...ada, name } }
+      },
+    }
+  })
+
+  test('removes several, and goes on after one that is refused', async () => {
+    const { status, stdout, stderr } = await run('users', 'rm', 'nobody', 'ada', 'root', 'bob')
+    expect(stdout).toBe('User ada has been deleted\nUser bob has been deleted\n')
+    expect(stderr).toContain('nobody: there is no user nobody\n')
+    expect(stderr).toContain('root: root is the last admin\n')
+    expect(status).toBe(1)
+  })
+
+  test('says what was removed before a service went away', async () => {
+    const { status, stdout, stderr } = await run('users', 'rm', 'ada', 'late', 'bob')
+    expect(stdout).toBe('User ada has been deleted\n')
+    expect(stderr).toContain('the database is not reachable')
+    expect(status).toBe(1)
+  })
+
+  test.each(['json', 'yaml'])('as %s lists what was removed', async (format) => {
+    const { stdout, status } = await run('users', 'rm', 'ada', 'bob', `--format=${format}`)
+    expect(format === 'json' ? JSON.parse(stdout) : parseYaml(stdout)).toEqual([
+      { name: 'ada', deleted: true },
+      { name: 'bob', deleted: true },
+    ])
+    expect(status).toBe(0)
+  })
+})
+
+describe('users update', () => {
+  let asked: unknown
+  beforeEach(() => {
+    cluster.answers.users = { updateUser: async (request) => ((asked = request), { user: ada }) }
+  })
+
+  test('says what the person may do now', async () => {
+    const { status, stdout } = await run('users', 'update', 'ada', '--roles=viewer,operator')
+    expect(stdout).toMatch(/^User ada has these roles now: operator, viewer\.\n/)
+    expect(asked).toMatchObject({ name: 'ada', roles: ['operator', 'viewer'] })
+    expect(status).toBe(0)
+  })
+
+  test.each(['json', 'yaml'])('as %s is the person', async (format) => {
+    const { stdout } = await run('users', 'update', 'ada', '--roles=operator', `--format=${format}`)
+    expect(format === 'json' ? JSON.parse(stdout) : parseYaml(stdout)).toEqual(adaJson)
+  })
+})
+
+describe('bad usage of users exits with 2', () => {
+  test.each([
+    [['users', 'add'], 'which user?'],
+    [['users', 'add', 'ada', 'bob', '--roles=viewer'], 'one user at a time; 2 names were given'],
+    [['users', 'add', 'ada'], '--roles: at least one is needed; valid values: viewer, operator, admin'],
+    [['users', 'add', 'ada', '--roles=root'], '--roles: "root" is not known; valid values: viewer, operator, admin'],
+    [['users', 'add', 'Ada', '--roles=viewer'], 'NAME: "Ada" must start with a lower-case letter'],
+    [['users', 'add', 'ada', '--roles=viewer', '--ttl=0'], '--ttl: 0 is no lifetime'],
+    [
+      ['users', 'add', 'ada', '--roles=viewer', '--ttl=99999999d'],
+      '--ttl: 99999999d is too long; it must be at least 1s and at most what the cluster allows, which is 2d unless set',
+    ],
+    [['users', 'reset'], 'which user?'],
+    [['users', 'rm'], 'which user?'],
+    [['users', 'rm', 'ada', '../x'], 'NAME: "../x" must start'],
+    [['users', 'update', 'ada'], '--roles: at least one is needed'],
+  ])('%j', async (argv, message) => {
+    const { status, stdout, stderr } = await run(...argv)
+    expect(stderr).toContain(`musterctl: ${message}`)
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' })
+  })
+})

@@ -1,0 +1,82 @@
+import { invalid, printable } from '@muster/domain'
+import { didYouMean } from '../cli/did-you-mean.ts'
+
+/** The wire carries 32 bits. */
+export const MAX_UINT32 = 2 ** 32 - 1
+
+/** The keys of one mapping in a document, read one by one; what is left at the end is not known. */
+export class Fields {
+  readonly #path: string
+  readonly #values: Readonly<Record<string, unknown>>
+  readonly #known: string[] = []
+
+  /** @throws invalidArgument if the value is no mapping */
+  constructor(value: unknown, path: string) {
+    if (!isMapping(value)) throw invalid(path || 'the document', 'must be a mapping of keys to values')
+    this.#values = value
+    this.#path = path
+  }
+
+  /** The name of a key, from the top of the document. */
+  nameOf(key: string): string {
+    return this.#path === '' ? key : `${this.#path}.${key}`
+  }
+
+  /** A text; undefined if it is absent or null. @throws invalidArgument that does not repeat the value */
+  text(key: string): string | undefined {
+    const value = this.#take(key)
+    if (value === undefined || typeof value === 'string') return value
+    throw invalid(this.nameOf(key), 'must be a text; put it in quotes')
+  }
+
+  /** A whole number that fits the wire. @throws invalidArgument */
+  count(key: string): number | undefined {
+    const value = this.#take(key)
+    if (value === undefined) return undefined
+    if (Number.isInteger(value) && (value as number) >= 0 && (value as number) <= MAX_UINT32) return value as number
+    throw invalid(this.nameOf(key), 'must be a whole number')
+  }
+
+  /** A list of texts; empty if it is absent. @throws invalidArgument */
+  texts(key: string): string[] {
+    const value = this.#take(key) ?? []
+    if (Array.isArray(value) && value.every((item) => typeof item === 'string')) return value
+    throw invalid(this.nameOf(key), 'must be a list of texts, such as [a, b]')
+  }
+
+  /** A mapping of texts to texts; empty if it is absent. @throws invalidArgument */
+  textMap(key: string): Record<string, string> {
+    const value = this.#take(key) ?? {}
+    if (isMapping(value) && Object.values(value).every((item) => typeof item === 'string')) {
+      return value as Record<string, string>
+    }
+    throw invalid(this.nameOf(key), 'must be a mapping of texts to texts; put numbers and true in quotes')
+  }
+
+  /** A mapping of its own. @throws invalidArgument */
+  fields(key: string): Fields {
+    return new Fields(this.#take(key), this.nameOf(key))
+  }
+
+  /** Takes a key that may hold anything. */
+  ignore(key: string): void {
+    this.#take(key)
+  }
+
+  /** @throws invalidArgument for the first key that nobody asked for */
+  refuseOthers(): void {
+    const unknown = Object.keys(this.#values).find((key) => !this.#known.includes(key))
+    if (unknown === undefined) return
+    const meant = didYouMean(unknown, this.#known)
+    throw invalid(this.nameOf(/^[\w-]{1,40}$/.test(unknown) ? unknown : printable(unknown)), `unknown key${meant}`)
+  }
+
+  #take(key: string): unknown {
+    this.#known.push(key)
+    return Object.hasOwn(this.#values, key) ? (this.#values[key] ?? undefined) : undefined
+  }
+}
+
+function isMapping(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

@@ -1,0 +1,71 @@
+import type { registration, token, users } from '@muster/contracts'
+import { isNodeId, parseMemberName, printable } from '@muster/domain'
+import { asUsage } from './as-usage.ts'
+import { closest } from '../cli/did-you-mean.ts'
+import { UsageError } from '../cli/errors.ts'
+import { nodeJson } from '../commands/nodes/json.ts'
+import { idOrName } from '../commands/tokens/token-argument.ts'
+import { tokenJson } from '../commands/tokens/json.ts'
+import { userJson } from '../commands/users/json.ts'
+
+/** What `get`, `create` and `rm` deal with, by the name of each alone and of several. */
+export const KINDS = { token: 'tokens', node: 'nodes', user: 'users' } as const
+export type Kind = keyof typeof KINDS
+
+/** @throws UsageError that names the kinds there are */
+export function parseKind(text: string): Kind {
+  const kinds = Object.entries(KINDS) as [Kind, string][]
+  const found = kinds.find(([one, many]) => text === one || text === many)?.[0]
+  if (found !== undefined) return found
+  const names = Object.values(KINDS)
+  const meant = closest(text, names)
+  throw new UsageError(
+    `${printable(text)} is no kind; valid values: ${names.join(', ')}${meant === undefined ? '' : `; did you mean ${meant}?`}`,
+  )
+}
+
+/** A name or id as it is typed. @throws UsageError */
+export function parseResourceName(kind: Kind, name: string): string {
+  if (kind === 'token') return idOrName(name)
+  if (kind === 'user') return asUsage(() => parseMemberName(name, 'NAME'))
+  if (isNodeId(name)) return name
+  throw new UsageError(`${printable(name)} is not a node id; 'musterctl nodes ls' shows them`)
+}
+
+/** A thing as a document: `spec` is what was asked for and can be given to `create`; `status` is what became of it. */
+export interface Resource {
+  kind: Kind
+  metadata: { name: string }
+  spec: Record<string, unknown>
+  status: Record<string, unknown>
+}
+
+/** A join token without its secret. Its name is the one that an operator chose, else its id. */
+export function tokenResource(made: token.Token): Resource {
+  const { name, roles, labels, node_labels, description, bot_name, max_uses, expires_at, ...rest } = tokenJson(made)
+  const { allow_cidrs, allow_hostnames, ...status } = rest
+  const spec = {
+    roles,
+    expires_at,
+    max_uses,
+    labels,
+    node_labels,
+    description,
+    bot_name,
+    allow_cidrs,
+    allow_hostnames,
+  }
+  return { kind: 'token', metadata: { name: name ?? made.id }, spec, status }
+}
+
+/** A node. Its name is its id, as host names may repeat. */
+export function nodeResource(node: registration.Node): Resource {
+  const { id, roles, labels, ...status } = nodeJson(node)
+  return { kind: 'node', metadata: { name: id }, spec: { roles, labels }, status }
+}
+
+/** A person, whose roles are all that can be asked for. */
+export function userResource(user: users.User): Resource {
+  const { name, roles, ...status } = userJson(user)
+  return { kind: 'user', metadata: { name }, spec: { roles }, status }
+}

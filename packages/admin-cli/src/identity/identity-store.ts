@@ -1,0 +1,153 @@
+import { randomBytes } from 'node:crypto'
+import { lstat, mkdir, readdir, readFile, realpath, rename, rm, symlink } from 'node:fs/promises'
+import path from 'node:path'
+import { parseClusterName, tokenIdOf } from '@muster/domain'
+import { syncFolder, writeFileAtomic } from '@muster/runtime'
+import { ensureKey, type IdentityFolder, type OperatorProfile, writeIdentity } from '@muster/identity'
+import { CliError } from '../cli/errors.ts'
+import type { Io } from '../cli/io.ts'
+
+// Tried again, since a renewal of another program may just be writing there.
+const WHOLE = { recursive: true, force: true, maxRetries: 20, retryDelay: 10 } as const
+
+/**
+ * The identities that a person has by `musterctl login`, one per cluster, and which cluster is the current one:
+ *
+ *     clusters/<cluster>    a link to the identity folder in use
+ *     identities/<cluster>  identity folders, one at rest; the key in one is never replaced
+ *     pending/...           keys of logins that have not succeeded yet
+ *     current-cluster       a name
+ *
+ * A login makes a new folder and turns the link, so whoever reads sees the old identity or the new one, and a renewal
+ * that began before writes where nobody looks any more.
+ */
+export class IdentityStore {
+  readonly #root: string
+
+  /** @param root the folder, `~/.muster` */
+  constructor(root: string) {
+    this.#root = root
+  }
+
+  /** Where the identity for a cluster is, if there is one. */
+  folderOf(clusterName: string): string {
+    return path.join(this.#root, 'clusters', clusterName)
+  }
+
+  async has(clusterName: string): Promise<boolean> {
+    return (await this.clusters()).includes(clusterName)
+  }
+
+  /** The clusters that there are identities for, by name. */
+  async clusters(): Promise<string[]> {
+    const names = await ifThere(readdir(path.join(this.#root, 'clusters')))
+    return (names ?? []).filter(isClusterName).sort()
+  }
+
+  /** The cluster in use, which may have no identity any more. */
+  async current(): Promise<string | undefined> {
+    const name = (await ifThere(readFile(this.#currentFile(), 'utf8')))?.trim()
+    return name !== undefined && isClusterName(name) ? name : undefined
+  }
+
+  /** Makes a cluster the current one. */
+  async use(clusterName: string): Promise<void> {
+    await writeFileAtomic(this.#currentFile(), `${clusterName}\n`)
+  }
+
+  /** The private key, PEM, for signing up with this token there: the same until `keep`, whatever becomes of the replies. */
+  pendingKey(user: string, address: string, token: string, make: () => string): Promise<string> {
+    return ensureKey(path.join(this.#pendingFolder(user, address), tokenIdOf(token) ?? 'custom'), make)
+  }
+
+  /** Forgets the keys of logins that were never finished. */
+  async forgetPending(user: string, address: string): Promise<void> {
+    await rm(this.#pendingFolder(user, address), WHOLE)
+  }
+
+  /** Puts an identity in the place of whatever there was for its cluster. @returns its folder */
+  async keep({ keyPem, ...identity }: IdentityFolder<OperatorProfile>): Promise<string> {
+    const { clusterName } = identity.profile
+    const folder = await this.#newFolder(clusterName)
+    await ensureKey(folder, () => keyPem)
+    await writeIdentity(folder, identity)
+    await syncFolder(folder)
+    const former = await this.#target(clusterName)
+    await this.#turn(clusterName, folder)
+    if (former !== undefined) await rm(former, WHOLE)
+    return this.folderOf(clusterName)
+  }
+
+  /** Deletes the identity for a cluster, key and all. */
+  async remove(clusterName: string): Promise<void> {
+    await rm(this.folderOf(clusterName), WHOLE)
+    await rm(this.#identitiesOf(clusterName), WHOLE)
+    if ((await this.current()) === clusterName) await rm(this.#currentFile(), { force: true })
+  }
+
+  #currentFile(): string {
+    return path.join(this.#root, 'current-cluster')
+  }
+
+  #pendingFolder(user: string, address: string): string {
+    return path.join(this.#root, 'pending', `${user}@${encodeURIComponent(address)}`)
+  }
+
+  #identitiesOf(clusterName: string): string {
+    return path.join(this.#root, 'identities', clusterName)
+  }
+
+  async #newFolder(clusterName: string): Promise<string> {
+    const folder = path.join(this.#identitiesOf(clusterName), randomBytes(6).toString('hex'))
+    await mkdir(folder, { recursive: true, mode: 0o700 })
+    return folder
+  }
+
+  /** The folder behind the link, if it is one of ours: a person may have put a link of their own there. */
+  async #target(clusterName: string): Promise<string | undefined> {
+    const target = await ifThere(realpath(this.folderOf(clusterName)))
+    const ours = await ifThere(realpath(this.#identitiesOf(clusterName)))
+    return target !== undefined && ours !== undefined && path.dirname(target) === ours ? target : undefined
+  }
+
+  async #turn(clusterName: string, folder: string): Promise<void> {
+    const link = this.folderOf(clusterName)
+    await mkdir(path.dirname(link), { recursive: true, mode: 0o700 })
+    // Not beside the link, where it would look like a cluster.
+    const fresh = `${folder}.link`
+    await symlink(path.relative(path.dirname(link), folder), fresh)
+    // A folder that somebody put there by hand is in the way of the rename.
+    if ((await ifThere(lstat(link)))?.isDirectory()) await rm(link, WHOLE)
+    await rename(fresh, link)
+    await syncFolder(link)
+  }
+}
+
+/** The store of whoever runs this program. @throws CliError if they have no home folder */
+export function openStore({ env }: Pick<Io, 'env'>): IdentityStore {
+  const home = homeOf(env)
+  if (home !== undefined) return new IdentityStore(path.join(home, '.muster'))
+  throw new CliError('there is no home folder to keep identities in', 'Set HOME to the folder that is yours.')
+}
+
+/** The home folder, if the environment names one. */
+export function homeOf(env: Io['env']): string | undefined {
+  return env.HOME || env.USERPROFILE || undefined
+}
+
+function isClusterName(name: string): boolean {
+  try {
+    return parseClusterName(name) === name
+  } catch {
+    return false
+  }
+}
+
+async function ifThere<T>(found: Promise<T>): Promise<T | undefined> {
+  try {
+    return await found
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined
+    throw error
+  }
+}

@@ -1,0 +1,106 @@
+import { registration, users } from '@muster/contracts'
+import { AppError } from '@muster/domain'
+import { createCsr, generateKey, privateKeyFromPem, privateKeyPem } from '@muster/pki'
+import { connect, fetchPinnedRoot, isTrustFailure, TlsIdentity } from '@muster/rpc'
+import type { IdentityFolder, OperatorProfile } from '@muster/identity'
+import { CallError, CliError } from '../cli/errors.ts'
+import { identityFrom, readClusterName } from './grant.ts'
+import type { IdentityStore } from './identity-store.ts'
+
+export interface SignupOptions {
+  store: IdentityStore
+  /** HOST:PORT of registration-service. */
+  authServer: string
+  caPins: readonly string[]
+  user: string
+  token: string
+  signal: AbortSignal
+  /** Told which cluster it is before the token is sent; may throw. */
+  onCluster: (clusterName: string) => Promise<void>
+}
+
+/**
+ * Signs a person up: checks the pin on a connection that carries nothing, then asks over one that trusts only the pinned
+ * root which cluster it is, then sends the token. The key is on disk before and stays the same, so that this may be
+ * repeated whatever became of the reply. @throws CliError
+ */
+export async function signUp(options: SignupOptions): Promise<IdentityFolder<OperatorProfile>> {
+  const { store, authServer, caPins, user, token, signal, onCluster } = options
+  const keyPem = await store.pendingKey(user, authServer, token, () => privateKeyPem(generateKey()))
+  const explain = (error: unknown) => explained(error, options)
+  const rootPem = await fetchPinnedRoot({ address: authServer, pins: caPins, signal }).catch(explain)
+  const newcomer = new TlsIdentity({ hostRootsPem: rootPem, userRootsPem: '' })
+  const connection = connect({ addresses: [authServer], identity: newcomer, service: 'registration-service' })
+  try {
+    const { getTrustBundle } = connection.client(registration.RegistrationServiceService)
+    const { trustBundle } = await getTrustBundle({}, { signal }).catch(explain)
+    const clusterName = readClusterName(
+      trustBundle ?? { version: 0, clusterName: '', hostRootsDer: [], userRootsDer: [] },
+    )
+    await onCluster(clusterName)
+    const csrDer = createCsr({ privateKey: privateKeyFromPem(keyPem), commonName: user })
+    const { signup } = connection.client(users.UserServiceService)
+    const grant = await signup({ token, userName: user, csrDer, formerChainDer: [] }, { signal }).catch(explain)
+    const identity = identityFrom(grant, { keyPem, user, address: authServer })
+    if (identity.profile.clusterName === clusterName && identity.profile.caPins.some((pin) => caPins.includes(pin))) {
+      return identity
+    }
+    throw new CliError(
+      'registration-service answered with the roots of another cluster, so nothing of it was kept',
+      'That is a fault of the cluster; show it to an admin.',
+    )
+  } finally {
+    connection.close()
+  }
+}
+
+const AGAIN = 'Then run the same command again: it goes on with the same key, and the token is still good.'
+
+function explained(error: unknown, { authServer, user }: SignupOptions): never {
+  if (!(error instanceof AppError)) throw error
+  const untrusted = isTrustFailure(error)
+  const asked = {
+    service: 'registration-service',
+    address: authServer,
+    identityDir: '',
+    user,
+    untrusted,
+  } as const
+  if (untrusted) {
+    throw new CallError(error, asked, [
+      error.message,
+      'Compare --auth-server and --ca-pin with the command that the admin gave you. If they are the same, do not go on: somebody may be in between.',
+    ])
+  }
+  switch (error.kind) {
+    case 'unavailable':
+    case 'deadlineExceeded':
+    case 'aborted':
+    case 'internal':
+      throw new CallError(error, asked, [
+        `cannot sign up at ${authServer} now: ${reasonOf(error)}`,
+        `Check the address, and that this machine can reach it. ${AGAIN}`,
+      ])
+    case 'resourceExhausted':
+      throw new CallError(error, asked, [`registration-service refused: ${error.message}`, AGAIN])
+    default:
+      throw new CallError(error, asked, [
+        `registration-service refused: ${error.message}`,
+        // It may have said so itself.
+        error.message.includes('users reset')
+          ? undefined
+          : `${NEXT_AFTER[error.reason ?? ''] ?? ''}An admin makes a new token with 'musterctl users reset ${user}'.`,
+      ])
+  }
+}
+
+/** What to look at before a new token is asked for. */
+const NEXT_AFTER: Record<string, string> = {
+  TOKEN_UNKNOWN: 'Check that the token was copied whole, and is for this cluster. ',
+  TOKEN_RESTRICTED: 'Check --user: the token admits one person. ',
+}
+
+/** Of a connection that could not be made, what failed about it. */
+function reasonOf({ message, cause }: AppError): string {
+  return cause instanceof Error && !('metadata' in cause) && !message.includes(cause.message) ? cause.message : message
+}

@@ -1,0 +1,282 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { formatInvitation } from '@muster/domain'
+import { UsageError } from '../exit-status.ts'
+import { nodeFacts, parseStartFlags, type StartFlags } from './options.ts'
+
+const PIN = `sha256:${'a'.repeat(64)}`
+const OTHER_PIN = `sha256:${'b'.repeat(64)}`
+
+let folder: string
+beforeAll(() => {
+  folder = mkdtempSync(path.join(os.tmpdir(), 'muster-options-'))
+})
+afterAll(() => {
+  rmSync(folder, { recursive: true })
+})
+
+function file(name: string, content: string): string {
+  const target = path.join(folder, name)
+  writeFileSync(target, content)
+  return target
+}
+
+/** Each flag has a good value unless the test says otherwise. */
+function parse(flags: StartFlags = {}, env: NodeJS.ProcessEnv = {}) {
+  return parseStartFlags({ nodename: 'web-1', ...flags }, env)
+}
+
+function problemsOf(flags: StartFlags, env: NodeJS.ProcessEnv = {}): string[] {
+  try {
+    parse(flags, env)
+  } catch (error) {
+    if (error instanceof UsageError) return error.message.split('\n')
+    throw error
+  }
+  return []
+}
+
+describe('the flags of muster start', () => {
+  test('are read as people type them', () => {
+    const options = parse({
+      roles: 'node, Proxy',
+      token: 'a-token-of-the-operator',
+      caPin: [PIN.toUpperCase()],
+      authServer: 'muster.example',
+      dataDir: 'relative',
+      labels: 'env=prod,team=web',
+      advertiseIp: '10.0.0.7',
+      joinTimeout: '1m30s',
+    })
+    expect(options).toEqual({
+      dataDir: path.resolve('relative'),
+      facts: { hostname: 'web-1', labels: { env: 'prod', team: 'web' }, advertisedAddress: '10.0.0.7' },
+      joinTimeoutMs: 90_000,
+      roles: ['node', 'proxy'],
+      token: 'a-token-of-the-operator',
+      isInvited: false,
+      caPins: [PIN],
+      skipCaPin: false,
+      authServer: 'muster.example:3025',
+      oneshot: false,
+    })
+  })
+
+  test('may all be left out, since a node that comes back needs none', () => {
+    expect(parse()).toMatchObject({
+      roles: undefined,
+      token: undefined,
+      caPins: [],
+      authServer: undefined,
+      joinTimeoutMs: 30_000,
+      facts: {},
+    })
+    expect(path.isAbsolute(parse().dataDir)).toBe(true)
+  })
+
+  test('take several pins, repeated or with commas', () => {
+    expect(parse({ caPin: [PIN, OTHER_PIN] }).caPins).toEqual([PIN, OTHER_PIN])
+    expect(parse({ caPin: [`${PIN},${OTHER_PIN}`] }).caPins).toEqual([PIN, OTHER_PIN])
+  })
+
+  test('go before the environment, which fills in what is left out', () => {
+    const env = {
+      MUSTER_AUTH_SERVER: 'env.example:1',
+      MUSTER_TOKEN: 'token-of-the-environment',
+      MUSTER_CA_PIN: `${PIN},${OTHER_PIN}`,
+      MUSTER_DATA_DIR: '/from/env',
+    }
+    expect(parse({}, env)).toMatchObject({
+      authServer: 'env.example:1',
+      token: 'token-of-the-environment',
+      caPins: [PIN, OTHER_PIN],
+      dataDir: '/from/env',
+    })
+    const flags = {
+      authServer: 'flag.example:2',
+      token: 'token-of-the-flag',
+      caPin: [OTHER_PIN],
+      dataDir: '/from/flag',
+    }
+    expect(parse(flags, env)).toMatchObject({
+      authServer: 'flag.example:2',
+      token: 'token-of-the-flag',
+      caPins: [OTHER_PIN],
+      dataDir: '/from/flag',
+    })
+  })
+
+  test('take an empty variable for none', () => {
+    const empty = { MUSTER_AUTH_SERVER: '', MUSTER_TOKEN: '', MUSTER_CA_PIN: '', MUSTER_DATA_DIR: '' }
+    expect(parse({}, empty)).toEqual(parse({}, {}))
+  })
+
+  test('that are wrong are all named at once', () => {
+    const problems = problemsOf({
+      nodename: '../web',
+      labels: 'novalue',
+      advertiseIp: 'a b',
+      joinTimeout: 'soon',
+      roles: 'king',
+      token: '',
+      caPin: ['sha256:short', PIN, 'md5:x'],
+      authServer: 'a:b:c',
+      insecureSkipCaPin: true,
+    })
+    const flags = problems.map((problem) => /^--[a-z-]+/.exec(problem)?.[0])
+    expect(flags).toEqual([
+      '--nodename',
+      '--labels',
+      '--advertise-ip',
+      '--join-timeout',
+      '--roles',
+      '--token',
+      '--ca-pin',
+      '--ca-pin',
+      '--auth-server',
+      '--insecure-skip-ca-pin',
+    ])
+  })
+
+  test('may not both give a pin and say that none is checked', () => {
+    expect(problemsOf({ caPin: [PIN], insecureSkipCaPin: true })).toEqual([
+      '--insecure-skip-ca-pin contradicts --ca-pin',
+    ])
+    expect(problemsOf({ insecureSkipCaPin: true }, { MUSTER_CA_PIN: PIN })).toHaveLength(1)
+    expect(parse({ insecureSkipCaPin: true }).skipCaPin).toBe(true)
+  })
+})
+
+describe('a token', () => {
+  test('is the content of the file that is named', () => {
+    expect(parse({ token: file('token', '  mtk_abc\n') }).token).toBe('mtk_abc')
+    expect(parse({}, { MUSTER_TOKEN: file('token', 'mtk_def') }).token).toBe('mtk_def')
+  })
+
+  test('is itself when no file has that name', () => {
+    expect(parse({ token: 'mtk_ghi' }).token).toBe('mtk_ghi')
+  })
+
+  test.each(['/no/such/CANARY', './CANARY', '~/CANARY', '../CANARY'])(
+    'that looks like a path where there is no file is refused, and not repeated: %s',
+    (token) => {
+      const [problem] = problemsOf({ token })
+      expect(problem).toContain('no such file')
+      expect(problem).not.toContain('CANARY')
+    },
+  )
+
+  test('file that is empty is refused', () => {
+    expect(problemsOf({ token: file('empty', '\n') })[0]).toContain('is empty')
+  })
+})
+
+describe('what a node says of itself', () => {
+  const last = { hostname: 'two', labels: { env: 'lab' }, advertisedAddress: '10.0.0.2' }
+
+  test('stays as it was where no flag says otherwise', () => {
+    expect(nodeFacts({}, last)).toEqual(last)
+    expect(nodeFacts({ labels: { env: 'prod' } }, last)).toEqual({ ...last, labels: { env: 'prod' } })
+  })
+
+  test("begins with this machine's name and nothing more", () => {
+    expect(nodeFacts({})).toEqual({ hostname: os.hostname(), labels: {}, advertisedAddress: '' })
+  })
+})
+
+describe('an invitation', () => {
+  const TOKEN = 'token-of-the-operator-CANARY'
+  const TEXT = formatInvitation({
+    address: 'muster.example:3025',
+    token: TOKEN,
+    caPins: [PIN, OTHER_PIN],
+    roles: ['app', 'db'],
+  })
+  const said = {
+    isInvited: true,
+    authServer: 'muster.example:3025',
+    token: TOKEN,
+    caPins: [PIN, OTHER_PIN],
+    roles: ['app', 'db'],
+  }
+
+  test('says all that a join needs, as itself, from a file or from the environment', () => {
+    expect(parse({ invitation: TEXT })).toMatchObject(said)
+    expect(parse({ invitation: file('invitation', `${TEXT}\n`) })).toMatchObject(said)
+    expect(parse({}, { MUSTER_INVITATION: TEXT })).toMatchObject(said)
+    expect(parse({}, { MUSTER_INVITATION: file('invitation', TEXT) })).toMatchObject(said)
+  })
+
+  test('leaves the roles to --roles', () => {
+    expect(parse({ invitation: TEXT, roles: 'db' })).toMatchObject({ ...said, roles: ['db'] })
+  })
+
+  test('on the command line goes before the environment', () => {
+    const other = 'muster://another-token-of-theirs@other:1?pins=' + OTHER_PIN + '&roles=kube'
+    const env = { MUSTER_AUTH_SERVER: 'env:1', MUSTER_TOKEN: 'x', MUSTER_CA_PIN: OTHER_PIN }
+    expect(parse({ invitation: TEXT }, env)).toMatchObject(said)
+    expect(parse({ invitation: TEXT }, { MUSTER_INVITATION: other })).toMatchObject(said)
+  })
+
+  test('of the environment fills in what no flag says', () => {
+    const options = parse({ authServer: 'nearer:3025' }, { MUSTER_INVITATION: TEXT })
+    expect(options).toMatchObject({ ...said, authServer: 'nearer:3025' })
+  })
+
+  test('is not said twice', () => {
+    const flags = { token: 'x', caPin: [PIN], authServer: 'a:1' }
+    expect(problemsOf({ invitation: TEXT, ...flags })).toEqual([
+      expect.stringMatching(/^--token: the invitation says that already/),
+      expect.stringMatching(/^--auth-server: the invitation/),
+      expect.stringMatching(/^--ca-pin: the invitation/),
+    ])
+    const env = { MUSTER_INVITATION: TEXT, MUSTER_TOKEN: 'x', MUSTER_AUTH_SERVER: 'a:1', MUSTER_CA_PIN: PIN }
+    expect(problemsOf({}, env).map((problem) => problem.split(':')[0])).toEqual([
+      'MUSTER_TOKEN',
+      'MUSTER_AUTH_SERVER',
+      'MUSTER_CA_PIN',
+    ])
+    expect(problemsOf({ invitation: TEXT, insecureSkipCaPin: true })).toEqual([
+      '--insecure-skip-ca-pin contradicts the CA pin of the invitation',
+    ])
+  })
+
+  test.each([
+    ['without its roles, as a shell cuts it at the first &', TEXT.split('&')[0]!, /roles.*quotes/],
+    ['without its pins', TEXT.replace(/pins=[^&]*/, ''), /pin.*quotes/],
+    ['without both', TEXT.split('?')[0]!, /not whole.*quotes/],
+    ['that is a token', TOKEN, /neither an invitation.*nor a file/],
+    ['that is a path of no file', '/no/such/CANARY', /neither an invitation.*nor a file/],
+  ])('%s is refused, and not repeated', (_what, text, message) => {
+    for (const problems of [problemsOf({ invitation: text }), problemsOf({}, { MUSTER_INVITATION: text })]) {
+      expect(problems).toEqual([expect.stringMatching(message)])
+      expect(problems[0]).not.toContain('CANARY')
+    }
+  })
+
+  test('file that holds something else is named, its content is not', () => {
+    const target = file('not-an-invitation', TOKEN)
+    const [problem] = problemsOf({ invitation: target })
+    expect(problem).toMatch(`invitation: the file ${target}: is not whole`)
+    expect(problem).not.toContain('CANARY')
+  })
+
+  test.each(['token', 'authServer', 'labels', 'nodename', 'advertiseIp', 'roles', 'dataDir'] as const)(
+    'that is given to a flag is not repeated by it: %s',
+    (name) => {
+      const [problem, ...more] = problemsOf({ [name]: TEXT })
+      expect(more).toEqual([])
+      expect(problem).toMatch(/^--[a-z-]+: an invitation goes by itself/)
+      expect(problem).not.toContain('CANARY')
+    },
+  )
+})
+
+describe('a bot', () => {
+  test('has no other role', () => {
+    expect(parse({ roles: 'bot' }).roles).toEqual(['bot'])
+    expect(problemsOf({ roles: 'bot,node' })).toEqual([expect.stringMatching(/^--roles: a bot has no other role/)])
+  })
+})

@@ -1,0 +1,149 @@
+import { existsSync, readFileSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import {
+  type Labels,
+  messageOf,
+  type NodeRole,
+  parseAdvertisedAddress,
+  parseCaPin,
+  parseDuration,
+  parseHostname,
+  parseLabelList,
+  parseNodeRoles,
+  parseServerAddress,
+} from '@muster/domain'
+import { UsageError } from '../exit-status.ts'
+import { misplacedInvitations, readGivenInvitation, saidTwice } from '../join/invitation.ts'
+
+/** The arguments of `muster start` as typed. */
+export interface StartFlags {
+  /** An invitation, or the path of a file that holds one. */
+  invitation?: string | undefined
+  roles?: string | undefined
+  token?: string | undefined
+  caPin?: string[] | undefined
+  authServer?: string | undefined
+  dataDir?: string | undefined
+  nodename?: string | undefined
+  labels?: string | undefined
+  advertiseIp?: string | undefined
+  joinTimeout?: string | undefined
+  insecureSkipCaPin?: boolean | undefined
+  oneshot?: boolean | undefined
+}
+
+/** What a node says of itself. */
+export interface NodeFacts {
+  hostname: string
+  labels: Labels
+  advertisedAddress: string
+}
+
+/** What a node says of itself now: the flags, else what it said last, else this machine's name and nothing more. */
+export function nodeFacts(given: Partial<NodeFacts>, last: Partial<NodeFacts> = {}): NodeFacts {
+  return {
+    hostname: given.hostname ?? last.hostname ?? machineName(),
+    labels: given.labels ?? last.labels ?? {},
+    advertisedAddress: given.advertisedAddress ?? last.advertisedAddress ?? '',
+  }
+}
+
+function machineName(): string {
+  try {
+    return parseHostname(os.hostname(), "this machine's name")
+  } catch (error) {
+    throw new UsageError(`${messageOf(error)}; give another with --nodename`)
+  }
+}
+
+/** What `muster start` was told, checked. What only a first start needs is undefined when not given. */
+export interface StartOptions {
+  dataDir: string
+  /** What the node says of itself, as far as it was given now; what is left out stays as it was. */
+  facts: Partial<NodeFacts>
+  joinTimeoutMs: number
+  roles: NodeRole[] | undefined
+  token: string | undefined
+  /** An invitation was given. */
+  isInvited: boolean
+  caPins: string[]
+  skipCaPin: boolean
+  authServer: string | undefined
+  /** Ends once the credentials are on disk. */
+  oneshot: boolean
+}
+
+const DEFAULT_PORT = 3025
+
+/** Checks all flags; the environment fills in what is left out. @throws UsageError that lists every problem */
+export function parseStartFlags(flags: StartFlags, env: NodeJS.ProcessEnv): StartOptions {
+  const problems = misplacedInvitations(flags)
+  if (problems.length > 0) throw new UsageError(problems.join('\n'))
+  const parse = <T>(read: () => T): T | undefined => {
+    try {
+      return read()
+    } catch (error) {
+      problems.push(messageOf(error))
+      return undefined
+    }
+  }
+  const given = <T>(name: keyof NodeFacts, text: string | undefined, read: (text: string) => T) => {
+    const value = text === undefined ? undefined : parse(() => read(text))
+    return value === undefined ? {} : { [name]: value }
+  }
+  // An empty variable counts as none: as a data directory it would mean the current one.
+  const variable = (name: string) => env[name] || undefined
+  problems.push(...saidTwice(flags, variable))
+  const invitation = parse(() => readGivenInvitation(flags, variable))
+  const authServer = flags.authServer ?? invitation?.address ?? variable('MUSTER_AUTH_SERVER')
+  const token = flags.token ?? (invitation === undefined ? variable('MUSTER_TOKEN') : undefined)
+  const pins = flags.caPin ?? invitation?.caPins ?? variable('MUSTER_CA_PIN')?.split(',') ?? []
+  const options = {
+    dataDir: path.resolve(flags.dataDir ?? variable('MUSTER_DATA_DIR') ?? defaultDataDir(env)),
+    facts: {
+      ...given('hostname', flags.nodename, (text) => parseHostname(text, '--nodename')),
+      ...given('labels', flags.labels, (text) => parseLabelList(text, '--labels')),
+      ...given('advertisedAddress', flags.advertiseIp, (text) => parseAdvertisedAddress(text, '--advertise-ip')),
+    },
+    joinTimeoutMs: (parse(() => parseDuration(flags.joinTimeout ?? '30s', '--join-timeout')) ?? 0) * 1000,
+    roles: parse(() => (flags.roles === undefined ? invitation?.roles.slice() : rolesOf(flags.roles))),
+    token: token === undefined ? invitation?.token : parse(() => valueOrFile(token)),
+    isInvited: invitation !== undefined,
+    caPins: pins.flatMap((list) => list.split(',')).flatMap((pin) => parse(() => parseCaPin(pin, '--ca-pin')) ?? []),
+    skipCaPin: flags.insecureSkipCaPin ?? false,
+    authServer:
+      authServer === undefined ? undefined : parse(() => parseServerAddress(authServer, '--auth-server', DEFAULT_PORT)),
+    oneshot: flags.oneshot ?? false,
+  }
+  if (options.skipCaPin && options.caPins.length > 0) {
+    const source = flags.caPin === undefined && invitation !== undefined ? 'the CA pin of the invitation' : '--ca-pin'
+    problems.push(`--insecure-skip-ca-pin contradicts ${source}`)
+  }
+  if (problems.length > 0) throw new UsageError(problems.join('\n'))
+  return options
+}
+
+function rolesOf(text: string): NodeRole[] {
+  const roles = parseNodeRoles(text.split(','), '--roles')
+  if (roles.includes('bot') && roles.length > 1) throw new Error('--roles: a bot has no other role beside')
+  return roles
+}
+
+/** A token is given by value or as the path of a file that holds it, which keeps it off the command line. */
+function valueOrFile(text: string): string {
+  if (text === '') throw new Error('--token: is empty')
+  if (existsSync(text)) {
+    const token = readFileSync(text, 'utf8').trim()
+    if (token === '') throw new Error(`--token: the file ${text} is empty`)
+    return token
+  }
+  // Not repeated: it may be a token after all.
+  if (/^[./~]/.test(text)) throw new Error('--token: looks like a path, but there is no such file')
+  return text
+}
+
+function defaultDataDir(env: NodeJS.ProcessEnv): string {
+  if (process.getuid?.() === 0) return '/var/lib/muster'
+  return path.join(env.XDG_DATA_HOME ?? path.join(os.homedir(), '.local', 'share'), 'muster')
+}

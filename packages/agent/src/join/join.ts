@@ -1,0 +1,93 @@
+import { registration } from '@muster/contracts'
+import { createCsr, privateKeyFromPem } from '@muster/pki'
+import { connect, fetchPinnedRoot, isTrustFailure, TlsIdentity } from '@muster/rpc'
+import { type Clock, type LineLog, retry, VERSION } from '@muster/runtime'
+import { mayPass, NotTrustedError, UsageError } from '../exit-status.ts'
+import { ensureNodeKey, keepGrant, type NodeIdentity } from './node-identity.ts'
+import { nodeFacts, type StartOptions } from '../config/options.ts'
+
+/** A step of a join that has begun gets this long even if time is up meanwhile. */
+const LEAST_STEP_MS = 500
+
+/** What a join cannot do without. */
+export interface JoinOptions extends StartOptions {
+  token: string
+  authServer: string
+}
+
+/** Checks that all is there for a first start. @throws UsageError that lists every flag that is missing */
+export function requireJoinOptions(options: StartOptions): JoinOptions {
+  const { token, authServer, caPins, skipCaPin } = options
+  const missing = [
+    ...(token === undefined ? ['--token'] : []),
+    ...(authServer === undefined ? ['--auth-server'] : []),
+    ...(caPins.length === 0 && !skipCaPin ? ['--ca-pin'] : []),
+  ]
+  if (missing.length > 0 || token === undefined || authServer === undefined) {
+    throw new UsageError(
+      `${options.dataDir} holds no identity yet, so this node must join, which needs ${missing.join(', ')}.\n` +
+        `'musterctl tokens add --type=node' prints the whole command, and an invitation that says all three.`,
+    )
+  }
+  return { ...options, token, authServer }
+}
+
+/**
+ * Joins the cluster: checks the pin on a connection that carries nothing, then sends the token over one that trusts only
+ * the pinned root, then keeps what it is given. Tries again for as long as --join-timeout allows, no sooner than the server
+ * says and always with the same key, so that a lost reply costs nothing.
+ * @throws NotTrustedError, AppError with the server's reason, or the last transient AppError when time is up
+ */
+export async function join(
+  options: JoinOptions,
+  { clock, log, signal }: { clock: Clock; log: LineLog; signal: AbortSignal },
+): Promise<NodeIdentity> {
+  const { dataDir, token, authServer, caPins, skipCaPin } = options
+  const facts = nodeFacts(options.facts)
+  const keyPem = await ensureNodeKey(dataDir)
+  const roles = options.roles ?? ['node' as const]
+  if (skipCaPin) {
+    log.warn(
+      {},
+      `the CA pin is not checked: whoever answers at ${authServer} gets the token, and this node will trust them`,
+    )
+  }
+  const request: registration.RegisterRequest = {
+    token,
+    csrDer: createCsr({ privateKey: privateKeyFromPem(keyPem), commonName: 'joining' }),
+    ...facts,
+    roles,
+    version: VERSION,
+  }
+  const giveUpAt = clock.now().getTime() + options.joinTimeoutMs
+  /** How long a step may take, so that --join-timeout holds when a server is there and does not answer. */
+  const within = (limitMs: number) => Math.max(LEAST_STEP_MS, Math.min(limitMs, giveUpAt - clock.now().getTime()))
+  const attempt = async (): Promise<NodeIdentity> => {
+    const pins = skipCaPin ? undefined : caPins
+    const rootPem = await fetchPinnedRoot({ address: authServer, pins, timeoutMs: within(5_000), signal })
+    const newcomer = new TlsIdentity({ hostRootsPem: rootPem, userRootsPem: '' })
+    const connection = connect({ addresses: [authServer], identity: newcomer, service: 'registration-service' })
+    try {
+      const client = connection.client(registration.RegistrationServiceService)
+      const reply = await client.register(request, { timeoutMs: within(10_000), signal })
+      const { nodeId, botName } = reply
+      const profile = { nodeId, ...(botName !== '' && { botName }), roles, authServer, facts }
+      return await keepGrant(dataDir, keyPem, reply, profile, rootPem)
+    } finally {
+      connection.close()
+    }
+  }
+  try {
+    return await retry(attempt, {
+      clock,
+      signal,
+      isTransient: (error) => mayPass(error) && !isTrustFailure(error),
+      giveUpAfterMs: options.joinTimeoutMs,
+      maxDelayMs: 5_000,
+      onRetry: (error) => log.warn({ err: error }, 'could not join yet; trying again'),
+    })
+  } catch (error) {
+    if (isTrustFailure(error)) throw new NotTrustedError((error as Error).message, { cause: error })
+    throw error
+  }
+}

@@ -1,0 +1,350 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
+import { spawn, type ChildProcess } from 'node:child_process'
+import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import os from 'node:os'
+import path from 'node:path'
+import { AppError, formatInvitation, type NodeRole } from '@muster/domain'
+import { eventually } from '@muster/testkit'
+import { main } from '../cli.ts'
+import { BOT_TOKEN, NODE_TOKEN, startTestRegistration, type TestRegistration } from '../../test/support/registration.ts'
+
+let folder: string
+let dataDir: string
+let server: TestRegistration
+let number = 0
+let said = ''
+const children: ChildProcess[] = []
+const stops: AbortController[] = []
+
+beforeAll(async () => {
+  folder = await mkdtemp(path.join(os.tmpdir(), 'muster-bot-'))
+})
+beforeEach(async () => {
+  dataDir = path.join(folder, String(++number))
+  server = await startTestRegistration()
+  said = ''
+})
+afterEach(async () => {
+  for (const child of children.splice(0)) child.kill('SIGKILL')
+  for (const stop of stops.splice(0)) stop.abort()
+  await server.close()
+  expect(said).not.toContain('canary')
+})
+afterAll(async () => {
+  await rm(folder, { recursive: true })
+})
+
+interface Ran {
+  status: number
+  stdout: string
+  stderr: string
+}
+
+/** Runs `muster start` in this process. */
+async function start(argv: readonly string[] = [], dir = dataDir, signal = new AbortController().signal): Promise<Ran> {
+  const ran = { stdout: '', stderr: '' }
+  const keep = (name: keyof typeof ran) => (text: string) => {
+    ran[name] += text
+    said += text
+  }
+  const io = { stdout: keep('stdout'), stderr: keep('stderr'), env: {}, signal }
+  return { status: await main(['start', `--data-dir=${dir}`, ...argv], io), ...ran }
+}
+
+/** Runs `muster start` until it is stopped. */
+function stay(...argv: string[]) {
+  const stop = new AbortController()
+  stops.push(stop)
+  const ended = start(argv, dataDir, stop.signal)
+  return {
+    ended,
+    stop() {
+      stop.abort()
+      return ended
+    },
+  }
+}
+
+/** Runs `muster start` as a process of its own. */
+function spawnStart(argv: readonly string[], env: NodeJS.ProcessEnv = {}) {
+  const program = new URL('../../bin/muster.js', import.meta.url).pathname
+  const child = spawn(process.execPath, [program, 'start', `--data-dir=${dataDir}`, ...argv], {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  children.push(child)
+  const output = { text: '' }
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      output.text += text
+      said += text
+    })
+  }
+  const ended = new Promise<number | NodeJS.Signals>((resolve) => {
+    child.once('close', (status, signal) => resolve(status ?? signal!))
+  })
+  return { child, output, ended }
+}
+
+function invitation(token = BOT_TOKEN, roles: NodeRole[] = ['bot']): string {
+  return formatInvitation({ address: server.address, token, caPins: [server.pin], roles })
+}
+
+async function fileOf(name: string, dir = dataDir): Promise<string> {
+  return await readFile(path.join(dir, name), 'utf8')
+}
+
+/** The key in base64, once it is sure that key and certificate belong together and no other file is left. */
+async function keyInUse(): Promise<string> {
+  expect((await readdir(dataDir)).sort()).toEqual(['bundle.pem', 'chain.pem', 'key.pem', 'profile.json'])
+  const certificate = new X509Certificate(await fileOf('chain.pem'))
+  expect(certificate.checkPrivateKey(createPrivateKey(await fileOf('key.pem')))).toBe(true)
+  return certificate.publicKey.export({ type: 'spki', format: 'der' }).toString('base64')
+}
+
+const unavailable = () => {
+  throw new AppError('unavailable', 'away for a moment')
+}
+
+/** Fails the first time only. */
+function failOnce(): () => void {
+  let failed = false
+  return () => {
+    if (failed) return
+    failed = true
+    unavailable()
+  }
+}
+
+describe('muster start --oneshot', () => {
+  test('joins a bot by an invitation alone, leaves its credentials, says where, and ends', async () => {
+    const { status, stdout, stderr } = await start(['--oneshot', invitation()])
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+    const id = JSON.parse(await fileOf('profile.json')).nodeId
+    expect(stdout).toMatch(
+      new RegExp(
+        `^Joined test.muster.internal as bot ci \\(instance ${id}\\)\\.\n` +
+          `The credentials are in ${dataDir}: .*good until 20\\d\\d-.*Z\\.\n$`,
+      ),
+    )
+    expect(server.joins).toEqual([
+      { key: await keyInUse(), request: expect.objectContaining({ roles: ['bot'], token: BOT_TOKEN }) },
+    ])
+    expect(new X509Certificate(await fileOf('chain.pem')).subjectAltName).toContain('/bot/ci')
+  })
+
+  test('does the same for a node, whose --roles go before those of the invitation', async () => {
+    const { status, stdout } = await start(['--oneshot', '--roles=app', invitation(NODE_TOKEN, ['node', 'proxy'])])
+    expect(status).toBe(0)
+    expect(stdout).toContain('(app)')
+    expect(server.joins[0]!.request.roles).toEqual(['app'])
+    await keyInUse()
+  })
+
+  test('renews what is there: a node keeps its key, a bot takes another', async () => {
+    await start(['--oneshot', invitation(NODE_TOKEN, ['node'])])
+    const nodeKey = await keyInUse()
+    const nodeChain = await fileOf('chain.pem')
+    expect(await start(['--oneshot'])).toMatchObject({
+      status: 0,
+      stdout: expect.stringMatching(/^The credentials are/),
+    })
+    expect(await keyInUse()).toBe(nodeKey)
+    expect(await fileOf('chain.pem')).not.toBe(nodeChain)
+
+    dataDir += '-bot'
+    await start(['--oneshot', invitation()])
+    const botKey = await keyInUse()
+    expect(await start(['--oneshot'])).toMatchObject({ status: 0 })
+    expect(server.generations).toEqual([botKey, await keyInUse()])
+  })
+
+  test('leaves a certificate that the server finds too fresh to renew', async () => {
+    await start(['--oneshot', invitation(NODE_TOKEN, ['node'])])
+    const chain = await fileOf('chain.pem')
+    server.before.renewCertificate = () => {
+      throw new AppError('resourceExhausted', 'too new', { reason: 'RENEWED_JUST_NOW' })
+    }
+    expect(await start(['--oneshot'])).toMatchObject({ status: 0, stderr: '' })
+    expect(await fileOf('chain.pem')).toBe(chain)
+  })
+
+  test('that is stopped before it is done has failed', async () => {
+    server.before.register = unavailable
+    const stop = new AbortController()
+    const running = start(['--oneshot', invitation()], dataDir, stop.signal)
+    await eventually('asked', () => server.joins.length > 0)
+    stop.abort()
+    expect((await running).status).toBe(1)
+  })
+})
+
+describe('a bot', () => {
+  test('renews with a fresh key each time for as long as it runs', async () => {
+    await start(['--oneshot', invitation()])
+    server.ttlMs = 3_000
+    const bot = stay()
+    // At once, as it was away, and then when it is due.
+    await eventually('renewed at once', () => server.generations.length === 2)
+    server.ttlMs = 3_600_000
+    await eventually('renewed when due', () => server.generations.length === 3)
+    await eventually('kept', async () => (await readdir(dataDir)).every((name) => !/next|tmp/.test(name)))
+    const { status, stdout } = await bot.stop()
+    expect(status).toBe(0)
+    expect(stdout).toMatch(/^Back in test\.muster\.internal as bot ci \(instance .*\); no token was needed\.\n$/)
+    expect(server.generations[2]).toBe(await keyInUse())
+    expect(new Set(server.generations).size).toBe(3)
+    expect(server.isLocked).toBe(false)
+  })
+
+  test.each(['before', 'after'] as const)(
+    'asks for the same key again when the request or the reply is lost: %s the server has done its part',
+    async (when) => {
+      server[when].register = failOnce()
+      expect(await start(['--oneshot', invitation()])).toMatchObject({ status: 0 })
+      expect(server.joins.map(({ key }) => key)).toEqual(Array.from({ length: 2 }, () => server.generations[0]))
+      server[when].renewBot = failOnce()
+      expect(await start(['--oneshot'])).toMatchObject({ status: 0 })
+      expect(server.generations).toHaveLength(2)
+      expect(server.generations[1]).toBe(await keyInUse())
+      expect(server.renewals).toBe(when === 'after' ? 2 : 1)
+    },
+  )
+
+  test('asks for the same key again when it was killed after the server had done its part', async () => {
+    await start(['--oneshot', invitation()])
+    const { child, ended } = spawnStart([])
+    server.after.renewBot = () => {
+      child.kill('SIGKILL')
+      unavailable()
+    }
+    expect(await ended).toBe('SIGKILL')
+    server.after = {}
+    expect(await readdir(dataDir)).toContain('next-key.pem')
+    expect(await start(['--oneshot'])).toMatchObject({ status: 0 })
+    expect(server.generations).toHaveLength(2)
+    expect(server.generations[1]).toBe(await keyInUse())
+  })
+
+  test('killed before any change of a file goes on as if nothing had been', async () => {
+    await start(['--oneshot', invitation()])
+    // Dies in place of the nth change of a name in a folder: each file comes to be, or is replaced, by one of these.
+    const killer = (nth: number) =>
+      `import fs from 'node:fs'; import { syncBuiltinESMExports } from 'node:module'; let changes = 0;
+       for (const name of ['link', 'rename']) { const real = fs.promises[name];
+         fs.promises[name] = (...files) => (++changes === ${nth} ? process.kill(process.pid, 'SIGKILL') : real(...files)) }
+       syncBuiltinESMExports()`
+    let crashes = 0
+    for (;;) {
+      const importKiller = `--import=data:text/javascript,${encodeURIComponent(killer(crashes + 1))}`
+      const { ended } = spawnStart(['--oneshot'], { NODE_OPTIONS: importKiller })
+      if ((await ended) === 0) break
+      expect(await ended).toBe('SIGKILL')
+      crashes += 1
+      expect(await start(['--oneshot'])).toMatchObject({ status: 0, stderr: '' })
+      for (const name of await readdir(dataDir)) {
+        // Drafts of those who were killed; nobody reads them.
+        if (/\.tmp$|^agent\.lock/.test(name)) await rm(path.join(dataDir, name))
+      }
+      expect(server.generations.at(-1)).toBe(await keyInUse())
+    }
+    // The lock, the next key, then bundle, chain, key and profile.
+    expect(crashes).toBe(6)
+    expect(server.isLocked).toBe(false)
+  }, 90_000)
+
+  test.each([1, 2])('whose copy renews is locked, and both end with 3: the original is %d ahead', async (ahead) => {
+    await start(['--oneshot', invitation()])
+    const copy = `${dataDir}-copy`
+    await cp(dataDir, copy, { recursive: true })
+    for (let i = 0; i < ahead; i++) expect(await start(['--oneshot'])).toMatchObject({ status: 0 })
+    const keyBefore = await fileOf('key.pem')
+    const thief = await start([], copy)
+    expect(thief).toMatchObject({ status: 3, stderr: expect.stringContaining('BOT_LOCKED') })
+    const owner = await stay().ended
+    expect(owner).toMatchObject({ status: 3, stderr: expect.stringContaining('delete the data directory') })
+    expect(await fileOf('key.pem')).toBe(keyBefore)
+  })
+
+  test('whose certificate has ended joins anew by another token, as another instance with a key of its own', async () => {
+    server.ttlMs = 1_500
+    await start(['--oneshot', invitation()])
+    const [former] = server.generations
+    const expiresAt = Date.parse(new X509Certificate(await fileOf('chain.pem')).validTo)
+    await eventually('expired', () => Date.now() > expiresAt)
+    expect(await start(['--oneshot'])).toMatchObject({
+      status: 3,
+      stderr: expect.stringContaining('CERTIFICATE_EXPIRED'),
+    })
+    server.ttlMs = 3_600_000
+    expect(await start(['--oneshot', invitation()])).toMatchObject({ status: 0 })
+    expect(await keyInUse()).not.toBe(former)
+    expect(server.generations).toEqual([await keyInUse()])
+  })
+
+  test('and a node do not share a data directory', async () => {
+    await start(['--oneshot', invitation()])
+    expect(await start(['--oneshot', '--roles=node'])).toMatchObject({
+      status: 2,
+      stderr: expect.stringMatching(/identity of a bot; for a node choose another --data-dir/),
+    })
+  })
+
+  test('that is answered as a node keeps nothing of it', async () => {
+    const { status, stderr } = await start(['--oneshot', invitation(NODE_TOKEN, ['bot'])])
+    expect(status).toBe(4)
+    expect(stderr).toContain('not ours')
+    expect(await readdir(dataDir)).toEqual(['key.pem'])
+  })
+})
+
+describe('a server that says how long to wait', () => {
+  const tooMany = (retryAfterMs: number) => {
+    throw new AppError('resourceExhausted', 'too many refused attempts', { reason: 'TOO_MANY_REFUSED', retryAfterMs })
+  }
+
+  test('is asked again then', async () => {
+    server.before.register = () => {
+      if (server.joins.length === 1) tooMany(50)
+    }
+    expect(await start(['--oneshot', invitation()])).toMatchObject({ status: 0 })
+    expect(server.joins).toHaveLength(2)
+  })
+
+  test('for longer than --join-timeout ends the start at once, with 5', async () => {
+    server.before.register = () => tooMany(60_000)
+    const { status, stderr } = await start(['--oneshot', '--join-timeout=10s', invitation()])
+    expect(status).toBe(5)
+    expect(stderr).toContain('TOO_MANY_REFUSED')
+    expect(server.joins).toHaveLength(1)
+  })
+})
+
+describe('a data directory', () => {
+  test('has one agent; another is told which process that is', async () => {
+    const first = stay(invitation())
+    await eventually('joined', async () => (await readdir(dataDir).catch((): string[] => [])).includes('profile.json'))
+    const { status, stderr } = await start()
+    expect(status).toBe(1)
+    expect(stderr).toBe(
+      `muster: The data directory ${dataDir} is in use by process ${process.pid}. Stop that one first, or choose another data directory.\n`,
+    )
+    expect((await first.stop()).status).toBe(0)
+    expect(await start(['--oneshot'])).toMatchObject({ status: 0 })
+  })
+
+  test('of an agent that was killed is taken over without an invitation, which no process list shows', async () => {
+    const { child, output, ended } = spawnStart([invitation(NODE_TOKEN, ['node'])])
+    await eventually('online', () => output.text.includes('online'))
+    const shown = process.platform === 'linux' ? await readFile(`/proc/${child.pid}/cmdline`, 'utf8') : ''
+    expect(shown).not.toMatch(/muster:|canary|sha256/)
+    child.kill('SIGKILL')
+    expect(await ended).toBe('SIGKILL')
+    expect(await readdir(dataDir)).toContain('agent.lock')
+    const next = stay(invitation(NODE_TOKEN, ['node']))
+    await eventually('back', () => / as node .*; the invitation was not needed\.\n/.test(said))
+    expect((await next.stop()).status).toBe(0)
+    expect(await readdir(dataDir)).not.toContain('agent.lock')
+  })
+})

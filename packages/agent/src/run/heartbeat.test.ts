@@ -1,0 +1,199 @@
+import { describe, expect, test } from '@jest/globals'
+import type { registration } from '@muster/contracts'
+import { AppError } from '@muster/domain'
+import { type Connection, type DuplexCall, TlsIdentity } from '@muster/rpc'
+import { createLineLog } from '@muster/runtime'
+import { eventually, manualClock } from '@muster/testkit'
+import { beat } from './heartbeat.ts'
+
+type Sent = 'hello' | 'beat'
+
+/** One stream as the server sees it. */
+interface ServerSide {
+  sent: Sent[]
+  /** When each message came, in milliseconds since the stream opened. */
+  times: number[]
+  cancelled: boolean
+  answer(intervalMs?: number): void
+  end(error?: AppError): void
+}
+
+function setUp({ answers = true } = {}) {
+  const clock = manualClock()
+  const startedAt = clock.now().getTime()
+  const streams: ServerSide[] = []
+  const lines: string[] = []
+  const tls = new TlsIdentity({ hostRootsPem: '', userRootsPem: '' })
+  const connection = {
+    duplex(_method: unknown, onMessage: (message: registration.HeartbeatResponse) => void): DuplexCall<unknown> {
+      let settle: { resolve: () => void; reject: (error: Error) => void }
+      const ended = new Promise<void>((resolve, reject) => (settle = { resolve, reject }))
+      ended.catch(() => {})
+      const stream: ServerSide = {
+        sent: [],
+        times: [],
+        cancelled: false,
+        answer: (intervalMs = 5_000) => {
+          const settings = { intervalMs, offlineAfterMs: 3 * intervalMs }
+          onMessage({ settings, trustBundleVersion: 1, renewNow: false })
+        },
+        end: (error) => (error === undefined ? settle.resolve() : settle.reject(error)),
+      }
+      streams.push(stream)
+      return {
+        send(message) {
+          stream.sent.push((message as registration.HeartbeatRequest).message!.$case)
+          stream.times.push(clock.now().getTime() - startedAt)
+          if (answers) stream.answer()
+        },
+        ended,
+        end: async () => settle.resolve(),
+        cancel: () => {
+          stream.cancelled = true
+          settle.reject(new AppError('unavailable', 'cancelled'))
+        },
+      }
+    },
+  } as Partial<Connection> as Connection
+  const stop = new AbortController()
+  const facts = { hostname: 'web-1', labels: {}, advertisedAddress: '' }
+  const log = createLineLog((line) => lines.push(line))
+  const beating = beat({ connection, tls, facts, clock, log, onAnswer: () => {} }, stop.signal)
+  return { clock, streams, lines, tls, stop, beating }
+}
+
+describe('the agent', () => {
+  test('says hello once and then beats, a little early and never late', async () => {
+    const { clock, streams, stop, beating } = setUp()
+    await clock.advance(60_000)
+    expect(streams).toHaveLength(1)
+    const [{ sent, times }] = streams as [ServerSide]
+    expect(sent[0]).toBe('hello')
+    expect(sent.slice(1).every((message) => message === 'beat')).toBe(true)
+    const gaps = times.slice(1).map((time, i) => time - times[i]!)
+    expect(Math.min(...gaps)).toBeGreaterThanOrEqual(4_000)
+    expect(Math.max(...gaps)).toBeLessThanOrEqual(5_000)
+    expect(new Set(gaps).size).toBeGreaterThan(5)
+    stop.abort()
+    await beating
+  })
+
+  test('beats at the pace that it was told last', async () => {
+    const { clock, streams, stop, beating } = setUp({ answers: false })
+    await clock.advance(0)
+    const [stream] = streams as [ServerSide]
+    stream.answer(1_000)
+    await clock.advance(999)
+    expect(stream.sent).toEqual(['hello', 'beat'])
+    stream.answer(60_000)
+    await clock.advance(1_000)
+    const before = stream.sent.length
+    stream.answer(60_000)
+    await clock.advance(40_000)
+    expect(stream.sent.length).toBe(before)
+    stop.abort()
+    await beating
+  })
+
+  test('opens another stream when one breaks, after a while that is random', async () => {
+    const { clock, streams, lines, stop, beating } = setUp()
+    await clock.advance(1_000)
+    streams[0]!.end(new AppError('unavailable', 'the server is shutting down'))
+    await clock.advance(400)
+    expect(streams).toHaveLength(2)
+    expect(streams[1]!.sent[0]).toBe('hello')
+    // A server that closes an old connection is no news.
+    expect(lines.filter((line) => line.includes('warn'))).toEqual([])
+    stop.abort()
+    await beating
+  })
+
+  test('goes on trying for as long as the server is away, says so once, and says when it is back', async () => {
+    const { clock, streams, lines, stop, beating } = setUp({ answers: false })
+    await clock.advance(0)
+    streams[0]!.answer()
+    for (let i = 0; i < 8; i++) {
+      streams.at(-1)!.end(new AppError('unavailable', 'no connection'))
+      const before = streams.length
+      await eventually('tried again', async () => {
+        await clock.advance(1_000)
+        return streams.length > before
+      })
+    }
+    expect(lines.filter((line) => line.includes('cannot be reached'))).toHaveLength(1)
+    streams.at(-1)!.answer()
+    expect(lines.at(-1)).toContain('online')
+    stop.abort()
+    await beating
+  })
+
+  test('replaces a stream on which the server has fallen silent', async () => {
+    const { clock, streams, stop, beating } = setUp({ answers: false })
+    await clock.advance(0)
+    streams[0]!.answer(1_000)
+    await clock.advance(3_000)
+    expect(streams[0]!.cancelled).toBe(false)
+    await eventually('replaced', async () => {
+      await clock.advance(500)
+      return streams.length === 2
+    })
+    expect(streams[0]!.cancelled).toBe(true)
+    stop.abort()
+    await beating
+  })
+
+  test('replaces a stream on which it was never answered', async () => {
+    const { clock, streams, stop, beating } = setUp({ answers: false })
+    await clock.advance(14_000)
+    expect(streams).toHaveLength(1)
+    await eventually('replaced', async () => {
+      await clock.advance(1_000)
+      return streams.length > 1
+    })
+    stop.abort()
+    await beating
+  })
+
+  test('goes over to a new stream at once when its certificate was renewed', async () => {
+    const { clock, streams, tls, stop, beating } = setUp()
+    await clock.advance(7_000)
+    tls.update({ hostRootsPem: 'new', userRootsPem: '' })
+    await clock.advance(0)
+    expect(streams).toHaveLength(2)
+    expect(streams[1]!.sent).toEqual(['hello'])
+    stop.abort()
+    await beating
+  })
+
+  test.each(['unauthenticated', 'permissionDenied', 'failedPrecondition', 'invalidArgument'] as const)(
+    'ends when it is refused: %s',
+    async (kind) => {
+      const { clock, streams, beating } = setUp()
+      const thrown = beating.catch((error: unknown) => error)
+      await clock.advance(0)
+      streams[0]!.end(new AppError(kind, 'no', { reason: 'NODE_UNKNOWN' }))
+      expect(await thrown).toMatchObject({ kind, reason: 'NODE_UNKNOWN' })
+      expect(streams).toHaveLength(1)
+    },
+  )
+
+  test('does not take a fault of the server for a refusal', async () => {
+    const { clock, streams, stop, beating } = setUp()
+    await clock.advance(0)
+    streams[0]!.end(new AppError('internal', 'internal error'))
+    await clock.advance(1_000)
+    expect(streams.length).toBeGreaterThan(1)
+    stop.abort()
+    await beating
+  })
+
+  test('ends its stream in order when it is stopped', async () => {
+    const { clock, streams, stop, beating } = setUp()
+    await clock.advance(1_000)
+    stop.abort()
+    await beating
+    await clock.advance(60_000)
+    expect(streams).toHaveLength(1)
+    expect(clock.sleepers).toBe(0)
+  })
+})

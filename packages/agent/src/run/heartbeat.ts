@@ -1,0 +1,105 @@
+import os from 'node:os'
+import { registration } from '@muster/contracts'
+import { AppError, isTransient } from '@muster/domain'
+import type { Connection, TlsIdentity } from '@muster/rpc'
+import { type Clock, type LineLog, VERSION } from '@muster/runtime'
+import type { NodeFacts } from '../config/options.ts'
+
+export interface HeartbeatDeps {
+  connection: Connection
+  /** The identity that the connection shows. */
+  tls: TlsIdentity
+  facts: NodeFacts
+  clock: Clock
+  log: LineLog
+  /** Told of each answer. */
+  onAnswer: (answer: registration.HeartbeatResponse) => void
+}
+
+/** Until the server has said how often. */
+const FIRST_SETTINGS: registration.HeartbeatSettings = { intervalMs: 5_000, offlineAfterMs: 15_000 }
+const MAX_RECONNECT_MS = 5_000
+
+/**
+ * Beats until the signal aborts, over one stream after another. A stream that breaks, or on which the server falls silent
+ * for as long as it would wait for us, is replaced, with full jitter, so that a fleet does not return all at once. After a
+ * renewal the stream is replaced at once, since the server takes no beat under a certificate that has ended.
+ * @throws AppError when the server refuses this node
+ */
+export async function beat(deps: HeartbeatDeps, signal: AbortSignal): Promise<void> {
+  let failures = 0
+  let wasOnline: boolean | undefined
+  const onOnline = () => {
+    failures = 0
+    if (wasOnline !== true) deps.log.info({}, 'online')
+    wasOnline = true
+  }
+  while (!signal.aborted) {
+    try {
+      const end = await beatOnce(deps, onOnline, signal)
+      if (end === 'renewed') continue
+    } catch (error) {
+      if (signal.aborted) return
+      if (error instanceof AppError && !isTransient(error) && error.kind !== 'internal') throw error
+      // The first failure is often just a server that closes an old connection; the next try settles it.
+      if (failures > 0 && wasOnline !== false) {
+        deps.log.warn({ err: error }, 'the cluster cannot be reached; trying again')
+        wasOnline = false
+      }
+    }
+    failures += 1
+    const capMs = Math.min(MAX_RECONNECT_MS, 200 * 2 ** failures)
+    await deps.clock.sleep(Math.random() * capMs, signal).catch(() => {})
+  }
+}
+
+/** One stream, from hello to its end. */
+async function beatOnce(deps: HeartbeatDeps, onOnline: () => void, signal: AbortSignal): Promise<'renewed' | 'ended'> {
+  const { connection, tls, facts, clock, onAnswer } = deps
+  let settings = FIRST_SETTINGS
+  let lastAnswerAt = clock.now().getTime()
+  const method = registration.RegistrationServiceService.heartbeat
+  const answered = new AbortController()
+  const stream = connection.duplex(method, (answer: registration.HeartbeatResponse) => {
+    answered.abort()
+    lastAnswerAt = clock.now().getTime()
+    settings = answer.settings ?? settings
+    onAnswer(answer)
+    onOnline()
+  })
+  const streamEnded = new AbortController()
+  const stop = () => streamEnded.abort()
+  stream.ended.then(stop, stop)
+  signal.addEventListener('abort', stop, { once: true })
+  let isRenewed = false
+  const stopFollowing = tls.onUpdate(() => {
+    isRenewed = true
+    stop()
+  })
+  try {
+    stream.send({ message: { $case: 'hello', value: hello(facts) } })
+    // The first answer says how often to beat.
+    const toldOrEnded = AbortSignal.any([answered.signal, streamEnded.signal])
+    await clock.sleep(settings.offlineAfterMs, toldOrEnded).catch(() => {})
+    while (!streamEnded.signal.aborted) {
+      // Up to a fifth early and never late, so that beats of a fleet spread out.
+      await clock.sleep(settings.intervalMs * (0.8 + 0.2 * Math.random()), streamEnded.signal).catch(() => {})
+      if (streamEnded.signal.aborted) break
+      if (clock.now().getTime() - lastAnswerAt > settings.offlineAfterMs) {
+        throw new AppError('unavailable', 'the server does not answer heartbeats')
+      }
+      stream.send({ message: { $case: 'beat', value: {} } })
+    }
+    if (signal.aborted || isRenewed) await stream.end()
+    else await stream.ended
+    return isRenewed ? 'renewed' : 'ended'
+  } finally {
+    stopFollowing()
+    signal.removeEventListener('abort', stop)
+    stream.cancel()
+  }
+}
+
+function hello({ hostname, labels, advertisedAddress }: NodeFacts): registration.Hello {
+  return { version: VERSION, hostname, labels, advertisedAddress, os: `${os.platform()} ${os.arch()} ${os.release()}` }
+}

@@ -1,0 +1,117 @@
+import { mkdir } from 'node:fs/promises'
+import path from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
+import { AppError } from '@muster/domain'
+import { dersFromPem, spkiPin } from '@muster/pki'
+import { claim } from '@muster/processes'
+import { connect, TlsIdentity } from '@muster/rpc'
+import { discardIdentity, writeIdentity } from '@muster/identity'
+import { UsageError } from '../exit-status.ts'
+import { join, requireJoinOptions } from '../join/join.ts'
+import { lifeOf, loadIdentity, nameOf, tlsMaterial, type NodeIdentity } from '../join/node-identity.ts'
+import { nodeFacts, type StartOptions } from '../config/options.ts'
+import { renewNow } from './renew.ts'
+import { stay, type StartDeps } from './stay.ts'
+
+/**
+ * Runs the agent: joins if this data directory has no identity yet, then beats and renews until the signal aborts; a bot
+ * only renews. With --oneshot it ends once fresh credentials are on disk. Refusals end it; everything that may pass is
+ * waited out.
+ * @throws Error if another agent has the data directory: two that renew by the same credentials look like a theft
+ */
+export async function start(options: StartOptions, deps: StartDeps): Promise<void> {
+  const { dataDir } = options
+  await mkdir(dataDir, { recursive: true, mode: 0o700 }).catch((error: Error) => {
+    throw new UsageError(`--data-dir: ${error.message}`)
+  })
+  const held = await claim(path.join(dataDir, 'agent.lock'), `The data directory ${dataDir}`)
+  try {
+    await run(options, deps)
+  } finally {
+    await held.release()
+  }
+}
+
+async function run(options: StartOptions, deps: StartDeps): Promise<void> {
+  const { clock, log, say, signal } = deps
+  const { dataDir, oneshot } = options
+  let identity = await loadIdentity(dataDir)
+  const joins = identity === undefined || isExpired(identity, options, deps)
+  if (identity === undefined || joins) {
+    identity = await joinAnew(identity, options, deps)
+    say(`Joined ${identity.profile.clusterName} as ${nameOf(identity.profile)}.`)
+  } else {
+    requireSameKind(identity, options)
+    warnOfOtherPin(identity, options, deps)
+  }
+  const facts = nodeFacts(options.facts, identity.profile.facts)
+  const authServer = options.authServer ?? identity.profile.authServer
+  const profile = { ...identity.profile, facts, authServer }
+  if (!isDeepStrictEqual(profile, identity.profile)) {
+    identity = { ...identity, profile }
+    await writeIdentity(dataDir, identity)
+  }
+
+  const tls = new TlsIdentity(tlsMaterial(identity))
+  const { clusterName } = profile
+  const connection = connect({ addresses: [authServer], identity: tls, service: 'registration-service', clusterName })
+  try {
+    if (oneshot) {
+      const limitMs = options.joinTimeoutMs
+      const fresh = joins ? identity : await renewNow({ dataDir, identity, connection, clock, log }, limitMs, signal)
+      const until = lifeOf(fresh).expiresAt.toISOString()
+      say(`The credentials are in ${dataDir}: key.pem, chain.pem and bundle.pem, good until ${until}.`)
+      return
+    }
+    await stay({ identity, facts, dataDir, tls, connection, isBack: !joins, isInvited: options.isInvited }, deps)
+  } finally {
+    connection.close()
+  }
+}
+
+/** What is left of an expired identity is of no use; a bot gives up its key with it, since each key is of one instance. */
+async function joinAnew(
+  former: NodeIdentity | undefined,
+  options: StartOptions,
+  deps: StartDeps,
+): Promise<NodeIdentity> {
+  const joinOptions = requireJoinOptions(options)
+  const isOfBot = former?.profile.botName !== undefined || options.roles?.includes('bot')
+  if (former !== undefined && isOfBot) await discardIdentity(options.dataDir)
+  return join(joinOptions, deps)
+}
+
+/** Roles are of the first start; but what is a bot never becomes a node. @throws UsageError */
+function requireSameKind({ profile }: NodeIdentity, { roles, dataDir }: StartOptions): void {
+  const [is, wanted] = profile.botName === undefined ? ['node', 'bot'] : ['bot', 'node']
+  if (roles === undefined || roles.includes('bot') === (is === 'bot')) return
+  throw new UsageError(`${dataDir} holds the identity of a ${is}; for a ${wanted} choose another --data-dir`)
+}
+
+/**
+ * Says so when the pin that was given is not of the cluster whose identity is here. No more than that: a unit file may
+ * still have the pin of a root that has been rotated since.
+ */
+function warnOfOtherPin(
+  { bundlePem, profile }: NodeIdentity,
+  { caPins, dataDir }: StartOptions,
+  { log }: StartDeps,
+): void {
+  const roots = dersFromPem(bundlePem).map(spkiPin)
+  if (caPins.length === 0 || caPins.some((pin) => roots.includes(pin))) return
+  log.warn(
+    {},
+    `the CA pin that was given is not of ${profile.clusterName}, whose member this is (${roots.join(', ')}); ` +
+      `to join another cluster, choose another --data-dir or delete ${dataDir}`,
+  )
+}
+
+/** An identity whose certificate has ended is of no use: with a token the node joins anew, without one this is the end. */
+function isExpired(identity: NodeIdentity, options: StartOptions, { clock }: StartDeps): boolean {
+  const { expiresAt } = lifeOf(identity)
+  if (expiresAt > clock.now()) return false
+  if (options.token !== undefined) return true
+  throw new AppError('unauthenticated', `this node's certificate ended at ${expiresAt.toISOString()}`, {
+    reason: 'CERTIFICATE_EXPIRED',
+  })
+}

@@ -1,0 +1,141 @@
+import { randomUUID } from 'node:crypto'
+import { bots, type ca, registration } from '@muster/contracts'
+import { AppError, CERTIFICATE_BACKDATE_MS } from '@muster/domain'
+import { parseCsr } from '@muster/pki'
+import { anyone, bindService, bots as botCallers, type CallContext, memberOf, nodes, operators } from '@muster/rpc'
+import { serveForTest, testCluster } from '@muster/testkit'
+
+/** Plays registration-service for agents in tests, over real mTLS. It keeps one bot, by the rules of RenewBot. */
+export interface TestRegistration {
+  address: string
+  pin: string
+  hostRootsPem: string
+  /** Each join asked for, by its public key in base64. */
+  joins: { key: string; request: registration.RegisterRequest }[]
+  /** The keys of the bot, by generation; the last one is its key now. */
+  generations: string[]
+  /** How many renewals of the bot were granted, repeats among them. */
+  renewals: number
+  isLocked: boolean
+  /** Called before a join, or a renewal, does anything; may throw. */
+  before: { register?: () => void; renewBot?: () => void; renewCertificate?: () => void }
+  /** Called when all is done but the reply; may throw, so that the reply is lost. */
+  after: { register?: () => void; renewBot?: () => void }
+  /** Life of certificates. */
+  ttlMs: number
+  close(): Promise<void>
+}
+
+export const BOT_TOKEN = 'token-of-a-bot-canary'
+export const NODE_TOKEN = 'token-of-a-node-canary'
+
+export async function startTestRegistration(): Promise<TestRegistration> {
+  const cluster = testCluster()
+  const { clusterName, authorities } = cluster
+  const ids = new Map<string, string>()
+
+  const grant = (kind: 'node' | 'bot', name: string, publicKeyDer: Buffer) => {
+    const expiresAt = new Date(Date.now() + state.ttlMs)
+    const notBefore = new Date(Date.now() - CERTIFICATE_BACKDATE_MS)
+    const { leafDer, serial } = cluster.certify({ kind, name, publicKeyDer, notBefore, notAfter: expiresAt })
+    const certificate: ca.IssuedCertificate = {
+      chainDer: [leafDer, authorities.host.issuing.certificateDer],
+      serial,
+      expiresAt,
+    }
+    const hostRootsDer = [authorities.host.root.certificateDer]
+    return { certificate, trustBundle: { version: 1, clusterName, hostRootsDer, userRootsDer: [] } }
+  }
+
+  const register = async (request: registration.RegisterRequest): Promise<registration.RegisterResponse> => {
+    const { publicKeyDer } = parseCsr(request.csrDer)
+    const key = publicKeyDer.toString('base64')
+    state.joins.push({ key, request })
+    state.before.register?.()
+    const isBot = request.token === BOT_TOKEN
+    if (isBot && !ids.has(key)) state.generations = [key]
+    const nodeId = ids.get(key) ?? randomUUID()
+    ids.set(key, nodeId)
+    state.after.register?.()
+    const botName = isBot ? 'ci' : ''
+    return {
+      nodeId,
+      botName,
+      heartbeat: undefined,
+      ...grant(isBot ? 'bot' : 'node', isBot ? botName : nodeId, publicKeyDer),
+    }
+  }
+
+  const renewBot = async ({ csrDer }: bots.RenewBotRequest, { peer }: CallContext): Promise<bots.RenewBotResponse> => {
+    state.before.renewBot?.()
+    const { name, publicKeyDer: shownDer } = memberOf(peer)
+    const { publicKeyDer } = parseCsr(csrDer)
+    const next = publicKeyDer.toString('base64')
+    const shown = state.generations.indexOf(shownDer.toString('base64'))
+    const last = state.generations.length - 1
+    if (shown === last && !state.generations.includes(next)) state.generations.push(next)
+    else if (shown !== last - 1 || next !== state.generations[last]) state.isLocked = true
+    if (state.isLocked) throw new AppError('failedPrecondition', 'locked', { reason: 'BOT_LOCKED' })
+    state.renewals += 1
+    state.after.renewBot?.()
+    return { ...grant('bot', name, publicKeyDer), generation: state.generations.length }
+  }
+
+  const notHere = async () => {
+    throw new AppError('internal', 'not in this test')
+  }
+  const server = await serveForTest({
+    clusterName,
+    identity: cluster.service('registration-service'),
+    services: [
+      bindService(registration.RegistrationServiceService, {
+        register: { callers: anyone, handle: register },
+        getTrustBundle: { callers: anyone, handle: notHere },
+        renewCertificate: {
+          callers: nodes,
+          handle: async (_request, { peer }) => {
+            state.before.renewCertificate?.()
+            const { name, publicKeyDer } = memberOf(peer)
+            return grant('node', name, publicKeyDer)
+          },
+        },
+        heartbeat: {
+          callers: nodes,
+          handle: async (stream, { signal }) => {
+            const settings = { intervalMs: 1_000, offlineAfterMs: 3_000 }
+            stream.onMessage(() => stream.send({ settings, trustBundleVersion: 1, renewNow: false }))
+            await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
+          },
+        },
+        removeNode: { callers: operators('operator'), handle: notHere },
+        listNodes: { callers: operators('viewer'), handle: notHere },
+        watchNodes: {
+          callers: operators('viewer'),
+          // oxlint-disable-next-line require-yield -- nobody watches in these tests
+          handle: async function* () {
+            await notHere()
+          },
+        },
+      }),
+      bindService(bots.BotServiceService, {
+        renewBot: { callers: botCallers, handle: renewBot },
+        removeBot: { callers: operators('operator'), handle: notHere },
+        listBots: { callers: operators('viewer'), handle: notHere },
+      }),
+    ],
+  })
+  const state: TestRegistration = {
+    address: server.address,
+    pin: cluster.pin,
+    hostRootsPem: cluster.hostRootsPem,
+    joins: [],
+    generations: [],
+    renewals: 0,
+    isLocked: false,
+    before: {},
+    after: {},
+    ttlMs: 3_600_000,
+    close: () => server.close(),
+  }
+  return state
+}

@@ -1,0 +1,51 @@
+import { invalid } from '../errors/errors.ts'
+import { withoutSecrets } from '../tokens/token-value.ts'
+
+/** What a node may be; the types of join token. */
+export const NODE_ROLES = ['app', 'auth', 'bot', 'db', 'discovery', 'kube', 'node', 'proxy', 'windowsdesktop'] as const
+export type NodeRole = (typeof NODE_ROLES)[number]
+
+/** What an operator may do: read, manage tokens and nodes, everything. Each includes the one before. */
+export const OPERATOR_ROLES = ['viewer', 'operator', 'admin'] as const
+export type OperatorRole = (typeof OPERATOR_ROLES)[number]
+
+/**
+ * Stands beside the roles in a certificate that `ca-service issue-admin` made. Its holder is no person of the cluster, so
+ * nobody is asked whether they still are one. No RPC issues it.
+ */
+export const BREAK_GLASS = 'break-glass'
+
+/**
+ * Checks a list of node roles: at least one, known, folded to lower case, without repeats, sorted.
+ * @throws invalidArgument that names the field and the valid roles
+ */
+export function parseNodeRoles(values: readonly string[], field = 'roles'): NodeRole[] {
+  return parseRoles(values, NODE_ROLES, field)
+}
+
+/** The same for operator roles. */
+export function parseOperatorRoles(values: readonly string[], field = 'roles'): OperatorRole[] {
+  return parseRoles(values, OPERATOR_ROLES, field)
+}
+
+function parseRoles<R extends string>(values: readonly string[], known: readonly R[], field: string): R[] {
+  const valid = `valid values: ${known.join(', ')}`
+  if (values.length === 0) throw invalid(field, `at least one is needed; ${valid}`)
+  const roles = new Set<R>()
+  for (const value of values) {
+    const role = known.find((k) => k === value.trim().toLowerCase())
+    if (role === undefined) throw invalid(field, `${printable(value)} is not known; ${valid}`)
+    roles.add(role)
+  }
+  return [...roles].sort()
+}
+
+/** A caller's text made safe to show on any terminal: JSON quoting, ASCII only, at most 64 characters, no generated token. */
+export function printable(value: string): string {
+  const shown = withoutSecrets(value)
+  const quoted = JSON.stringify(shown.slice(0, 64)).replace(
+    /[^\x20-\x7e]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
+  return shown.length > 64 ? `${quoted.slice(0, -1)}…"` : quoted
+}

@@ -1,0 +1,32 @@
+import { invalid } from '../errors/errors.ts'
+
+const DEFAULT_PAGE_SIZE = 100
+const MAX_PAGE_SIZE = 1000
+
+/** How many rows a page may have: 0 asks for 100. @throws invalidArgument above 1000 */
+export function parsePageSize(value: number): number {
+  if (value > MAX_PAGE_SIZE) throw invalid('page_size', `must be at most ${MAX_PAGE_SIZE}`)
+  return value === 0 ? DEFAULT_PAGE_SIZE : value
+}
+
+/** Where a page ended, as the caller hands it back for the next: the sort key of its last row. */
+export function encodeCursor(key: readonly string[]): string {
+  return Buffer.from(JSON.stringify(key)).toString('base64url')
+}
+
+/** The sort key again; undefined for the first page. @throws invalidArgument for anything this system did not make */
+export function decodeCursor(token: string, length: number): string[] | undefined {
+  if (token === '') return undefined
+  try {
+    const key: unknown = JSON.parse(Buffer.from(token, 'base64url').toString('utf8'))
+    if (Array.isArray(key) && key.length === length && key.every(isCursorPart)) return key
+  } catch {
+    // Not JSON: refused below with the rest.
+  }
+  throw invalid('page_token', 'was not made by this service')
+}
+
+// Postgres takes no NUL in a text.
+function isCursorPart(part: unknown): part is string {
+  return typeof part === 'string' && !part.includes('\0')
+}

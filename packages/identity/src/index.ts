@@ -1,0 +1,2 @@
+export * from './identity-folder.ts'
+export * from './renewal.ts'

@@ -1,0 +1,146 @@
+import { describe, expect, test } from '@jest/globals'
+import { manualClock, memoryLog } from '@muster/testkit'
+import { renewalTime, renewForever, type RenewalOptions, type Renewed } from './renewal.ts'
+
+const HOUR_MS = 3_600_000
+const DAY_MS = 24 * HOUR_MS
+
+function setUp(overrides: Partial<RenewalOptions> = {}) {
+  const clock = manualClock()
+  const startedAt = clock.now().getTime()
+  const stop = new AbortController()
+  const { log, lines } = memoryLog()
+  const renewals: { afterMs: number; expired: boolean }[] = []
+  const dayFromNow = (): Renewed => ({ issuedAt: clock.now(), expiresAt: new Date(clock.now().getTime() + DAY_MS) })
+  const options: RenewalOptions = {
+    first: dayFromNow(),
+    renew: async (expired) => {
+      renewals.push({ afterMs: clock.now().getTime() - startedAt, expired })
+      return dayFromNow()
+    },
+    clock,
+    log,
+    signal: stop.signal,
+    random: () => 0.5,
+    ...overrides,
+  }
+  return { clock, stop, lines, renewals, options }
+}
+
+describe('a certificate', () => {
+  test('is due between half and four fifths of its life', () => {
+    const issuedAt = new Date('2026-01-01T00:00:00Z')
+    const expiresAt = new Date('2026-01-02T00:00:00Z')
+    expect(renewalTime({ issuedAt, expiresAt }, () => 0)).toEqual(new Date('2026-01-01T12:00:00Z'))
+    expect(renewalTime({ issuedAt, expiresAt }, () => 1)).toEqual(new Date('2026-01-01T19:12:00Z'))
+    const drawn = Array.from(
+      { length: 2_000 },
+      () => renewalTime({ issuedAt, expiresAt }).getTime() - issuedAt.getTime(),
+    )
+    expect(Math.min(...drawn)).toBeGreaterThanOrEqual(0.5 * DAY_MS)
+    expect(Math.max(...drawn)).toBeLessThanOrEqual(0.8 * DAY_MS)
+    // Spread over all of that time, so that members who joined together do not renew together.
+    for (const [from, to] of [
+      [0.5, 0.6],
+      [0.6, 0.7],
+      [0.7, 0.8],
+    ] as const) {
+      expect(drawn.filter((ms) => ms >= from * DAY_MS && ms < to * DAY_MS).length).toBeGreaterThan(400)
+    }
+  })
+
+  test('is renewed when it is due, again and again, until it is told to stop', async () => {
+    const { clock, stop, renewals, options } = setUp()
+    const renewing = renewForever(options)
+    await clock.advance(0.64 * DAY_MS)
+    expect(renewals).toEqual([])
+    await clock.advance(0.02 * DAY_MS)
+    expect(renewals).toHaveLength(1)
+    await clock.advance(2 * DAY_MS)
+    expect(renewals).toHaveLength(4)
+    expect(renewals.every(({ expired }) => !expired)).toBe(true)
+    stop.abort()
+    await renewing
+    await clock.advance(2 * DAY_MS)
+    expect(renewals).toHaveLength(4)
+    expect(clock.sleepers).toBe(0)
+  })
+
+  test('is renewed soon after a machine wakes that slept through the time', async () => {
+    const { clock, stop, renewals, options } = setUp()
+    const renewing = renewForever(options)
+    await clock.advance(HOUR_MS)
+    // A suspended machine: its clock jumps, its timers do not.
+    expect(Math.max(...clock.sleeps)).toBeLessThanOrEqual(60_000)
+    stop.abort()
+    await renewing
+    expect(renewals).toEqual([])
+  })
+
+  test('that has ended meanwhile is renewed as one that has ended', async () => {
+    const ended = { issuedAt: new Date(0), expiresAt: new Date(1_000) }
+    const { clock, stop, renewals, options } = setUp({ first: ended })
+    const renewing = renewForever(options)
+    await clock.advance(1)
+    expect(renewals).toEqual([{ afterMs: 0, expired: true }])
+    stop.abort()
+    await renewing
+  })
+
+  test('is renewed early when that is urgent, within a minute', async () => {
+    let urgent = false
+    const { clock, stop, renewals, options } = setUp({ isUrgent: () => urgent })
+    const renew = options.renew
+    const renewing = renewForever({
+      ...options,
+      renew: async (expired) => {
+        urgent = false
+        return renew(expired)
+      },
+    })
+    await clock.advance(HOUR_MS)
+    expect(renewals).toEqual([])
+    urgent = true
+    await clock.advance(60_000)
+    expect(renewals).toHaveLength(1)
+    await clock.advance(HOUR_MS)
+    expect(renewals).toHaveLength(1)
+    stop.abort()
+    await renewing
+  })
+
+  test('whose renewal fails is tried again until it succeeds, past its end if need be', async () => {
+    const tries: boolean[] = []
+    const { clock, stop, lines, options } = setUp({
+      renew: async (expired) => {
+        tries.push(expired)
+        if (!expired) throw new Error('unreachable')
+        return { issuedAt: clock.now(), expiresAt: new Date(clock.now().getTime() + DAY_MS) }
+      },
+    })
+    const renewing = renewForever(options)
+    await clock.advance(DAY_MS + 120_000)
+    expect(tries.at(-1)).toBe(true)
+    expect(tries.filter((expired) => expired)).toHaveLength(1)
+    expect(tries.length).toBeGreaterThan(10)
+    expect(lines.filter(({ msg }) => msg.startsWith('renewal failed'))).toHaveLength(tries.length - 1)
+    expect(lines.at(-1)).toMatchObject({ event: 'certificate.renewed' })
+    stop.abort()
+    await renewing
+  })
+
+  test('whose renewal fails for good is not tried again, and the failure is thrown', async () => {
+    let tries = 0
+    const { clock, options } = setUp({
+      renew: async () => {
+        tries += 1
+        throw new Error('banned')
+      },
+      isFinal: (error) => (error as Error).message === 'banned',
+    })
+    const thrown = renewForever(options).catch((error: unknown) => error)
+    await clock.advance(DAY_MS)
+    expect(await thrown).toMatchObject({ message: 'banned' })
+    expect(tries).toBe(1)
+  })
+})

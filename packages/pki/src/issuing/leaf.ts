@@ -1,0 +1,87 @@
+import {
+  keyIdentifier,
+  leafConstraints,
+  leafExtendedKeyUsage,
+  leafKeyUsage,
+  subjectAltName,
+  subjectKeyIdentifier,
+} from '../asn1/extensions.ts'
+import { issuerFacts } from './issuer.ts'
+import type { Issuer } from './issuer.ts'
+import { assertKeyForm } from '../keys.ts'
+import { buildName, isDnsName, isSpiffeId } from '../asn1/names.ts'
+import { assertSerial } from './serial.ts'
+import { signCertificate } from './sign-certificate.ts'
+import { wholeSeconds } from '../asn1/times.ts'
+
+const maxDnsNames = 16
+const maxRoles = 16
+const rolePattern = /^[a-z][a-z0-9-]{0,63}$/
+
+export interface LeafRequest {
+  issuer: Issuer
+  /** DER SubjectPublicKeyInfo, out of a request that `parseCsr` accepted. */
+  publicKeyDer: Uint8Array
+  /** From `newSerial`, recorded before this call. */
+  serial: Uint8Array
+  spiffeId: string
+  /** 1 to 64 characters. */
+  commonName: string
+  /** One O each, sorted and without repeats; at most 16. */
+  roles: readonly string[]
+  /** Lower-cased, without repeats; at most 16. */
+  dnsNames: readonly string[]
+  notBefore: Date
+  notAfter: Date
+}
+
+/**
+ * Issues a leaf certificate (DER) for one identity: signs what it is given, clips nothing. The profile is RFC 5280 and
+ * SPIFFE X509-SVID: version 3, digitalSignature only, both TLS purposes, one URI name. Dates lose their fraction of a second.
+ *
+ * Throws RangeError for a name, serial or role outside the allow-lists, for notAfter not after notBefore or past the
+ * issuer's; PkiError KEY_NOT_ALLOWED or CSR_MALFORMED for the form of the
+ * key; that its point is on the curve was seen by whoever checked a signature of it. The same request gives the same certificate but for
+ * the signature, which ECDSA makes anew.
+ */
+export function issueLeaf(request: LeafRequest): Buffer {
+  const { issuer, publicKeyDer, serial, spiffeId, commonName } = request
+  const facts = issuerFacts(issuer)
+  const notBefore = wholeSeconds(request.notBefore)
+  const notAfter = wholeSeconds(request.notAfter)
+  if (notAfter <= notBefore) throw new RangeError('notAfter is not after notBefore')
+  if (notAfter > facts.notAfter) throw new RangeError("notAfter is past the issuer's")
+  assertSerial(serial)
+  if (!isSpiffeId(spiffeId)) throw new RangeError('spiffeId: spiffe://<trust domain>/<path> is needed')
+  const dnsNames = allowed(
+    request.dnsNames.map((name) => name.toLowerCase()),
+    'dnsNames',
+    isDnsName,
+    maxDnsNames,
+  )
+  const roles = allowed(request.roles, 'roles', (role) => rolePattern.test(role), maxRoles).sort()
+  assertKeyForm(publicKeyDer)
+  const extensions = [
+    leafConstraints,
+    leafKeyUsage,
+    leafExtendedKeyUsage,
+    facts.authorityKeyIdentifier,
+    subjectKeyIdentifier(keyIdentifier(publicKeyDer)),
+    subjectAltName(spiffeId, dnsNames),
+  ]
+  const subject = buildName({ organizations: roles, commonName })
+  const fields = { serial, issuer: facts.name, notBefore, notAfter, subject, spkiDer: publicKeyDer, extensions }
+  return signCertificate(fields, issuer.privateKey)
+}
+
+function allowed(
+  values: readonly string[],
+  what: string,
+  isAllowed: (value: string) => boolean,
+  max: number,
+): string[] {
+  const unique = [...new Set(values)]
+  if (unique.length > max) throw new RangeError(`${what}: at most ${max}`)
+  if (!unique.every(isAllowed)) throw new RangeError(`${what}: one of them is not allowed`)
+  return unique
+}

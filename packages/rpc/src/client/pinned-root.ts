@@ -1,0 +1,91 @@
+import { connect as tlsConnect, type DetailedPeerCertificate } from 'node:tls'
+import { AppError, splitAddress } from '@muster/domain'
+import { pemFromDer, spkiPin } from '@muster/pki'
+import { ServerNotTrustedError } from '../tls/credentials.ts'
+
+export interface PinnedRootOptions {
+  address: string
+  /** `sha256:` pins; one match is enough. Undefined takes whatever root is shown: for those who said they want that. */
+  pins: readonly string[] | undefined
+  timeoutMs?: number
+  signal?: AbortSignal
+}
+
+const MAX_CHAIN = 8
+
+/**
+ * Looks at the chain that a server presents and returns its root, PEM, if the root's key matches a pin. A TLS handshake
+ * is all that happens: no byte of application data is sent. The root vouches for nothing yet; connect with it as the
+ * only root next, which verifies the rest of the chain.
+ * @throws unavailable if the server cannot be reached; unavailable caused by ServerNotTrustedError if no pin matches
+ */
+export async function fetchPinnedRoot(options: PinnedRootOptions): Promise<string> {
+  const { address, pins } = options
+  const roots = (await presentedChain(options)).filter((certificate) => isSelfIssued(certificate))
+  const root = roots.find(({ raw }) => pins === undefined || pins.includes(pinOf(raw)))
+  if (root !== undefined) return pemFromDer(root.raw)
+  const shown = roots.length === 0 ? 'no root at all' : roots.map(({ raw }) => pinOf(raw)).join(', ')
+  throw notTrusted(`${address} does not match the CA pin: it shows ${shown}. Nothing was sent to it`)
+}
+
+/** @returns leaf first */
+function presentedChain({ address, timeoutMs = 5_000, signal }: PinnedRootOptions): Promise<DetailedPeerCertificate[]> {
+  const { host, port } = splitAddress(address)
+  return new Promise((resolve, reject) => {
+    // Verification is off here because there is no root to verify with yet: the pin decides, and nothing is sent.
+    const socket = tlsConnect({
+      host,
+      port: port!,
+      rejectUnauthorized: false,
+      minVersion: 'TLSv1.3',
+      ALPNProtocols: ['h2'],
+    })
+    const fail = (message: string, cause?: unknown) => {
+      finish()
+      reject(new AppError('unavailable', message, { cause }))
+    }
+    const abort = () => fail('stopped')
+    const timer = setTimeout(() => fail(`${address} did not answer within ${timeoutMs} ms`), timeoutMs)
+    const finish = () => {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', abort)
+      socket.destroy()
+    }
+    signal?.addEventListener('abort', abort, { once: true })
+    socket.once('error', (error) => fail(`cannot reach ${address}: ${error.message}`, error))
+    socket.once('secureConnect', () => {
+      const chain = chainOf(socket.getPeerCertificate(true))
+      finish()
+      resolve(chain)
+    })
+  })
+}
+
+function chainOf(leaf: DetailedPeerCertificate | undefined): DetailedPeerCertificate[] {
+  const chain: DetailedPeerCertificate[] = []
+  let certificate = leaf
+  while (certificate?.raw !== undefined && chain.length < MAX_CHAIN) {
+    chain.push(certificate)
+    // Node ends the chain by a certificate that is its own issuer.
+    if (certificate.issuerCertificate === certificate) break
+    certificate = certificate.issuerCertificate
+  }
+  return chain
+}
+
+function isSelfIssued(certificate: DetailedPeerCertificate): boolean {
+  return certificate.issuerCertificate === certificate
+}
+
+/** A stranger may show what OpenSSL takes for a certificate and we do not. */
+function pinOf(der: Buffer): string {
+  try {
+    return spkiPin(der)
+  } catch {
+    return 'a certificate that cannot be read'
+  }
+}
+
+function notTrusted(message: string): AppError {
+  return new AppError('unavailable', message, { cause: new ServerNotTrustedError(message) })
+}

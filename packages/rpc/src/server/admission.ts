@@ -1,0 +1,117 @@
+import { AppError, BREAK_GLASS, isTransient } from '@muster/domain'
+import { assertAllowed, type Callers } from './callers.ts'
+import type { Member } from '../tls/peer.ts'
+import type { CallContext } from '../route.ts'
+import type { ServedCall } from './served-call.ts'
+
+/**
+ * The roles that a person has now, whatever their certificate says. Rejects with `unauthenticated` for somebody who is no
+ * person of the cluster any more.
+ */
+export type CurrentRoles = (person: Member, context: CallContext) => Promise<readonly string[]>
+
+/** Told of a call that its caller may not make. `rpc` is its name, such as `CreateToken`. */
+export type OnRefused = (rpc: string, error: AppError, context: CallContext) => void
+
+/** How soon an open stream ends after its reader was removed or lost the role for it. */
+const RECHECK_MS = 500
+/** A stream whose reader nobody could be asked about for this long ends: a removal may have gone unheard. */
+const UNASKED_LIMIT_MS = 30_000
+/** Each stream costs the stores a question or more twice a second, so nobody holds more than programs of theirs need. */
+const MAX_STREAMS_OF_ONE = 64
+
+/** Who gets in: the certificate must allow it, and for people the roll of people as it stands now must allow it too. */
+export class Admission {
+  readonly #currentRoles: CurrentRoles | undefined
+  readonly #onRefused: OnRefused | undefined
+  /** How many streams each person has open, by SPIFFE id. */
+  readonly #streams = new Map<string, number>()
+
+  constructor({ currentRoles, onRefused }: { currentRoles?: CurrentRoles; onRefused?: OnRefused }) {
+    this.#currentRoles = currentRoles
+    this.#onRefused = onRefused
+  }
+
+  /**
+   * Lets the call pass, or throws or rejects. Only for people does it take a promise. The check of a stream is repeated
+   * while it is open, and ends it once it fails.
+   */
+  admit(callers: Callers | undefined, context: ServedCall): void | Promise<void> {
+    try {
+      return this.#admit(callers, context)?.catch((error: unknown) => this.#refuse(error, context))
+    } catch (error) {
+      this.#refuse(error, context)
+    }
+  }
+
+  #admit(callers: Callers | undefined, context: ServedCall): Promise<void> | undefined {
+    assertAllowed(callers, context.peer)
+    if (context.isStream && context.peer.kind === 'user') this.#count(context.peer, context.signal)
+    const person = this.#personBehind(callers, context)
+    if (person === undefined) return undefined
+    const check = () => this.#check(callers!, person, context)
+    return check().then(() => {
+      if (context.isStream) void repeat(check, context)
+    })
+  }
+
+  /** Counts a stream of a person until its signal aborts. @throws resourceExhausted when there are too many */
+  #count({ spiffeId }: Member, signal: AbortSignal): void {
+    const streams = this.#streams
+    const before = streams.get(spiffeId) ?? 0
+    if (before >= MAX_STREAMS_OF_ONE) {
+      const message = `you have ${before} streams open here, which is the most; end some first`
+      throw new AppError('resourceExhausted', message, { reason: 'TOO_MANY_STREAMS' })
+    }
+    streams.set(spiffeId, before + 1)
+    const leave = () => {
+      const left = streams.get(spiffeId)! - 1
+      if (left > 0) streams.set(spiffeId, left)
+      else streams.delete(spiffeId)
+    }
+    if (signal.aborted) leave()
+    else signal.addEventListener('abort', leave, { once: true })
+  }
+
+  #refuse(error: unknown, context: ServedCall): never {
+    if (error instanceof AppError && !isTransient(error)) this.#onRefused?.(context.rpc, error, context)
+    throw error
+  }
+
+  #personBehind(callers: Callers | undefined, { peer }: ServedCall): Member | undefined {
+    if (this.#currentRoles === undefined || callers?.who !== 'operator') return undefined
+    return peer.kind === 'user' && !peer.roles.includes(BREAK_GLASS) ? peer : undefined
+  }
+
+  async #check(callers: Callers, person: Member, context: ServedCall): Promise<void> {
+    assertAllowed(callers, { ...person, roles: await this.#currentRoles!(person, context) })
+  }
+}
+
+async function repeat(check: () => Promise<void>, context: ServedCall): Promise<void> {
+  const { signal } = context
+  let askedAt = context.now().getTime()
+  while (!signal.aborted) {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(done, RECHECK_MS)
+      signal.addEventListener('abort', done, { once: true })
+      function done() {
+        clearTimeout(timer)
+        signal.removeEventListener('abort', done)
+        resolve()
+      }
+    })
+    if (signal.aborted) return
+    try {
+      await check()
+      askedAt = context.now().getTime()
+    } catch (error) {
+      if (error instanceof AppError && !isTransient(error)) context.abort(error)
+      else if (context.now().getTime() - askedAt > UNASKED_LIMIT_MS) context.abort(cannotAsk())
+    }
+  }
+}
+
+function cannotAsk(): AppError {
+  return new AppError('unavailable', 'nobody can be asked whether you may still read this; try again')
+}

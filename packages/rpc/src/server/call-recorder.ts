@@ -1,0 +1,50 @@
+import { AppError, isTransient } from '@muster/domain'
+import type { Logger } from '@muster/runtime'
+import type { Histogram } from 'prom-client'
+import { Metadata, status as grpcStatus } from '../grpc.ts'
+import { peerName } from '../tls/peer.ts'
+import type { CallContext } from '../route.ts'
+import { isServiceError, statusName, toStatus } from '../status.ts'
+
+const QUIET = /^\/grpc\.(?:health|reflection)\./
+
+/** One log line and one measurement per call. An error that is not an AppError is logged here, whole, and nowhere else. */
+export class CallRecorder {
+  readonly #log: Logger
+  readonly #durations: Histogram<'method' | 'code'>
+  readonly #mapError: (error: unknown) => unknown
+
+  constructor(log: Logger, durations: Histogram<'method' | 'code'>, mapError: (error: unknown) => unknown = (e) => e) {
+    this.#log = log
+    this.#durations = durations
+    this.#mapError = mapError
+  }
+
+  /** Records a call that has ended and says with which status; `thrown` is what its handler threw, if it did. */
+  record(path: string, context: CallContext, startedAt: number, thrown?: unknown): ReturnType<typeof toStatus> {
+    const durationMs = performance.now() - startedAt
+    const error = thrown === undefined ? undefined : this.#mapError(thrown)
+    const status =
+      error === undefined ? { code: grpcStatus.OK, details: '', metadata: new Metadata() } : toStatus(error)
+    const code = statusName(status.code)
+    this.#durations.observe({ method: path, code }, durationMs / 1000)
+    const line = {
+      method: path,
+      code,
+      durationMs: Math.round(durationMs * 10) / 10,
+      peer: peerName(context.peer),
+      remoteAddress: context.remoteAddress,
+      requestId: context.requestId,
+    }
+    const usual = QUIET.test(path) ? 'debug' : 'info'
+    if (error === undefined) this.#log[usual](line, 'call')
+    else if (!(error instanceof AppError)) this.#log.error({ ...line, err: error }, 'call failed')
+    else {
+      // What a peer answered is told by the reason; its stack would only let strangers fill the log.
+      const tellsMore = error.cause !== undefined && !isServiceError(error.cause)
+      const why = { reason: error.reason, error: error.message, ...(tellsMore && { err: error.cause }) }
+      this.#log[isTransient(error) ? 'warn' : usual]({ ...line, ...why }, 'call refused')
+    }
+    return status
+  }
+}

@@ -1,0 +1,59 @@
+import { AppError, type OperatorRole, type ServiceName } from '@muster/domain'
+import type { Peer } from '../tls/peer.ts'
+
+/** Who may call an RPC. Each service has one table of these; an RPC without an entry is refused. */
+export type Callers =
+  | { who: 'anyone' }
+  | { who: 'node' }
+  | { who: 'bot' }
+  | { who: 'service'; names: readonly ServiceName[] }
+  | { who: 'operator'; role: OperatorRole }
+
+/** Everybody, with or without a certificate. For the few RPCs that carry their own proof, or none is needed. */
+export const anyone: Callers = { who: 'anyone' }
+/** Any node of the cluster. */
+export const nodes: Callers = { who: 'node' }
+/** Any bot of the cluster. */
+export const bots: Callers = { who: 'bot' }
+/** These services. */
+export const services = (...names: ServiceName[]): Callers => ({ who: 'service', names })
+/** People with at least this role. */
+export const operators = (role: OperatorRole): Callers => ({ who: 'operator', role })
+
+const RANK: Record<OperatorRole, number> = { viewer: 1, operator: 2, admin: 3 }
+
+/**
+ * Lets the peer pass or throws: `unauthenticated` when it has no certificate that counts, `permissionDenied` when it has
+ * and is not on the list.
+ */
+export function assertAllowed(callers: Callers | undefined, peer: Peer): void {
+  if (callers === undefined) throw new AppError('permissionDenied', 'nobody may call this RPC')
+  if (callers.who === 'anyone') return
+  if (peer.kind === 'anonymous') {
+    throw new AppError('unauthenticated', 'this needs a client certificate of the cluster that is valid now', {
+      reason: 'NO_IDENTITY',
+    })
+  }
+  switch (callers.who) {
+    case 'node':
+      if (peer.kind === 'node') return
+      throw denied('only nodes may call this')
+    case 'bot':
+      if (peer.kind === 'bot') return
+      throw denied('only bots may call this')
+    case 'service':
+      if (peer.kind === 'service' && callers.names.some((name) => name === peer.name)) return
+      throw denied(`only ${callers.names.join(', ')} may call this`)
+    case 'operator':
+      if (peer.kind === 'user' && rankOf(peer.roles) >= RANK[callers.role]) return
+      throw denied(`this needs an operator with the role ${callers.role}`)
+  }
+}
+
+function rankOf(roles: readonly string[]): number {
+  return Math.max(0, ...roles.map((role) => RANK[role as OperatorRole] ?? 0))
+}
+
+function denied(message: string): AppError {
+  return new AppError('permissionDenied', message, { reason: 'CALLER_NOT_ALLOWED' })
+}

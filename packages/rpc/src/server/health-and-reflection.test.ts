@@ -1,0 +1,142 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals'
+import { serveForTest, testCluster, type TestCluster, type TestMaterial } from '@muster/testkit'
+import { createHealth } from './health.ts'
+import { createReflection } from './reflection.ts'
+import type { ServiceDefinition } from '../route.ts'
+import type { RpcServer } from './serve.ts'
+import { connections, rejection, sampleService } from '@muster/testkit'
+
+const NAME = 'muster.registration.v1.RegistrationService'
+const health = createHealth([]).service.definition
+const { open, closeAll } = connections()
+let cluster: TestCluster
+let server: RpcServer
+
+beforeAll(async () => {
+  cluster = testCluster()
+  server = await serveForTest({
+    clusterName: cluster.clusterName,
+    identity: cluster.service('registration-service'),
+    services: [sampleService()],
+  })
+})
+afterEach(() => {
+  closeAll()
+})
+afterAll(async () => {
+  await server.close()
+})
+
+type HealthClient = Record<string, (request: { service: string }) => Promise<{ status: string }>>
+
+describe('health', () => {
+  function check(service = '') {
+    const client = open(server.address, cluster.anonymous()).client(health) as unknown as HealthClient
+    return client['Check']!({ service })
+  }
+
+  test('is told to anyone, as it is now', async () => {
+    expect(await check()).toMatchObject({ status: 'NOT_SERVING' })
+    server.health.set(true)
+    expect(server.health.serving).toBe(true)
+    expect(await check()).toMatchObject({ status: 'SERVING' })
+    expect(await check(NAME)).toMatchObject({ status: 'SERVING' })
+    server.health.set(false)
+    expect(await check()).toMatchObject({ status: 'NOT_SERVING' })
+  })
+
+  test('of a service that is not there is not found', async () => {
+    expect((await rejection(check('nobody'))).kind).toBe('notFound')
+    const connection = open(server.address, cluster.anonymous())
+    const watch = connection.serverStream(health['Watch']!, { service: 'nobody' }, new AbortController().signal)
+    expect((await rejection((watch as AsyncGenerator).next())).kind).toBe('notFound')
+  })
+
+  test('can be watched as it changes', async () => {
+    const stop = new AbortController()
+    const connection = open(server.address, cluster.anonymous())
+    const states = connection.serverStream(health['Watch']!, { service: '' }, stop.signal)
+    const seen: string[] = []
+    for await (const { status } of states as AsyncIterable<{ status: string }>) {
+      seen.push(status)
+      if (seen.length === 4) break
+      server.health.set(seen.length % 2 === 1)
+    }
+    expect(seen).toEqual(['NOT_SERVING', 'SERVING', 'NOT_SERVING', 'SERVING'])
+    stop.abort()
+  })
+
+  test('changes that come thick and fast end with the last one', async () => {
+    server.health.set(false)
+    const connection = open(server.address, cluster.anonymous())
+    const states = connection.serverStream(health['Watch']!, { service: '' }, new AbortController().signal)
+    let last = ''
+    for await (const { status } of states as AsyncIterable<{ status: string }>) {
+      if (last === '') {
+        for (let i = 0; i < 25; i++) {
+          server.health.set(true)
+          await Promise.resolve()
+          server.health.set(false)
+          await new Promise((resolve) => setImmediate(resolve))
+        }
+        server.health.set(true)
+      }
+      last = status
+      if (status === 'SERVING' && server.health.serving) break
+    }
+    expect(last).toBe('SERVING')
+  })
+})
+
+describe('reflection', () => {
+  const versions = createReflection([NAME]).map(({ definition }) => definition)
+
+  /** What a debugging tool gets for one question. */
+  async function ask(
+    definition: ServiceDefinition,
+    material: TestMaterial,
+    question: object,
+  ): Promise<Record<string, unknown>> {
+    const method = Object.values(definition)[0]!
+    let answer: Record<string, unknown> | undefined
+    const connection = open(server.address, material)
+    const stream = connection.duplex<unknown, Record<string, unknown>>(method, (message) => {
+      answer = message
+      void stream.end()
+    })
+    stream.send({ host: '', ...question })
+    await stream.ended
+    return answer!
+  }
+
+  test('comes in both versions', () => {
+    expect(versions.map((definition) => Object.values(definition)[0]!.path)).toEqual([
+      '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo',
+      '/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo',
+    ])
+  })
+
+  test('names the services to a viewer, and gives their contract', async () => {
+    for (const definition of versions) {
+      const viewer = cluster.user('ada', 'viewer')
+      const list = await ask(definition, viewer, { listServices: '*' })
+      expect(JSON.stringify(list)).toContain(NAME)
+      const file = await ask(definition, viewer, { fileContainingSymbol: NAME })
+      expect(JSON.stringify(file)).toContain('fileDescriptorProto')
+      const missing = await ask(definition, viewer, { fileContainingSymbol: 'muster.Nothing' })
+      expect(JSON.stringify(missing)).toMatch(/errorResponse|errorCode/)
+    }
+  })
+
+  test.each<[string, string, () => TestMaterial]>([
+    ['unauthenticated', 'anonymous', () => cluster.anonymous()],
+    ['permissionDenied', 'a node', () => cluster.node()],
+    ['permissionDenied', 'a service', () => cluster.service('token-service')],
+    ['permissionDenied', 'a bot', () => cluster.member({ kind: 'bot', name: 'ci' })],
+  ])('is %s to %s', async (kind, _who, material) => {
+    for (const definition of versions) {
+      const error = await rejection(ask(definition, material(), { listServices: '*' }))
+      expect(error.kind).toBe(kind)
+    }
+  })
+})

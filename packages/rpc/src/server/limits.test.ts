@@ -1,0 +1,344 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import type { registration } from '@muster/contracts'
+import { AppError } from '@muster/domain'
+import { eventually, serveForTest, testCluster, type TestCluster } from '@muster/testkit'
+import { Client, Metadata } from '../grpc.ts'
+import { anyone } from './callers.ts'
+import { RotatingChannelCredentials } from '../tls/credentials.ts'
+import type { CallContext } from '../route.ts'
+import type { RpcServer } from './serve.ts'
+import {
+  beat,
+  connections,
+  contract,
+  heartbeatAnswer,
+  memoryLog,
+  rejection,
+  sampleService,
+  sayWhoCalls,
+  whoAmI,
+} from '@muster/testkit'
+import { TlsIdentity } from '../tls/tls-identity.ts'
+
+const { open, closeAll } = connections()
+const { log, lines } = memoryLog()
+let cluster: TestCluster
+let server: RpcServer
+let lastContext: CallContext | undefined
+/** How much time that call had left when it came. */
+let lastRestMs = 0
+let failures = 0
+let tries = 0
+let answersPerBeat = 1
+
+beforeAll(async () => {
+  cluster = testCluster()
+  server = await serveForTest({
+    clusterName: cluster.clusterName,
+    identity: cluster.service('registration-service'),
+    log,
+    services: [
+      sampleService({
+        getTrustBundle: sayWhoCalls,
+        register: {
+          callers: anyone,
+          handle: async (request, context) => {
+            lastContext = context
+            lastRestMs = context.deadlineMs - Date.now()
+            return {
+              nodeId: request.hostname,
+              certificate: undefined,
+              trustBundle: undefined,
+              heartbeat: undefined,
+              botName: '',
+            }
+          },
+        },
+        listNodes: {
+          callers: anyone,
+          handle: async (_request, context) => {
+            lastContext = context
+            tries += 1
+            if (tries <= failures) throw new AppError('unavailable', 'not now')
+            return { nodes: [], nextPageToken: '' }
+          },
+        },
+        renewCertificate: {
+          callers: anyone,
+          handle: (_request, context) => {
+            lastContext = context
+            return new Promise(() => {})
+          },
+        },
+        heartbeat: {
+          callers: anyone,
+          handle: (stream, context) =>
+            new Promise((resolve) => {
+              lastContext = context
+              context.signal.addEventListener('abort', () => resolve(), { once: true })
+              stream.onMessage(() => {
+                for (let i = 0; i < answersPerBeat; i++) stream.send(heartbeatAnswer(5_000))
+              })
+            }),
+        },
+      }),
+    ],
+  })
+})
+afterAll(async () => {
+  closeAll()
+  await server.close()
+})
+
+function joinRequest(overrides: Partial<registration.RegisterRequest> = {}): registration.RegisterRequest {
+  const empty = {
+    token: '',
+    csrDer: Buffer.of(),
+    hostname: 'web',
+    roles: [],
+    advertisedAddress: '',
+    labels: {},
+    version: '',
+  }
+  return { ...empty, ...overrides }
+}
+
+function rawClient(): Client {
+  const credentials = new RotatingChannelCredentials(
+    new TlsIdentity(cluster.anonymous()),
+    'registration-service',
+    () => undefined,
+  )
+  return new Client(`dns:///${server.address}`, credentials)
+}
+
+describe('a request', () => {
+  test('of 64 KiB at most is taken, and a larger one refused while the server lives on', async () => {
+    const client = open(server.address, cluster.anonymous()).client(contract)
+    expect((await client.register(joinRequest({ csrDer: Buffer.alloc(64_000) }))).nodeId).toBe('web')
+    const large = joinRequest({ csrDer: Buffer.alloc(64 * 1024 + 1) })
+    lastContext = undefined
+    expect((await rejection(client.register(large))).kind).toBe('resourceExhausted')
+    expect(lastContext).toBeUndefined()
+    expect((await client.register(joinRequest())).nodeId).toBe('web')
+  })
+
+  test('of many megabytes is refused without being kept', async () => {
+    const client = open(server.address, cluster.anonymous()).client(contract)
+    expect((await rejection(client.register(joinRequest({ token: 'x'.repeat(20_000_000) })))).kind).not.toBe('internal')
+    expect((await client.register(joinRequest())).nodeId).toBe('web')
+  })
+
+  test('in a stream may not be larger either', async () => {
+    const stream = open(server.address, cluster.anonymous()).duplex(contract.heartbeat, () => {})
+    stream.send(beat)
+    const hello = { version: 'x'.repeat(70_000), hostname: '', labels: {}, advertisedAddress: '', os: '' }
+    stream.send({ message: { $case: 'hello', value: hello } })
+    await rejection(stream.ended)
+    expect(await whoAmI(open(server.address, cluster.anonymous()))).toBe('anonymous')
+  })
+
+  test('that is no message of the contract is refused, and the server lives on', async () => {
+    const client = rawClient()
+    const code = await new Promise((resolve) => {
+      const send = () => Buffer.from('ffffffffffffffff', 'hex')
+      client.makeUnaryRequest(
+        contract.register.path,
+        send,
+        () => undefined,
+        {},
+        new Metadata(),
+        (error) => resolve(error?.code),
+      )
+    })
+    expect(code).not.toBe(0)
+    expect(code).toBeDefined()
+    client.close()
+    expect(await whoAmI(open(server.address, cluster.anonymous()))).toBe('anonymous')
+  })
+
+  test('for an RPC that is not in the contract is refused', async () => {
+    const client = rawClient()
+    const error = await new Promise<{ code: number } | null>((resolve) => {
+      const path = contract.register.path.replace('Register', 'DropTables')
+      client.makeUnaryRequest(
+        path,
+        () => Buffer.of(),
+        () => undefined,
+        {},
+        new Metadata(),
+        resolve,
+      )
+    })
+    expect(error?.code).toBe(12)
+    client.close()
+  })
+
+  test('with a request id of its own keeps it, unless it could forge a line of the log', async () => {
+    const client = rawClient()
+    const send = (id: string) => {
+      const metadata = new Metadata()
+      metadata.set('muster-request-id', id)
+      return new Promise<void>((resolve) => {
+        client.makeUnaryRequest(
+          contract.register.path,
+          contract.register.requestSerialize,
+          contract.register.responseDeserialize,
+          joinRequest(),
+          metadata,
+          () => resolve(),
+        )
+      })
+    }
+    await send('trace-1')
+    expect(lastContext!.requestId).toBe('trace-1')
+    await send('"} {"level":"error')
+    expect(lastContext!.requestId).toMatch(/^[\w-]{36}$/)
+    await send('x'.repeat(65))
+    expect(lastContext!.requestId).toMatch(/^[\w-]{36}$/)
+    client.close()
+  })
+})
+
+describe('a reader', () => {
+  test('that does not read is cut', async () => {
+    const client = rawClient()
+    const call = client.makeBidiStreamRequest(
+      contract.heartbeat.path,
+      contract.heartbeat.requestSerialize,
+      contract.heartbeat.responseDeserialize,
+    )
+    call.on('error', () => {})
+    lines.length = 0
+    answersPerBeat = 20
+    // It goes on beating, and never reads an answer. What is on the way to it fills 64 KiB and a few buffers.
+    await eventually(
+      'cut',
+      async () => {
+        call.write(beat)
+        await new Promise((resolve) => setImmediate(resolve))
+        return lines.some((line) => line['code'] === 'RESOURCE_EXHAUSTED')
+      },
+      { everyMs: 0 },
+    )
+    answersPerBeat = 1
+    expect(lastContext!.signal.aborted).toBe(true)
+    call.cancel()
+    client.close()
+    expect(await whoAmI(open(server.address, cluster.anonymous()))).toBe('anonymous')
+  })
+
+  test('that reads is not cut, however much it is sent', async () => {
+    let answers = 0
+    const stream = open(server.address, cluster.anonymous()).duplex(contract.heartbeat, () => (answers += 1))
+    for (let i = 0; i < 5_000; i++) {
+      stream.send(beat)
+      if (i % 50 === 49) await eventually('answered', () => answers === i + 1)
+    }
+    expect(answers).toBe(5_000)
+    await stream.end()
+  })
+})
+
+describe('a call', () => {
+  test('is given up by its caller when its time is up, and its handler is told', async () => {
+    const client = open(server.address, cluster.anonymous()).client(contract)
+    const startedAt = performance.now()
+    const error = await rejection(client.renewCertificate({}, { timeoutMs: 150 }))
+    expect(error.kind).toBe('deadlineExceeded')
+    expect(performance.now() - startedAt).toBeLessThan(5_000)
+  })
+
+  test('is cancelled when its caller does not want it any more, and its handler is told', async () => {
+    const stop = new AbortController()
+    const client = open(server.address, cluster.anonymous()).client(contract)
+    lastContext = undefined
+    const call = rejection(client.renewCertificate({}, { signal: stop.signal }))
+    await eventually('being served', () => lastContext !== undefined)
+    const { signal } = lastContext!
+    expect(signal.aborted).toBe(false)
+    stop.abort()
+    expect((await call).kind).toBe('unavailable')
+    await eventually('told', () => signal.aborted)
+  })
+
+  test('is not begun once it was given up', async () => {
+    lastContext = undefined
+    const client = open(server.address, cluster.anonymous()).client(contract)
+    await rejection(client.renewCertificate({}, { signal: AbortSignal.abort() }))
+    expect(lastContext).toBeUndefined()
+  })
+
+  test('is tried three times when the server is unavailable and it may be repeated, else once', async () => {
+    const list = (retryUnavailable: boolean) =>
+      open(server.address, cluster.anonymous(), { retryUnavailable })
+        .client(contract)
+        .listNodes({ pageSize: 0, pageToken: '', tokenId: '' })
+    tries = 0
+    failures = 2
+    expect((await list(true)).nodes).toEqual([])
+    expect(tries).toBe(3)
+    tries = 0
+    failures = 3
+    expect((await rejection(list(true))).kind).toBe('unavailable')
+    expect(tries).toBe(3)
+    tries = 0
+    failures = 1
+    expect((await rejection(list(false))).kind).toBe('unavailable')
+    expect(tries).toBe(1)
+  })
+})
+
+describe('a deadline', () => {
+  let front: RpcServer
+  let frontContext: CallContext | undefined
+  let frontRestMs = 0
+
+  beforeAll(async () => {
+    const toServer = open(server.address, cluster.service('token-service'), { clusterName: cluster.clusterName })
+    front = await serveForTest({
+      clusterName: cluster.clusterName,
+      identity: cluster.service('ca-service'),
+      services: [
+        sampleService({
+          register: {
+            callers: anyone,
+            handle: (request, parent) => {
+              frontContext = parent
+              frontRestMs = parent.deadlineMs - Date.now()
+              return toServer.client(contract).register(request, { parent })
+            },
+          },
+        }),
+      ],
+    })
+  })
+  afterAll(async () => {
+    await front.close()
+  })
+
+  const toFront = () => open(front.address, cluster.anonymous(), { service: 'ca-service' }).client(contract)
+
+  test('is shorter at each hop', async () => {
+    await toFront().register(joinRequest(), { timeoutMs: 5_000 })
+    expect(frontRestMs).toBeLessThanOrEqual(5_000)
+    expect(frontRestMs).toBeGreaterThan(3_000)
+    // gRPC carries a deadline as the time that is left, in whole milliseconds; 20 of them stay with the hop before.
+    expect(lastRestMs).toBeLessThanOrEqual(frontRestMs - 15)
+    expect(lastRestMs).toBeGreaterThan(2_500)
+  })
+
+  test('is never further away than half a minute, whatever the caller asks', async () => {
+    await toFront().register(joinRequest(), { timeoutMs: 600_000 })
+    expect(frontContext!.deadlineMs).toBeLessThanOrEqual(Date.now() + 30_000)
+    expect(lastContext!.deadlineMs).toBeLessThanOrEqual(Date.now() + 30_000 - 15)
+  })
+
+  test('that is too near lets no further hop begin', async () => {
+    await toFront().register(joinRequest())
+    lastContext = undefined
+    const error = await rejection(toFront().register(joinRequest(), { timeoutMs: 110 }))
+    expect(error.kind).toBe('deadlineExceeded')
+    expect(lastContext).toBeUndefined()
+  })
+})

@@ -1,0 +1,78 @@
+import type { ServerDuplexStream } from '@grpc/grpc-js'
+import { AppError } from '@muster/domain'
+import type { Admission } from './admission.ts'
+import { assertNotExpired } from '../tls/peer.ts'
+import type { DuplexHandler, Route } from '../route.ts'
+import type { ServedCall } from './served-call.ts'
+
+export type DuplexCall = ServerDuplexStream<unknown, unknown>
+
+/** A peer that does not read is cut once this many messages wait for it. */
+const MAX_UNREAD_MESSAGES = 64
+
+/**
+ * Serves one bidirectional stream: plain events, no queue of promises, since a registration replica holds thousands of
+ * these at once. The stream ends when the handler's promise settles, when its peer half-closes or is gone, or with the
+ * first message after its peer's certificate has ended.
+ */
+export function serveDuplex(
+  call: DuplexCall,
+  context: ServedCall,
+  route: Route<unknown> | undefined,
+  admission: Admission,
+): void {
+  let ended = false
+  let unread = 0
+  const finish = (error?: unknown) => {
+    if (ended) return
+    ended = true
+    const status = context.end(error)
+    if (error === undefined) call.end()
+    else call.emit('error', status)
+  }
+  const attempt = (work: () => void) => {
+    try {
+      work()
+    } catch (error) {
+      finish(error)
+    }
+  }
+  const stream = {
+    onMessage: (listener: (message: unknown) => void) => {
+      call.on('data', (message: unknown) => {
+        if (ended) return
+        attempt(() => {
+          assertNotExpired(context.peer, context.now())
+          listener(message)
+        })
+      })
+    },
+    send: (message: unknown) => {
+      if (ended) return
+      if (!call.write(message) && ++unread > MAX_UNREAD_MESSAGES) {
+        finish(new AppError('resourceExhausted', 'the peer does not read its messages'))
+      }
+    },
+  }
+  call.on('end', () => finish())
+  call.on('error', finish)
+  call.on('drain', () => {
+    unread = 0
+  })
+  const begin = () => {
+    if (ended) return
+    // Whoever is gone by the time of being admitted sends no more events.
+    context.signal.throwIfAborted()
+    context.signal.addEventListener('abort', () => finish(context.signal.reason), { once: true })
+    const handle = route!.handle as DuplexHandler<unknown, unknown>
+    handle(stream, context).then(() => finish(), finish)
+  }
+  attempt(() => {
+    const admitted = admission.admit(route?.callers, context)
+    if (admitted === undefined) begin()
+    // What the peer sends meanwhile waits in the call, since nobody has asked for it yet.
+    else admitted.then(() => attempt(begin), finish).finally(() => ended && call.resume())
+  })
+  // grpc-js never finishes a stream that nobody reads.
+  if (ended) call.resume()
+}

@@ -1,0 +1,112 @@
+import { randomUUID } from 'node:crypto'
+import type { EventEmitter } from 'node:events'
+import type { ServerDuplexStream, ServerUnaryCall, ServerWritableStream } from '@grpc/grpc-js'
+import { AppError } from '@muster/domain'
+import type { Clock, Logger } from '@muster/runtime'
+import type { CallRecorder } from './call-recorder.ts'
+import type { Peer } from '../tls/peer.ts'
+import type { CallContext } from '../route.ts'
+
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- calls of every message type
+export type AnyCall = ServerUnaryCall<any, any> | ServerWritableStream<any, any> | ServerDuplexStream<any, any>
+
+/** No unary call is served longer than this, whatever its caller asks. */
+const MAX_UNARY_MS = 30_000
+
+/** The context of one call. Signal and child logger are made when first asked for: most calls need neither. */
+export class ServedCall implements CallContext {
+  readonly peer: Peer
+  readonly remoteAddress: string
+  readonly requestId: string
+  readonly deadlineMs: number
+  readonly isStream: boolean
+  readonly #call: AnyCall
+  readonly #path: string
+  readonly #live: Set<ServedCall>
+  readonly #log: Logger
+  readonly #clock: Clock
+  readonly #recorder: CallRecorder
+  readonly #startedAt = performance.now()
+  #gone: AbortController | undefined
+  #ended = false
+  #childLog: Logger | undefined
+
+  constructor(made: {
+    call: AnyCall
+    path: string
+    isStream: boolean
+    peer: Peer
+    live: Set<ServedCall>
+    log: Logger
+    clock: Clock
+    recorder: CallRecorder
+  }) {
+    this.#call = made.call
+    this.#path = made.path
+    this.#live = made.live
+    this.#log = made.log
+    this.#clock = made.clock
+    this.#recorder = made.recorder
+    this.peer = made.peer
+    this.isStream = made.isStream
+    this.remoteAddress = addressOf(made.call.getPeer())
+    const given = made.call.metadata.get('muster-request-id')[0]
+    this.requestId = typeof given === 'string' && /^[\w-]{1,64}$/.test(given) ? given : randomUUID()
+    const deadline = made.call.getDeadline()
+    const asked = deadline instanceof Date ? deadline.getTime() : deadline
+    this.deadlineMs = this.isStream ? asked : Math.min(asked, made.clock.now().getTime() + MAX_UNARY_MS)
+  }
+
+  get signal(): AbortSignal {
+    if (this.#gone === undefined) {
+      this.#gone = new AbortController()
+      this.#live.add(this)
+      const abort = () => this.abort(new AppError('unavailable', 'the caller is gone'))
+      if (this.#call.cancelled) abort()
+      else (this.#call as EventEmitter).once('cancelled', abort)
+    }
+    return this.#gone.signal
+  }
+
+  /** The RPC's name, such as `CreateToken`. */
+  get rpc(): string {
+    return this.#path.slice(this.#path.lastIndexOf('/') + 1)
+  }
+
+  get log(): Logger {
+    this.#childLog ??= this.#log.child({ requestId: this.requestId, method: this.#path })
+    return this.#childLog
+  }
+
+  /** Tells whoever listens to the signal to stop. A stream ends with this error. */
+  abort(error: AppError): void {
+    if (this.#ended) return
+    this.#gone?.abort(error)
+  }
+
+  now(): Date {
+    return this.#clock.now()
+  }
+
+  /**
+   * The call is over: records it, and tells a stream's handler that still runs to stop.
+   * @returns the status to answer with; `thrown` is what the handler threw, if it did
+   */
+  end(thrown?: unknown): ReturnType<CallRecorder['record']> {
+    const status = this.#recorder.record(this.#path, this, this.#startedAt, thrown)
+    if (this.#gone !== undefined) {
+      this.#live.delete(this)
+      if (this.isStream) this.abort(new AppError('unavailable', 'the call has ended'))
+    }
+    this.#ended = true
+    return status
+  }
+}
+
+/** `1.2.3.4:5678` or `[::ffff:1.2.3.4]:5678` without the port and the mapping. */
+function addressOf(peer: string): string {
+  return peer
+    .replace(/:\d+$/, '')
+    .replace(/^\[|\]$/g, '')
+    .replace(/^::ffff:/, '')
+}

@@ -1,6 +1,0 @@
-export * from './config.ts'
-export * from './diagnostics.ts'
-export * from './log.ts'
-export * from './readiness.ts'
-export * from './run-main.ts'
-export * from './service-config.ts'

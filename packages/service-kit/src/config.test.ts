@@ -1,0 +1,151 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import os from 'node:os'
+import path from 'node:path'
+import { z } from 'zod'
+import { ConfigError, fileContent, fileText, listOf, parseConfig, parsedBy } from './config.ts'
+import { auditFields, clusterNameField, commonFields, enrolmentFields } from './service-config.ts'
+
+let folder: string
+beforeAll(async () => {
+  folder = await mkdtemp(path.join(os.tmpdir(), 'muster-config-'))
+})
+afterAll(async () => {
+  await rm(folder, { recursive: true })
+})
+
+async function file(name: string, content: string): Promise<string> {
+  const target = path.join(folder, name)
+  await writeFile(target, content)
+  return target
+}
+
+function problemsOf(run: () => unknown): string[] {
+  try {
+    run()
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message.split('\n').slice(1)
+    throw error
+  }
+  return []
+}
+
+describe('a configuration', () => {
+  test('that is wrong in several ways says all of them, each by its variable', () => {
+    const schema = z.object({
+      ADDRESS: parsedBy((text) => {
+        throw new Error(`${text} is no address`)
+      }),
+      SIZE: z.coerce.number().int().max(5),
+      SECRET_FILE: fileText(),
+      NEEDED: z.string(),
+      FINE: z.string(),
+    })
+    const problems = problemsOf(() =>
+      parseConfig(schema, { ADDRESS: 'x', SIZE: '9', SECRET_FILE: path.join(folder, 'none'), FINE: 'yes' }),
+    )
+    expect(problems).toHaveLength(4)
+    expect(problems[0]).toBe('  ADDRESS: x is no address')
+    expect(problems[1]).toMatch(/^ {2}SIZE: /)
+    expect(problems[2]).toBe(`  SECRET_FILE: there is no file ${path.join(folder, 'none')}`)
+    expect(problems[3]).toBe('  NEEDED: is not set')
+  })
+
+  test('takes an empty variable for one that is not set', () => {
+    const schema = z.object({ LEVEL: z.string().default('info'), NEEDED: z.string() })
+    expect(problemsOf(() => parseConfig(schema, { LEVEL: '', NEEDED: '' }))).toEqual(['  NEEDED: is not set'])
+    expect(parseConfig(schema, { LEVEL: '', NEEDED: 'x' })).toEqual({ LEVEL: 'info', NEEDED: 'x' })
+  })
+
+  test('cannot be changed once it was read', () => {
+    const config = parseConfig(z.object({ A: z.string() }), { A: 'x' })
+    expect(() => Object.assign(config, { A: 'y' })).toThrow(TypeError)
+  })
+
+  test('holds nothing that the schema does not name', () => {
+    expect(parseConfig(z.object({ A: z.string() }), { A: 'x', OTHER: 'secret' })).toEqual({ A: 'x' })
+  })
+})
+
+describe('a variable that names a file', () => {
+  test('stands for what is in it', async () => {
+    const schema = z.object({ TEXT: fileText(), BYTES: fileContent() })
+    const target = await file('text', ' a line \n')
+    expect(parseConfig(schema, { TEXT: target, BYTES: target })).toEqual({
+      TEXT: 'a line',
+      BYTES: Buffer.from(' a line \n'),
+    })
+  })
+
+  test('is refused when the file is empty or a folder', async () => {
+    const schema = z.object({ TEXT: fileText() })
+    const target = await file('empty', ' \n')
+    expect(problemsOf(() => parseConfig(schema, { TEXT: target }))).toEqual(['  TEXT: the file is empty'])
+    expect(problemsOf(() => parseConfig(schema, { TEXT: folder }))[0]).toBe(`  TEXT: ${folder} is a folder`)
+  })
+})
+
+describe('a variable that is a list', () => {
+  const schema = z.object({ LIST: listOf((text) => text.toUpperCase()) })
+
+  test('is split at commas', () => {
+    expect(parseConfig(schema, { LIST: ' a, b,,c ' })).toEqual({ LIST: ['A', 'B', 'C'] })
+  })
+
+  test('needs one entry', () => {
+    expect(problemsOf(() => parseConfig(schema, { LIST: ' , ' }))).toEqual(['  LIST: is an empty list'])
+  })
+})
+
+describe('the variables of every service', () => {
+  const schema = z.object({
+    ...clusterNameField(),
+    ...commonFields({ listenAddress: '0.0.0.0:1', diagnosticsAddress: '127.0.0.1:2' }),
+    ...enrolmentFields(),
+  })
+
+  test('need only what has no sensible default', () => {
+    expect(problemsOf(() => parseConfig(schema, {}))).toEqual([
+      '  MUSTER_DATABASE_URL_FILE: is not set',
+      '  MUSTER_CA_ADDRS: is not set',
+      '  MUSTER_CA_PINS: is not set',
+      '  MUSTER_ENROLL_TOKEN_FILE: is not set',
+    ])
+  })
+
+  test('are all checked at once', async () => {
+    const secret = await file('secret', 'CANARY-secret')
+    const problems = problemsOf(() =>
+      parseConfig(schema, {
+        MUSTER_CLUSTER_NAME: 'nodot',
+        MUSTER_LISTEN_ADDR: 'nowhere',
+        MUSTER_DATABASE_URL_FILE: secret,
+        MUSTER_DATABASE_POOL_SIZE: '0',
+        MUSTER_TLS_DNS_NAMES: 'a_b',
+        MUSTER_DRAIN_TIMEOUT_MS: '-1',
+        MUSTER_LOG_LEVEL: 'loud',
+        MUSTER_CA_ADDRS: 'a:b',
+        MUSTER_CA_PINS: 'sha256:short',
+        MUSTER_ENROLL_TOKEN_FILE: secret,
+      }),
+    )
+    expect(problems.map((line) => line.trim().split(':')[0])).toEqual([
+      'MUSTER_CLUSTER_NAME',
+      'MUSTER_LISTEN_ADDR',
+      'MUSTER_DATABASE_POOL_SIZE',
+      'MUSTER_TLS_DNS_NAMES',
+      'MUSTER_DRAIN_TIMEOUT_MS',
+      'MUSTER_LOG_LEVEL',
+      'MUSTER_CA_ADDRS',
+      'MUSTER_CA_PINS',
+    ])
+    expect(problems.join('\n')).not.toContain('CANARY')
+  })
+})
+
+test('the audit is kept for 90 days unless the configuration says how long', () => {
+  const schema = z.object(auditFields())
+  expect(parseConfig(schema, {})).toEqual({ MUSTER_AUDIT_RETENTION: 90 * 86_400 })
+  expect(parseConfig(schema, { MUSTER_AUDIT_RETENTION: '2d' })).toEqual({ MUSTER_AUDIT_RETENTION: 2 * 86_400 })
+  expect(() => parseConfig(schema, { MUSTER_AUDIT_RETENTION: 'long' })).toThrow('audit retention')
+})

@@ -1,0 +1,69 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { dersFromPem, parseIdentity, verifyChain } from '@muster/pki'
+import type { TlsIdentity } from '@muster/rpc'
+import { eventually, manualClock } from '@muster/testkit'
+import { ensureAuthorities } from '../authorities/authorities.ts'
+import type { Deps } from '../deps.ts'
+import { issueOwnIdentity } from './own-identity.ts'
+import { CLUSTER_NAME, openStore, silentLog, type Store } from '../../test/support/service.ts'
+
+const DAY_MS = 86_400_000
+let store: Store
+
+beforeAll(async () => {
+  store = await openStore()
+})
+afterAll(async () => {
+  await store.close()
+})
+
+function leafOf(identity: TlsIdentity) {
+  const [leafDer, issuingDer] = dersFromPem(identity.current.own!.chainPem) as [Buffer, Buffer]
+  return { leafDer, issuingDer, ...parseIdentity(leafDer) }
+}
+
+describe('ca-service', () => {
+  test('signs its own certificate, keeps it on record, and renews it before its end', async () => {
+    const clock = manualClock()
+    let authorities = await ensureAuthorities(store.authorityDeps({ clock }))
+    const config = {
+      MUSTER_CLUSTER_NAME: CLUSTER_NAME,
+      MUSTER_TLS_DNS_NAMES: ['ca.example'],
+      MUSTER_SERVICE_CERTIFICATE_TTL_SECONDS: 86_400,
+    }
+    const deps = { config, pool: store.pool, clock, authorities: () => authorities } as unknown as Deps
+    const stop = new AbortController()
+    const identity = await issueOwnIdentity(deps, silentLog, stop.signal)
+
+    const first = leafOf(identity)
+    expect(first).toMatchObject({
+      spiffeId: `spiffe://${CLUSTER_NAME}/service/ca-service`,
+      dnsNames: ['ca-service', `ca-service.${CLUSTER_NAME}`, 'ca.example'],
+    })
+    const rootsDer = [authorities.host.rootDer]
+    expect(verifyChain({ leafDer: first.leafDer, intermediatesDer: [first.issuingDer], rootsDer })).toBe(true)
+
+    await clock.advance(0.49 * DAY_MS)
+    expect(leafOf(identity).serial).toBe(first.serial)
+    // By the newest issuing CA, whichever that is by then.
+    await clock.advance(0.01 * DAY_MS)
+    await store.pool.query('delete from certificates')
+    await store.pool.query('delete from issuing_cas')
+    authorities = await ensureAuthorities(store.authorityDeps({ clock }))
+    await clock.advance(0.31 * DAY_MS)
+    await eventually('renewed', () => leafOf(identity).serial !== first.serial)
+    const second = leafOf(identity)
+    expect(second.publicKeyDer).toEqual(first.publicKeyDer)
+    expect(second.issuingDer).toEqual(authorities.host.issuing.certificateDer)
+    const { rows } = await store.pool.query<{ serial: Buffer }>('select serial from certificates')
+    expect(rows.map(({ serial }) => serial.toString('hex'))).toEqual([second.serial])
+    const events = await store.pool.query(
+      `select action, details->>'serial' as serial from audit_events where actor = 'ca-service' and action like 'service.%' order by id`,
+    )
+    expect(events.rows).toEqual([
+      { action: 'service.enroll', serial: first.serial },
+      { action: 'service.renew', serial: second.serial },
+    ])
+    stop.abort()
+  })
+})

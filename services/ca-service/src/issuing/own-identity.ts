@@ -1,0 +1,40 @@
+import { chainPem, generateKey, privateKeyPem, publicKeyDer } from '@muster/pki'
+import { TlsIdentity } from '@muster/rpc'
+import type { Logger } from '@muster/runtime'
+import { type Renewed, renewForever } from '@muster/identity'
+import type { Deps } from '../deps.ts'
+import { serviceDnsNames } from '../rpc/enroll-service.ts'
+import { issueServiceCertificate } from './service-certificate.ts'
+
+/** ca-service's identity: it signs its own certificate, recorded like any other, and renews it until the signal aborts. */
+export async function issueOwnIdentity(deps: Deps, log: Logger, signal: AbortSignal): Promise<TlsIdentity> {
+  const { config, clock } = deps
+  const privateKey = generateKey()
+  const issue = async (action: 'service.enroll' | 'service.renew') => {
+    const authorities = deps.authorities()
+    const certificate = await issueServiceCertificate(deps, {
+      action,
+      actor: 'ca-service',
+      name: 'ca-service',
+      roles: ['auth'],
+      dnsNames: serviceDnsNames('ca-service', config.MUSTER_CLUSTER_NAME, config.MUSTER_TLS_DNS_NAMES),
+      publicKeyDer: publicKeyDer(privateKey),
+    })
+    const material = {
+      own: { keyPem: privateKeyPem(privateKey), chainPem: chainPem(certificate.chainDer) },
+      hostRootsPem: chainPem([authorities.host.rootDer]),
+      userRootsPem: chainPem([authorities.user.rootDer]),
+    }
+    const life: Renewed = { issuedAt: clock.now(), expiresAt: certificate.expiresAt! }
+    return { material, life }
+  }
+  const first = await issue('service.enroll')
+  const identity = new TlsIdentity(first.material)
+  const renew = async () => {
+    const next = await issue('service.renew')
+    identity.update(next.material)
+    return next.life
+  }
+  void renewForever({ first: first.life, renew, clock, log, signal })
+  return identity
+}

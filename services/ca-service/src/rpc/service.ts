@@ -1,0 +1,27 @@
+import { ca } from '@muster/contracts'
+import { anyone, bindService, type BoundService, operators, services } from '@muster/rpc'
+import type { Deps } from '../deps.ts'
+import { enrollService } from './enroll-service.ts'
+import { listAuthorities } from './list-authorities.ts'
+import { renewService } from './renew-service.ts'
+import { signBot } from './sign-bot.ts'
+import { signHost } from './sign-host.ts'
+import { signUser } from './sign-user.ts'
+import { trustBundle } from './trust-bundle.ts'
+
+/** Every RPC of ca-service: who may call it, and what serves it. */
+export function caService(deps: Deps): BoundService {
+  const { config, authorities } = deps
+  return bindService(ca.CaServiceService, {
+    enrollService: { callers: anyone, handle: enrollService(deps) },
+    renewService: { callers: services('token-service', 'registration-service'), handle: renewService(deps) },
+    signHost: { callers: services('registration-service'), handle: signHost(deps) },
+    signUser: { callers: services('registration-service'), handle: signUser(deps) },
+    signBot: { callers: services('registration-service'), handle: signBot(deps) },
+    getTrustBundle: {
+      callers: anyone,
+      handle: async () => ({ trustBundle: trustBundle(authorities(), config.MUSTER_CLUSTER_NAME) }),
+    },
+    listAuthorities: { callers: operators('viewer'), handle: listAuthorities(deps) },
+  })
+}

@@ -1,0 +1,46 @@
+import type { ca } from '@muster/contracts'
+import { AppError, invalid, parseMemberName, parseOperatorRoles } from '@muster/domain'
+import { assertKeyForm } from '@muster/pki'
+import { memberOf, pkiField, type UnaryHandler } from '@muster/rpc'
+import type { Deps } from '../deps.ts'
+import { issueCertificate } from '../issuing/issue-certificate.ts'
+import { trustBundle } from './trust-bundle.ts'
+
+/**
+ * Issues a person's certificate, which never outlives their session. registration-service has checked the person's right
+ * to it. Only roles of operators go in: the mark of break-glass cannot be had here. Safe to repeat.
+ */
+export function signUser({
+  config,
+  pool,
+  clock,
+  authorities,
+}: Deps): UnaryHandler<ca.SignUserRequest, ca.SignUserResponse> {
+  return async (request, { peer }) => {
+    const name = parseMemberName(request.name)
+    const roles = parseOperatorRoles(request.roles)
+    pkiField('public_key_der', () => assertKeyForm(request.publicKeyDer))
+    const endsBy = request.sessionExpiresAt
+    if (endsBy === undefined) throw invalid('session_expires_at', 'is needed')
+    if (endsBy <= clock.now()) {
+      throw new AppError('failedPrecondition', 'the session has ended; the person needs a reset', {
+        reason: 'SESSION_ENDED',
+      })
+    }
+    const current = authorities()
+    const certificate = await issueCertificate(
+      { db: pool, authorities: current, clock, clusterName: config.MUSTER_CLUSTER_NAME },
+      {
+        kind: 'user',
+        name,
+        roles,
+        dnsNames: [],
+        publicKeyDer: request.publicKeyDer,
+        ttlSeconds: config.MUSTER_USER_CERTIFICATE_TTL_SECONDS,
+        endsBy,
+        requestedBy: memberOf(peer).spiffeId,
+      },
+    )
+    return { certificate, trustBundle: trustBundle(current, config.MUSTER_CLUSTER_NAME) }
+  }
+}

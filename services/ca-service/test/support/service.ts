@@ -1,0 +1,167 @@
+import { fileURLToPath } from 'node:url'
+import { randomBytes } from 'node:crypto'
+import { expect } from '@jest/globals'
+import { Refusals } from '@muster/audit'
+import { ca } from '@muster/contracts'
+import { AppError, type ServiceName } from '@muster/domain'
+import { type Identity, parseIdentity, verifyChain } from '@muster/pki'
+import { asAppError, migrate, openPool } from '@muster/postgres'
+import type { Connection } from '@muster/rpc'
+import type { RpcServer } from '@muster/rpc/server'
+import { systemClock } from '@muster/runtime'
+import {
+  connectionsTo,
+  createDatabase,
+  serveForTest,
+  testCluster,
+  type TestCluster,
+  type TestDatabase,
+  type TestMaterial,
+} from '@muster/testkit'
+import { createLogger } from '@muster/service-kit'
+import type pg from 'pg'
+import { ensureAuthorities, type Authorities, type AuthorityDeps } from '../../src/authorities/authorities.ts'
+import type { Config } from '../../src/config.ts'
+import { caService } from '../../src/rpc/service.ts'
+
+export const CLUSTER_NAME = 'test.muster.internal'
+export const DAY_MS = 86_400_000
+
+export const silentLog = createLogger('test', 'silent')
+
+/** A database with the schema of ca-service. */
+export interface Store {
+  database: TestDatabase
+  pool: pg.Pool
+  keyEncryptionKey: Buffer
+  /** Another connection to it, as another replica has one. */
+  openPool(): pg.Pool
+  authorityDeps(overrides?: Partial<AuthorityDeps>): AuthorityDeps
+  close(): Promise<void>
+}
+
+export async function openStore(): Promise<Store> {
+  const database = await createDatabase()
+  const folder = fileURLToPath(new URL('../../migrations', import.meta.url))
+  await migrate({ databaseUrl: database.url, schema: 'ca', folder }, silentLog)
+  const pools: pg.Pool[] = []
+  const open = () => {
+    const pool = openPool({ databaseUrl: database.url, schema: 'ca', applicationName: 'test' }, silentLog)
+    pools.push(pool)
+    return pool
+  }
+  const keyEncryptionKey = randomBytes(32)
+  const pool = open()
+  return {
+    database,
+    pool,
+    keyEncryptionKey,
+    openPool: open,
+    authorityDeps: (overrides = {}) => ({
+      pool,
+      keyEncryptionKey,
+      clusterName: CLUSTER_NAME,
+      clock: systemClock,
+      log: silentLog,
+      ...overrides,
+    }),
+    async close() {
+      await Promise.all(pools.map((each) => each.end()))
+      await database.drop()
+    },
+  }
+}
+
+export const TOKENS = {
+  'token-service': 'CANARY-enrolment-token-of-token-service',
+  'registration-service': 'CANARY-enrolment-token-of-registration-service',
+}
+
+export interface Served extends Store {
+  /** Whose members call; its authorities are not those that the service signs with. */
+  cluster: TestCluster
+  server: RpcServer
+  authorities: Authorities
+  /** Closed, it has written what it counted, and counts anew. */
+  refusals: Refusals
+  connect(material: TestMaterial): Connection
+  client(material: TestMaterial): ReturnType<typeof clientOf>
+  /** A client for this service. */
+  as(service: ServiceName): ReturnType<typeof clientOf>
+  /** Fails unless the chain leads to the root of that authority which the reply names, and gives who the leaf is for. */
+  verified(reply: Pick<ca.SignHostResponse, 'certificate' | 'trustBundle'>, by?: 'host' | 'user'): Identity
+  count(table: 'certificates' | 'audit_events'): Promise<number>
+  /** Empties the tables of what was issued, and forgets the refusals that were counted. */
+  clear(): Promise<void>
+}
+
+function clientOf(connection: Connection) {
+  return connection.client(ca.CaServiceService)
+}
+
+/** What an error is thrown as, for a closer look. */
+export async function refusal(call: Promise<unknown>): Promise<AppError> {
+  const error: unknown = await call.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  )
+  if (error instanceof AppError) return error
+  throw new Error('should have been refused', { cause: error })
+}
+
+/** ca-service on a free port, before a real database. */
+export async function serveCa(): Promise<Served> {
+  const store = await openStore()
+  const cluster = testCluster(CLUSTER_NAME)
+  const authorities = await ensureAuthorities(store.authorityDeps())
+  const config = {
+    MUSTER_CLUSTER_NAME: CLUSTER_NAME,
+    MUSTER_TOKEN_SERVICE_ENROLL_TOKEN_FILE: TOKENS['token-service'],
+    MUSTER_REGISTRATION_SERVICE_ENROLL_TOKEN_FILE: TOKENS['registration-service'],
+    MUSTER_NODE_CERTIFICATE_TTL_SECONDS: 3_600,
+    MUSTER_SERVICE_CERTIFICATE_TTL_SECONDS: 7_200,
+    MUSTER_USER_CERTIFICATE_TTL_SECONDS: 1_800,
+    MUSTER_BOT_CERTIFICATE_TTL_SECONDS: 900,
+  } as Config
+  const refusals = new Refusals(store.pool, silentLog)
+  const server = await serveForTest({
+    clusterName: CLUSTER_NAME,
+    identity: cluster.service('ca-service'),
+    services: [caService({ config, pool: store.pool, clock: systemClock, refusals, authorities: () => authorities })],
+    mapError: asAppError,
+  })
+  const { connect, closeAll } = connectionsTo(server, 'ca-service')
+  return {
+    ...store,
+    cluster,
+    server,
+    authorities,
+    refusals,
+    connect,
+    client: (material) => clientOf(connect(material)),
+    as: (service) => clientOf(connect(cluster.service(service))),
+    verified({ certificate, trustBundle }, by = 'host') {
+      const [leafDer, ...intermediatesDer] = certificate!.chainDer as [Buffer, Buffer]
+      expect(trustBundle).toMatchObject({ version: expect.any(Number), clusterName: CLUSTER_NAME })
+      expect(trustBundle!.hostRootsDer).toEqual([authorities.host.rootDer])
+      expect(trustBundle!.userRootsDer).toEqual([authorities.user.rootDer])
+      expect(verifyChain({ leafDer, intermediatesDer, rootsDer: [authorities[by].rootDer] })).toBe(true)
+      const identity = parseIdentity(leafDer)
+      expect(identity.serial).toBe(certificate!.serial)
+      return identity
+    },
+    async count(table) {
+      const { rows } = await store.pool.query<{ count: number }>(`select count(*)::int as count from ${table}`)
+      return rows[0]!.count
+    },
+    async clear() {
+      await refusals.close()
+      await store.pool.query('truncate certificates, audit_events')
+    },
+    async close() {
+      closeAll()
+      await server.close()
+      await store.close()
+    },
+  }
+}

@@ -1,0 +1,133 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
+import { newTokenId, newTokenValue } from '@muster/domain'
+import type { CallContext } from '@muster/rpc'
+import { attempt } from './attempt.ts'
+import { RefusedAttempts } from './refused-attempts.ts'
+import {
+  joinRequest,
+  refusal,
+  serveRegistration,
+  silentLog,
+  type Replica,
+  type Served,
+} from '../../test/support/service.ts'
+
+const LIMIT = 5
+const CUSTOM = 'a-token-of-my-own-choosing'
+let served: Served
+let other: Replica
+
+beforeAll(async () => {
+  served = await serveRegistration({ refusedPerMinute: LIMIT })
+  other = await served.addReplica()
+})
+beforeEach(async () => {
+  for (const { deps } of [served, other]) await deps.refusals.close()
+  await served.pool.query('truncate nodes, audit_events')
+  await served.redis.empty()
+  served.tokens.refusal = undefined
+  served.tokens.spends.length = 0
+})
+afterAll(async () => {
+  await served.close()
+})
+
+function register(token: string, replica: Replica = served) {
+  return replica.client(served.cluster.anonymous()).register(joinRequest({ token }))
+}
+
+const generated = () => newTokenValue(newTokenId())
+
+/** token-service knows none of these. */
+function refuseAllBut(...values: string[]): void {
+  served.tokens.refusal = ({ value }) => (values.includes(value) ? undefined : { reason: 'TOKEN_UNKNOWN' })
+}
+
+async function exhaust(): Promise<void> {
+  for (let i = 0; i < LIMIT; i++) expect((await refusal(register(generated()))).reason).toBe('TOKEN_UNKNOWN')
+}
+
+describe('refused joins', () => {
+  test('of one source are limited, with the wait in words and for programs', async () => {
+    refuseAllBut()
+    await exhaust()
+    const error = await refusal(register(generated()))
+    expect(error).toMatchObject({ kind: 'resourceExhausted', reason: 'TOO_MANY_REFUSED' })
+    expect(error.message).toMatch(/^too many refused attempts from this address; try again in \d+s$/)
+    expect(error.retryAfterMs).toBeGreaterThan(0)
+    expect(error.retryAfterMs).toBeLessThanOrEqual(60_000 / LIMIT)
+  })
+
+  test('are limited by all replicas together', async () => {
+    refuseAllBut()
+    await exhaust()
+    expect((await refusal(register(generated(), other))).reason).toBe('TOO_MANY_REFUSED')
+  })
+
+  test('are limited whatever is wrong with them', async () => {
+    const client = served.client(served.cluster.anonymous())
+    for (let i = 0; i < LIMIT; i++) await refusal(client.register(joinRequest({ hostname: '..' })))
+    refuseAllBut()
+    expect((await refusal(register(generated()))).reason).toBe('TOO_MANY_REFUSED')
+  })
+
+  test('are on record with their real reason, each counted', async () => {
+    refuseAllBut()
+    const token = generated()
+    for (let i = 0; i < LIMIT + 3; i++) await refusal(register(token))
+    await served.deps.refusals.close()
+    const { rows } = await served.pool.query('select reason, count from audit_events')
+    expect(rows).toEqual([{ reason: 'TOKEN_UNKNOWN', count: LIMIT + 3 }])
+  })
+})
+
+describe('a good join', () => {
+  test('by a generated token passes from a source that is over the limit', async () => {
+    const good = generated()
+    refuseAllBut(good)
+    await exhaust()
+    expect((await refusal(register(generated()))).reason).toBe('TOO_MANY_REFUSED')
+    for (let i = 0; i < 10; i++) expect((await register(good)).nodeId).not.toBe('')
+  })
+
+  test('by a token that could be guessed waits with its source, before anybody is asked about it', async () => {
+    refuseAllBut(CUSTOM)
+    expect((await register(CUSTOM)).nodeId).not.toBe('')
+    await exhaust()
+    served.tokens.spends.length = 0
+    expect(await refusal(register(CUSTOM))).toMatchObject({ reason: 'TOO_MANY_REFUSED', kind: 'resourceExhausted' })
+    expect(served.tokens.spends).toEqual([])
+    const { rows } = await served.pool.query(
+      `select reason, token_id from audit_events where reason = 'TOO_MANY_REFUSED'`,
+    )
+    expect(rows).toEqual([{ reason: 'TOO_MANY_REFUSED', token_id: null }])
+  })
+
+  test.each([
+    ['a generated token', generated()],
+    ['a token of an operator own choosing', CUSTOM],
+  ])('by %s is never limited: 2,000 behind one address come in', async (_what, token) => {
+    const context = { remoteAddress: '10.0.0.1' } as CallContext
+    const joins = Array.from({ length: 2_000 }, (_, i) =>
+      attempt([served, other][i % 2]!.deps, { action: 'node.join', token, context }, async () => i),
+    )
+    expect(new Set(await Promise.all(joins)).size).toBe(2_000)
+    const real = await Promise.all(Array.from({ length: 100 }, (_, i) => register(token, [served, other][i % 2])))
+    expect(new Set(real.map(({ nodeId }) => nodeId)).size).toBe(100)
+  })
+
+  test('goes on when Redis is away, and then refusals are not limited', async () => {
+    const { refusedAttempts } = served.deps
+    const away = { redisUrl: 'redis://127.0.0.1:1', clusterName: 'x.internal', perMinute: 1, log: silentLog }
+    served.deps.refusedAttempts = new RefusedAttempts(away)
+    try {
+      refuseAllBut(CUSTOM)
+      await exhaust()
+      await exhaust()
+      for (let i = 0; i < 10; i++) expect((await register(CUSTOM)).nodeId).not.toBe('')
+    } finally {
+      served.deps.refusedAttempts.close()
+      served.deps.refusedAttempts = refusedAttempts
+    }
+  })
+})

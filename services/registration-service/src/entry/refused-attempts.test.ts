@@ -1,0 +1,150 @@
+import net from 'node:net'
+import { randomUUID } from 'node:crypto'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
+import { createRedis, type TestRedis } from '@muster/testkit'
+import { createLogger } from '@muster/service-kit'
+import { RefusedAttempts, tooManyRefused } from './refused-attempts.ts'
+import { isCounting, silentLog } from '../../test/support/service.ts'
+
+let redis: TestRedis
+let clusterName: string
+const opened: RefusedAttempts[] = []
+
+beforeAll(async () => {
+  redis = await createRedis()
+})
+beforeEach(() => {
+  clusterName = `${randomUUID()}.internal`
+})
+afterEach(() => {
+  for (const attempts of opened.splice(0)) attempts.close()
+})
+afterAll(() => {
+  redis.close()
+})
+
+async function open(perMinute: number): Promise<RefusedAttempts> {
+  const attempts = new RefusedAttempts({ redisUrl: redis.url, clusterName, perMinute, log: silentLog })
+  opened.push(attempts)
+  await isCounting(attempts, redis)
+  return attempts
+}
+
+/** As if that much time had passed since the refusals of this source. */
+async function letTimePass(source: string, ms: number): Promise<void> {
+  const key = `muster:${clusterName}:refused:${source}`
+  await redis.client.set(key, Number(await redis.client.get(key)) - ms, 'KEEPTTL')
+}
+
+async function hits(attempts: RefusedAttempts, source: string, count: number): Promise<void> {
+  for (let i = 0; i < count; i++) expect(await attempts.hit(source)).toBe(0)
+}
+
+describe('a source', () => {
+  test('may be refused as often as configured at once, and then has to wait', async () => {
+    const attempts = await open(6)
+    await hits(attempts, '10.0.0.1', 6)
+    const waitMs = await attempts.hit('10.0.0.1')
+    expect(waitMs).toBeGreaterThan(0)
+    expect(waitMs).toBeLessThanOrEqual(10_000)
+    expect(await attempts.wait('10.0.0.1')).toBeGreaterThan(0)
+    expect(await attempts.hit('10.0.0.2')).toBe(0)
+  })
+
+  test('may be refused once more after each interval, not all anew after a minute', async () => {
+    const attempts = await open(6)
+    await hits(attempts, '10.0.0.1', 6)
+    for (let i = 0; i < 2; i++) {
+      await letTimePass('10.0.0.1', 10_000)
+      await hits(attempts, '10.0.0.1', 1)
+      expect(await attempts.hit('10.0.0.1')).toBeGreaterThan(0)
+    }
+    await letTimePass('10.0.0.1', 30_000)
+    await hits(attempts, '10.0.0.1', 3)
+    expect(await attempts.hit('10.0.0.1')).toBeGreaterThan(0)
+  })
+
+  test('that goes on although it is over the limit waits no longer for that', async () => {
+    const attempts = await open(6)
+    await hits(attempts, '10.0.0.1', 6)
+    for (let i = 0; i < 50; i++) expect(await attempts.hit('10.0.0.1')).toBeLessThanOrEqual(10_000)
+  })
+
+  test('is not counted by being looked at', async () => {
+    const attempts = await open(6)
+    const waits = await Promise.all(Array.from({ length: 2_000 }, () => attempts.wait('10.0.0.1')))
+    expect(new Set(waits)).toEqual(new Set([0]))
+    await hits(attempts, '10.0.0.1', 6)
+  })
+
+  test('is counted by all replicas together, whoever comes at once', async () => {
+    const replicas = [await open(20), await open(20)]
+    const waits = await Promise.all(Array.from({ length: 200 }, (_, i) => replicas[i % 2]!.hit('10.0.0.1')))
+    expect(waits.filter((ms) => ms === 0)).toHaveLength(20)
+  })
+
+  test('leaves nothing behind for longer than it matters', async () => {
+    const attempts = await open(6)
+    await hits(attempts, '10.0.0.1', 6)
+    await attempts.hit('10.0.0.1')
+    const ttl = await redis.client.pttl(`muster:${clusterName}:refused:10.0.0.1`)
+    expect(ttl).toBeGreaterThan(0)
+    expect(ttl).toBeLessThanOrEqual(60_000)
+  })
+
+  test('with IPv6 is its network of 64 bits', async () => {
+    const attempts = await open(2)
+    await hits(attempts, '2001:db8:1:2::1', 1)
+    await hits(attempts, '2001:db8:1:2:ffff::', 1)
+    expect(await attempts.hit('2001:db8:1:2:3:4:5:6')).toBeGreaterThan(0)
+    expect(await attempts.hit('2001:db8:1:3::1')).toBe(0)
+  })
+})
+
+describe('who has to wait', () => {
+  test('is told how long, in words and for programs', () => {
+    const error = tooManyRefused(11_400)
+    expect(error.message).toBe('too many refused attempts from this address; try again in 12s')
+    expect(error).toMatchObject({ kind: 'resourceExhausted', reason: 'TOO_MANY_REFUSED', retryAfterMs: 11_400 })
+  })
+})
+
+describe('without Redis', () => {
+  test('nobody has to wait, and the log says so once', async () => {
+    const lines: string[] = []
+    const log = createLogger('test', 'info', { write: (line) => void lines.push(line) })
+    const nowhere = new RefusedAttempts({ redisUrl: 'redis://127.0.0.1:1', clusterName, perMinute: 1, log })
+    opened.push(nowhere)
+    for (let i = 0; i < 20; i++) {
+      expect(await nowhere.hit('10.0.0.1')).toBe(0)
+      expect(await nowhere.wait('10.0.0.1')).toBe(0)
+    }
+    expect(lines).toHaveLength(1)
+    expect(lines[0]).toContain('not limited')
+  })
+
+  test('that answers no more nobody has to wait, nor for the answer', async () => {
+    const answers: net.Socket[] = []
+    const proxy = net.createServer((socket) => {
+      const target = new URL(redis.url)
+      const upstream = net.connect(Number(target.port), target.hostname)
+      socket.on('error', () => upstream.destroy()).on('close', () => upstream.destroy())
+      upstream.on('error', () => socket.destroy()).on('close', () => socket.destroy())
+      socket.pipe(upstream).pipe(socket)
+      answers.push(upstream)
+    })
+    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
+    const url = new URL(redis.url)
+    url.host = `127.0.0.1:${(proxy.address() as net.AddressInfo).port}`
+    const attempts = new RefusedAttempts({ redisUrl: url.href, clusterName, perMinute: 1, log: silentLog })
+    opened.push(attempts)
+    await isCounting(attempts, redis)
+    await hits(attempts, '10.0.0.1', 1)
+    expect(await attempts.hit('10.0.0.1')).toBeGreaterThan(0)
+    for (const upstream of answers) upstream.unpipe().pause()
+    expect(await attempts.hit('10.0.0.1')).toBe(0)
+    attempts.close()
+    for (const upstream of answers) upstream.destroy()
+    await new Promise((resolve) => proxy.close(resolve))
+  })
+})

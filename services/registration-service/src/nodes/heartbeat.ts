@@ -1,0 +1,91 @@
+import type { registration } from '@muster/contracts'
+import { type AppError, invalid, parseAdvertisedAddress, parseHostname, parseLabels, parseNodeId } from '@muster/domain'
+import { keyFingerprint } from '@muster/pki'
+import { type CallContext, type DuplexHandler, memberOf } from '@muster/rpc'
+import type { Deps } from '../deps.ts'
+import { parseVersion } from './join-request.ts'
+import { recordHello, type HelloFacts } from './nodes.ts'
+import { unknownNode } from './renew-certificate.ts'
+
+/**
+ * A node's beats: a hello, then small beats until either side ends the stream. The hello costs one statement in Postgres;
+ * a beat costs a share of a Redis command and no SQL. Every message is answered with how often to beat. The stream ends
+ * once the node is taken off the roll.
+ */
+export function heartbeat(deps: Deps): DuplexHandler<registration.HeartbeatRequest, registration.HeartbeatResponse> {
+  return (stream, context) => {
+    const nodeId = parseNodeId(memberOf(context.peer).name)
+    // Beats are counted against the interval that the node was last told, not the one it is about to be told.
+    let toldIntervalMs = deps.pace.intervalMs
+    let greeting: Promise<void> | undefined
+    let isKnown = false
+    let leave = () => {}
+
+    const answer = () => {
+      deps.presence.beat(nodeId, deps.pace.offlineAfterMs(toldIntervalMs))
+      toldIntervalMs = deps.pace.intervalMs
+      stream.send(reply(deps, toldIntervalMs))
+    }
+    return new Promise((resolve, reject) => {
+      const end = () => {
+        leave()
+        resolve()
+      }
+      context.signal.addEventListener('abort', end, { once: true })
+      stream.onMessage(({ message }) => {
+        if (message?.$case === 'hello') {
+          if (greeting !== undefined) throw invalid('message', 'a hello comes once, and first')
+          leave = deps.streams.add(nodeId, () => reject(unknownNode()))
+          greeting = greet(deps, nodeId, message.value, context)
+          greeting.then(() => {
+            isKnown = true
+            answer()
+          }, reject)
+        } else if (message?.$case === 'beat' && greeting !== undefined) {
+          // Before the roll has confirmed the node, a beat counts for nothing; the answer to the hello is on its way.
+          if (isKnown) answer()
+        } else {
+          throw invalid('message', 'the first message must be a hello, the rest beats')
+        }
+      })
+    })
+  }
+}
+
+function reply({ pace, identity }: Deps, intervalMs: number): registration.HeartbeatResponse {
+  return {
+    settings: { intervalMs, offlineAfterMs: pace.offlineAfterMs(intervalMs) },
+    trustBundleVersion: identity.trustBundle().version,
+    renewNow: false,
+  }
+}
+
+async function greet(deps: Deps, id: string, hello: registration.Hello, context: CallContext): Promise<void> {
+  const hostname = parseHostname(hello.hostname)
+  const facts: HelloFacts = {
+    id,
+    keyFingerprint: keyFingerprint(memberOf(context.peer).publicKeyDer),
+    hostname,
+    labels: parseLabels(hello.labels),
+    version: parseVersion(hello.version),
+    advertisedAddress: parseAdvertisedAddress(hello.advertisedAddress),
+    remoteAddress: context.remoteAddress,
+    os: parseOs(hello.os),
+  }
+  if (!(await recordHello(deps.pool, facts))) throw await refuse(deps, id, hostname, context)
+  context.log.info({ event: 'node.hello', nodeId: id, version: facts.version }, 'a node said hello')
+}
+
+async function refuse({ refusals }: Deps, nodeId: string, hostname: string, context: CallContext): Promise<AppError> {
+  const { remoteAddress } = context
+  const error = unknownNode()
+  const { spiffeId: actor } = memberOf(context.peer)
+  const { reason } = error
+  await refusals.record({ action: 'node.hello', actor, remoteAddress, reason, nodeId, details: { hostname } })
+  return error
+}
+
+function parseOs(value: string): string {
+  if (!/^[\x20-\x7e]{0,128}$/.test(value)) throw invalid('os', 'must be at most 128 characters of printable ASCII')
+  return value
+}

@@ -1,0 +1,53 @@
+import type { registration } from '@muster/contracts'
+import {
+  invalid,
+  type Labels,
+  type NodeRole,
+  parseAdvertisedAddress,
+  parseHostname,
+  parseLabels,
+  parseNodeRoles,
+} from '@muster/domain'
+import { keyFingerprint, parseCsr } from '@muster/pki'
+import { pkiField } from '@muster/rpc'
+
+/** A join request that is well formed, from someone who holds the private key. Whether the token is good is not known yet. */
+export interface JoinRequest {
+  token: string
+  /** SubjectPublicKeyInfo, DER: all that is taken from the certificate request. */
+  publicKeyDer: Buffer
+  keyFingerprint: Buffer
+  hostname: string
+  roles: NodeRole[]
+  advertisedAddress: string
+  labels: Labels
+  version: string
+}
+
+/** Checks every field, the cheap ones first, and the signature last. @throws invalidArgument that names the field */
+export function parseJoinRequest(request: registration.RegisterRequest): JoinRequest {
+  if (request.token === '' || request.token.length > 512) throw invalid('token', 'must be 1 to 512 characters')
+  const hostname = parseHostname(request.hostname)
+  const parsed = {
+    token: request.token,
+    hostname,
+    roles: parseRoles(request.roles),
+    advertisedAddress: parseAdvertisedAddress(request.advertisedAddress),
+    labels: parseLabels(request.labels),
+    version: parseVersion(request.version),
+  }
+  const { publicKeyDer } = pkiField('csr_der', () => parseCsr(request.csrDer))
+  return { ...parsed, publicKeyDer, keyFingerprint: keyFingerprint(publicKeyDer) }
+}
+
+function parseRoles(values: readonly string[]): NodeRole[] {
+  const roles = parseNodeRoles(values)
+  if (roles.includes('bot') && roles.length > 1) throw invalid('roles', 'a bot is nothing else besides')
+  return roles
+}
+
+/** A version as programs write it. Empty stays empty. */
+export function parseVersion(value: string): string {
+  if (!/^[0-9A-Za-z.+-]{0,64}$/.test(value)) throw invalid('version', 'must be at most 64 letters, digits, . + -')
+  return value
+}

@@ -1,0 +1,264 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
+import { testCluster } from '@muster/testkit'
+import { randomUUID } from 'node:crypto'
+import {
+  activateNode,
+  takeOffRoll,
+  purgeNodes,
+  recordHello,
+  recordJoiningNode,
+  recordLastSeen,
+  recordRenewal,
+  selectNodes,
+  selectNodesById,
+  type JoiningNode,
+} from './nodes.ts'
+import { addNode, openStore, type Store } from '../../test/support/service.ts'
+
+const cluster = testCluster()
+let store: Store
+
+beforeAll(async () => {
+  store = await openStore()
+})
+beforeEach(async () => {
+  await store.pool.query('truncate nodes, audit_events')
+})
+afterAll(async () => {
+  await store.close()
+})
+
+function joining(overrides: Partial<JoiningNode> = {}): JoiningNode {
+  return {
+    id: randomUUID(),
+    hostname: 'web-1',
+    roles: ['node'],
+    labels: { env: 'prod' },
+    version: '1',
+    advertisedAddress: '',
+    remoteAddress: '10.0.0.1',
+    tokenId: 'abcdefghij',
+    keyFingerprint: Buffer.alloc(32),
+    nodeLabels: {},
+    ...overrides,
+  }
+}
+
+const inAnHour = () => new Date(Date.now() + 3_600_000)
+
+async function roll() {
+  return selectNodes(store.pool, { size: 1_000, after: undefined })
+}
+
+describe('a join', () => {
+  test('is not on the roll until it is complete', async () => {
+    const node = joining()
+    await recordJoiningNode(store.pool, node)
+    expect(await roll()).toEqual([])
+    expect(await selectNodesById(store.pool, [node.id])).toEqual([])
+    await activateNode(store.pool, node.id, 'aa', inAnHour())
+    expect(await roll()).toMatchObject([{ id: node.id, hostname: 'web-1', labels: { env: 'prod' }, roles: ['node'] }])
+  })
+
+  test('that is repeated brings the row up to date and keeps when it was first complete', async () => {
+    const node = joining()
+    await recordJoiningNode(store.pool, node)
+    await activateNode(store.pool, node.id, 'aa', inAnHour())
+    const [first] = await roll()
+    await recordJoiningNode(store.pool, { ...node, hostname: 'web-2', labels: {} })
+    await activateNode(store.pool, node.id, 'bb', inAnHour())
+    const [second, ...others] = await roll()
+    expect(others).toEqual([])
+    expect(second).toMatchObject({ hostname: 'web-2', labels: {}, joinedAt: first!.joinedAt })
+    const { rows } = await store.pool.query('select certificate_serial, previous_serial from nodes')
+    expect(rows).toEqual([{ certificate_serial: 'bb', previous_serial: 'aa' }])
+  })
+
+  test('and its audit event stand or fall together', async () => {
+    const node = joining()
+    await recordJoiningNode(store.pool, node)
+    await store.pool.query('alter table audit_events add constraint full_disk check (false) not valid')
+    try {
+      await expect(activateNode(store.pool, node.id, 'aa', inAnHour())).rejects.toThrow('full_disk')
+      expect(await roll()).toEqual([])
+    } finally {
+      await store.pool.query('alter table audit_events drop constraint full_disk')
+    }
+    await activateNode(store.pool, node.id, 'aa', inAnHour())
+    const { rows } = await store.pool.query('select action, outcome, node_id, token_id from audit_events')
+    expect(rows).toEqual([{ action: 'node.join', outcome: 'ok', node_id: node.id, token_id: 'abcdefghij' }])
+    expect(await roll()).toHaveLength(1)
+  })
+
+  test('that was begun over a day ago and never finished is forgotten', async () => {
+    const [old, young, complete] = [joining(), joining(), joining()]
+    for (const node of [old, young, complete]) await recordJoiningNode(store.pool, node)
+    await activateNode(store.pool, complete.id, 'aa', inAnHour())
+    await store.pool.query(`update nodes set created_at = now() - interval '25 hours' where id <> $1`, [young.id])
+    expect(await purgeNodes(store.pool)).toBe(1)
+    const { rows } = await store.pool.query<{ id: string }>('select id from nodes')
+    expect(new Set(rows.map(({ id }) => id))).toEqual(new Set([young.id, complete.id]))
+  })
+})
+
+describe('labels that a token forces', () => {
+  const forced = { env: 'prod', team: 'search' }
+
+  test('stand over what the node says when it joins, and at each hello', async () => {
+    const node = joining({ labels: { env: 'lie', disk: 'ssd' }, nodeLabels: forced })
+    await recordJoiningNode(store.pool, node)
+    await activateNode(store.pool, node.id, 'aa', inAnHour())
+    expect((await roll())[0]!.labels).toEqual({ ...forced, disk: 'ssd' })
+
+    const hello = { ...node, os: 'linux' }
+    for (const labels of [{ env: 'another-lie', disk: 'hdd' }, {}, { team: '' }]) {
+      await recordHello(store.pool, { ...hello, labels })
+      expect((await roll())[0]!.labels).toEqual({ ...labels, ...forced })
+    }
+  })
+
+  test('are those of its last join', async () => {
+    const node = joining({ labels: { env: 'lie' }, nodeLabels: forced })
+    await recordJoiningNode(store.pool, node)
+    await recordJoiningNode(store.pool, { ...node, nodeLabels: { zone: 'b' } })
+    await activateNode(store.pool, node.id, 'aa', inAnHour())
+    expect((await roll())[0]!.labels).toEqual({ env: 'lie', zone: 'b' })
+  })
+})
+
+describe('a removal', () => {
+  const by = { actor: 'spiffe://x/user/ada', remoteAddress: '10.0.0.9' }
+
+  test('of one node by 64 at once is done once, on two replicas, and on record once', async () => {
+    const node = joining()
+    await recordJoiningNode(store.pool, node)
+    await activateNode(store.pool, node.id, 'aa', inAnHour())
+    const otherPool = store.openPool()
+    const removals = Array.from({ length: 64 }, (_, i) =>
+      takeOffRoll([store.pool, otherPool][i % 2]!, { id: node.id, ...by }),
+    )
+    const removed = (await Promise.all(removals)).filter((found) => found !== undefined)
+    await otherPool.end()
+    expect(removed).toMatchObject([{ id: node.id, hostname: 'web-1', tokenId: 'abcdefghij' }])
+    expect(await roll()).toEqual([])
+    const { rows } = await store.pool.query(
+      `select actor, remote_address, outcome, token_id, node_id, details from audit_events where action = 'node.remove'`,
+    )
+    const details = { hostname: 'web-1', roles: ['node'] }
+    expect(rows).toEqual([
+      { actor: by.actor, remote_address: '10.0.0.9', outcome: 'ok', token_id: 'abcdefghij', node_id: node.id, details },
+    ])
+  })
+
+  test('does not touch a join that is under way', async () => {
+    const node = joining()
+    await recordJoiningNode(store.pool, node)
+    expect(await takeOffRoll(store.pool, { id: node.id, ...by })).toBeUndefined()
+    expect(await activateNode(store.pool, node.id, 'aa', inAnHour())).toBe(true)
+  })
+
+  test('between the steps of a repeated join is not undone by the rest of it', async () => {
+    const node = joining()
+    await recordJoiningNode(store.pool, node)
+    await activateNode(store.pool, node.id, 'aa', inAnHour())
+    await recordJoiningNode(store.pool, node)
+    await takeOffRoll(store.pool, { id: node.id, ...by })
+    expect(await activateNode(store.pool, node.id, 'bb', inAnHour())).toBe(false)
+    expect(await roll()).toEqual([])
+  })
+
+  test('is not undone by a join, a hello or a renewal of the same key, and forgotten after a day', async () => {
+    const node = joining()
+    await recordJoiningNode(store.pool, node)
+    await activateNode(store.pool, node.id, 'aa', inAnHour())
+    await takeOffRoll(store.pool, { id: node.id, ...by })
+
+    expect(await recordJoiningNode(store.pool, node)).toBe(false)
+    expect(await activateNode(store.pool, node.id, 'bb', inAnHour())).toBe(false)
+    expect(await recordHello(store.pool, { ...node, os: 'linux' })).toBe(false)
+    const renewal = { id: node.id, shownSerial: 'aa', serial: 'bb', expiresAt: inAnHour() }
+    expect(await recordRenewal(store.pool, { ...renewal, ...by })).toBe(false)
+    expect(await roll()).toEqual([])
+
+    await store.pool.query(`update nodes set created_at = now() - interval '25 hours'`)
+    expect(await purgeNodes(store.pool)).toBe(0)
+    await store.pool.query(`update nodes set removed_at = now() - interval '25 hours'`)
+    expect(await purgeNodes(store.pool)).toBe(1)
+  })
+
+  test('raced by joins of the same key on two replicas is not undone by any of them', async () => {
+    const node = joining()
+    await recordJoiningNode(store.pool, node)
+    await activateNode(store.pool, node.id, 'aa', inAnHour())
+    const otherPool = store.openPool()
+    const join = async (pool: Store['pool'], serial: string) =>
+      (await recordJoiningNode(pool, node)) && (await activateNode(pool, node.id, serial, inAnHour()))
+    await Promise.all(
+      Array.from({ length: 64 }, (_, i) => {
+        const pool = [store.pool, otherPool][i % 2]!
+        return i === 20 ? takeOffRoll(pool, { id: node.id, ...by }) : join(pool, `${i}`)
+      }),
+    )
+    await otherPool.end()
+    expect(await roll()).toEqual([])
+  })
+})
+
+describe('the roll', () => {
+  test('can be read in pages without a gap or a repeat, also where hosts have the same name', async () => {
+    const hostnames = ['b', 'a', 'b', 'c', 'b', 'B', 'a.b', 'a_b', 'b', 'a-b', 'b']
+    for (const hostname of hostnames) await addNode(store.pool, cluster.node(), { hostname })
+    const all = (await roll()).map(({ id }) => id)
+    expect(all).toHaveLength(hostnames.length)
+    const seen: string[] = []
+    let after: { hostname: string; id: string } | undefined
+    do {
+      const page = await selectNodes(store.pool, { size: 2, after })
+      seen.push(...page.map(({ id }) => id))
+      after = page.at(-1)
+    } while (after !== undefined)
+    expect(seen).toEqual(all)
+  })
+})
+
+describe('a hello', () => {
+  const facts = {
+    hostname: 'web-9',
+    labels: { env: 'test' },
+    version: '2',
+    advertisedAddress: '10.0.0.9',
+    remoteAddress: '10.9.9.9',
+    os: 'linux',
+  }
+
+  test('is noted for the node whose key it is, and first seen is noted once', async () => {
+    const node = joining()
+    await recordJoiningNode(store.pool, node)
+    const hello = { id: node.id, keyFingerprint: node.keyFingerprint, ...facts }
+    expect(await recordHello(store.pool, hello)).toBe(false)
+    await activateNode(store.pool, node.id, 'aa', inAnHour())
+    expect(await recordHello(store.pool, { ...hello, keyFingerprint: Buffer.alloc(32, 1) })).toBe(false)
+    expect(await recordHello(store.pool, { ...hello, id: randomUUID() })).toBe(false)
+    expect((await roll())[0]).toMatchObject({ hostname: 'web-1', firstSeenAt: undefined, lastSeenAt: undefined })
+
+    expect(await recordHello(store.pool, hello)).toBe(true)
+    const [first] = await roll()
+    expect(first).toMatchObject(facts)
+    expect(await recordHello(store.pool, hello)).toBe(true)
+    const [second] = await roll()
+    expect(second!.firstSeenAt).toEqual(first!.firstSeenAt)
+    expect(second!.lastSeenAt!.getTime()).toBeGreaterThanOrEqual(first!.lastSeenAt!.getTime())
+  })
+})
+
+describe('the time a node was last seen', () => {
+  test('is kept for many at once, and never moves back', async () => {
+    const members = [cluster.node(), cluster.node()]
+    for (const member of members) await addNode(store.pool, member)
+    const [early, late] = [new Date('2026-01-01T00:00:00Z'), new Date('2026-01-02T00:00:00Z')]
+    const seen = (lastSeenAt: Date) => members.map(({ name }) => ({ id: name, lastSeenAt }))
+    await recordLastSeen(store.pool, [...seen(late), { id: randomUUID(), lastSeenAt: late }])
+    await recordLastSeen(store.pool, seen(early))
+    expect((await roll()).map(({ lastSeenAt }) => lastSeenAt)).toEqual([late, late])
+  })
+})

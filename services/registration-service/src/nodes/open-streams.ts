@@ -1,0 +1,65 @@
+import type { Logger } from '@muster/runtime'
+import type pg from 'pg'
+import { selectKnownIds } from './nodes.ts'
+import type { Presence } from '../presence/presence.ts'
+
+/** A check asks for at most this many nodes at a time. */
+const BATCH = 1_000
+
+/**
+ * The heartbeat streams that this replica holds. Ends those of nodes that are on the roll no more: when a removal is
+ * announced, after Redis was away and announcements may have been missed, and whenever all are checked.
+ */
+export class OpenStreams {
+  readonly #streams = new Map<string, Set<() => void>>()
+  readonly #pool: pg.Pool
+  readonly #presence: Presence
+  readonly #log: Logger
+  readonly #onRemoved = (nodeId: string) => void this.check([nodeId])
+  readonly #onResync = () => void this.checkAll()
+
+  constructor({ pool, presence, log }: { pool: pg.Pool; presence: Presence; log: Logger }) {
+    this.#pool = pool
+    this.#presence = presence
+    this.#log = log
+    presence.on('removed', this.#onRemoved).on('resync', this.#onResync)
+  }
+
+  /**
+   * Enters a node's stream, before the roll is asked about the node, so that no removal falls between the two.
+   * @returns what takes it out again
+   */
+  add(nodeId: string, end: () => void): () => void {
+    const streams = this.#streams.get(nodeId) ?? new Set()
+    this.#streams.set(nodeId, streams.add(end))
+    return () => {
+      streams.delete(end)
+      if (streams.size === 0 && this.#streams.get(nodeId) === streams) this.#streams.delete(nodeId)
+    }
+  }
+
+  /** Ends the streams of those of these nodes that are not on the roll. Never rejects: what cannot be told now is checked again. */
+  async check(nodeIds: readonly string[]): Promise<void> {
+    const held = nodeIds.filter((id) => this.#streams.has(id))
+    try {
+      for (let i = 0; i < held.length; i += BATCH) {
+        const batch = held.slice(i, i + BATCH)
+        const known = await selectKnownIds(this.#pool, batch)
+        for (const id of batch) {
+          if (!known.has(id)) for (const end of this.#streams.get(id) ?? []) end()
+        }
+      }
+    } catch (error) {
+      this.#log.debug({ err: error }, 'could not check who is still on the roll')
+    }
+  }
+
+  /** The same for all of them. */
+  checkAll(): Promise<void> {
+    return this.check([...this.#streams.keys()])
+  }
+
+  close(): void {
+    this.#presence.off('removed', this.#onRemoved).off('resync', this.#onResync)
+  }
+}

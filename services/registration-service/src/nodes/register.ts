@@ -1,0 +1,62 @@
+import type { registration } from '@muster/contracts'
+import { AppError } from '@muster/domain'
+import type { CallContext, UnaryHandler } from '@muster/rpc'
+import { attempt, spendToken, type AttemptRecord } from '../entry/attempt.ts'
+import { admitBot } from '../bots/admit-bot.ts'
+import type { Deps } from '../deps.ts'
+import { parseJoinRequest, type JoinRequest } from './join-request.ts'
+import { activateNode, recordJoiningNode } from './nodes.ts'
+import { unknownNode } from './renew-certificate.ts'
+
+/**
+ * Admits a node, or a bot: spends the token, records the node, has its key signed, puts it on the roll.
+ *
+ * Safe to repeat with the same token and key after a crash or a lost reply at any point, since every step is:
+ *  1 spend     the same key gets the same node id, for half an hour even of a token that is used up
+ *  2 record    the same id finds its row and brings it up to date
+ *  3 sign      another certificate for the same node and key; each is on record at ca-service
+ *  4 activate  the row notes the newest certificate; it and the audit event are one statement
+ * The order matters: a token is never spent for a node that is then refused, since everything is checked first; and no
+ * certificate is handed out before the roll knows the node.
+ * A node that was removed does not come back by its key, whatever its token still allows: that takes a key of its own.
+ */
+export function register(deps: Deps): UnaryHandler<registration.RegisterRequest, registration.RegisterResponse> {
+  return (request, context) =>
+    attempt(deps, { action: 'node.join', token: request.token, context }, (record) => {
+      const join = parseJoinRequest(request)
+      record.details['hostname'] = join.hostname
+      return join.roles.includes('bot') ? admitBot(deps, join, record, context) : admit(deps, join, record, context)
+    })
+}
+
+async function admit(
+  deps: Deps,
+  join: JoinRequest,
+  record: AttemptRecord,
+  context: CallContext,
+): Promise<registration.RegisterResponse> {
+  const { pool, authority, presence, pace } = deps
+  const { token: value, roles, hostname, keyFingerprint, publicKeyDer } = join
+  const { remoteAddress } = context
+
+  const purpose = { $case: 'join', value: { roles, hostname, remoteAddress } } as const
+  const spent = await spendToken(deps, { value, keyFingerprint, purpose }, record, context)
+  const { nodeId, tokenId, nodeLabels } = spent
+  record.nodeId = nodeId
+  const recorded = await recordJoiningNode(pool, { ...join, id: nodeId, tokenId, nodeLabels, remoteAddress })
+  if (!recorded) throw unknownNode()
+  const signed = await authority.signHost({ publicKeyDer, nodeId, roles }, { parent: context })
+  const { certificate, trustBundle } = signed
+  if (certificate?.expiresAt === undefined) throw new AppError('internal', 'ca-service answered without a certificate')
+  if (!(await activateNode(pool, nodeId, certificate.serial, certificate.expiresAt))) throw unknownNode()
+
+  presence.announce(nodeId)
+  context.log.info({ event: 'node.joined', nodeId, tokenId, hostname }, 'a node joined')
+  return {
+    nodeId,
+    certificate,
+    trustBundle,
+    heartbeat: { intervalMs: pace.intervalMs, offlineAfterMs: pace.offlineAfterMs() },
+    botName: '',
+  }
+}

@@ -1,0 +1,72 @@
+import type { registration } from '@muster/contracts'
+import { AppError, parseNodeId } from '@muster/domain'
+import { keyFingerprint } from '@muster/pki'
+import { memberOf, type UnaryHandler } from '@muster/rpc'
+import type { Deps } from '../deps.ts'
+import { checkRenewal, recordRenewal, type RenewalCheck } from './nodes.ts'
+
+/**
+ * Issues the calling node a new certificate for the key of its connection, as what it was admitted. Bound to node id, key
+ * and serial: only the last certificate, or the one before it, may renew, so a copy of older credentials is refused and
+ * the refusal is on record. Safe to repeat, though not in quick succession.
+ */
+export function renewCertificate(
+  deps: Deps,
+): UnaryHandler<registration.RenewCertificateRequest, registration.RenewCertificateResponse> {
+  return async (_request, context) => {
+    const { pool, authority, refusals } = deps
+    const { name, serial: shownSerial, publicKeyDer, spiffeId: actor } = memberOf(context.peer)
+    const { remoteAddress } = context
+    const id = parseNodeId(name)
+    const refuse = async (check: RenewalRefusal) => {
+      const { reason, error } = REFUSALS[check]()
+      await refusals.record({
+        action: 'node.renew',
+        actor,
+        remoteAddress,
+        reason,
+        nodeId: id,
+        details: { shownSerial },
+      })
+      return error
+    }
+
+    const { check, roles } = await checkRenewal(pool, id, shownSerial, keyFingerprint(publicKeyDer))
+    if (check !== 'allowed') throw await refuse(check)
+    const signed = await authority.signHost({ publicKeyDer, nodeId: id, roles }, { parent: context })
+    const { certificate, trustBundle } = signed
+    if (certificate?.expiresAt === undefined) {
+      throw new AppError('internal', 'ca-service answered without a certificate')
+    }
+    const { serial, expiresAt } = certificate
+    const renewed = await recordRenewal(pool, { id, actor, remoteAddress, shownSerial, serial, expiresAt })
+    if (!renewed) throw await refuse('superseded')
+    return { certificate, trustBundle }
+  }
+}
+
+type RenewalRefusal = Exclude<RenewalCheck, 'allowed'>
+
+const REFUSALS: Record<RenewalRefusal, () => { reason: string; error: AppError }> = {
+  unknown: () => ({ reason: 'NODE_UNKNOWN', error: unknownNode() }),
+  superseded: () => {
+    const reason = 'CERTIFICATE_SUPERSEDED'
+    const message =
+      'this certificate was renewed already, by another holder of the same credentials; join anew with a fresh data directory'
+    return { reason, error: new AppError('failedPrecondition', message, { reason }) }
+  },
+  'too-soon': () => {
+    const reason = 'RENEWED_JUST_NOW'
+    const message = 'the last certificate is too new to be renewed; try again later'
+    return { reason, error: new AppError('resourceExhausted', message, { reason }) }
+  },
+}
+
+/** The node's certificate is genuine but the roll does not have it: it was removed, or the database was restored from before. */
+export function unknownNode(): AppError {
+  return new AppError(
+    'failedPrecondition',
+    'this node is not on the roll; join anew with a fresh data directory and a token',
+    { reason: 'NODE_UNKNOWN' },
+  )
+}

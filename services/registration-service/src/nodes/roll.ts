@@ -1,0 +1,44 @@
+import { registration } from '@muster/contracts'
+import type { Db } from '@muster/postgres'
+import type { Clock } from '@muster/runtime'
+import type { HeartbeatPace } from './heartbeat-pace.ts'
+import type { StoredNode } from './nodes.ts'
+import type { Presence, PresenceView } from '../presence/presence.ts'
+
+export interface RollDeps {
+  pool: Db
+  presence: Presence
+  pace: HeartbeatPace
+  clock: Clock
+}
+
+const { NodeStatus } = registration
+
+/** Stored nodes with their presence: entries of the roll. */
+export async function toRoll(
+  { presence, pace, clock }: RollDeps,
+  nodes: readonly StoredNode[],
+): Promise<registration.Node[]> {
+  const ids = nodes.map(({ id }) => id)
+  const view = await presence.view(ids, pace.offlineAfterMs())
+  return nodes.map((node) => ({
+    ...node,
+    status: statusOf(node, view, clock.now()),
+    lastSeenAt: latest(view.online.get(node.id), view.silent.get(node.id), node.lastSeenAt),
+  }))
+}
+
+/** The one definition of a node's status. */
+export function statusOf(node: StoredNode, view: PresenceView, now: Date): registration.NodeStatus {
+  if (view.online.has(node.id)) return NodeStatus.ONLINE
+  if (node.certificateExpiresAt <= now) return NodeStatus.EXPIRED
+  if (node.firstSeenAt === undefined) return NodeStatus.PENDING
+  if (!view.available) return NodeStatus.UNKNOWN
+  if (view.tooEarly && !view.silent.has(node.id)) return NodeStatus.UNKNOWN
+  return NodeStatus.OFFLINE
+}
+
+function latest(...dates: (Date | undefined)[]): Date | undefined {
+  const times = dates.filter((date) => date !== undefined).map((date) => date.getTime())
+  return times.length === 0 ? undefined : new Date(Math.max(...times))
+}

@@ -1,0 +1,22 @@
+import { registration } from '@muster/contracts'
+import { anyone, bindService, type BoundService, nodes, operators } from '@muster/rpc'
+import type { Deps } from '../deps.ts'
+import { heartbeat } from './heartbeat.ts'
+import { listNodes } from './list-nodes.ts'
+import { register } from './register.ts'
+import { removeNode } from './remove-node.ts'
+import { renewCertificate } from './renew-certificate.ts'
+import { watchNodes } from './watch-nodes.ts'
+
+/** Every RPC of registration-service: who may call it, and what serves it. */
+export function registrationService(deps: Deps): BoundService {
+  return bindService(registration.RegistrationServiceService, {
+    register: { callers: anyone, handle: register(deps) },
+    getTrustBundle: { callers: anyone, handle: async () => ({ trustBundle: deps.identity.trustBundle() }) },
+    renewCertificate: { callers: nodes, handle: renewCertificate(deps) },
+    heartbeat: { callers: nodes, handle: heartbeat(deps) },
+    removeNode: { callers: operators('operator'), handle: removeNode(deps) },
+    listNodes: { callers: operators('viewer'), handle: listNodes(deps) },
+    watchNodes: { callers: operators('viewer'), handle: watchNodes(deps) },
+  })
+}

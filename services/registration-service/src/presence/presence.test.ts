@@ -1,0 +1,277 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
+import { createRedis, eventually, type TestRedis } from '@muster/testkit'
+import { createLogger } from '@muster/service-kit'
+import { randomUUID } from 'node:crypto'
+import { createServer } from 'node:net'
+import { Presence } from './presence.ts'
+import { isConnected, openPresence, silentLog } from '../../test/support/service.ts'
+
+const LONG_MS = 60_000
+let redis: TestRedis
+let clusterName: string
+/** Two replicas. */
+let here: Presence
+let there: Presence
+let heard: { here: string[]; there: string[] }
+
+beforeAll(async () => {
+  redis = await createRedis()
+})
+beforeEach(async () => {
+  await redis.empty()
+  clusterName = `${randomUUID()}.internal`
+  ;[here, there] = await Promise.all([openPresence(redis, clusterName), openPresence(redis, clusterName)])
+  heard = { here: [], there: [] }
+  here.on('changed', (id) => heard.here.push(id))
+  there.on('changed', (id) => heard.there.push(id))
+})
+afterEach(() => {
+  here.close()
+  there.close()
+})
+afterAll(() => {
+  redis.close()
+})
+
+/** Beats, and waits until Redis has it. */
+async function beat(id: string, ttlMs = LONG_MS): Promise<void> {
+  const key = `muster:${clusterName}:presence:${id}`
+  const before = await redis.client.get(key)
+  here.beat(id, ttlMs)
+  await eventually('in Redis', async () => (await redis.client.get(key)) !== before)
+}
+
+/** Waits until a node's presence has expired. */
+async function silence(id: string): Promise<void> {
+  await eventually('silent', async () => (await redis.client.exists(`muster:${clusterName}:presence:${id}`)) === 0)
+}
+
+describe('a node that beats', () => {
+  test('is online on every replica, and its arrival is told once', async () => {
+    const id = randomUUID()
+    const before = Date.now()
+    await beat(id)
+    await beat(id)
+    await beat(id)
+    const view = await there.view([id, randomUUID()], 0)
+    expect(view).toMatchObject({ available: true, tooEarly: false })
+    expect([...view.online.keys()]).toEqual([id])
+    expect(Math.abs(view.online.get(id)!.getTime() - before)).toBeLessThan(10_000)
+    await eventually('heard of', () => heard.there.length > 0 && heard.here.length > 0)
+    expect(heard).toEqual({ here: [id], there: [id] })
+  })
+
+  test('shares its command with many, each of them online', async () => {
+    const ids = Array.from({ length: 2_500 }, () => randomUUID())
+    for (const id of ids) here.beat(id, LONG_MS)
+    await eventually('all online', async () => (await there.view(ids, 0)).online.size === 2_500)
+    expect(await there.sweep(LONG_MS)).toBe(2_500)
+  })
+
+  test('stays online for as long as it was told, and no longer', async () => {
+    const id = randomUUID()
+    await beat(id, 150)
+    expect((await there.view([id], 0)).online.has(id)).toBe(true)
+    await silence(id)
+    expect((await there.view([id], 0)).online.has(id)).toBe(false)
+  })
+})
+
+describe('a node that falls silent', () => {
+  test('is noticed by whoever sweeps first, once, and told to every replica', async () => {
+    const id = randomUUID()
+    await beat(id, 50)
+    const { online } = await here.view([id], 0)
+    await silence(id)
+    expect((await there.view([id], 0)).silent.get(id)).toEqual(online.get(id))
+    await Promise.all([here.sweep(50), there.sweep(50), here.sweep(50), there.sweep(50)])
+    await eventually('heard of', () => heard.there.length === 2 && heard.here.length === 2)
+    await Promise.all([here.sweep(50), there.sweep(50)])
+    expect(heard).toEqual({ here: [id, id], there: [id, id] })
+    const after = await there.view([id], 0)
+    expect(after.online.size).toBe(0)
+    expect(after.silent.get(id)).toEqual(online.get(id))
+  })
+
+  test('is handed over with its last time until that is kept', async () => {
+    const id = randomUUID()
+    await beat(id, 50)
+    const { online } = await here.view([id], 0)
+    await silence(id)
+    await here.sweep(50)
+    const expected = [{ id, lastSeenAt: online.get(id) }]
+    const failing = here.drainGone(async (seen) => {
+      expect(seen).toEqual(expected)
+      throw new Error('no database')
+    })
+    await expect(failing).rejects.toThrow('no database')
+    const handedOver: unknown[] = []
+    await there.drainGone(async (seen) => void handedOver.push(...seen))
+    // Whoever read the node's row just before it was stored must still find the time here.
+    expect((await here.view([id], 0)).silent.get(id)).toEqual(online.get(id))
+    await there.drainGone(async (seen) => void handedOver.push(...seen))
+    expect(handedOver).toEqual(expected)
+    expect((await here.view([id], 0)).silent.size).toBe(0)
+  })
+
+  test('and comes back is online again, and that is told', async () => {
+    const id = randomUUID()
+    await beat(id, 50)
+    await silence(id)
+    await here.sweep(50)
+    await beat(id)
+    expect((await there.view([id], 0)).online.has(id)).toBe(true)
+    await eventually('heard of', () => heard.there.length === 3)
+    expect(await here.sweep(50)).toBe(1)
+    expect(heard.there).toEqual([id, id, id])
+  })
+
+  test('is not one that was told a longer interval', async () => {
+    const [quick, slow] = [randomUUID(), randomUUID()]
+    await beat(quick, 50)
+    await beat(slow, LONG_MS)
+    await silence(quick)
+    expect(await here.sweep(10)).toBe(1)
+    await eventually('heard of', () => heard.there.length === 3)
+    expect(heard.there).toEqual([quick, slow, quick])
+    expect((await there.view([slow], 0)).online.has(slow)).toBe(true)
+  })
+})
+
+describe('a Redis that has forgotten everything', () => {
+  test('is too young to call anyone offline, until it has listened for that long', async () => {
+    const [beating, other] = [randomUUID(), randomUUID()]
+    await beat(beating)
+    await beat(other)
+    await redis.empty()
+    expect(await there.view([beating, other], 500)).toMatchObject({ available: true, tooEarly: true })
+    expect((await there.view([beating], 500)).online.size).toBe(0)
+    await beat(beating)
+    const young = await there.view([beating, other], 60_000)
+    expect(young.tooEarly).toBe(true)
+    expect([...young.online.keys()]).toEqual([beating])
+    await eventually('old enough', async () => !(await there.view([other], 500)).tooEarly)
+  })
+
+  test('makes followers start over once it can tell who is offline', async () => {
+    let resyncs = 0
+    here.on('resync', () => (resyncs += 1))
+    await here.sweep(300)
+    await here.sweep(300)
+    expect(resyncs).toBe(0)
+    await eventually('started over', async () => {
+      await here.sweep(300)
+      return resyncs > 0
+    })
+    await here.sweep(300)
+    expect(resyncs).toBe(1)
+  })
+})
+
+describe('a change', () => {
+  test('is told to every replica', async () => {
+    const id = randomUUID()
+    here.announce(id)
+    await eventually('heard of', () => heard.there.length === 1 && heard.here.length === 1)
+    expect(heard).toEqual({ here: [id], there: [id] })
+  })
+
+  test('is told of the own cluster only', async () => {
+    const neighbour = await openPresence(redis)
+    const id = randomUUID()
+    neighbour.announce(randomUUID())
+    neighbour.beat(randomUUID(), LONG_MS)
+    here.announce(id)
+    await eventually('heard of', () => heard.there.length > 0)
+    expect(heard.there).toEqual([id])
+    neighbour.close()
+  })
+
+  test('that names no node is passed over, wherever somebody may have written it', async () => {
+    const id = randomUUID()
+    await redis.client.publish(`muster:${clusterName}:changed`, "'; drop table nodes --")
+    await redis.client.zadd(`muster:${clusterName}:gone`, 1, "'; drop table nodes --")
+    here.announce(id)
+    await eventually('heard of', () => heard.there.length > 0)
+    expect(heard.there).toEqual([id])
+    const handedOver: unknown[] = []
+    await here.drainGone(async (seen) => void handedOver.push(...seen))
+    expect(handedOver).toEqual([])
+  })
+})
+
+/** Cuts the connections of this test file, which has a database of its own, and of no other. */
+async function cutConnections(): Promise<void> {
+  const mine = await redis.client.client('ID')
+  const database = new URL(redis.url).pathname.slice(1)
+  const list = (await redis.client.client('LIST')) as string
+  for (const line of list.split('\n')) {
+    const id = /^id=(\d+) /.exec(line)?.[1]
+    if (id === undefined || id === String(mine) || !line.includes(` db=${database} `)) continue
+    await redis.client.call('CLIENT', 'KILL', 'ID', id)
+  }
+}
+
+describe('a Redis that cannot be reached', () => {
+  async function closedPort(): Promise<number> {
+    const server = createServer()
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const { port } = server.address() as { port: number }
+    await new Promise((resolve) => server.close(resolve))
+    return port
+  }
+
+  test('is unknown presence and nothing worse, with one line in the log that keeps its password', async () => {
+    const lines: string[] = []
+    const log = createLogger('test', 'debug', { write: (line) => void lines.push(line) })
+    const redisUrl = `redis://:CANARY@127.0.0.1:${await closedPort()}/0`
+    const away = new Presence({ redisUrl, clusterName, log })
+    const id = randomUUID()
+    for (let i = 0; i < 50; i++) {
+      away.beat(id, LONG_MS)
+      away.announce(id)
+      expect(await away.view([id], 100)).toEqual({
+        available: false,
+        tooEarly: true,
+        online: new Map(),
+        silent: new Map(),
+      })
+    }
+    expect(await isConnected(away)).toBe(false)
+    await expect(away.sweep(100)).rejects.toThrow()
+    await expect(away.drainGone(async () => {})).rejects.toThrow()
+    expect(lines.length).toBe(1)
+    expect(lines[0]).toContain('Redis is not usable')
+    expect(lines[0]).not.toContain('CANARY')
+    away.close()
+  })
+
+  test('knows nothing of nobody without being asked', async () => {
+    const away = new Presence({ redisUrl: `redis://127.0.0.1:${await closedPort()}/0`, clusterName, log: silentLog })
+    expect((await away.view([], 100)).available).toBe(true)
+    away.close()
+  })
+
+  test('is used again once it is back, and followers start over', async () => {
+    let resyncs = 0
+    there.on('resync', () => (resyncs += 1))
+    await cutConnections()
+    await eventually('back', async () => resyncs === 1 && (await isConnected(here)) && (await isConnected(there)))
+    const id = randomUUID()
+    await beat(id)
+    await eventually('heard of', () => heard.there.includes(id))
+    expect((await there.view([id], 0)).online.has(id)).toBe(true)
+  })
+})
+
+describe('closing', () => {
+  test('may happen with beats under way, which are dropped without an error', async () => {
+    const presence = await openPresence(redis)
+    presence.beat(randomUUID(), LONG_MS)
+    presence.close()
+    presence.beat(randomUUID(), LONG_MS)
+    presence.announce(randomUUID())
+    expect(await isConnected(presence)).toBe(false)
+    presence.close()
+  })
+})

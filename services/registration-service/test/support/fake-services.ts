@@ -1,0 +1,109 @@
+import { randomUUID } from 'node:crypto'
+import { type ca, token } from '@muster/contracts'
+import { type AppError, newTokenId, newTokenValue } from '@muster/domain'
+import type { TestCluster } from '@muster/testkit'
+
+/** token-service as far as registration-service needs it: spends each value on one key after the other, as it is told. */
+export class FakeTokens {
+  /** What it throws, before it spends or, `afterwards`, in place of its answer. */
+  failure: { error: AppError; afterwards?: boolean } | undefined
+  /** What it refuses to spend, and why. */
+  refusal: ((request: token.SpendTokenRequest) => Partial<token.RefusedToken> | undefined) | undefined
+  /** What the tokens that it spends carry. */
+  carries: { botName?: string; nodeLabels?: Record<string, string> } = {}
+  readonly spends: token.SpendTokenRequest[] = []
+  readonly signupTokens: (token.CreateSignupTokenRequest & { id: string; value: string })[] = []
+  readonly revokedSignups: token.RevokeSignupTokensRequest[] = []
+  readonly #nodeIds = new Map<string, string>()
+
+  async spendToken(request: token.SpendTokenRequest): Promise<token.SpendTokenResponse> {
+    this.spends.push(request)
+    if (this.failure !== undefined && this.failure.afterwards !== true) throw this.failure.error
+    const refused = this.refusal?.(request)
+    if (refused !== undefined) {
+      return { result: { $case: 'refused', value: { reason: '', tokenId: '', restriction: '', ...refused } } }
+    }
+    const key = `${request.value} ${request.keyFingerprint.toString('hex')}`
+    const nodeId = this.#nodeIds.get(key) ?? randomUUID()
+    this.#nodeIds.set(key, nodeId)
+    if (this.failure !== undefined) throw this.failure.error
+    const tokenId = this.signupTokens.find(({ value }) => value === request.value)?.id ?? 'abcdefghij'
+    return { result: { $case: 'spent', value: { nodeId, tokenId, botName: '', nodeLabels: {}, ...this.carries } } }
+  }
+
+  async createSignupToken(request: token.CreateSignupTokenRequest): Promise<token.CreateSignupTokenResponse> {
+    if (this.failure !== undefined && this.failure.afterwards !== true) throw this.failure.error
+    const id = newTokenId()
+    const value = newTokenValue(id)
+    this.signupTokens.push({ ...request, id, value })
+    if (this.failure !== undefined) throw this.failure.error
+    const expiresAt = new Date(Date.now() + request.ttlSeconds * 1_000)
+    const { userName, createdBy } = request
+    const type = token.TokenType.SIGNUP
+    const empty = token.Token.decode(Buffer.alloc(0))
+    return { token: { ...empty, id, userName, createdBy, expiresAt, type, maxUses: 1 }, value }
+  }
+
+  async revokeSignupTokens(request: token.RevokeSignupTokensRequest): Promise<token.RevokeSignupTokensResponse> {
+    if (this.failure !== undefined) throw this.failure.error
+    this.revokedSignups.push(request)
+    return {}
+  }
+}
+
+/** ca-service as far as registration-service needs it: signs with the authorities of the test cluster, for an hour. */
+export class FakeAuthority {
+  failure: { error: AppError; afterwards?: boolean } | undefined
+  /** Runs after it has signed and before it answers. */
+  meanwhile: (() => Promise<unknown>) | undefined
+  /** What was signed for nodes, bots and people. */
+  readonly signed: { request: ca.SignHostRequest; serial: string }[] = []
+  readonly signedBots: { request: ca.SignBotRequest; serial: string }[] = []
+  readonly signedUsers: { request: ca.SignUserRequest; serial: string }[] = []
+  readonly #cluster: TestCluster
+
+  constructor(cluster: TestCluster) {
+    this.#cluster = cluster
+  }
+
+  get trustBundle(): ca.TrustBundle {
+    const { host, user } = this.#cluster.authorities
+    return {
+      version: 7,
+      clusterName: this.#cluster.clusterName,
+      hostRootsDer: [host.root.certificateDer],
+      userRootsDer: [user.root.certificateDer],
+    }
+  }
+
+  signHost(request: ca.SignHostRequest): Promise<ca.SignHostResponse> {
+    return this.#sign({ kind: 'node', name: request.nodeId, roles: request.roles }, request, this.signed)
+  }
+
+  signBot(request: ca.SignBotRequest): Promise<ca.SignBotResponse> {
+    return this.#sign({ kind: 'bot', name: request.name }, request, this.signedBots)
+  }
+
+  signUser(request: ca.SignUserRequest): Promise<ca.SignUserResponse> {
+    const { name, roles, sessionExpiresAt } = request
+    return this.#sign({ kind: 'user', name, roles }, request, this.signedUsers, sessionExpiresAt)
+  }
+
+  async #sign<R extends { publicKeyDer: Buffer }>(
+    member: { kind: 'node' | 'bot' | 'user'; name: string; roles?: string[] },
+    request: R,
+    signed: { request: R; serial: string }[],
+    endsBy: Date = new Date(8.64e15),
+  ) {
+    if (this.failure !== undefined && this.failure.afterwards !== true) throw this.failure.error
+    const inAnHour = new Date(Date.now() + 3_600_000)
+    const expiresAt = endsBy < inAnHour ? endsBy : inAnHour
+    const made = this.#cluster.certify({ ...member, publicKeyDer: request.publicKeyDer, notAfter: expiresAt })
+    signed.push({ request, serial: made.serial })
+    await this.meanwhile?.()
+    if (this.failure !== undefined) throw this.failure.error
+    const { issuing } = this.#cluster.authorities[member.kind === 'user' ? 'user' : 'host']
+    const certificate = { chainDer: [made.leafDer, issuing.certificateDer], serial: made.serial, expiresAt }
+    return { certificate, trustBundle: this.trustBundle }
+  }
+}

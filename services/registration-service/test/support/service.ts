@@ -1,0 +1,257 @@
+import { fileURLToPath } from 'node:url'
+import { randomUUID, type KeyObject } from 'node:crypto'
+import { Refusals } from '@muster/audit'
+import { registration } from '@muster/contracts'
+import { AppError } from '@muster/domain'
+import { createCsr, generateKey, keyFingerprint } from '@muster/pki'
+import { asAppError, migrate, openPool } from '@muster/postgres'
+import type { Connection } from '@muster/rpc'
+import type { RpcServer } from '@muster/rpc/server'
+import type { Logger } from '@muster/runtime'
+import {
+  connectionsTo,
+  createDatabase,
+  createRedis,
+  eventually,
+  manualClock,
+  type ManualClock,
+  serveForTest,
+  testCluster,
+  type TestCluster,
+  type TestDatabase,
+  type TestMaterial,
+  type TestMember,
+  type TestRedis,
+} from '@muster/testkit'
+import { createLogger } from '@muster/service-kit'
+import type pg from 'pg'
+import { botService } from '../../src/bots/service.ts'
+import type { Deps } from '../../src/deps.ts'
+import { FakeAuthority, FakeTokens } from './fake-services.ts'
+import { HeartbeatPace } from '../../src/nodes/heartbeat-pace.ts'
+import { activateNode, recordJoiningNode, type JoiningNode } from '../../src/nodes/nodes.ts'
+import { OpenStreams } from '../../src/nodes/open-streams.ts'
+import { Presence } from '../../src/presence/presence.ts'
+import { RefusedAttempts } from '../../src/entry/refused-attempts.ts'
+import { registrationService } from '../../src/nodes/service.ts'
+
+export const { NodeStatus } = registration
+export const contract = registration.RegistrationServiceService
+
+/** What people are told of where the services are. */
+export const ADDRESSES = { registrationService: 'muster.example:3025', tokenService: ':3026', caService: ':3027' }
+
+export const silentLog = createLogger('test', 'silent')
+
+/** A database with the schema of registration-service. */
+export interface Store {
+  database: TestDatabase
+  pool: pg.Pool
+  /** Another pool, as another replica has. */
+  openPool(): pg.Pool
+  close(): Promise<void>
+}
+
+export async function openStore(): Promise<Store> {
+  const database = await createDatabase()
+  const folder = fileURLToPath(new URL('../../migrations', import.meta.url))
+  await migrate({ databaseUrl: database.url, schema: 'registration', folder }, silentLog)
+  const options = { databaseUrl: database.url, schema: 'registration', applicationName: 'test' }
+  const pool = openPool(options, silentLog)
+  return {
+    database,
+    pool,
+    openPool: () => openPool(options, silentLog),
+    async close() {
+      await pool.end()
+      await database.drop()
+    },
+  }
+}
+
+/** A presence of a cluster that no other test has, connected and listening. */
+export async function openPresence(
+  redis: TestRedis,
+  clusterName = `${randomUUID()}.internal`,
+  log: Logger = silentLog,
+): Promise<Presence> {
+  const presence = new Presence({ redisUrl: redis.url, clusterName, log })
+  let listening = false
+  presence.once('resync', () => (listening = true))
+  await eventually('connected to Redis', async () => listening && (await isConnected(presence)))
+  return presence
+}
+
+/** One replica of registration-service on a free port, with connections of its own to the stores. */
+export interface Replica {
+  pool: pg.Pool
+  presence: Presence
+  pace: HeartbeatPace
+  deps: Deps
+  server: RpcServer
+  connect(material: TestMaterial): Connection
+  client(material: TestMaterial): ReturnType<typeof clientOf>
+  close(): Promise<void>
+}
+
+/** A replica, and all that it shares with others. */
+export interface Served extends Replica {
+  database: TestDatabase
+  cluster: TestCluster
+  clock: ManualClock
+  redis: TestRedis
+  tokens: FakeTokens
+  authority: FakeAuthority
+  /** Another replica before the same stores. It is closed with this one. */
+  addReplica(): Promise<Replica>
+}
+
+function clientOf(connection: Connection) {
+  return connection.client(contract)
+}
+
+/** registration-service before a real database and a real Redis; the other services are fakes. */
+export async function serveRegistration({
+  log = silentLog,
+  refusedPerMinute = 20,
+}: { log?: Logger; refusedPerMinute?: number } = {}): Promise<Served> {
+  const [store, redis] = await Promise.all([openStore(), createRedis()])
+  const cluster = testCluster()
+  const clock = manualClock()
+  const tokens = new FakeTokens()
+  const authority = new FakeAuthority(cluster)
+  // Channels of Redis are common to all tests.
+  const redisOptions = { redisUrl: redis.url, clusterName: `${randomUUID()}.internal`, log: silentLog }
+
+  async function serveReplica(pool: pg.Pool): Promise<Replica> {
+    const presence = await openPresence(redis, redisOptions.clusterName)
+    const pace = new HeartbeatPace({ baseIntervalMs: 5_000, missedLimit: 3, beatsPerSecond: 2_000 })
+    const refusedAttempts = new RefusedAttempts({ ...redisOptions, perMinute: refusedPerMinute })
+    await isCounting(refusedAttempts, redis)
+    const streams = new OpenStreams({ pool, presence, log: silentLog })
+    const deps: Deps = {
+      pool,
+      presence,
+      pace,
+      streams,
+      tokens,
+      authority,
+      identity: { trustBundle: () => authority.trustBundle },
+      refusals: new Refusals(pool, silentLog),
+      refusedAttempts,
+      people: { sessionTtlSeconds: 86_400, addresses: ADDRESSES },
+      clock,
+    }
+    const server = await serveForTest({
+      clusterName: cluster.clusterName,
+      identity: cluster.service('registration-service'),
+      services: [registrationService(deps), botService(deps)],
+      mapError: asAppError,
+      clock,
+      log,
+    })
+    const { connect, closeAll } = connectionsTo(server, 'registration-service')
+    return {
+      pool,
+      presence,
+      pace,
+      deps,
+      server,
+      connect,
+      client: (material) => clientOf(connect(material)),
+      async close() {
+        closeAll()
+        await server.close()
+        streams.close()
+        presence.close()
+        refusedAttempts.close()
+        await deps.refusals.close()
+        await pool.end()
+      },
+    }
+  }
+
+  const first = await serveReplica(store.pool)
+  const others: Replica[] = []
+  return {
+    ...first,
+    database: store.database,
+    cluster,
+    clock,
+    redis,
+    tokens,
+    authority,
+    async addReplica() {
+      const replica = await serveReplica(store.openPool())
+      others.push(replica)
+      return replica
+    },
+    async close() {
+      for (const replica of [...others, first]) await replica.close()
+      redis.close()
+      await store.database.drop()
+    },
+  }
+}
+
+/** Waits until refused attempts are counted: while there is no connection to Redis they are not. */
+export async function isCounting(refusedAttempts: RefusedAttempts, redis: TestRedis): Promise<void> {
+  const source = randomUUID()
+  await eventually('connected to Redis', async () => {
+    await refusedAttempts.hit(source)
+    return (await redis.client.keys(`*:refused:${source}`)).length === 1
+  })
+}
+
+/** A token of the form that token-service makes. */
+export const TOKEN = 'mtk_abcdefghij_canarycanarycanarycanarycanaryca'
+
+/** A well-formed request to join. */
+export function joinRequest(
+  overrides: Partial<registration.RegisterRequest> = {},
+  privateKey: KeyObject = generateKey(),
+): registration.RegisterRequest {
+  return {
+    token: TOKEN,
+    csrDer: createCsr({ privateKey, commonName: 'joining' }),
+    hostname: 'web-1',
+    roles: ['node'],
+    advertisedAddress: '10.0.0.7',
+    labels: { env: 'prod' },
+    version: '0.1.0',
+    ...overrides,
+  }
+}
+
+/** Puts a node on the roll that has this certificate. */
+export async function addNode(pool: pg.Pool, member: TestMember, overrides: Partial<JoiningNode> = {}): Promise<void> {
+  await recordJoiningNode(pool, {
+    id: member.name,
+    hostname: 'web-1',
+    roles: ['node'],
+    labels: {},
+    version: '0.1.0',
+    advertisedAddress: '',
+    remoteAddress: '127.0.0.1',
+    tokenId: 'abcdefghij',
+    keyFingerprint: keyFingerprint(member.publicKeyDer),
+    nodeLabels: {},
+    ...overrides,
+  })
+  await activateNode(pool, member.name, member.serial, new Date(Date.now() + 86_400_000))
+}
+
+/** What a call was refused with; fails the test if it was not. */
+export async function refusal(call: Promise<unknown>): Promise<AppError> {
+  const error: unknown = await call.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  )
+  if (error instanceof AppError) return error
+  throw new Error('should have been refused', { cause: error })
+}
+
+/** True if Redis answers now. */
+export async function isConnected(presence: Presence): Promise<boolean> {
+  return (await presence.view([randomUUID()], 0)).available
+}

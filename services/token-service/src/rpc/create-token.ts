@@ -1,0 +1,131 @@
+import { type Attempt, recordAudit, recordRefused } from '@muster/audit'
+import type { token } from '@muster/contracts'
+import {
+  AppError,
+  invalid,
+  newTokenId,
+  newTokenValue,
+  type NodeRole,
+  parseCidrs,
+  parseCustomTokenValue,
+  parseHostnameGlobs,
+  parseLabels,
+  parseMemberName,
+  parseNodeRoles,
+  parseTokenName,
+  tokenDigest,
+} from '@muster/domain'
+import { transaction, violates } from '@muster/postgres'
+import { memberOf, type UnaryHandler } from '@muster/rpc'
+import type { Config } from '../config.ts'
+import type { Deps } from '../deps.ts'
+import { foldCidr } from './remote-address.ts'
+import { freeName, insertToken, toProto, type NewToken, type StoredToken } from '../store/tokens.ts'
+import { parseTtl } from './request-fields.ts'
+
+/** Makes a join token and shows its value, once. Safe to repeat if it has a name. */
+export function createToken({
+  config,
+  pool,
+  refusals,
+}: Deps): UnaryHandler<token.CreateTokenRequest, token.CreateTokenResponse> {
+  return async (request, { peer, remoteAddress, log }) => {
+    const actor = memberOf(peer).spiffeId
+    const wanted = parseCreateToken(request, config)
+    const id = newTokenId()
+    const value = wanted.value ?? newTokenValue(id)
+    const made = { ...wanted, id, createdBy: actor, digest: tokenDigest(config.MUSTER_PEPPER_FILE, value) }
+    const attempt: Attempt = { action: 'token.create', actor, remoteAddress, details: detailsOf(made) }
+    const stored = await recordRefused(refusals, attempt, () =>
+      transaction(pool, async (db): Promise<StoredToken> => {
+        if (made.name !== undefined) await freeName(db, made.name)
+        const inserted = await insertToken(db, made)
+        if (inserted === undefined) throw nameTaken()
+        await recordAudit(db, { ...attempt, outcome: 'ok', tokenId: id })
+        return inserted
+      }).catch((error: unknown) => {
+        throw violates(error, 'tokens_digest') ? valueTaken() : error
+      }),
+    )
+    log.info({ event: 'token.created', tokenId: id, roles: made.roles }, 'made a token')
+    return { token: toProto(stored), value }
+  }
+}
+
+function nameTaken(): AppError {
+  return new AppError('alreadyExists', 'name: a token of that name has not ended yet; remove it first', {
+    field: 'name',
+    reason: 'NAME_TAKEN',
+  })
+}
+
+/** Which token has this value is not said: the message would turn a guess into a fact. The audit has who guessed. */
+function valueTaken(): AppError {
+  return new AppError('alreadyExists', 'value: cannot be used; choose another or leave it out', {
+    field: 'value',
+    reason: 'VALUE_TAKEN',
+  })
+}
+
+/** What a reader of the audit wants to know; what was not asked for is left out. */
+function detailsOf(made: NewToken): Record<string, unknown> {
+  const { roles, ttlSeconds, maxUses, labels, name, botName, nodeLabels, allowCidrs, allowHostnames } = made
+  return {
+    roles,
+    ttlSeconds,
+    maxUses,
+    name,
+    botName,
+    ...(Object.keys(labels).length > 0 && { labels }),
+    ...(Object.keys(nodeLabels).length > 0 && { nodeLabels }),
+    ...(allowCidrs.length > 0 && { allowCidrs }),
+    ...(allowHostnames.length > 0 && { allowHostnames }),
+  }
+}
+
+type Wanted = Omit<NewToken, 'id' | 'digest' | 'createdBy'> & { value: string | undefined }
+
+function parseCreateToken(request: token.CreateTokenRequest, config: Config): Wanted {
+  const roles = parseNodeRoles(request.roles)
+  const ttlSeconds = parseTtl(request.ttlSeconds, config.MUSTER_TOKEN_MAX_TTL)
+  if (request.description.length > 256 || /[^\x20-\x7e]/.test(request.description)) {
+    throw invalid('description', 'must be at most 256 characters of printable ASCII')
+  }
+  return {
+    type: 'join',
+    name: request.name === '' ? undefined : parseTokenName(request.name),
+    roles,
+    ttlSeconds,
+    labels: parseLabels(request.labels),
+    description: request.description,
+    botName: parseBotName(request.botName, roles),
+    userName: undefined,
+    nodeLabels: parseLabels(request.nodeLabels, 'node_labels'),
+    allowCidrs: parseCidrs(request.restrictions?.allowCidrs ?? []).map(foldCidr),
+    allowHostnames: parseHostnameGlobs(request.restrictions?.allowHostnames ?? []),
+    maxUses: parseMaxUses(request.maxUses, roles),
+    value: request.value === '' ? undefined : parseCustomTokenValue(request.value),
+  }
+}
+
+function parseBotName(name: string, roles: readonly NodeRole[]): string | undefined {
+  if (!roles.includes('bot')) {
+    if (name !== '') throw invalid('bot_name', 'goes with the role bot only')
+    return undefined
+  }
+  if (roles.length > 1) throw invalid('roles', 'bot cannot be combined with other roles')
+  if (name === '') throw invalid('bot_name', 'is needed for the role bot')
+  return parseMemberName(name, 'bot_name')
+}
+
+/** A bot token admits one bot; any other admits without limit unless told otherwise. */
+function parseMaxUses(maxUses: number | undefined, roles: readonly NodeRole[]): number | undefined {
+  if (roles.includes('bot')) {
+    if (maxUses !== undefined && maxUses !== 1) throw invalid('max_uses', 'a bot token can be used once only')
+    return 1
+  }
+  if (maxUses !== undefined && (maxUses < 1 || maxUses > 1_000_000)) {
+    throw invalid('max_uses', 'must be between 1 and 1000000')
+  }
+  return maxUses
+}

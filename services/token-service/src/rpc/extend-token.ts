@@ -1,0 +1,44 @@
+import type { token } from '@muster/contracts'
+import { AppError } from '@muster/domain'
+import { memberOf, type UnaryHandler } from '@muster/rpc'
+import { changeToken } from './change-token.ts'
+import type { Deps } from '../deps.ts'
+import { extendToken as extend, noSuchToken, tokenKey } from '../store/token-by-key.ts'
+import { toProto, type StoredToken } from '../store/tokens.ts'
+import { parseTtl } from './request-fields.ts'
+
+/** Moves the expiry of a join token that can still admit someone to so long from now. Safe to repeat. */
+export function extendToken(deps: Deps): UnaryHandler<token.ExtendTokenRequest, token.ExtendTokenResponse> {
+  return async (request, { peer, remoteAddress }) => {
+    const actor = memberOf(peer).spiffeId
+    const key = tokenKey(request.idOrName)
+    const ttlSeconds = parseTtl(request.ttlSeconds, deps.config.MUSTER_TOKEN_MAX_TTL)
+    const extended = await changeToken(deps, {
+      key,
+      attempt: { action: 'token.extend', actor, remoteAddress, details: { ttlSeconds } },
+      apply: (db, configured) => extend(db, configured, key, ttlSeconds),
+      whyNot,
+    })
+    return { token: toProto(extended) }
+  }
+}
+
+function whyNot(found: StoredToken | undefined): AppError {
+  if (found === undefined) return noSuchToken()
+  if (found.type === 'static') {
+    return failed('TOKEN_STATIC', `a static token never expires; it is defined in ${found.createdBy}`)
+  }
+  if (found.type === 'signup') {
+    const instead = `reset the user instead: 'musterctl users reset ${found.userName}'`
+    return failed('TOKEN_WRONG_TYPE', `a signup token cannot be extended; ${instead}`)
+  }
+  if (found.state === 'revoked') return failed('TOKEN_REVOKED', 'the token has been revoked; make a new one')
+  if (found.state === 'usedUp') {
+    return failed('TOKEN_USED_UP', 'the token has been used as often as it may be; make a new one')
+  }
+  return failed('TOKEN_EXPIRED', 'the token has expired; make a new one')
+}
+
+function failed(reason: string, message: string): AppError {
+  return new AppError('failedPrecondition', message, { reason })
+}

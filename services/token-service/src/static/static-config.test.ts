@@ -1,0 +1,143 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { parseConfig } from '@muster/service-kit'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { z } from 'zod'
+import { staticTokensFile, type StaticToken } from './static-config.ts'
+
+let folder: string
+let config: string
+beforeAll(() => {
+  folder = mkdtempSync(path.join(os.tmpdir(), 'muster-static-'))
+  config = path.join(folder, 'token.yaml')
+  writeFileSync(path.join(folder, 'tokenfile'), 'CANARY-value-in-a-file\n')
+  writeFileSync(path.join(folder, 'empty'), ' \n')
+  writeFileSync(path.join(folder, 'short'), 'CANARY-short')
+  writeFileSync(path.join(folder, 'large'), 'x'.repeat(5_000))
+  writeFileSync(path.join(folder, 'same'), 'CANARY-value-of-its-own')
+  mkdirSync(path.join(folder, 'sub'))
+})
+afterAll(() => {
+  rmSync(folder, { recursive: true })
+})
+
+const schema = z.object({ MUSTER_CONFIG_FILE: staticTokensFile().default([]) })
+
+function read(yaml: string): StaticToken[] {
+  writeFileSync(config, yaml)
+  return parseConfig(schema, { MUSTER_CONFIG_FILE: config }).MUSTER_CONFIG_FILE
+}
+
+/** The problems, each as its line in the file and its text. */
+function problemsOf(yaml: string): string[] {
+  try {
+    read(yaml)
+  } catch (error) {
+    const message = (error as Error).message
+    expect(message).not.toContain('CANARY')
+    return message
+      .split('\n')
+      .slice(1)
+      .map((line) => line.replace(`  MUSTER_CONFIG_FILE: ${config}:`, ''))
+  }
+  return []
+}
+
+describe('the file of static tokens', () => {
+  test('has them in two spellings: a value, or the path to a file with one', () => {
+    const tokens = read(`
+# comment
+tokens:
+  - 'proxy,node:CANARY-value-of-its-own'
+  - "auth:${path.join(folder, 'tokenfile')}"
+`)
+    expect(tokens).toEqual([
+      { definedAt: `${config}:4`, roles: ['node', 'proxy'], value: 'CANARY-value-of-its-own', file: undefined },
+      {
+        definedAt: `${config}:5`,
+        roles: ['auth'],
+        value: 'CANARY-value-in-a-file',
+        file: { path: path.join(folder, 'tokenfile'), stamp: expect.stringMatching(/^[\d:]+$/) as unknown },
+      },
+    ])
+  })
+
+  test('may be written without quotes or in one line, with a colon in the value, and paths from its own folder', () => {
+    expect(read('tokens: ["Node, Proxy:a:colon:in:the:value"]')[0]).toMatchObject({
+      roles: ['node', 'proxy'],
+      value: 'a:colon:in:the:value',
+    })
+    for (const text of ['./tokenfile', '../' + path.basename(folder) + '/tokenfile', 'sub/../tokenfile']) {
+      const isPath = text.startsWith('.')
+      const found = read(`tokens:\n  - auth:${text}-is-not-it\n`.replace(isPath ? '-is-not-it' : '', ''))
+      expect(found[0]!.value).toBe(isPath ? 'CANARY-value-in-a-file' : 'sub/../tokenfile-is-not-it')
+    }
+  })
+
+  test.each(['', '# nothing\n', 'tokens:\n', 'tokens: []\n'])('may have none: %j', (yaml) => {
+    expect(read(yaml)).toEqual([])
+  })
+
+  test('that is wrong in several lines is told about all of them, each by its line, and no value is repeated', () => {
+    expect(
+      problemsOf(`tokens:
+  - 'king:CANARY-value-of-a-king'
+  - 'bot:CANARY-value-of-a-bot'
+  - 'node:CANARY-short'
+  - 'node:CANARY-value-of-its-own'
+  - 'node:./none'
+  - 'node:./empty'
+  - 'node:./short'
+  - 'node:./large'
+  - 'node:./sub'
+  - 'proxy:CANARY-value-of-its-own'
+  - 'proxy:./same'
+  - CANARY-value-without-roles
+  - 'CANARY-value-first:node'
+  - node: CANARY-value-of-a-map
+  - 17
+  - 'node:mtk_CANARY-looks-generated'
+  - 'node:~/CANARY-home-folder'
+  - ':CANARY-value-of-its-own'
+roles: []
+CANARY-value-as-a-key: 1
+`),
+    ).toEqual([
+      '2: what stands before the colon is not all roles; valid values: app, auth, db, discovery, kube, node, proxy, windowsdesktop',
+      '3: a static token cannot be for bots, since a bot token is used once',
+      '4: its value: shorter than 16 characters, so it could be guessed; take a longer one',
+      `6: there is no file ${path.join(folder, 'none')}`,
+      '7: its file is empty',
+      '8: its value: shorter than 16 characters, so it could be guessed; take a longer one',
+      '9: its file is larger than 4096 bytes',
+      '10: its file is not a regular file',
+      `11: its value is that of ${config}:5 too`,
+      `12: its value is that of ${config}:5 too`,
+      "13: must be 'ROLE,ROLE:VALUE' or 'ROLE,ROLE:/PATH/TO/FILE', in quotes",
+      '14: what stands before the colon is not all roles; valid values: app, auth, db, discovery, kube, node, proxy, windowsdesktop',
+      "15: must be 'ROLE,ROLE:VALUE' or 'ROLE,ROLE:/PATH/TO/FILE', in quotes",
+      "16: must be 'ROLE,ROLE:VALUE' or 'ROLE,ROLE:/PATH/TO/FILE', in quotes",
+      '17: its value: the prefix mtk_ is kept for generated tokens',
+      '18: its value: must not start with . / or ~, which would make it look like a path',
+      "19: must be 'ROLE,ROLE:VALUE' or 'ROLE,ROLE:/PATH/TO/FILE', in quotes",
+      '20: unknown key "roles"; valid keys: tokens',
+      '21: unknown key; valid keys: tokens',
+    ])
+  })
+
+  test.each<[string, string, string]>([
+    ['is no YAML', "tokens:\n  - 'CANARY-is-not-closed\n", '3: is not YAML (missing char)'],
+    ['has a key twice', 'tokens: []\ntokens: [CANARY]\n', '2: is not YAML (duplicate key)'],
+    ['is a list', '- CANARY\n', '1: must be the key tokens and a list'],
+    ['is a text', 'CANARY\n', '1: must be the key tokens and a list'],
+    ['has no list', 'tokens: node:CANARY-value-of-its-own\n', '1: tokens must be a list'],
+  ])('that %s is refused', (_what, yaml, problem) => {
+    expect(problemsOf(yaml)).toEqual([problem])
+  })
+
+  test('that is not there is refused', () => {
+    const parse = () => parseConfig(schema, { MUSTER_CONFIG_FILE: path.join(folder, 'none.yaml') })
+    expect(parse).toThrow(/MUSTER_CONFIG_FILE: there is no file \/.*\/none\.yaml$/)
+  })
+})

@@ -1,0 +1,112 @@
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
+import { NODE_ROLES, type NodeRole, parseNodeRoles, printable } from '@muster/domain'
+import { whyUnreadable } from '@muster/runtime'
+import { isMap, isScalar, isSeq, LineCounter, parseDocument, type ParsedNode } from 'yaml'
+import { z } from 'zod'
+import { parseStaticValue, readTokenFile } from './token-file.ts'
+
+/** A static token as the configuration has it. */
+export interface StaticToken {
+  /** File and line. */
+  definedAt: string
+  roles: readonly NodeRole[]
+  value: string
+  /** For one whose value is in a file. */
+  file: { path: string; stamp: string } | undefined
+}
+
+/** The variable that names the YAML file; its value is the static tokens in it. Every problem has its line. */
+export function staticTokensFile(): z.ZodType<StaticToken[], string> {
+  return z.string().transform((file, context) => {
+    const { tokens, problems } = readStaticTokens(file)
+    for (const message of problems) context.addIssue({ code: 'custom', message })
+    return problems.length > 0 ? z.NEVER : tokens
+  })
+}
+
+// Nothing of the file but short keys is repeated in a problem: whatever stands in a wrong place may be a secret.
+function readStaticTokens(file: string): { tokens: StaticToken[]; problems: string[] } {
+  const name = path.resolve(file)
+  let text: string
+  try {
+    text = readFileSync(name, 'utf8')
+  } catch (error) {
+    return { tokens: [], problems: [whyUnreadable(name, error)] }
+  }
+  const lines = new LineCounter()
+  // Pretty errors would show the lines around the error.
+  const document = parseDocument(text, { prettyErrors: false, lineCounter: lines })
+  const tokens: StaticToken[] = []
+  const problems: { offset: number; what: string }[] = []
+  const at = (offset: number) => `${name}:${lines.linePos(offset).line}`
+  if (document.errors.length > 0) {
+    for (const { pos, code } of document.errors) {
+      problems.push({ offset: pos[0], what: `is not YAML (${code.toLowerCase().replaceAll('_', ' ')})` })
+    }
+  } else {
+    const problem = (node: ParsedNode, what: string) => void problems.push({ offset: node.range[0], what })
+    for (const item of tokenItems(document.contents, problem)) {
+      try {
+        tokens.push(parseItem(item, { definedAt: at(item.range[0]), folder: path.dirname(name) }, tokens))
+      } catch (error) {
+        problem(item, (error as Error).message)
+      }
+    }
+  }
+  problems.sort((a, b) => a.offset - b.offset)
+  return { tokens, problems: problems.map(({ offset, what }) => `${at(offset)}: ${what}`) }
+}
+
+function tokenItems(root: ParsedNode | null, problem: (node: ParsedNode, what: string) => void): ParsedNode[] {
+  const items: ParsedNode[] = []
+  if (root === null) return items
+  if (!isMap<ParsedNode, ParsedNode | null>(root)) {
+    problem(root, 'must be the key tokens and a list')
+    return items
+  }
+  for (const { key, value } of root.items) {
+    if (!isScalar(key) || key.value !== 'tokens') problem(key, `unknown key${shown(key)}; valid keys: tokens`)
+    else if (isSeq<ParsedNode>(value)) items.push(...value.items)
+    else if (value !== null && !(isScalar(value) && value.value === null)) problem(value, 'tokens must be a list')
+  }
+  return items
+}
+
+/** No token value is this short. */
+function shown(key: ParsedNode): string {
+  return isScalar(key) && typeof key.value === 'string' && key.value.length < 16 ? ` ${printable(key.value)}` : ''
+}
+
+function parseItem(
+  item: ParsedNode,
+  { definedAt, folder }: { definedAt: string; folder: string },
+  earlier: readonly StaticToken[],
+): StaticToken {
+  const text = isScalar(item) && typeof item.value === 'string' ? item.value.trim() : ''
+  const colon = text.indexOf(':')
+  if (colon < 1) throw new Error("must be 'ROLE,ROLE:VALUE' or 'ROLE,ROLE:/PATH/TO/FILE', in quotes")
+  const roles = parseRoles(text.slice(0, colon))
+  const { value, file } = readValue(text.slice(colon + 1).trim(), folder)
+  const same = earlier.find((token) => token.value === value)
+  if (same !== undefined) throw new Error(`its value is that of ${same.definedAt} too`)
+  return { definedAt, roles, value, file }
+}
+
+function parseRoles(text: string): NodeRole[] {
+  const words = text.split(',').map((word) => word.trim().toLowerCase())
+  if (words.includes('bot')) throw new Error('a static token cannot be for bots, since a bot token is used once')
+  if (!words.every((word) => NODE_ROLES.some((role) => role === word))) {
+    const valid = NODE_ROLES.filter((role) => role !== 'bot').join(', ')
+    throw new Error(`what stands before the colon is not all roles; valid values: ${valid}`)
+  }
+  return parseNodeRoles(words)
+}
+
+/** What begins like a path is one; a relative one begins at the folder of the configuration. */
+function readValue(text: string, folder: string): Pick<StaticToken, 'value' | 'file'> {
+  if (!/^(?:\/|\.\.?\/)/.test(text)) return { value: parseStaticValue(text), file: undefined }
+  const file = path.resolve(folder, text)
+  const { value, stamp } = readTokenFile(file)
+  return { value, file: { path: file, stamp } }
+}

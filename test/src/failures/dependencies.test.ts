@@ -1,0 +1,147 @@
+import { registration } from '@muster/contracts'
+import { generateKey } from '@muster/pki'
+import type { ServiceProgram } from '@muster/local-cluster'
+import { Redis as RedisClient } from 'ioredis'
+import { expect, test } from '@jest/globals'
+import { nodeIdOf, startAgent } from '../harness/agent.ts'
+import { useCluster } from '../harness/cluster.ts'
+import { joinDirectly } from '../harness/joining.ts'
+import { waitFor } from '../harness/waiting.ts'
+
+const { NodeStatus } = registration
+const INTERVAL_MS = 500
+
+const cluster = useCluster({
+  // What Postgres has promised must survive its crash.
+  durable: true,
+  env: { 'registration-service': { MUSTER_HEARTBEAT_INTERVAL_MS: String(INTERVAL_MS) } },
+})
+
+function pids(): number[] {
+  return Object.values(cluster().services)
+    .flat()
+    .map(({ pid }) => pid)
+}
+
+function running(): number[] {
+  return Object.values(cluster().services)
+    .flat()
+    .filter((service) => !service.hasExited())
+    .map(({ pid }) => pid)
+}
+
+async function statusOf(id: string): Promise<registration.NodeStatus | undefined> {
+  return (await cluster().operator.roll()).find((node) => node.id === id)?.status
+}
+
+test.each<ServiceProgram>(['ca-service', 'token-service'])(
+  'a join begun while %s is dead waits, and succeeds once it is back, with no restart of the others',
+  async (program) => {
+    const { services, operator, restart } = cluster()
+    const { value } = await operator.makeToken({ maxUses: 1 })
+    const others = pids().filter((pid) => pid !== services[program][0]!.pid)
+    services[program][0]!.kill('SIGKILL')
+    await services[program][0]!.exited
+    const agent = await startAgent(cluster(), { name: `without-${program}`, token: value })
+    await agent.line(/could not join yet/)
+    expect(agent.hasExited()).toBe(false)
+
+    await restart(program, 0)
+    const nodeId = await nodeIdOf(agent)
+    await agent.line(/ online$/)
+    expect(running()).toEqual(expect.arrayContaining(others))
+    expect((await operator.roll()).map(({ id }) => id)).toContain(nodeId)
+    // The operator's own connection finds the way back too.
+    await waitFor('an answer', () => operator.listTokens())
+    await waitFor('an answer', () => operator.authority.listAuthorities({}))
+    expect(await agent.stop()).toBe(0)
+  },
+)
+
+test('without Redis joins go on and nodes are unknown; one interval after it is back, empty, the roll is right', async () => {
+  const { operator } = cluster()
+  const before = pids()
+  const { value } = await operator.makeToken()
+  const agent = await startAgent(cluster(), { name: 'without-redis', token: value })
+  const nodeId = await nodeIdOf(agent)
+  await waitFor('the node online', async () => (await statusOf(nodeId)) === NodeStatus.ONLINE)
+
+  await cluster().redis.stop()
+  await waitFor('the node unknown', async () => (await statusOf(nodeId)) === NodeStatus.UNKNOWN)
+  const { nodeId: second } = await joinDirectly(cluster(), { token: value })
+  expect(await statusOf(second)).toBe(NodeStatus.PENDING)
+  expect(await statusOf(nodeId)).toBe(NodeStatus.UNKNOWN)
+
+  await cluster().startRedisAgain()
+  // Services look for it about once a second; from the first beat that reaches it, it is one interval.
+  const redis = new RedisClient(cluster().redis.url)
+  try {
+    await waitFor('a beat in Redis', async () => (await redis.keys('*:presence:*')).length > 0)
+    expect(await statusOf(nodeId)).toBe(NodeStatus.ONLINE)
+    expect(agent.hasExited()).toBe(false)
+
+    await redis.flushall()
+    await waitFor('the node online after the flush', async () => (await statusOf(nodeId)) === NodeStatus.ONLINE, {
+      limitMs: INTERVAL_MS,
+      everyMs: 10,
+    })
+  } finally {
+    redis.disconnect()
+  }
+  expect(await statusOf(second)).toBe(NodeStatus.PENDING)
+  expect(running()).toEqual(before)
+  expect(await agent.stop()).toBe(0)
+})
+
+test('a node that falls silent right after Redis was emptied is offline all the same', async () => {
+  const { operator } = cluster()
+  const { value } = await operator.makeToken()
+  const agent = await startAgent(cluster(), { name: 'silent-after-flush', token: value })
+  const nodeId = await nodeIdOf(agent)
+  await waitFor('the node online', async () => (await statusOf(nodeId)) === NodeStatus.ONLINE)
+  const redis = new RedisClient(cluster().redis.url)
+  agent.kill('SIGKILL')
+  await redis.flushall()
+  redis.disconnect()
+  expect(await statusOf(nodeId)).toBe(NodeStatus.UNKNOWN)
+
+  // Somebody else's beats show that Redis listens again.
+  const witness = await startAgent(cluster(), { name: 'witness', token: value })
+  await witness.line(/ online$/)
+  await waitFor('the node offline', async () => (await statusOf(nodeId)) === NodeStatus.OFFLINE)
+  expect(await witness.stop()).toBe(0)
+})
+
+test('Postgres killed and restarted under load: nothing crashes, and every join that was answered is on the roll', async () => {
+  const { operator, postgres, healthy } = cluster()
+  const before = pids()
+  const { value, id } = await operator.makeToken()
+  const answered: string[] = []
+  const stop = new AbortController()
+  // 20 newcomers in flight at any time; each that fails comes again with its key, as an agent does.
+  const newcomer = async () => {
+    while (!stop.signal.aborted) {
+      const key = generateKey()
+      await waitFor(
+        'an answer',
+        async () => answered.push((await joinDirectly(cluster(), { token: value, key, timeoutMs: 3_000 })).nodeId),
+        { limitMs: 30_000 },
+      )
+    }
+  }
+  const load = Promise.all(Array.from({ length: 20 }, newcomer))
+  await waitFor('joins', () => answered.length > 40)
+  postgres.kill('SIGQUIT')
+  await postgres.exited
+  const answeredBefore = answered.length
+  await cluster().startPostgresAgain()
+  await waitFor('joins after the restart', () => answered.length > answeredBefore + 40, { limitMs: 30_000 })
+  stop.abort()
+  await load
+
+  expect(running()).toEqual(before)
+  const onRoll = (await operator.roll()).filter(({ tokenId }) => tokenId === id)
+  expect(new Set(onRoll.map((node) => node.id))).toEqual(new Set(answered))
+  expect(new Set(answered).size).toBe(answered.length)
+  await healthy()
+}, 90_000)

@@ -1,0 +1,98 @@
+import { createServer, type AddressInfo } from 'node:net'
+import { expect, test } from '@jest/globals'
+import { startAgent, type AgentOptions } from '../harness/agent.ts'
+import { useCluster } from '../harness/cluster.ts'
+import { joinDirectly } from '../harness/joining.ts'
+import { waitFor } from '../harness/waiting.ts'
+
+const cluster = useCluster()
+let count = 0
+
+async function runToItsEnd(options: Omit<AgentOptions, 'name'>): Promise<{ status: number | null; output: string }> {
+  const agent = await startAgent(cluster(), { name: `exit-${++count}`, ...options })
+  const status = await agent.exit()
+  if (options.token !== undefined && !options.token.startsWith('./'))
+    expect(agent.output()).not.toContain(options.token)
+  return { status, output: agent.output() }
+}
+
+async function expiredToken(): Promise<string> {
+  const { value, id } = await cluster().operator.makeToken({ ttlSeconds: 1 })
+  await waitFor('the token gone from the list', async () => {
+    return !(await cluster().operator.listTokens()).some((token) => token.id === id)
+  })
+  return value
+}
+
+async function revokedToken(): Promise<string> {
+  const { value, id } = await cluster().operator.makeToken()
+  await cluster().operator.tokens.revokeToken({ idOrValue: id })
+  return value
+}
+
+async function usedUpToken(): Promise<string> {
+  const { value } = await cluster().operator.makeToken({ maxUses: 1 })
+  await joinDirectly(cluster(), { token: value })
+  return value
+}
+
+test.each([
+  ['that is unknown', 'TOKEN_UNKNOWN', async () => `mtk_aaaaaaaaaa_${'a'.repeat(32)}`],
+  ['that has expired', 'TOKEN_EXPIRED', expiredToken],
+  ['that has been revoked', 'TOKEN_REVOKED', revokedToken],
+  ['that is used up', 'TOKEN_USED_UP', usedUpToken],
+  ['for other roles', 'ROLE_NOT_ALLOWED', async () => (await cluster().operator.makeToken({ roles: ['proxy'] })).value],
+])('a token %s: status 3, the reason, and what to do next', async (_title, reason, makeToken) => {
+  const token = await makeToken()
+  const nodes = (await cluster().operator.roll()).length
+  const { status, output } = await runToItsEnd({ token })
+  expect(status).toBe(3)
+  expect(output).toContain(reason)
+  expect(output).toMatch(/musterctl tokens add/)
+  expect(await cluster().operator.roll()).toHaveLength(nodes)
+  const { rows } = await cluster().db.query(
+    `select reason from registration.audit_events where outcome = 'refused' order by id desc limit 1`,
+  )
+  expect(rows).toEqual([{ reason }])
+})
+
+test('nobody listens at the address: status 5 once the time to join is up', async () => {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  const { value: token } = await cluster().operator.makeToken()
+  const { status, output } = await runToItsEnd({
+    token,
+    authServer: `127.0.0.1:${port}`,
+    flags: ['--join-timeout=1s'],
+  })
+  expect(status).toBe(5)
+  expect(output).toContain(`127.0.0.1:${port}`)
+})
+
+test('somebody listens and never answers: status 5 once the time to join is up', async () => {
+  const server = createServer(() => {})
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  cluster().life.own('silent server', server, (s) => s.close())
+  const { port } = server.address() as AddressInfo
+  const { value: token } = await cluster().operator.makeToken()
+  const startedAt = performance.now()
+  const { status } = await runToItsEnd({ token, authServer: `127.0.0.1:${port}`, flags: ['--join-timeout=2s'] })
+  expect(status).toBe(5)
+  expect(performance.now() - startedAt).toBeLessThan(4_000)
+})
+
+test.each([
+  ['no pin', { token: 'x'.repeat(20), pins: [] }, /--ca-pin/],
+  ['no token', {}, /--token/],
+  ['a pin that is none', { token: 'x'.repeat(20), pins: ['sha256:abc'] }, /--ca-pin/],
+  ['a role that is none', { token: 'x'.repeat(20), roles: 'wizard' }, /wizard/],
+  ['a token file that is not there', { token: './no-such-file' }, /--token: .*no such file/],
+  ['a flag that is none', { flags: ['--frobnicate'] }, /frobnicate/],
+  ['a pin and its opposite', { token: 'x'.repeat(20), flags: ['--insecure-skip-ca-pin'] }, /contradicts/],
+])('%s: status 2 and a message that names it', async (_title, options, message) => {
+  const { status, output } = await runToItsEnd(options)
+  expect(status).toBe(2)
+  expect(output).toMatch(message)
+})

@@ -1,0 +1,85 @@
+import type { AppError } from '@muster/domain'
+import { expect, test } from '@jest/globals'
+import { startAgent } from '../harness/agent.ts'
+import { useCluster } from '../harness/cluster.ts'
+import { joinDirectly } from '../harness/joining.ts'
+import { waitFor } from '../harness/waiting.ts'
+
+const PER_MINUTE = 12
+const cluster = useCluster({
+  replicas: { 'registration-service': 2 },
+  env: { 'registration-service': { MUSTER_REFUSED_JOINS_PER_MINUTE: String(PER_MINUTE) } },
+})
+
+/** Joins `count` times, at most 64 at once, over these replicas. @returns what each was refused with, or undefined */
+async function joinMany(token: string, count: number, replicas = [0, 1]): Promise<(AppError | undefined)[]> {
+  const outcomes: (AppError | undefined)[] = []
+  let begun = 0
+  const joinOn = async () => {
+    while (begun < count) {
+      const i = begun++
+      outcomes[i] = await joinDirectly(cluster(), { token, replica: replicas[i % replicas.length]! }).then(
+        () => undefined,
+        (error: AppError) => error,
+      )
+    }
+  }
+  await Promise.all(Array.from({ length: 64 }, joinOn))
+  return outcomes
+}
+
+function reasons(outcomes: readonly (AppError | undefined)[]): Record<string, number> {
+  const counted: Record<string, number> = {}
+  for (const error of outcomes) {
+    const name = error === undefined ? 'in' : (error.reason ?? error.kind)
+    counted[name] = (counted[name] ?? 0) + 1
+  }
+  return counted
+}
+
+test('whoever is refused again and again at one replica is told how long to wait at the other, whatever is wrong', async () => {
+  const guess = `mtk_bbbbbbbbbb_${'b'.repeat(32)}`
+  const outcomes = await joinMany(guess, 3 * PER_MINUTE, [0])
+  const { TOKEN_UNKNOWN: told, TOO_MANY_REFUSED: waiting, ...others } = reasons(outcomes)
+  expect(others).toEqual({})
+  // One more for each five seconds that the joins took.
+  expect(told).toBeGreaterThanOrEqual(PER_MINUTE)
+  expect(waiting).toBeGreaterThanOrEqual(PER_MINUTE)
+
+  const { value: revoked, id } = await cluster().operator.makeToken()
+  await cluster().operator.tokens.revokeToken({ idOrValue: id })
+  for (const error of await joinMany(revoked, 4, [1])) {
+    expect(error).toMatchObject({ kind: 'resourceExhausted', reason: 'TOO_MANY_REFUSED' })
+    expect(error!.message).toMatch(/try again in \d+s/)
+    expect(error!.retryAfterMs).toBeGreaterThan(0)
+    expect(error!.retryAfterMs).toBeLessThanOrEqual(60_000 / PER_MINUTE)
+  }
+  const agent = await startAgent(cluster(), { name: 'impatient', token: guess, flags: ['--join-timeout=1s'] })
+  expect([await agent.exit(), agent.output()]).toEqual([5, expect.stringContaining('too many refused attempts')])
+}, 60_000)
+
+test('meanwhile 2,000 machines behind the same address join without one refusal', async () => {
+  const { value, id } = await cluster().operator.makeToken()
+  expect(reasons(await joinMany(value, 2_000))).toEqual({ in: 2_000 })
+  expect((await cluster().operator.roll()).filter(({ tokenId }) => tokenId === id)).toHaveLength(2_000)
+}, 120_000)
+
+test('while Redis is down joins go on, and refusals are told as they are', async () => {
+  await cluster().redis.stop()
+  try {
+    const { value } = await cluster().operator.makeToken()
+    expect(reasons(await joinMany(value, 20))).toEqual({ in: 20 })
+    const own = await cluster().operator.makeToken({ value: 'a-value-that-people-chose' })
+    expect(reasons(await joinMany('a-value-that-people-chose', 4))).toEqual({ in: 4 })
+    await cluster().operator.tokens.revokeToken({ idOrValue: own.id })
+    expect(reasons(await joinMany('a-value-that-people-chose', 2 * PER_MINUTE))).toEqual({
+      TOKEN_REVOKED: 2 * PER_MINUTE,
+    })
+  } finally {
+    await cluster().startRedisAgain()
+  }
+  await waitFor('the limit to hold again', async () => {
+    const outcomes = await joinMany(`mtk_cccccccccc_${'c'.repeat(32)}`, 2 * PER_MINUTE)
+    return (reasons(outcomes)['TOO_MANY_REFUSED'] ?? 0) > 0
+  })
+}, 60_000)

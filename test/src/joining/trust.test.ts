@@ -1,0 +1,172 @@
+import { X509Certificate } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import path from 'node:path'
+import { chainPem, dersFromPem, spkiPin } from '@muster/pki'
+import { testCluster, type TestCluster } from '@muster/testkit'
+import { beforeAll, beforeEach, expect, test } from '@jest/globals'
+import { agentDir, nodeIdOf, startAgent } from '../harness/agent.ts'
+import { useCluster } from '../harness/cluster.ts'
+import { startImpostor, type Impostor, type Mask } from '../harness/impostor.ts'
+import { startProxy, type Proxy } from '../harness/proxy.ts'
+
+const NOT_TRUSTED = 4
+
+const cluster = useCluster()
+/** Of the same name as the real one, and with authorities of its own. */
+let foreign: TestCluster
+let token: string
+let count = 0
+
+beforeAll(() => {
+  foreign = testCluster('muster.internal')
+})
+beforeEach(async () => {
+  token = (await cluster().operator.makeToken()).value
+})
+
+function realServer(): string {
+  return cluster().profile.addresses.registration
+}
+
+async function realRoot(): Promise<Buffer> {
+  return dersFromPem(await readFile(path.join(cluster().operatorDir, 'bundle.pem'), 'utf8'))[0]!
+}
+
+/** An impostor behind a proxy that records what is on the wire. */
+async function startRecorded(mask: Mask): Promise<{ impostor: Impostor; wire: Proxy }> {
+  const impostor = await startImpostor(cluster().life, mask, realServer())
+  return { impostor, wire: await startProxy(cluster().life, () => impostor.address) }
+}
+
+async function expectNotTrusted(authServer: string, pins?: readonly string[]): Promise<string> {
+  const agent = await startAgent(cluster(), {
+    name: `trust-${++count}`,
+    token,
+    authServer,
+    ...(pins === undefined ? {} : { pins }),
+  })
+  expect(await agent.exit()).toBe(NOT_TRUSTED)
+  expect(agent.output()).not.toContain(token)
+  return agent.output()
+}
+
+function expectNoToken({ impostor, wire }: { impostor: Impostor; wire: Proxy }): void {
+  expect(wire.connections()).toBeGreaterThan(0)
+  expect(wire.received().length).toBeGreaterThan(0)
+  expect(wire.received().includes(token)).toBe(false)
+  // Not the token, nor any other byte of what the agent had to say.
+  expect(impostor.received()).toHaveLength(0)
+}
+
+test('a server with another CA gets no byte of the token', async () => {
+  const service = foreign.service('registration-service')
+  const mask = { keyPem: service.own.keyPem, chainPem: service.own.chainPem + foreign.hostRootsPem }
+  const recorded = await startRecorded(mask)
+  const output = await expectNotTrusted(recorded.wire.address)
+  expect(output).toContain(foreign.pin)
+  expectNoToken(recorded)
+})
+
+test('a man in the middle who shows the real root behind a chain of his own gets no byte of the token', async () => {
+  // Nothing but the signature under the real root's key is missing: names and key identifiers all fit.
+  const root = await realRoot()
+  const evilRoot = foreign.authorities.host.root.certificateDer
+  const disguise = Buffer.from(foreign.authorities.host.issuing.certificateDer)
+  replaceBytes(disguise, commonNameOf(evilRoot), commonNameOf(root))
+  replaceBytes(disguise, keyIdentifierOf(evilRoot), keyIdentifierOf(root))
+  const evil = foreign.service('registration-service')
+  const [leaf] = evil.chainDer
+  const mask = { keyPem: evil.own.keyPem, chainPem: chainPem([leaf, disguise, root]) }
+
+  const recorded = await startRecorded(mask)
+  const output = await expectNotTrusted(recorded.wire.address)
+  // The pin alone did not give him away.
+  expect(recorded.wire.connections()).toBe(2)
+  expect(output).toMatch(/does not verify/)
+  expectNoToken(recorded)
+})
+
+test('a man in the middle who lets the pin check pass and steps in afterwards gets no byte of the token', async () => {
+  const evil = foreign.service('registration-service')
+  const mask = { keyPem: evil.own.keyPem, chainPem: evil.own.chainPem + foreign.hostRootsPem }
+  const impostor = await startImpostor(cluster().life, mask, realServer())
+  const wire = await startProxy(cluster().life, (n) => (n === 0 ? realServer() : impostor.address))
+  await expectNotTrusted(wire.address)
+  expect(wire.connections()).toBe(2)
+  expectNoToken({ impostor, wire })
+})
+
+test('another service of the same cluster, with the right CA, gets no byte of the token', async () => {
+  const wire = await startProxy(cluster().life, () => cluster().profile.addresses.token)
+  const output = await expectNotTrusted(wire.address)
+  expect(output).toContain('spiffe://muster.internal/service/token-service')
+  expect(wire.received().includes(token)).toBe(false)
+  expect(await cluster().serviceLog('token-service')).not.toContain('RegistrationService')
+})
+
+test('a node of the cluster that poses as registration-service gets no byte of the token', async () => {
+  const member = await startAgent(cluster(), { name: 'poser', token })
+  const nodeId = await nodeIdOf(member)
+  const read = (file: string) => readFile(path.join(agentDir(cluster(), 'poser'), file), 'utf8')
+  const mask = { keyPem: await read('key.pem'), chainPem: (await read('chain.pem')) + (await read('bundle.pem')) }
+  const recorded = await startRecorded(mask)
+  const output = await expectNotTrusted(recorded.wire.address)
+  expect(recorded.wire.connections()).toBe(2)
+  expect(output).toContain(`spiffe://muster.internal/node/${nodeId}`)
+  expectNoToken(recorded)
+  await member.stop()
+})
+
+test('with --insecure-skip-ca-pin an agent warns, joins - and gives its token to whoever is in the middle', async () => {
+  const evil = foreign.service('registration-service')
+  const mask = { keyPem: evil.own.keyPem, chainPem: evil.own.chainPem + foreign.hostRootsPem }
+  const { impostor, wire } = await startRecorded(mask)
+  const agent = await startAgent(cluster(), {
+    name: 'insecure',
+    token,
+    authServer: wire.address,
+    pins: [],
+    flags: ['--insecure-skip-ca-pin'],
+  })
+  await nodeIdOf(agent)
+  expect(agent.output()).toMatch(/ warn .*pin is not checked/)
+  // Which also shows that the recordings above would have had it.
+  expect(impostor.received().includes(token)).toBe(true)
+  expect(wire.received().includes(token)).toBe(false)
+  await agent.stop()
+})
+
+test('an agent that has joined does not speak to an impostor either', async () => {
+  const first = await startAgent(cluster(), { name: 'joined', token })
+  await nodeIdOf(first)
+  expect(await first.stop()).toBe(0)
+  const service = foreign.service('registration-service')
+  const mask = { keyPem: service.own.keyPem, chainPem: service.own.chainPem + foreign.hostRootsPem }
+  const { impostor, wire } = await startRecorded(mask)
+  const second = await startAgent(cluster(), { name: 'joined', authServer: wire.address })
+  await second.line(/trying again/)
+  expect(impostor.received()).toHaveLength(0)
+  expect(await second.stop()).toBe(0)
+})
+
+function replaceBytes(der: Buffer, from: Buffer, to: Buffer): void {
+  expect(to).toHaveLength(from.length)
+  const at = der.indexOf(from)
+  expect(at).toBeGreaterThan(0)
+  to.copy(der, at)
+}
+
+function commonNameOf(der: Buffer): Buffer {
+  return Buffer.from(/CN=(.*)/.exec(new X509Certificate(der).subject)![1]!)
+}
+
+/** The key identifier as `pki` makes it, found by the octets that announce it (RFC 5280, 4.2.1.2). */
+function keyIdentifierOf(der: Buffer): Buffer {
+  const announcement = Buffer.from('0603551d0e04160414', 'hex')
+  const at = der.indexOf(announcement) + announcement.length
+  return der.subarray(at, at + 20)
+}
+
+test('the pin of the cluster is the one that it announces', async () => {
+  expect(cluster().profile.caPins).toEqual([spkiPin(await realRoot())])
+})
