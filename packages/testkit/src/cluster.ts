@@ -1,7 +1,6 @@
 import { randomUUID, type KeyObject } from 'node:crypto'
-import { formatSpiffeId, type MemberKind, SERVICE_NAMES, type ServiceName } from '@muster/domain'
+import { type AuthorityType, formatSpiffeId, type MemberKind, SERVICE_NAMES, type ServiceName } from '@muster/domain'
 import {
-  type AuthorityType,
   chainPem,
   createIssuing,
   createRoot,

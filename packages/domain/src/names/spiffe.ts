@@ -1,14 +1,26 @@
-/** What a member of the cluster is, as the first part of its SPIFFE path. */
+/** The kinds of cluster member: the first part of a SPIFFE path. */
 export const MEMBER_KINDS = ['node', 'service', 'user', 'bot'] as const
 export type MemberKind = (typeof MEMBER_KINDS)[number]
 
+/** The two authorities of a cluster: one vouches for machines and services, the other for people. */
+export type AuthorityType = 'host' | 'user'
+
+/** The authority that vouches for each kind: the user CA cannot make a node, nor the host CA a person. */
+export const AUTHORITY_OF: Readonly<Record<MemberKind, AuthorityType>> = {
+  node: 'host',
+  service: 'host',
+  bot: 'host',
+  user: 'user',
+}
+
+/** The parts of a SPIFFE id of this system. */
 export interface SpiffeId {
   clusterName: string
   kind: MemberKind
   name: string
 }
 
-/** `spiffe://<cluster>/<kind>/<name>` (SPIFFE-ID §2). Its parts must have been checked. */
+/** `spiffe://<cluster>/<kind>/<name>` (SPIFFE-ID §2). The caller has checked the parts. */
 export function formatSpiffeId({ clusterName, kind, name }: SpiffeId): string {
   return `spiffe://${clusterName}/${kind}/${name}`
 }

@@ -7,17 +7,10 @@ import { oids } from './oids.ts'
 const spiffeIdPattern = /^spiffe:\/\/[a-z0-9.-]+(?:\/[A-Za-z0-9._-]+)+$/
 const dotSegment = /\/\.{1,2}(?:\/|$)/
 const nameTextPattern = /^[^\p{C}\p{Zl}\p{Zp}]{1,64}$/u
-const dnsLabel = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?'
-const dnsNamePattern = new RegExp(`^${dnsLabel}(?:\\.${dnsLabel})*$`)
 
 /** Whether this is a SPIFFE id of a workload: lower-case trust domain, non-empty path, at most 2,048 characters. */
 export function isSpiffeId(id: string): boolean {
   return id.length <= 2048 && spiffeIdPattern.test(id) && !dotSegment.test(id)
-}
-
-/** Whether this is a lower-case DNS name of letters, digits and inner hyphens (RFC 1123), at most 253 characters. */
-export function isDnsName(name: string): boolean {
-  return name.length <= 253 && dnsNamePattern.test(name)
 }
 
 /** Whether a text may stand in a distinguished name: 1 to 64 characters (RFC 5280 upper bounds), none invisible. */

@@ -1,14 +1,12 @@
+import { type AuthorityType, isDnsName } from '@muster/domain'
 import { caConstraints, caKeyUsage, keyIdentifier, subjectKeyIdentifier } from '../asn1/extensions.ts'
 import { issuerFacts } from './issuer.ts'
 import type { Issuer } from './issuer.ts'
 import { generateKey, publicKeyDer } from '../keys.ts'
-import { buildName, isDnsName } from '../asn1/names.ts'
+import { buildName } from '../asn1/names.ts'
 import { newSerial, serialHex } from './serial.ts'
 import { signCertificate } from './sign-certificate.ts'
 import { wholeSeconds } from '../asn1/times.ts'
-
-/** What an authority vouches for: machines and services, or people. */
-export type AuthorityType = 'host' | 'user'
 
 export interface AuthorityRequest {
   type: AuthorityType

@@ -4,7 +4,7 @@ import { content, reading, tags } from '../asn1/asn1.ts'
 import type { Asn1Node } from '../asn1/asn1.ts'
 import { authorityKeyIdentifier } from '../asn1/extensions.ts'
 import { oids } from '../asn1/oids.ts'
-import { extensionValue, readCertificate } from '../reading/read-certificate.ts'
+import { extensionValue, readCertificate } from '../verifying/certificate-parts.ts'
 
 /** A CA certificate and the key to it. Keep one object per CA: what is read from it is remembered by object. */
 export interface Issuer {

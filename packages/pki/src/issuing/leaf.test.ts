@@ -1,6 +1,6 @@
 import { X509Certificate, generateKeyPairSync } from 'node:crypto'
 import { describe, expect, test } from '@jest/globals'
-import { parseIdentity } from '../reading/certificate.ts'
+import { parseIdentity } from '../verifying/parse-identity.ts'
 import { generateKey, publicKeyDer } from '../keys.ts'
 import type { KeyAlgorithm } from '../keys.ts'
 import { issueLeaf } from './leaf.ts'

@@ -1,3 +1,4 @@
+import { isDnsName } from '@muster/domain'
 import {
   keyIdentifier,
   leafConstraints,
@@ -9,7 +10,7 @@ import {
 import { issuerFacts } from './issuer.ts'
 import type { Issuer } from './issuer.ts'
 import { assertKeyForm } from '../keys.ts'
-import { buildName, isDnsName, isSpiffeId } from '../asn1/names.ts'
+import { buildName, isSpiffeId } from '../asn1/names.ts'
 import { assertSerial } from './serial.ts'
 import { signCertificate } from './sign-certificate.ts'
 import { wholeSeconds } from '../asn1/times.ts'

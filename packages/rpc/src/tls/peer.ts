@@ -1,5 +1,5 @@
 import type { PeerCertificate } from 'node:tls'
-import { AppError, formatSpiffeId, type MemberKind, parseSpiffeId } from '@muster/domain'
+import { AppError, AUTHORITY_OF, formatSpiffeId, type MemberKind, parseSpiffeId } from '@muster/domain'
 import { parseIdentity } from '@muster/pki'
 
 /** A caller with a certificate that verified: what the certificate says, and nothing that the caller says. */
@@ -17,9 +17,6 @@ export interface Member {
 
 /** Whoever called: a member, or nobody in particular. */
 export type Peer = Member | { kind: 'anonymous' }
-
-// Which authority may vouch for which kind: the user CA cannot make a node, nor the host CA a person.
-const AUTHORITY_OF: Record<MemberKind, 'host' | 'user'> = { node: 'host', service: 'host', bot: 'host', user: 'user' }
 
 /**
  * Reads members from the certificates of verified TLS peers. Keeps the last few hundred, since services call each other

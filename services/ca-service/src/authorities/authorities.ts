@@ -1,6 +1,6 @@
 import { recordAudit } from '@muster/audit'
-import { CERTIFICATE_BACKDATE_MS } from '@muster/domain'
-import { type AuthorityType, createIssuing, createRoot, type Issuer } from '@muster/pki'
+import { type AuthorityType, CERTIFICATE_BACKDATE_MS } from '@muster/domain'
+import { createIssuing, createRoot, type Issuer } from '@muster/pki'
 import { type Db, transaction } from '@muster/postgres'
 import type { Clock, Logger } from '@muster/runtime'
 import { X509Certificate } from 'node:crypto'

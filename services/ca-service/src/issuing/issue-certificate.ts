@@ -1,5 +1,5 @@
-import { AppError, CERTIFICATE_BACKDATE_MS, formatSpiffeId, type MemberKind } from '@muster/domain'
-import { type AuthorityType, issueLeaf, keyFingerprint, newSerial, serialHex } from '@muster/pki'
+import { AppError, AUTHORITY_OF, CERTIFICATE_BACKDATE_MS, formatSpiffeId, type MemberKind } from '@muster/domain'
+import { issueLeaf, keyFingerprint, newSerial, serialHex } from '@muster/pki'
 import type { Db } from '@muster/postgres'
 import type { Clock } from '@muster/runtime'
 import type { ca } from '@muster/contracts'
@@ -26,8 +26,6 @@ export interface IssueDeps {
   clusterName: string
   clock: Clock
 }
-
-const AUTHORITY_OF: Record<MemberKind, AuthorityType> = { node: 'host', service: 'host', bot: 'host', user: 'user' }
 
 /**
  * Issues a leaf certificate. The serial is recorded first and the signature made second (Boulder does the same), so a

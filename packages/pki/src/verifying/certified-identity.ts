@@ -1,5 +1,5 @@
-import { parseIdentity, type Identity } from './certificate.ts'
-import { verifyChain } from './chain.ts'
+import { parseIdentity, type Identity } from './parse-identity.ts'
+import { verifyChain } from './verify-chain.ts'
 
 export interface CertifiedRequest {
   /** Leaf first, then its issuing CA; DER. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { createIssuing, createRoot } from '../issuing/authority.ts'
-import { certifiedIdentity } from './certified.ts'
+import { certifiedIdentity } from './certified-identity.ts'
 import { generateKey, publicKeyDer } from '../keys.ts'
 import { issueLeaf } from '../issuing/leaf.ts'
 import { leafRequest } from '../../test/support/certificates.ts'

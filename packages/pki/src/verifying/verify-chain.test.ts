@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { createIssuing, createRoot } from '../issuing/authority.ts'
-import { verifyChain } from './chain.ts'
+import { verifyChain } from './verify-chain.ts'
 import { generateKey, publicKeyDer } from '../keys.ts'
 import { issueLeaf } from '../issuing/leaf.ts'
 import { after, dayMs, leafRequest, mutate, now, seededRandom, testAuthority } from '../../test/support/certificates.ts'

@@ -1,11 +1,11 @@
 import { X509Certificate } from 'node:crypto'
+import { type AuthorityType, isDnsName } from '@muster/domain'
 import { content, hasTag, malformed, members, reading, tags } from '../asn1/asn1.ts'
-import type { AuthorityType } from '../issuing/authority.ts'
 import { keyFingerprint } from '../keys.ts'
-import { isDnsName, isSpiffeId, nameValues } from '../asn1/names.ts'
+import { isSpiffeId, nameValues } from '../asn1/names.ts'
 import { oids } from '../asn1/oids.ts'
-import { extensionValue, readCertificate } from './read-certificate.ts'
-import type { CertificateParts } from './read-certificate.ts'
+import { extensionValue, readCertificate } from './certificate-parts.ts'
+import type { CertificateParts } from './certificate-parts.ts'
 
 const dnsNameTag = 0x82
 const uriTag = 0x86

@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import { describe, expect, test } from '@jest/globals'
-import { parseIdentity, spkiPin } from './certificate.ts'
+import { parseIdentity, spkiPin } from './parse-identity.ts'
 import { generateKey, privateKeyPem, publicKeyDer } from '../keys.ts'
 import { issueLeaf } from '../issuing/leaf.ts'
 import { dersFromPem, pemFromDer } from '../pem.ts'
