@@ -31,7 +31,7 @@ describe('login', () => {
     expect(stderr).toBe('')
     expect(stdout).toMatch(/^Logged in to muster\.internal as ada: operator\. It is the current cluster now\.\n/)
     expect(stdout).toMatch(/Certificate {2}until .* UTC; renewed by itself/)
-    expect(stdout).toMatch(/Session {6}until .* UTC \(29d23h\); then an admin resets you/)
+    expect(stdout).toMatch(/Session {6}until .* UTC \(in 29d23h\); then ask an admin for a new signup token/)
     expect(stdout).toContain(`Folder       ${store('clusters', CLUSTER)}\n`)
     expect(status).toBe(0)
 

@@ -10,7 +10,7 @@ import { isOver, readOperator } from '../identity/operator-identity.ts'
 import { print } from '../cli/print.ts'
 import { readToken } from '../cli/read-secret.ts'
 import { facts } from '../cli/table.ts'
-import { timeLeft, utcTime } from '../cli/times.ts'
+import { utcTime, utcTimeAndDistance } from '../cli/times.ts'
 
 const DEFAULT_PORT = 3025
 
@@ -72,7 +72,7 @@ export const login = defineCommand({
             ],
             [
               'Session',
-              `until ${utcTime(sessionExpiresAt!)} (${timeLeft(sessionExpiresAt!, now())}); then an admin resets you`,
+              `until ${utcTimeAndDistance(sessionExpiresAt!, now())}; then ask an admin for a new signup token`,
             ],
             ['Folder', dir],
           ]),

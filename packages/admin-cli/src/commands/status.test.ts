@@ -34,7 +34,7 @@ test('status shows the cluster, its version, each authority and the host pin', a
     'Cluster   muster.internal',
     'Version   0.1.0',
     'host CA   never updated',
-    'user CA   updated 21 Nov 26 09:30 UTC',
+    'user CA   updated 2026-11-21 09:30 UTC',
     `CA pin    sha256:${'a'.repeat(64)}`,
     `Address   ${PUBLIC_ADDRESS}`,
   ])

@@ -51,8 +51,8 @@ describe('whoami', () => {
       'Roles        operator',
       `Cluster      ${MINE}`,
       `Address      ${cluster.addresses.registration}`,
-      expect.stringMatching(/^Certificate {2}until .* UTC \(1[12]h.*\)$/),
-      expect.stringMatching(/^Session {6}until .* UTC \(29d23h\)$/),
+      expect.stringMatching(/^Certificate {2}until .* UTC \(in 1[12]h.*\)$/),
+      expect.stringMatching(/^Session {6}until .* UTC \(in 29d23h\)$/),
       `Folder       ${store('clusters', MINE)}`,
       'Found by     the current cluster',
       '',
@@ -83,7 +83,7 @@ describe('whoami', () => {
     const now = () => new Date(Date.now() + 14 * HOUR_MS)
     const { status, stdout, stderr } = await people.run(['whoami'], { now })
     expect(stdout).toMatch(/Certificate {2}expired 2h.* ago \(.* UTC\); renewed with the next command\n/)
-    expect(stdout).toMatch(/Session {6}until .* UTC \(29d9h\)\n/)
+    expect(stdout).toMatch(/Session {6}until .* UTC \(in 29d9h\)\n/)
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
   })
 
@@ -152,7 +152,7 @@ describe('clusters', () => {
     expect(head).toMatch(/^Current {2}Cluster {10}User {2}Roles {5}Certificate +Session +Address$/)
     expect(rows).toEqual([
       expect.stringMatching(
-        /^\* {8}muster\.internal {2}ada {3}operator {2}.* UTC \(1[12]h.*\) .*\(29d23h\) {2}127\.0\.0\.1:\d+$/,
+        /^\* {8}muster\.internal {2}ada {3}operator {2}.* UTC \(in 1[12]h.*\) .*\(in 29d23h\) {2}127\.0\.0\.1:\d+$/,
       ),
       expect.stringMatching(/^ {9}other\.internal {3}root {2}admin {5}.* UTC \(2[34]h.*\) +other\.example\.com:3025$/),
       '',
@@ -168,7 +168,7 @@ describe('clusters', () => {
       return stdout.split('\n').slice(2)
     }
     expect(await rowsAt(Date.now() + 30 * HOUR_MS)).toEqual([
-      expect.stringMatching(/ada {3}operator {2}renewed with the next command {2}.*\(28d\d+h\)/),
+      expect.stringMatching(/ada {3}operator {2}renewed with the next command {2}.*\(in 28d\d+h\)/),
       expect.stringMatching(/root {2}admin {5}expired /),
       '',
     ])

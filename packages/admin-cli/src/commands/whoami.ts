@@ -5,7 +5,7 @@ import { findIdentity } from '../identity/identity.ts'
 import { assertUsable, mustComeBack, type OperatorIdentity } from '../identity/operator-identity.ts'
 import { print } from '../cli/print.ts'
 import { facts } from '../cli/table.ts'
-import { timeAgo, timeLeft, utcTime } from '../cli/times.ts'
+import { timeAgo, utcTime, utcTimeAndDistance } from '../cli/times.ts'
 
 /** Shows the identity that commands would use. Asks no server. Exit status 1 if it is of no use any more. */
 export const whoami = defineCommand({
@@ -37,7 +37,7 @@ function rows(operator: OperatorIdentity, now: Date): [string, string][] {
 }
 
 function until(end: Date, now: Date): string {
-  return end > now ? `until ${utcTime(end)} (${timeLeft(end, now)})` : `expired ${timeAgo(end, now)} (${utcTime(end)})`
+  return end > now ? `until ${utcTimeAndDistance(end, now)}` : `expired ${timeAgo(end, now)} (${utcTime(end)})`
 }
 
 function sessionOf(end: Date | undefined, isBreakGlass: boolean, now: Date): string {

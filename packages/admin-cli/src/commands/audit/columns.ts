@@ -1,11 +1,12 @@
 import type { audit } from '@muster/contracts'
 import { parseSpiffeId } from '@muster/domain'
 import { detailsOf, outcomeOf } from './json.ts'
+import { utcTime } from '../../cli/times.ts'
 import { paint, tableOf, type Column, type Table, type TableStyle } from '../../cli/table.ts'
 
 /** The columns of a table of audit events. */
 export const AUDIT_COLUMNS: readonly Column<audit.AuditEvent>[] = [
-  { title: 'Time (UTC)', text: ({ at }) => (at === undefined ? '' : at.toISOString().slice(0, 19).replace('T', ' ')) },
+  { title: 'Time', text: ({ at }) => (at === undefined ? '' : utcTime(at)) },
   {
     title: 'Outcome',
     text: outcomeOf,

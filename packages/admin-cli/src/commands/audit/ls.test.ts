@@ -93,12 +93,12 @@ describe('audit ls', () => {
     ]
     const { status, stdout, stderr } = await run()
     expect(stdout.split('\n')).toEqual([
-      'Time (UTC)           Outcome  Action          Actor          Address    Token       Node                                  Reason                         Count  Details',
-      '-------------------  -------  --------------  -------------  ---------  ----------  ------------------------------------  -----------------------------  -----  --------------',
-      '2026-11-22 18:09:21  refused  node.join       anonymous      192.0.2.7  abcdefghij                                        TOKEN_RESTRICTED (allow-cidr)  12     hostname=web-1',
-      '2026-11-22 18:08:21  ok       token.create    user/alice     192.0.2.7  abcdefghij                                                                              roles=["node"]',
-      '2026-11-22 18:07:21  ok       service.enroll  anonymous',
-      `2026-11-22 18:06:21  ok       node.renew      node/6805dda3  192.0.2.7              ${NODE_ID}`,
+      'Time                  Outcome  Action          Actor          Address    Token       Node                                  Reason                         Count  Details',
+      '--------------------  -------  --------------  -------------  ---------  ----------  ------------------------------------  -----------------------------  -----  --------------',
+      '2026-11-22 18:09 UTC  refused  node.join       anonymous      192.0.2.7  abcdefghij                                        TOKEN_RESTRICTED (allow-cidr)  12     hostname=web-1',
+      '2026-11-22 18:08 UTC  ok       token.create    user/alice     192.0.2.7  abcdefghij                                                                              roles=["node"]',
+      '2026-11-22 18:07 UTC  ok       service.enroll  anonymous',
+      `2026-11-22 18:06 UTC  ok       node.renew      node/6805dda3  192.0.2.7              ${NODE_ID}`,
       '',
     ])
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })

@@ -92,11 +92,11 @@ describe('audit tail', () => {
     }
     const { status, stdout, stderr } = await tail([], 'token.create', 'node.join')
     const [head, line, ...events] = stdout.trimEnd().split('\n')
-    expect(head).toMatch(/^Time \(UTC\) +Outcome +Action +Actor +Address +Token +Node +Reason +Count +Details$/)
+    expect(head).toMatch(/^Time +Outcome +Action +Actor +Address +Token +Node +Reason +Count +Details$/)
     expect(line).toMatch(/^-/)
     expect(events.sort()).toEqual([
-      expect.stringMatching(/^2026-11-22 18:10:21 {2}ok +token.create +user\/alice +192.0.2.7 +abcdefghij$/),
-      expect.stringMatching(/^2026-11-22 18:10:21 {2}refused +node.join +anonymous +192.0.2.7 +TOKEN_UNKNOWN +3$/),
+      expect.stringMatching(/^2026-11-22 18:10 UTC {2}ok +token.create +user\/alice +192.0.2.7 +abcdefghij$/),
+      expect.stringMatching(/^2026-11-22 18:10 UTC {2}refused +node.join +anonymous +192.0.2.7 +TOKEN_UNKNOWN +3$/),
     ])
     expect(events.map((text) => text.indexOf('192.0.2.7'))).toEqual([
       head!.indexOf('Address'),

@@ -1,7 +1,7 @@
 import type { bots } from '@muster/contracts'
 import { botStateOf, type BotState } from './json.ts'
 import { paint, type Column } from '../../cli/table.ts'
-import { timeAgo, timeLeft } from '../../cli/times.ts'
+import { distance, timeAgo } from '../../cli/times.ts'
 
 const COLOUR: Record<BotState, (text: string) => string> = {
   active: paint.green,
@@ -19,11 +19,7 @@ export function botColumns(now: Date): Column<bots.Bot>[] {
     { title: 'Address', text: ({ remoteAddress }) => remoteAddress },
     { title: 'Generation', text: ({ generation }) => `${generation}` },
     { title: 'Renewed', text: ({ renewedAt }) => (renewedAt === undefined ? 'never' : timeAgo(renewedAt, now)) },
-    { title: 'Expires', text: ({ certificateExpiresAt: at }) => (at === undefined ? '' : ending(at, now)) },
+    { title: 'Expires', text: ({ certificateExpiresAt: at }) => (at === undefined ? '' : distance(at, now)) },
     { title: 'State', text: botStateOf, paint: (cell, bot) => COLOUR[botStateOf(bot)](cell) },
   ]
-}
-
-function ending(at: Date, now: Date): string {
-  return at > now ? `in ${timeLeft(at, now)}` : timeAgo(at, now)
 }

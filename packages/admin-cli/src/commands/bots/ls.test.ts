@@ -58,7 +58,7 @@ ci   ${aBot.id}  build-7  192.0.2.8  3           10m21s ago  in 49m39s  active
         `ci   ${expired.id}  build-7  192.0.2.8  3           never       1h ago     expired
 deploy  ${locked.id}  build-7  192.0.2.8  3           10m21s ago  in 49m39s  locked
 
-deploy on build-7 (${locked.id}) is locked since 22 Nov 26 18:05 UTC (5m21s ago): a copy of its credentials was used from 198.51.100.66.
+deploy on build-7 (${locked.id}) is locked since 2026-11-22 18:05 UTC (5m21s ago): a copy of its credentials was used from 198.51.100.66.
 Find out how that copy came about; if the machine is sound, let it in anew with a token of its own:
   musterctl tokens add --type=bot --bot-name=deploy
 Then take this one off the list:

@@ -5,7 +5,7 @@ import { botJson, botStateOf } from './json.ts'
 import { defineCommand, FORMAT } from '../../cli/command.ts'
 import { printList } from '../../cli/print-list.ts'
 import { safeText } from '@muster/domain/safe-text'
-import { timeAgo, utcTime } from '../../cli/times.ts'
+import { utcTimeAndDistance } from '../../cli/times.ts'
 import { idOrName, resolveTokenId } from '../tokens/token-argument.ts'
 
 /** Lists the instances of bots, by name; says of those that are locked why and what to do. */
@@ -47,7 +47,7 @@ export const botsLs = defineCommand({
 const MOST_EXPLAINED = 20
 
 function explain({ id, name, hostname, lockedAt, lockedFrom }: bots.Bot, now: Date): string {
-  const since = lockedAt === undefined ? '' : ` since ${utcTime(lockedAt)} (${timeAgo(lockedAt, now)})`
+  const since = lockedAt === undefined ? '' : ` since ${utcTimeAndDistance(lockedAt, now)}`
   const from = lockedFrom === '' ? '' : ` from ${lockedFrom}`
   return [
     `${name} on ${hostname} (${id}) is locked${since}: a copy of its credentials was used${from}.`,

@@ -6,7 +6,7 @@ import { isOver, mustComeBack, readOperator } from '../../identity/operator-iden
 import { print } from '../../cli/print.ts'
 import { safeText } from '@muster/domain/safe-text'
 import { paint, styleFor, table, type Column } from '../../cli/table.ts'
-import { timeLeft, utcTime } from '../../cli/times.ts'
+import { utcTimeAndDistance } from '../../cli/times.ts'
 
 /** Lists the clusters that this person is logged in to, by name. Asks no server. */
 export const clustersLs = defineCommand({
@@ -49,8 +49,7 @@ function columns(now: Date): Column<Row>[] {
     expiresAt,
     sessionExpiresAt: end ?? undefined,
   })
-  const until = (end: Date | null) =>
-    end === null ? '' : end > now ? `${utcTime(end)} (${timeLeft(end, now)})` : 'expired'
+  const until = (end: Date | null) => (end === null ? '' : end > now ? utcTimeAndDistance(end, now) : 'expired')
   return [
     { title: 'Current', text: ({ current }) => (current ? '*' : '') },
     { title: 'Cluster', text: ({ cluster_name: name }) => name },

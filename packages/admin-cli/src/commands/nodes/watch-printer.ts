@@ -6,6 +6,7 @@ import { nodeJson, publicAddress, statusOf, type Status } from './json.ts'
 import { toJson, toYaml, type Format } from '../../cli/print.ts'
 import { safeText } from '@muster/domain/safe-text'
 import { styleFor, table } from '../../cli/table.ts'
+import { utcTime } from '../../cli/times.ts'
 
 type Event = NonNullable<registration.WatchNodesResponse['event']>
 
@@ -102,7 +103,7 @@ class TextPrinter implements WatchPrinter {
   }
 
   #say(status: string, { rest }: Line): void {
-    this.#io.stdout.write(`${this.#now().toISOString().slice(0, 19)}Z  ${status}  ${rest}\n`)
+    this.#io.stdout.write(`${utcTime(this.#now())}  ${status}  ${rest}\n`)
   }
 }
 

@@ -53,7 +53,7 @@ describe('nodes watch', () => {
     const lines = stdout.trimEnd().split('\n')
     expect(lines[2]).toContain(`web-01  ${web.id}`)
     expect(lines.slice(3)).toEqual([
-      `2026-11-22T18:10:21Z  offline  web-01  ${web.id}  10.0.0.7:22  env=prod,team=web  0.1.0`,
+      `2026-11-22 18:10 UTC  offline  web-01  ${web.id}  10.0.0.7:22  env=prod,team=web  0.1.0`,
     ])
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
   })
@@ -70,8 +70,8 @@ describe('nodes watch', () => {
     const lines = stdout.trimEnd().split('\n')
     expect(lines.slice(2)).toEqual([
       expect.stringMatching(/^web-01 /),
-      `2026-11-22T18:10:21Z  removed  web-01  ${web.id}  10.0.0.7:22  env=prod,team=web  0.1.0`,
-      `2026-11-22T18:10:21Z  offline  db-01  ${db.id}  10.0.0.7:22  env=prod,team=web  0.1.0`,
+      `2026-11-22 18:10 UTC  removed  web-01  ${web.id}  10.0.0.7:22  env=prod,team=web  0.1.0`,
+      `2026-11-22 18:10 UTC  offline  db-01  ${db.id}  10.0.0.7:22  env=prod,team=web  0.1.0`,
     ])
   })
 
@@ -91,7 +91,7 @@ describe('nodes watch', () => {
     }
     const { stdout } = await watch([], `removed  db-01`)
     const changes = stdout.trimEnd().split('\n').slice(4)
-    expect(changes.map((line) => line.slice('2026-11-22T18:10:21Z  '.length).split('  ').slice(0, 3))).toEqual([
+    expect(changes.map((line) => line.slice('2026-11-22 18:10 UTC  '.length).split('  ').slice(0, 3))).toEqual([
       ['removed', 'web-01', web.id],
       ['online', ' web-01', 'another'],
       ['removed', 'db-01', db.id],
@@ -106,7 +106,7 @@ describe('nodes watch', () => {
       },
     }
     const { stdout } = await watch([], 'web-01', { isTTY: true, columns: 100 })
-    expect(stdout).toContain('2026-11-22T18:10:21Z  \u001b[31moffline\u001b[39m  web-01')
+    expect(stdout).toContain('2026-11-22 18:10 UTC  \u001b[31moffline\u001b[39m  web-01')
   })
 
   test('comes back after the connection is lost, and repeats nothing', async () => {

@@ -1,7 +1,7 @@
 import type { token } from '@muster/contracts'
 import { formatLabels } from '@muster/domain'
 import { paint, type Column } from '../../cli/table.ts'
-import { timeAgo, timeLeft, utcTime } from '../../cli/times.ts'
+import { utcTimeAndDistance } from '../../cli/times.ts'
 import { stateOf, typeOf, type TokenState } from './json.ts'
 
 /** The columns of a table of tokens; those that are empty for most are there if one of `first` needs them. */
@@ -19,7 +19,7 @@ export function tokenColumns(first: readonly token.Token[], now: Date): Column<t
       text: stateText,
       paint: (cell, made) => COLOUR[stateOf(made)](cell),
     }),
-    { title: 'Expiry Time (UTC)', text: (made) => expiryText(made, now) },
+    { title: 'Expires', text: (made) => expiryText(made, now) },
     ...optional(({ description }) => description !== '', {
       title: 'Description',
       text: ({ description }) => description,
@@ -46,10 +46,9 @@ export function stateText(made: token.Token): string {
   return stateOf(made).replace('_', ' ')
 }
 
-/** When it ends and how far away that is; `never` for a static one. */
+/** When a token expires and how far away that is; `never` for a static one. */
 export function expiryText({ expiresAt }: token.Token, now: Date): string {
-  if (expiresAt === undefined) return 'never'
-  return `${utcTime(expiresAt)} (${expiresAt > now ? timeLeft(expiresAt, now) : timeAgo(expiresAt, now)})`
+  return expiresAt === undefined ? 'never' : utcTimeAndDistance(expiresAt, now)
 }
 
 const COLOUR: Record<TokenState, (text: string) => string> = {

@@ -28,7 +28,7 @@ describe('tokens extend', () => {
 
   test('says until when it lives now', async () => {
     const { status, stdout, stderr } = await cluster.run(['tokens', 'extend', 'abcdefghij', '--ttl=2h'])
-    expect(stdout).toBe('Token abcdefghij now expires in 2 hours (22 Nov 26 20:10 UTC)\n')
+    expect(stdout).toBe('Token abcdefghij now expires in 2 hours (2026-11-22 20:10 UTC)\n')
     expect({ status, stderr, asked }).toEqual({
       status: 0,
       stderr: '',

@@ -48,11 +48,11 @@ describe('tokens ls', () => {
   test('lists every page, with uses and the time left, laid out by the first', async () => {
     const { status, stdout } = await cluster.run(['tokens', 'ls'], { now: () => NOW })
     expect(stdout.split('\n')).toEqual([
-      'Token id    Type        Labels    Uses  Expiry Time (UTC)',
-      '----------  ----------  --------  ----  ----------------------------',
-      'abcdefghij  node        env=prod  2/5   22 Nov 26 18:15 UTC (4m39s)',
-      'klmnopqrst  node,proxy            7     24 Dec 26 18:00 UTC (31d23h)',
-      'wwwwwwwwww  app,db,kube,node            7     24 Dec 26 18:00 UTC (31d23h)',
+      'Token id    Type        Labels    Uses  Expires',
+      '----------  ----------  --------  ----  --------------------------------',
+      'abcdefghij  node        env=prod  2/5   2026-11-22 18:15 UTC (in 4m39s)',
+      'klmnopqrst  node,proxy            7     2026-12-24 18:00 UTC (in 31d23h)',
+      'wwwwwwwwww  app,db,kube,node            7     2026-12-24 18:00 UTC (in 31d23h)',
       '',
     ])
     expect(status).toBe(0)
@@ -63,9 +63,9 @@ describe('tokens ls', () => {
     answer(() => ({ tokens: [aToken, bot, aSignupToken, aStaticToken], nextPageToken: '' }))
     const { stdout } = await cluster.run(['tokens', 'ls'], { now: () => NOW })
     expect(stdout.split('\n').slice(2)).toEqual([
-      'abcdefghij  node                   0     22 Nov 26 18:15 UTC (4m39s)',
-      'bot2222222  bot (ci)               0/1   22 Nov 26 18:15 UTC (4m39s)',
-      'signup2222  signup (bob)           0/1   22 Nov 26 18:15 UTC (4m39s)',
+      'abcdefghij  node                   0     2026-11-22 18:15 UTC (in 4m39s)',
+      'bot2222222  bot (ci)               0/1   2026-11-22 18:15 UTC (in 4m39s)',
+      'signup2222  signup (bob)           0/1   2026-11-22 18:15 UTC (in 4m39s)',
       'static2222  node (static)          0     never',
       '',
     ])
@@ -74,8 +74,8 @@ describe('tokens ls', () => {
   test('shows names and descriptions if a token of the first page has one', async () => {
     answer(() => ({ tokens: [aToken, { ...aToken, name: 'web', description: 'the web tier' }], nextPageToken: '' }))
     const { stdout } = await cluster.run(['tokens', 'ls'], { now: () => NOW })
-    expect(stdout).toMatch(/^Token id +Name +Type .*Expiry Time \(UTC\) +Description\n/)
-    expect(stdout).toMatch(/abcdefghij +web +node .*\(4m39s\) +the web tier\n/)
+    expect(stdout).toMatch(/^Token id +Name +Type .*Expires +Description\n/)
+    expect(stdout).toMatch(/abcdefghij +web +node .*\(in 4m39s\) +the web tier\n/)
   })
 
   test('asks for what can still admit someone, of whatever type', async () => {
@@ -115,11 +115,11 @@ describe('tokens ls', () => {
     const stdout = { isTTY: true, columns: 120, write: () => {} }
     const ran = await cluster.run(['tokens', 'ls', '--expired'], { now: () => NOW, stdout })
     expect(ran.stdout.split('\n')).toEqual([
-      'Token id    Type  Labels  Uses  State    Expiry Time (UTC)',
-      '----------  ----  ------  ----  -------  ----------------------------',
-      'abcdefghij  node          0     \u001b[33mexpired\u001b[39m  22 Nov 26 16:10 UTC (2h ago)',
-      'used222222  node          1/1   \u001b[33mused up\u001b[39m  22 Nov 26 18:15 UTC (4m39s)',
-      'revoked222  node          0     \u001b[31mrevoked\u001b[39m  22 Nov 26 18:15 UTC (4m39s)',
+      'Token id    Type  Labels  Uses  State    Expires',
+      '----------  ----  ------  ----  -------  -------------------------------',
+      'abcdefghij  node          0     \u001b[33mexpired\u001b[39m  2026-11-22 16:10 UTC (2h ago)',
+      'used222222  node          1/1   \u001b[33mused up\u001b[39m  2026-11-22 18:15 UTC (in 4m39s)',
+      'revoked222  node          0     \u001b[31mrevoked\u001b[39m  2026-11-22 18:15 UTC (in 4m39s)',
       '',
     ])
   })

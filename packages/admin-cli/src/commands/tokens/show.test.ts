@@ -53,9 +53,9 @@ Type         node
 State        live
 Description  the web tier
 Labels       env=prod
-Created      22 Nov 26 18:05 UTC (5m21s ago)
+Created      2026-11-22 18:05 UTC (5m21s ago)
 Created by   spiffe://muster.internal/user/alice
-Expires      22 Nov 26 18:15 UTC (4m39s)
+Expires      2026-11-22 18:15 UTC (in 4m39s)
 Uses         2 of 5, 3 left
 Networks     10.0.0.0/8, 192.0.2.0/24
 Host names   web-*
@@ -63,10 +63,10 @@ Node labels  zone=a
 
 Came in by it:
 
-Host    UUID                                  Address    Joined                           Status
-------  ------------------------------------  ---------  -------------------------------  ------
-web-01  6805dda3-779e-493b-8a6b-0d9a3f2f7e11  192.0.2.7  20 Nov 26 08:00 UTC (2d10h ago)  online
-web-02  0b7a7c3e-3a55-4b3f-8a6b-0d9a3f2f7e12  192.0.2.7  20 Nov 26 08:00 UTC (2d10h ago)  online
+Host    UUID                                  Address    Joined                            Status
+------  ------------------------------------  ---------  --------------------------------  ------
+web-01  6805dda3-779e-493b-8a6b-0d9a3f2f7e11  192.0.2.7  2026-11-20 08:00 UTC (2d10h ago)  online
+web-02  0b7a7c3e-3a55-4b3f-8a6b-0d9a3f2f7e12  192.0.2.7  2026-11-20 08:00 UTC (2d10h ago)  online
 `)
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
   })
@@ -131,7 +131,7 @@ web-02  0b7a7c3e-3a55-4b3f-8a6b-0d9a3f2f7e12  192.0.2.7  20 Nov 26 08:00 UTC (2d
     expect(stdout).toMatch(/^Type +bot \(ci\)\nState +used up\n/m)
     expect(stdout).toMatch(/^Uses +1 of 1\n/m)
     expect(stdout).toMatch(
-      new RegExp(`^ci +build-7 +${aBot.id} +192.0.2.8 +22 Nov 26 16:00 UTC \\(2h10m ago\\) +locked$`, 'm'),
+      new RegExp(`^ci +build-7 +${aBot.id} +192.0.2.8 +2026-11-22 16:00 UTC \\(2h10m ago\\) +locked$`, 'm'),
     )
     const { nodes, bots: found } = JSON.parse((await show('bot2222222', '--format=json')).stdout) as Record<
       string,
@@ -165,7 +165,7 @@ web-02  0b7a7c3e-3a55-4b3f-8a6b-0d9a3f2f7e12  192.0.2.7  20 Nov 26 08:00 UTC (2d
     }
     const { stdout } = await show('signup2222')
     expect(stdout).toMatch(/^Type +signup \(bob\)$/m)
-    expect(stdout).toMatch(/^bob +192\.0\.2\.9 +22 Nov 26 18:00 UTC \(10m21s ago\)$/m)
+    expect(stdout).toMatch(/^bob +192\.0\.2\.9 +2026-11-22 18:00 UTC \(10m21s ago\)$/m)
     expect(asked).toMatchObject([{ tokenId: 'signup2222', action: 'user.signup', outcome: audit.Outcome.OK }])
     const json = JSON.parse((await show('signup2222', '--format=json')).stdout) as { people: unknown }
     expect(json.people).toEqual([{ name: 'bob', address: '192.0.2.9', signed_up_at: '2026-11-22T18:00:00.000Z' }])

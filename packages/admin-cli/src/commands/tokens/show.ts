@@ -3,7 +3,7 @@ import { formatLabels } from '@muster/domain'
 import { defineCommand, FORMAT } from '../../cli/command.ts'
 import { print } from '../../cli/print.ts'
 import { facts, styleFor, table, type Column } from '../../cli/table.ts'
-import { timeAgo, utcTime } from '../../cli/times.ts'
+import { utcTimeAndDistance } from '../../cli/times.ts'
 import { oneToken } from './token-argument.ts'
 import { expiryText, stateText, typeText } from './columns.ts'
 import { entrantsOf, type Entrant } from './token-entrants.ts'
@@ -49,7 +49,7 @@ function personJson({ name, address, at }: Entrant) {
 
 function factsOf(found: token.Token, now: Date): [string, string][] {
   const { allowCidrs = [], allowHostnames = [] } = found.restrictions ?? {}
-  const when = (at: Date) => `${utcTime(at)} (${timeAgo(at, now)})`
+  const when = (at: Date) => utcTimeAndDistance(at, now)
   const isStatic = typeOf(found) === 'static'
   const rows: [string, string][] = [
     ['Token id', found.id],
@@ -81,7 +81,7 @@ function usesText(found: token.Token): string {
 function columnsFor({ kind }: Entrant, now: Date): Column<Entrant>[] {
   const when: Column<Entrant> = {
     title: kind === 'person' ? 'Signed up' : 'Joined',
-    text: ({ at }) => (at === undefined ? '' : `${utcTime(at)} (${timeAgo(at, now)})`),
+    text: ({ at }) => (at === undefined ? '' : utcTimeAndDistance(at, now)),
   }
   const address: Column<Entrant> = { title: 'Address', text: (entrant) => entrant.address }
   if (kind === 'person') return [{ title: 'Person', text: ({ name }) => name }, address, when]

@@ -1,6 +1,6 @@
 import type { users } from '@muster/contracts'
 import { paint, type Column } from '../../cli/table.ts'
-import { timeAgo, timeLeft, utcTime } from '../../cli/times.ts'
+import { timeAgo, utcTime, utcTimeAndDistance } from '../../cli/times.ts'
 import { stateOf, type State } from './json.ts'
 
 const COLOUR: Record<State, (text: string) => string> = {
@@ -23,8 +23,7 @@ export function userColumns(now: Date): Column<users.User>[] {
     },
     {
       title: 'Session Ends',
-      text: ({ sessionExpiresAt: end }) =>
-        end === undefined ? '' : `${utcTime(end)} (${end > now ? timeLeft(end, now) : 'over'})`,
+      text: ({ sessionExpiresAt: end }) => (end === undefined ? '' : utcTimeAndDistance(end, now)),
     },
   ]
 }

@@ -166,10 +166,10 @@ describe('users ls', () => {
   test('is a table of roles, state, and times', async () => {
     cluster.answers.users = { listUsers: async () => ({ users: [ada, invited], nextPageToken: '' }) }
     expect((await run('users', 'ls')).stdout).toBe(
-      `Name  Roles            State    Created              Last Seen  Session Ends
-----  ---------------  -------  -------------------  ---------  ---------------------------
-ada   operator,viewer  active   01 Nov 26 08:00 UTC  2m ago     01 Dec 26 09:00 UTC (8d14h)
-bob   viewer           invited  01 Nov 26 08:00 UTC  never
+      `Name  Roles            State    Created               Last Seen  Session Ends
+----  ---------------  -------  --------------------  ---------  -------------------------------
+ada   operator,viewer  active   2026-11-01 08:00 UTC  2m ago     2026-12-01 09:00 UTC (in 8d14h)
+bob   viewer           invited  2026-11-01 08:00 UTC  never
 `,
     )
   })
