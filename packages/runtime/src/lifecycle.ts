@@ -1,4 +1,4 @@
-import type { Logger } from '@muster/runtime'
+import type { Logger } from './logger.ts'
 
 /** A stack of things that are open. Closing goes in reverse order; a failed close is logged and the rest still closes. */
 export class Lifecycle {

@@ -1,7 +1,8 @@
 import type { Lifecycle } from '@muster/runtime'
 import type { CurrentRoles } from '@muster/rpc'
 import { type RpcServer, serve, type ServeOptions } from '@muster/rpc/server'
-import { createMetrics, serveDiagnostics, watchReadiness } from '@muster/service-kit'
+import { createMetrics, serveDiagnostics } from './diagnostics.ts'
+import { watchReadiness } from './readiness.ts'
 
 export interface OpenServerOptions extends Omit<ServeOptions, 'metrics'> {
   currentRoles: CurrentRoles
