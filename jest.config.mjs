@@ -17,7 +17,8 @@ export default {
       { jsc: { parser: { syntax: 'typescript' }, target: 'es2023' }, module: { type: 'es6' }, sourceMaps: 'inline' },
     ],
   },
-  testTimeout: 30_000,
+  // Longer than the limits in packages/testkit/src/limits.ts, whose errors say what did not happen.
+  testTimeout: 180_000,
   // One more than the cores that there may be: tests of whole clusters wait a good part of their time.
   maxWorkers: 3,
 }

@@ -16,6 +16,8 @@ export interface RedisOptions extends FindRedisOptions {
   readonly log?: (line: string) => void
   /** Where a Redis stands in for one that ended: its port and password, so that clients find it again. Default: new ones. */
   readonly sameAs?: Pick<Redis, 'url'>
+  /** How many databases a Redis that is started has. Default 16. */
+  readonly databases?: number
 }
 
 /** A running Redis. */
@@ -62,7 +64,7 @@ async function startOwnRedis(
   program: RedisProgram,
   dataDir: string,
   held: Claim,
-  { log, sameAs }: RedisOptions,
+  { log, sameAs, databases = 16 }: RedisOptions,
 ): Promise<Redis> {
   const former = sameAs && new URL(sameAs.url)
   const password = former?.password ?? randomBytes(24).toString('base64url')
@@ -72,7 +74,7 @@ async function startOwnRedis(
     const child = startChild(program.path, ['-'], {
       env: redisEnvironment(program),
       // By standard input, because every user can read a command line.
-      input: configuration(port, password, dataDir),
+      input: configuration(port, password, dataDir, databases),
       parentDeathSignal: 'TERM',
       log,
     })
@@ -92,11 +94,12 @@ async function startOwnRedis(
   }
 }
 
-function configuration(port: number, password: string, dataDir: string): string {
+function configuration(port: number, password: string, dataDir: string, databases: number): string {
   return [
     `bind ${host}`,
     `port ${port}`,
     `requirepass ${password}`,
+    `databases ${databases}`,
     `dir ${JSON.stringify(dataDir)}`,
     'save ""',
     'appendonly no',

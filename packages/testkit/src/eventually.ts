@@ -1,10 +1,11 @@
 import { until } from '@muster/embedded-stores'
+import { WAIT_LIMIT_MS } from './limits.ts'
 
 /** Waits for a condition. @throws Error that names the condition if it does not hold within the limit */
 export async function eventually(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  { limitMs = 10_000, everyMs = 10 }: { limitMs?: number; everyMs?: number } = {},
+  { limitMs = WAIT_LIMIT_MS, everyMs = 10 }: { limitMs?: number; everyMs?: number } = {},
 ): Promise<void> {
   if (!(await until(condition, { limitMs, everyMs }))) throw new Error(`after ${limitMs} ms: not ${what}`)
 }

@@ -3,6 +3,7 @@ import { systemClock } from '@muster/runtime'
 import { Registry } from 'prom-client'
 import { connect, type Connection, type ServiceDefinition, TlsIdentity, type TlsMaterial } from '@muster/rpc'
 import { type RpcServer, serve, type ServeOptions } from '@muster/rpc/server'
+import { withTestDeadline } from './client-deadline.ts'
 import { createLogger } from '@muster/service-kit'
 
 export interface ServeForTestOptions extends Partial<Omit<ServeOptions, 'identity'>> {
@@ -30,7 +31,7 @@ export function serveForTest({ identity, ...options }: ServeForTestOptions): Pro
 /** Connects to a service as whoever has that material. */
 export function connectForTest(address: string, service: ServiceName, material: TlsMaterial | TlsIdentity): Connection {
   const identity = material instanceof TlsIdentity ? material : new TlsIdentity(material)
-  return connect({ addresses: [address], identity, service })
+  return withTestDeadline(connect({ addresses: [address], identity, service }))
 }
 
 /** What the table of a server says to a caller: let in, no identity, or not on the list. */

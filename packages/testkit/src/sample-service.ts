@@ -3,6 +3,7 @@ import { test } from '@jest/globals'
 import { registration } from '@muster/contracts'
 import { AppError } from '@muster/domain'
 import type { Logger } from '@muster/runtime'
+import { withTestDeadline } from './client-deadline.ts'
 import type { TestMaterial } from './cluster.ts'
 import { createLogger } from '@muster/service-kit'
 import {
@@ -78,7 +79,9 @@ export function connections(): {
   return {
     open(address, material, options = {}) {
       const identity = material instanceof TlsIdentity ? material : new TlsIdentity(material)
-      const connection = connect({ addresses: [address], identity, service: 'registration-service', ...options })
+      const connection = withTestDeadline(
+        connect({ addresses: [address], identity, service: 'registration-service', ...options }),
+      )
       opened.push(connection)
       return connection
     },

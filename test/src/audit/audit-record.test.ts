@@ -261,7 +261,7 @@ test('each change and each refusal is exactly one event, of the service that it 
   expect(seen).toEqual(STEPS.map(([what, , events]) => [what, [...events].sort()]))
   // Nothing has come late.
   expect((await auditEvents(cluster())).map(lineOf)).toEqual(before.map(lineOf))
-}, 120_000)
+})
 
 let lock: TableLock | undefined
 afterEach(async () => {

@@ -172,7 +172,7 @@ beforeAll(async () => {
   await cluster().startPostgresAgain()
   await waitFor('a join', () => joinDirectly(cluster(), { token: value }))
   await first.stop()
-}, 90_000)
+})
 
 /** Each secret under its name, in every form that it might be written in. */
 async function secrets(): Promise<Map<string, string[]>> {
@@ -293,7 +293,7 @@ test('no token and no key is in what musterctl lists, shows or gets, in any form
     expect(all).toContain(canary)
   }
   await expectNoSecretIn(printed)
-}, 60_000)
+})
 
 test('files that hold a secret are for their owner only', async () => {
   const { dataDir } = cluster()

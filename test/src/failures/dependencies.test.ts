@@ -144,4 +144,4 @@ test('Postgres killed and restarted under load: nothing crashes, and every join 
   expect(new Set(onRoll.map((node) => node.id))).toEqual(new Set(answered))
   expect(new Set(answered).size).toBe(answered.length)
   await healthy()
-}, 90_000)
+})

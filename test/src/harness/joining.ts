@@ -4,6 +4,7 @@ import { registration } from '@muster/contracts'
 import { createCsr, generateKey } from '@muster/pki'
 import { connect, TlsIdentity } from '@muster/rpc'
 import type { KeyObject } from 'node:crypto'
+import { CALL_LIMIT_MS } from '@muster/testkit'
 import type { Cluster } from './cluster.ts'
 
 /** A newcomer's one call of Register, over a TLS connection of its own. */
@@ -19,7 +20,14 @@ export interface JoinAttempt {
 
 /** Joins without an agent, which is quicker where many must join at once. Rejects with the AppError that the server answers. */
 export async function joinDirectly(cluster: Cluster, attempt: JoinAttempt): Promise<registration.RegisterResponse> {
-  const { token, key = generateKey(), hostname = 'direct', roles = ['node'], replica = 0, timeoutMs = 30_000 } = attempt
+  const {
+    token,
+    key = generateKey(),
+    hostname = 'direct',
+    roles = ['node'],
+    replica = 0,
+    timeoutMs = CALL_LIMIT_MS,
+  } = attempt
   const hostRootsPem = await readFile(path.join(cluster.operatorDir, 'bundle.pem'), 'utf8')
   const connection = connect({
     addresses: [cluster.services['registration-service'][replica]!.address],

@@ -3,6 +3,7 @@ import path from 'node:path'
 import { programFile } from '@muster/local-cluster'
 import { connect, type Connection, TlsIdentity } from '@muster/rpc'
 import { type OperatorProfile, readIdentity } from '@muster/identity'
+import { withTestDeadline } from '@muster/testkit'
 import type { Cluster } from './cluster.ts'
 import { musterctl, pastedFlags } from './musterctl.ts'
 import type { Addresses } from './operator.ts'
@@ -60,6 +61,6 @@ export async function connectAs(cluster: Cluster, folder: string, service: keyof
   const { keyPem, chainPem, bundlePem, profile } = found
   const identity = new TlsIdentity({ own: { keyPem, chainPem }, hostRootsPem: bundlePem, userRootsPem: '' })
   const addresses = cluster.services[service].map(({ address }) => address)
-  const connection = connect({ addresses, identity, service, clusterName: profile.clusterName })
+  const connection = withTestDeadline(connect({ addresses, identity, service, clusterName: profile.clusterName }))
   return cluster.life.own(`connection to ${service} as ${folder}`, connection, (c) => c.close())
 }

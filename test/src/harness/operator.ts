@@ -1,6 +1,7 @@
 import { ca, registration, token, users } from '@muster/contracts'
 import { type ClientOf, connect, type Connection, TlsIdentity } from '@muster/rpc'
 import type { Lifecycle } from '@muster/runtime'
+import { withTestDeadline } from '@muster/testkit'
 import { type OperatorProfile, readIdentity } from '@muster/identity'
 
 export type MakeToken = Partial<token.CreateTokenRequest>
@@ -54,7 +55,7 @@ export async function connectOperator(life: Lifecycle, folder: string, addresses
   const open = (service: keyof Addresses, to: readonly string[]): Connection =>
     life.own(
       `operator's connection to ${service}`,
-      connect({ addresses: to, identity: tls, service, clusterName: profile.clusterName }),
+      withTestDeadline(connect({ addresses: to, identity: tls, service, clusterName: profile.clusterName })),
       (connection) => connection.close(),
     )
   const tokens = open('token-service', addresses['token-service']).client(token.TokenServiceService)

@@ -2,6 +2,7 @@ import type { KeyObject } from 'node:crypto'
 import { ca, registration, token, users } from '@muster/contracts'
 import { chainPem, createCsr, generateKey, privateKeyPem } from '@muster/pki'
 import { type ClientOf, connect, type Connection, TlsIdentity } from '@muster/rpc'
+import { CALL_LIMIT_MS, withTestDeadline } from '@muster/testkit'
 import type { Cluster } from './cluster.ts'
 import type { Addresses } from './operator.ts'
 
@@ -30,7 +31,10 @@ export async function signUpDirectly(
   try {
     const csrDer = createCsr({ privateKey, commonName: name })
     const client = connection.client(users.UserServiceService)
-    return await client.signup({ token: value, userName: name, csrDer, formerChainDer: [] }, { timeoutMs: 60_000 })
+    return await client.signup(
+      { token: value, userName: name, csrDer, formerChainDer: [] },
+      { timeoutMs: CALL_LIMIT_MS },
+    )
   } finally {
     connection.close()
   }
@@ -60,5 +64,9 @@ export async function signUp(cluster: Cluster, name: string, roles: string[]): P
 
 function open({ life, services }: Cluster, service: keyof Addresses, identity: TlsIdentity): Connection {
   const addresses = services[service].map(({ address }) => address)
-  return life.own(`a person's connection to ${service}`, connect({ addresses, identity, service }), (c) => c.close())
+  return life.own(
+    `a person's connection to ${service}`,
+    withTestDeadline(connect({ addresses, identity, service })),
+    (c) => c.close(),
+  )
 }

@@ -1,5 +1,6 @@
 import { type ChildProcess, startChild, stopChild, type StopStep } from '@muster/embedded-stores'
 import type { Lifecycle } from '@muster/runtime'
+import { WAIT_LIMIT_MS } from '@muster/testkit'
 import { waitFor } from './waiting.ts'
 
 const STOP_STEPS: readonly StopStep[] = [
@@ -39,7 +40,7 @@ export function startProgram(
   life.own(file, child, (c) => stopChild(c, STOP_STEPS))
   const output = () => lines.join('\n')
   const quote = () => `; it said:\n${output()}`
-  const exit = async (limitMs = 15_000) => {
+  const exit = async (limitMs = WAIT_LIMIT_MS) => {
     await waitFor(`the end of the program`, () => child.hasExited(), { limitMs }).catch((error: Error) => {
       throw new Error(error.message + quote(), { cause: error })
     })
@@ -52,7 +53,7 @@ export function startProgram(
     exit,
     hasExited: child.hasExited,
     kill: child.kill,
-    async line(pattern, limitMs = 15_000) {
+    async line(pattern, limitMs = WAIT_LIMIT_MS) {
       const find = () => lines.map((line) => pattern.exec(line)).find((match) => match !== null)
       await waitFor(`${pattern}`, () => find() !== undefined || child.hasExited(), { limitMs }).catch(
         (error: Error) => {

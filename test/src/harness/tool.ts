@@ -1,4 +1,5 @@
 import { execFile, execFileSync } from 'node:child_process'
+import { WAIT_LIMIT_MS } from '@muster/testkit'
 
 /** How a tool ended. */
 export interface ToolResult {
@@ -15,11 +16,11 @@ export interface ToolOptions {
   cwd?: string
 }
 
-/** Runs a tool to its end, which must come within 20 seconds. Its status is for the caller to judge. */
+/** Runs a tool to its end, which must come within the limit of tests. The caller judges its status. */
 export function runTool(program: string, args: readonly string[], options: ToolOptions = {}): Promise<ToolResult> {
   const { input = '', env = process.env, cwd } = options
   return new Promise((resolve, reject) => {
-    const child = execFile(program, args, { timeout: 20_000, env, cwd }, (error, stdout, stderr) => {
+    const child = execFile(program, args, { timeout: WAIT_LIMIT_MS, env, cwd }, (error, stdout, stderr) => {
       if (error !== null && typeof error.code !== 'number') reject(error)
       else resolve({ status: (error?.code as number | undefined) ?? 0, stdout, stderr })
     })

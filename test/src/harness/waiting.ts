@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { WAIT_LIMIT_MS } from '@muster/testkit'
 
 /**
  * Looks again and again until there is something to see, and returns it. What is thrown while looking counts as nothing
@@ -8,7 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 export async function waitFor<T>(
   what: string,
   look: () => T | Promise<T>,
-  { limitMs = 15_000, everyMs = 50 }: { limitMs?: number; everyMs?: number } = {},
+  { limitMs = WAIT_LIMIT_MS, everyMs = 50 }: { limitMs?: number; everyMs?: number } = {},
 ): Promise<NonNullable<Exclude<T, false>>> {
   const end = performance.now() + limitMs
   let cause: unknown

@@ -56,13 +56,13 @@ test('whoever is refused again and again at one replica is told how long to wait
   }
   const agent = await startAgent(cluster(), { name: 'impatient', token: guess, flags: ['--join-timeout=1s'] })
   expect([await agent.exit(), agent.output()]).toEqual([5, expect.stringContaining('too many refused attempts')])
-}, 60_000)
+})
 
 test('meanwhile 2,000 machines behind the same address join without one refusal', async () => {
   const { value, id } = await cluster().operator.makeToken()
   expect(reasons(await joinMany(value, 2_000))).toEqual({ in: 2_000 })
   expect((await cluster().operator.roll()).filter(({ tokenId }) => tokenId === id)).toHaveLength(2_000)
-}, 120_000)
+})
 
 test('while Redis is down joins go on, and refusals are told as they are', async () => {
   await cluster().redis.stop()
@@ -82,4 +82,4 @@ test('while Redis is down joins go on, and refusals are told as they are', async
     const outcomes = await joinMany(`mtk_cccccccccc_${'c'.repeat(32)}`, 2 * PER_MINUTE)
     return (reasons(outcomes)['TOO_MANY_REFUSED'] ?? 0) > 0
   })
-}, 60_000)
+})

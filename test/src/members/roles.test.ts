@@ -78,7 +78,7 @@ beforeAll(async () => {
       'registration-service': await connectAs(cluster(), identityDir, 'registration-service'),
     })
   }
-}, 60_000)
+})
 
 interface Rpc {
   path: string

@@ -62,7 +62,7 @@ beforeAll(async () => {
   const agent = await startAgent(cluster(), { name: BOT_NAME, token: bot.token, roles: 'bot', flags: ['--oneshot'] })
   expect(await agent.exit()).toBe(0)
   for (const format of FORMATS) desks[format] = await logIn(cluster(), `at-desk-${format}`, 'viewer')
-}, 60_000)
+})
 
 const TRIES: Record<string, Try> = {
   'tokens add': {

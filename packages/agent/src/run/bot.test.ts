@@ -252,7 +252,7 @@ describe('a bot', () => {
     // The lock, the next key, then bundle, chain, key and profile.
     expect(crashes).toBe(6)
     expect(server.isLocked).toBe(false)
-  }, 90_000)
+  })
 
   test.each([1, 2])('whose copy renews is locked, and both end with 3: the original is %d ahead', async (ahead) => {
     await start(['--oneshot', invitation()])

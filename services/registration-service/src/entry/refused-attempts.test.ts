@@ -19,8 +19,8 @@ beforeEach(() => {
 afterEach(() => {
   for (const attempts of opened.splice(0)) attempts.close()
 })
-afterAll(() => {
-  redis.close()
+afterAll(async () => {
+  await redis.close()
 })
 
 async function open(perMinute: number): Promise<RefusedAttempts> {

@@ -21,7 +21,7 @@ beforeEach(async () => {
   await store.pool.query('truncate nodes')
 })
 afterAll(async () => {
-  redis.close()
+  await redis.close()
   await store.close()
 })
 

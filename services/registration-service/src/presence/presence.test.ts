@@ -29,8 +29,8 @@ afterEach(() => {
   here.close()
   there.close()
 })
-afterAll(() => {
-  redis.close()
+afterAll(async () => {
+  await redis.close()
 })
 
 /** Beats, and waits until Redis has it. */

@@ -188,7 +188,7 @@ export async function serveRegistration({
     },
     async close() {
       for (const replica of [...others, first]) await replica.close()
-      redis.close()
+      await redis.close()
       await store.database.drop()
     },
   }

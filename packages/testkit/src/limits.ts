@@ -1,0 +1,11 @@
+/**
+ * How long tests wait, in one place. A healthy run comes nowhere near these limits: they are for a machine that does
+ * much else, and end a test that would otherwise hang. Jest's own limit for a test (`testTimeout`) is longer, so that
+ * the error names what did not happen.
+ */
+
+/** For a condition to hold, in milliseconds. */
+export const WAIT_LIMIT_MS = 60_000
+
+/** For a call of a test's own to be answered, in milliseconds. The product's default is ten seconds. */
+export const CALL_LIMIT_MS = 60_000
