@@ -53,7 +53,7 @@ describe('an explanation', () => {
     'BOT_UNKNOWN',
     'CERTIFICATE_EXPIRED',
     'NO_IDENTITY',
-  ])('of %s names it and says what to do next, in one line', (reason) => {
+  ] as const)('of %s names it and says what to do next, in one line', (reason) => {
     const text = explain(new AppError('failedPrecondition', 'what the server said', { reason }))
     expect(text).toMatch(new RegExp(`^what the server said \\(${reason}\\); .{10,}$`))
   })

@@ -1,5 +1,5 @@
 import type { ServiceError, StatusObject } from '@grpc/grpc-js'
-import { AppError, type ErrorKind } from '@muster/domain'
+import { AppError, type ErrorKind, receivedError } from '@muster/domain'
 import { logVerbosity, Metadata, setLogVerbosity, status as grpcStatus } from './grpc.ts'
 
 // grpc-js writes to stderr what it also throws; the error is enough.
@@ -16,6 +16,7 @@ const STATUS_OF: Record<ErrorKind, grpcStatus> = {
   resourceExhausted: grpcStatus.RESOURCE_EXHAUSTED,
   unavailable: grpcStatus.UNAVAILABLE,
   deadlineExceeded: grpcStatus.DEADLINE_EXCEEDED,
+  unimplemented: grpcStatus.UNIMPLEMENTED,
   internal: grpcStatus.INTERNAL,
 }
 
@@ -42,7 +43,7 @@ export function fromStatus(error: ServiceError): AppError {
   const reason = error.metadata?.get(REASON_KEY)[0]
   const field = error.metadata?.get(FIELD_KEY)[0]
   const retryAfterMs = error.metadata?.get(RETRY_AFTER_KEY)[0]
-  return new AppError(KIND_OF.get(error.code) ?? 'internal', error.details || error.message, {
+  return receivedError(KIND_OF.get(error.code) ?? 'internal', error.details || error.message, {
     cause: error,
     ...(typeof reason === 'string' && { reason }),
     ...(typeof field === 'string' && { field }),

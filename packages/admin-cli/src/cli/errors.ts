@@ -1,4 +1,4 @@
-import type { AppError, ServiceName } from '@muster/domain'
+import { type AppError, nextStep, type ProgramName, type ServiceName } from '@muster/domain'
 
 /** Bad flags or arguments: exit status 2. The message says which and what would be right. */
 export class UsageError extends Error {
@@ -79,10 +79,12 @@ function explainCall(error: AppError, asked: Asked): Explained {
       return [`${service} refused ${flagOf(error.field, service)}: ${text}`, undefined]
     case 'notFound':
     case 'failedPrecondition':
-      return [text, NEXT_AFTER[error.reason ?? '']]
+      return [text, nextAfter(error, asked)]
     case 'resourceExhausted':
     case 'aborted':
       return [`${service} could not do it now: ${text}`, howLongToWait(error)]
+    case 'unimplemented':
+      return [`${service} at ${address} does not know this request: ${text}`, nextAfter(error, asked)]
     case 'internal':
       return [`${service} failed: ${text}`, `The log of ${service} says why.`]
   }
@@ -101,10 +103,15 @@ function howToGetRoles({ user }: Asked): string {
   return `Ask an operator who has that role, or an admin for 'musterctl users update ${user} --roles=...'.`
 }
 
-/** What to do after a refusal that does not say so itself. */
-const NEXT_AFTER: Record<string, string> = {
-  NODE_UNKNOWN: "'musterctl nodes ls' shows those there are.",
-  BOT_UNKNOWN: "'musterctl bots ls' shows those there are.",
+/** The next step after a refusal, as a sentence of its own; undefined if the message names a command itself. */
+export function nextAfter(
+  { reason, message }: AppError,
+  { user }: { user: string | undefined },
+  program: ProgramName = 'musterctl',
+): string | undefined {
+  const next = nextStep(reason, program, user === undefined ? {} : { USER: user })
+  if (next === undefined || /'(?:musterctl|ca-service) /.test(message)) return undefined
+  return `${next[0]!.toUpperCase()}${next.slice(1)}.`
 }
 
 function howLongToWait({ retryAfterMs }: AppError): string {

@@ -173,17 +173,17 @@ describe('a call', () => {
   test('that fails says with -v which gRPC status it was, why, and who answered', async () => {
     cluster.answers.tokens = {
       listTokens: async () => {
-        throw new AppError('failedPrecondition', 'not now', { reason: 'A_REASON', field: 'a_field' })
+        throw new AppError('failedPrecondition', 'not now', { reason: 'LAST_ADMIN', field: 'a_field' })
       },
     }
     const { stderr } = await cluster.run([...LS, '-v'])
     const { addresses } = JSON.parse(
       await readFile(path.join(cluster.operatorDir, 'profile.json'), 'utf8'),
     ) as OperatorProfile
-    expect(stderr.split('\n').slice(1, 5)).toEqual([
+    expect(stderr.split('\n').slice(2, 6)).toEqual([
       '  status: FAILED_PRECONDITION',
       `  service: token-service at ${addresses.token}`,
-      '  reason: A_REASON',
+      '  reason: LAST_ADMIN',
       '  field: a_field',
     ])
     expect((await cluster.run(LS)).stderr).not.toContain('FAILED_PRECONDITION')

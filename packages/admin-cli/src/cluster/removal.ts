@@ -29,7 +29,7 @@ export async function removeEach<A, T>(
       removal.removed.push(await remove(one))
     } catch (error) {
       if (!(error instanceof CliError) || !isAboutThis(error)) return { ...removal, stopped: error }
-      removal.problems.push([`${nameOf(one, i)}: ${error.message}`, error.next].filter(Boolean).join('; '))
+      removal.problems.push([`${nameOf(one, i)}: ${error.message}`, asClause(error.next)].filter(Boolean).join('; '))
     }
   }
   return removal
@@ -103,4 +103,9 @@ function isAboutThis(error: CliError): boolean {
   return (
     !(error instanceof CallError) || ['notFound', 'failedPrecondition', 'invalidArgument'].includes(error.error.kind)
   )
+}
+
+/** A sentence as it stands behind a semicolon. */
+function asClause(sentence: string | undefined): string | undefined {
+  return sentence === undefined ? undefined : `${sentence[0]!.toLowerCase()}${sentence.slice(1)}`
 }

@@ -253,7 +253,7 @@ describe('login', () => {
   test.each([
     ['TOKEN_UNKNOWN', /\nCheck that .* copied whole.* An admin makes a new token/],
     ['TOKEN_RESTRICTED', /\nCheck --user: .* An admin makes a new token/],
-  ])('that is refused for %s first says what to check', async (reason, said) => {
+  ] as const)('that is refused for %s first says what to check', async (reason, said) => {
     people.answers.signup = async () => {
       throw new AppError('permissionDenied', 'no', { reason })
     }

@@ -156,7 +156,7 @@ describe('a person who cannot come back', () => {
   test('for another reason is told whom to ask', async () => {
     await asleep()
     people.answers.signup = async () => {
-      throw new AppError('failedPrecondition', 'not you', { reason: 'A_REASON' })
+      throw new AppError('failedPrecondition', 'not you', { reason: 'TOKEN_EXPIRED' })
     }
     const { stderr } = await people.run(LS)
     expect(stderr).toContain('refused another: not you\n')

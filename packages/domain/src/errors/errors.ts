@@ -1,20 +1,10 @@
-/** What went wrong, in the terms a caller can act on. `packages/rpc` alone knows which gRPC status each becomes. */
-export type ErrorKind =
-  | 'invalidArgument'
-  | 'unauthenticated'
-  | 'permissionDenied'
-  | 'notFound'
-  | 'alreadyExists'
-  | 'failedPrecondition'
-  | 'aborted'
-  | 'resourceExhausted'
-  | 'unavailable'
-  | 'deadlineExceeded'
-  | 'internal'
+import type { ErrorKind } from './kinds.ts'
+import { REASONS, type Reason } from './reasons.ts'
 
+/** What an error carries besides its kind and message. */
 export interface ErrorDetails {
-  /** Stable upper-case word that a program may branch on, such as TOKEN_EXPIRED. */
-  reason?: string
+  /** Must be of the error's kind; `refusal()` sees to that. */
+  reason?: Reason
   /** The request field at fault. */
   field?: string
   /** When the same request may be worth sending again, in milliseconds from now. */
@@ -27,6 +17,7 @@ export interface ErrorDetails {
 export class AppError extends Error {
   override readonly name = 'AppError'
   readonly kind: ErrorKind
+  /** One of `Reason`, or the word of a newer server. */
   readonly reason: string | undefined
   readonly field: string | undefined
   readonly retryAfterMs: number | undefined
@@ -40,9 +31,23 @@ export class AppError extends Error {
   }
 }
 
+/** An error for one of the reasons in the table, and of the kind that the table gives it. */
+export function refusal(reason: Reason, message: string, details: Omit<ErrorDetails, 'reason'> = {}): AppError {
+  return new AppError(REASONS[reason].kind, message, { ...details, reason })
+}
+
+/** What a server answered: kind and reason as they came, since a newer server may know reasons that this program does not. */
+export function receivedError(
+  kind: ErrorKind,
+  message: string,
+  details: Omit<ErrorDetails, 'reason'> & { reason?: string },
+): AppError {
+  return new AppError(kind, message, details as ErrorDetails)
+}
+
 /** A malformed field, named. */
 export function invalid(field: string, message: string): AppError {
-  return new AppError('invalidArgument', `${field}: ${message}`, { field, reason: 'INVALID_FIELD' })
+  return refusal('INVALID_FIELD', `${field}: ${message}`, { field })
 }
 
 /** True for failures that may pass by themselves, so the same request may be sent again. */

@@ -151,13 +151,13 @@ describe('a removal', () => {
     const { id } = await joined()
     await remove(id)
     for (const unknown of [id, randomUUID()]) {
-      expect(await refusal(remove(unknown))).toMatchObject({ kind: 'notFound', reason: 'BOT_UNKNOWN' })
+      expect(await refusal(remove(unknown))).toMatchObject({ kind: 'notFound', reason: 'BOT_NOT_FOUND' })
     }
     expect(await refusal(remove('ci'))).toMatchObject({ kind: 'invalidArgument', field: 'bot_id' })
     expect((await audits('bot.remove')).map(({ outcome, reason }) => [outcome, reason])).toEqual([
       ['ok', null],
-      ['refused', 'BOT_UNKNOWN'],
-      ['refused', 'BOT_UNKNOWN'],
+      ['refused', 'BOT_NOT_FOUND'],
+      ['refused', 'BOT_NOT_FOUND'],
     ])
   })
 

@@ -1,5 +1,5 @@
 import type { bots } from '@muster/contracts'
-import { AppError, type ErrorKind } from '@muster/domain'
+import { AppError, type Reason, refusal } from '@muster/domain'
 import { keyFingerprint, parseCsr } from '@muster/pki'
 import { memberOf, pkiField, type UnaryHandler } from '@muster/rpc'
 import type { Deps } from '../deps.ts'
@@ -21,13 +21,13 @@ export function renewBot(deps: Deps): UnaryHandler<bots.RenewBotRequest, bots.Re
     const { remoteAddress } = context
     const { publicKeyDer } = pkiField('csr_der', () => parseCsr(request.csrDer))
     const refuse = async (outcome: Refusal, nodeId: string | undefined) => {
-      const { reason, kind, message } = REFUSALS[outcome]
+      const { reason, message } = REFUSALS[outcome]
       const details = { name }
       // The lock itself is on record already, in the transaction that made it.
       if (outcome !== 'copied') {
         await refusals.record({ action: 'bot.renew', actor, remoteAddress, reason, nodeId, details })
       }
-      return new AppError(kind, message(name), { reason })
+      return refusal(reason, message(name))
     }
 
     const keys = { shownKey: keyFingerprint(shownKeyDer), nextKey: keyFingerprint(publicKeyDer) }
@@ -51,28 +51,24 @@ const makeToken = (name: string) =>
   `an operator makes a new token: 'musterctl tokens add --type=bot --bot-name=${name}'`
 
 const locked = {
-  kind: 'failedPrecondition' as const,
-  reason: 'BOT_LOCKED',
+  reason: 'BOT_LOCKED' as const,
   message: (name: string) =>
     `a copy of this bot's credentials was used, so this instance is locked; ${makeToken(name)}`,
 }
 
-const REFUSALS: Record<Refusal, { kind: ErrorKind; reason: string; message: (name: string) => string }> = {
+const REFUSALS: Record<Refusal, { reason: Reason; message: (name: string) => string }> = {
   copied: locked,
   locked,
   // No lock: a database that was restored from before knows nothing of the keys since.
   unknown: {
-    kind: 'failedPrecondition',
     reason: 'BOT_UNKNOWN',
     message: (name) => `this bot was removed, or its key is not on record; ${makeToken(name)}`,
   },
   'key-used': {
-    kind: 'failedPrecondition',
     reason: 'KEY_USED_BEFORE',
     message: () => 'the next key has been used before; make a new one',
   },
   'too-soon': {
-    kind: 'resourceExhausted',
     reason: 'RENEWED_JUST_NOW',
     message: () => 'the last certificate is too new to be renewed; try again later',
   },

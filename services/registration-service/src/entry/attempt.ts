@@ -1,5 +1,5 @@
 import type { token } from '@muster/contracts'
-import { AppError, type ErrorKind, isTransient, tokenIdOf } from '@muster/domain'
+import { AppError, isTransient, reasonInfo, receivedError, tokenIdOf } from '@muster/domain'
 import type { CallContext } from '@muster/rpc'
 import type { Deps } from '../deps.ts'
 import { tooManyRefused } from './refused-attempts.ts'
@@ -73,29 +73,25 @@ export async function spendToken(
 type Purpose = 'join' | 'signup'
 
 function refusedToken(reason: string, purpose: Purpose): AppError {
-  const { kind, message } = REFUSALS[reason] ?? { kind: 'failedPrecondition', message: 'the token was refused' }
-  return new AppError(kind, typeof message === 'string' ? message : message[purpose], { reason })
+  const message = MESSAGES[reason] ?? 'the token was refused'
+  // A newer token-service may have a reason that is not in the table here.
+  const kind = reasonInfo(reason)?.kind ?? 'failedPrecondition'
+  return receivedError(kind, typeof message === 'string' ? message : message[purpose], { reason })
 }
 
-const REFUSALS: Record<string, { kind: ErrorKind; message: string | Record<Purpose, string> }> = {
+const MESSAGES: Record<string, string | Record<Purpose, string>> = {
   // The one thing that someone without a genuine token can learn.
-  TOKEN_UNKNOWN: { kind: 'permissionDenied', message: 'the token is not known' },
-  TOKEN_EXPIRED: { kind: 'failedPrecondition', message: 'the token has expired' },
-  TOKEN_REVOKED: { kind: 'failedPrecondition', message: 'the token has been revoked' },
-  TOKEN_USED_UP: { kind: 'failedPrecondition', message: 'the token has been used as often as it may be' },
-  ROLE_NOT_ALLOWED: { kind: 'failedPrecondition', message: 'the token does not admit these roles' },
+  TOKEN_UNKNOWN: 'the token is not known',
+  TOKEN_EXPIRED: 'the token has expired',
+  TOKEN_REVOKED: 'the token has been revoked',
+  TOKEN_USED_UP: 'the token has been used as often as it may be',
+  ROLE_NOT_ALLOWED: 'the token does not admit these roles',
   TOKEN_WRONG_TYPE: {
-    kind: 'failedPrecondition',
-    message: {
-      join: "the token is for a person to sign up with 'musterctl login'; a machine needs one of 'musterctl tokens add'",
-      signup: "the token is for machines to join with; a person needs one of 'musterctl users add'",
-    },
+    join: "the token is for a person to sign up with 'musterctl login'; a machine needs one of 'musterctl tokens add'",
+    signup: "the token is for machines to join with; a person needs one of 'musterctl users add'",
   },
   TOKEN_RESTRICTED: {
-    kind: 'failedPrecondition',
-    message: {
-      join: "the token does not admit this machine; an operator sees why with 'musterctl audit ls'",
-      signup: "the token does not admit this person; an operator sees why with 'musterctl audit ls'",
-    },
+    join: "the token does not admit this machine; an operator sees why with 'musterctl audit ls'",
+    signup: "the token does not admit this person; an operator sees why with 'musterctl audit ls'",
   },
 }

@@ -1,6 +1,6 @@
 import { recordRefused } from '@muster/audit'
 import type { registration } from '@muster/contracts'
-import { AppError, parseNodeId } from '@muster/domain'
+import { parseNodeId, refusal } from '@muster/domain'
 import { memberOf, type UnaryHandler } from '@muster/rpc'
 import type { Deps } from '../deps.ts'
 import { takeOffRoll } from './nodes.ts'
@@ -18,8 +18,7 @@ export function removeNode(deps: Deps): UnaryHandler<registration.RemoveNodeRequ
     const attempt = { action: 'node.remove', actor, remoteAddress, nodeId: id }
     const removed = await recordRefused(refusals, attempt, async () => {
       const taken = await takeOffRoll(pool, { id, actor, remoteAddress })
-      if (taken === undefined)
-        throw new AppError('notFound', `no node ${id} is on the roll`, { reason: 'NODE_UNKNOWN' })
+      if (taken === undefined) throw refusal('NODE_NOT_FOUND', `no node ${id} is on the roll`)
       return taken
     })
     const [node] = await toRoll(deps, [removed])

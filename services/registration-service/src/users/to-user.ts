@@ -1,5 +1,5 @@
 import { users } from '@muster/contracts'
-import { AppError } from '@muster/domain'
+import { type AppError, refusal } from '@muster/domain'
 import type { StoredUser, UserState } from './users.ts'
 
 const STATES: Record<UserState, users.UserState> = {
@@ -15,8 +15,5 @@ export function toUser({ state, ...user }: StoredUser): users.User {
 
 /** The error for a name that nobody has. */
 export function noSuchUser(name: string): AppError {
-  return new AppError('notFound', `there is no user ${name}; 'musterctl users ls' shows who there is`, {
-    reason: 'USER_UNKNOWN',
-    field: 'name',
-  })
+  return refusal('USER_NOT_FOUND', `there is no user ${name}`, { field: 'name' })
 }

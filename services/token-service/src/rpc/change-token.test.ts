@@ -59,7 +59,7 @@ describe('ExtendToken', () => {
       { ...refused, reason: 'TOKEN_REVOKED', hasToken: true },
       { ...refused, reason: 'TOKEN_EXPIRED', hasToken: true },
       { ...refused, reason: 'TOKEN_USED_UP', hasToken: true },
-      { ...refused, reason: 'NOT_FOUND', hasToken: false },
+      { ...refused, reason: 'TOKEN_NOT_FOUND', hasToken: false },
     ])
   })
 })
@@ -86,7 +86,7 @@ describe('RevokeToken', () => {
     expect((await refusal(served.as('operator').revokeToken({ idOrValue: 'aaaaaaaaaa' }))).kind).toBe('notFound')
     await served.refusals.close()
     const { rows } = await served.pool.query('select * from audit_events')
-    expect(rows).toMatchObject([{ action: 'token.revoke', outcome: 'refused', reason: 'NOT_FOUND', count: 2 }])
+    expect(rows).toMatchObject([{ action: 'token.revoke', outcome: 'refused', reason: 'TOKEN_NOT_FOUND', count: 2 }])
     expect(JSON.stringify(rows)).not.toContain('CANARY')
   })
 
@@ -104,8 +104,8 @@ describe('RevokeToken', () => {
     }
     const { rows } = await served.pool.query('select reason, token_id from audit_events order by id')
     expect(rows).toEqual([
-      { reason: 'NOT_FOUND', token_id: revoked },
-      { reason: 'NOT_FOUND', token_id: expired },
+      { reason: 'TOKEN_ENDED', token_id: revoked },
+      { reason: 'TOKEN_ENDED', token_id: expired },
     ])
   })
 })

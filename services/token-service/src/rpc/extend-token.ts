@@ -1,5 +1,5 @@
 import type { token } from '@muster/contracts'
-import { AppError } from '@muster/domain'
+import { type AppError, refusal } from '@muster/domain'
 import { memberOf, type UnaryHandler } from '@muster/rpc'
 import { changeToken } from './change-token.ts'
 import type { Deps } from '../deps.ts'
@@ -26,19 +26,15 @@ export function extendToken(deps: Deps): UnaryHandler<token.ExtendTokenRequest, 
 function whyNot(found: StoredToken | undefined): AppError {
   if (found === undefined) return noSuchToken()
   if (found.type === 'static') {
-    return failed('TOKEN_STATIC', `a static token never expires; it is defined in ${found.createdBy}`)
+    return refusal('TOKEN_STATIC', `a static token never expires; it is defined in ${found.createdBy}`)
   }
   if (found.type === 'signup') {
     const instead = `reset the user instead: 'musterctl users reset ${found.userName}'`
-    return failed('TOKEN_WRONG_TYPE', `a signup token cannot be extended; ${instead}`)
+    return refusal('TOKEN_WRONG_TYPE', `a signup token cannot be extended; ${instead}`)
   }
-  if (found.state === 'revoked') return failed('TOKEN_REVOKED', 'the token has been revoked; make a new one')
+  if (found.state === 'revoked') return refusal('TOKEN_REVOKED', 'the token has been revoked')
   if (found.state === 'usedUp') {
-    return failed('TOKEN_USED_UP', 'the token has been used as often as it may be; make a new one')
+    return refusal('TOKEN_USED_UP', 'the token has been used as often as it may be')
   }
-  return failed('TOKEN_EXPIRED', 'the token has expired; make a new one')
-}
-
-function failed(reason: string, message: string): AppError {
-  return new AppError('failedPrecondition', message, { reason })
+  return refusal('TOKEN_EXPIRED', 'the token has expired')
 }

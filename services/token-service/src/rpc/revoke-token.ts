@@ -1,5 +1,5 @@
 import type { token } from '@muster/contracts'
-import { AppError } from '@muster/domain'
+import { type AppError, refusal } from '@muster/domain'
 import { memberOf, type UnaryHandler } from '@muster/rpc'
 import { changeToken } from './change-token.ts'
 import type { Deps } from '../deps.ts'
@@ -27,8 +27,8 @@ export function revokeToken(deps: Deps): UnaryHandler<token.RevokeTokenRequest, 
 function whyNot(found: StoredToken | undefined): AppError {
   if (found === undefined) return noSuchToken()
   // Not there any more either, so that a removal may be repeated, and says that it is done.
-  if (found.state === 'revoked') return new AppError('notFound', 'the token has been revoked already')
-  if (found.type !== 'static') return new AppError('notFound', 'the token has expired, so there is nothing to remove')
+  if (found.state === 'revoked') return refusal('TOKEN_ENDED', 'the token has been revoked already')
+  if (found.type !== 'static') return refusal('TOKEN_ENDED', 'the token has expired, so there is nothing to remove')
   const message = `the token is static; remove it where it is defined: ${found.createdBy}`
-  return new AppError('failedPrecondition', message, { reason: 'TOKEN_STATIC' })
+  return refusal('TOKEN_STATIC', message)
 }

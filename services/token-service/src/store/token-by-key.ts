@@ -1,4 +1,4 @@
-import { AppError, isTokenId, parseTokenName, tokenDigest } from '@muster/domain'
+import { type AppError, isTokenId, parseTokenName, refusal, tokenDigest } from '@muster/domain'
 import type { Db } from '@muster/postgres'
 import { COLUMNS, expiryAfter, IS, toStoredToken, type Configured, type StoredToken } from './tokens.ts'
 
@@ -79,5 +79,5 @@ export async function extendToken(
 
 /** No token has the key. It does not repeat the key, which may be a secret. */
 export function noSuchToken(): AppError {
-  return new AppError('notFound', "no such token; 'musterctl tokens ls' shows those there are")
+  return refusal('TOKEN_NOT_FOUND', 'no such token')
 }

@@ -22,7 +22,8 @@ beforeEach(() => {
   listed = 0
   cluster.answers.bots = {
     async removeBot({ botId }) {
-      if (![CI, TWIN, DEPLOY].includes(botId)) throw new AppError('notFound', 'no such bot', { reason: 'BOT_UNKNOWN' })
+      if (![CI, TWIN, DEPLOY].includes(botId))
+        throw new AppError('notFound', 'no such bot', { reason: 'BOT_NOT_FOUND' })
       removed.push(botId)
       return { bot: { ...aBot, id: botId, name: botId === DEPLOY ? 'deploy' : 'ci' } }
     },
@@ -64,7 +65,7 @@ describe('bots rm', () => {
     expect(stderr).toBe(
       'musterctl: 6805dda3: more than one bot id begins so; give more of it\n' +
         "musterctl: eeeeeeee: no such bot; 'musterctl bots ls' shows those there are.\n" +
-        `musterctl: ${gone}: no such bot; 'musterctl bots ls' shows those there are.\n`,
+        `musterctl: ${gone}: no such bot; 'musterctl bots ls' shows the bots that exist.\n`,
     )
     expect({ status, removed }).toEqual({ status: 1, removed: [DEPLOY] })
   })

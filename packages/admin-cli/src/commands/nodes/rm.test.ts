@@ -22,7 +22,8 @@ beforeEach(() => {
   listed = 0
   cluster.answers.registration = {
     async removeNode({ nodeId }) {
-      if (![WEB, TWIN, DB].includes(nodeId)) throw new AppError('notFound', 'no such node', { reason: 'NODE_UNKNOWN' })
+      if (![WEB, TWIN, DB].includes(nodeId))
+        throw new AppError('notFound', 'no such node', { reason: 'NODE_NOT_FOUND' })
       removed.push(nodeId)
       return { node: { ...aNode, id: nodeId, hostname: nodeId === DB ? 'db-01' : 'web-01' } }
     },
@@ -64,7 +65,7 @@ describe('nodes rm', () => {
     expect(stderr).toBe(
       'musterctl: 6805dda3: more than one node id begins so; give more of it\n' +
         "musterctl: eeeeeeee: no such node; 'musterctl nodes ls' shows those there are.\n" +
-        `musterctl: ${gone}: no such node; 'musterctl nodes ls' shows those there are.\n`,
+        `musterctl: ${gone}: no such node; 'musterctl nodes ls' shows the nodes that exist.\n`,
     )
     expect({ status, removed }).toEqual({ status: 1, removed: [DB] })
   })

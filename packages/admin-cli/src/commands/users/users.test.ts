@@ -212,7 +212,9 @@ describe('users rm', () => {
     const { status, stdout, stderr } = await run('users', 'rm', 'nobody', 'ada', 'root', 'bob')
     expect(stdout).toBe('User ada has been deleted\nUser bob has been deleted\n')
     expect(stderr).toContain('nobody: there is no user nobody\n')
-    expect(stderr).toContain('root: root is the last admin\n')
+    expect(stderr).toContain(
+      "root: root is the last admin; make another user admin first, or use 'ca-service issue-admin'.\n",
+    )
     expect(status).toBe(1)
   })
 

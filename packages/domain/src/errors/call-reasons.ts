@@ -1,0 +1,43 @@
+import type { ReasonInfo } from './reason-info.ts'
+
+/** Why a call was refused whatever it is about. */
+export const CALL_REASONS = {
+  INVALID_FIELD: {
+    kind: 'invalidArgument',
+    retry: 'never',
+    meaning: 'A field of the request has a value that is not allowed; the error names the field.',
+    next: {},
+  },
+  REQUEST_MALFORMED: {
+    kind: 'invalidArgument',
+    retry: 'never',
+    meaning: 'The request could not be decoded.',
+    next: {},
+  },
+  METHOD_UNKNOWN: {
+    kind: 'unimplemented',
+    retry: 'never',
+    meaning: 'The server does not have this method: the path is wrong, or the server is older than the client.',
+    next: 'check that the address is that of the right service, and upgrade the server first',
+  },
+  CALLER_NOT_ALLOWED: {
+    kind: 'permissionDenied',
+    retry: 'never',
+    meaning: 'The caller is known, and may not make this call.',
+    next: {
+      musterctl: "ask an operator who has that role, or an admin for 'musterctl users update USER --roles=...'",
+    },
+  },
+  TOO_MANY_REFUSED: {
+    kind: 'resourceExhausted',
+    retry: 'after-delay',
+    meaning: 'Too many attempts from this address were refused.',
+    next: { muster: 'start again then, or with a longer --join-timeout' },
+  },
+  TOO_MANY_STREAMS: {
+    kind: 'resourceExhausted',
+    retry: 'later',
+    meaning: 'The user has too many streams open at one server.',
+    next: { musterctl: "end some of the 'musterctl ... watch' and 'tail' commands that are running" },
+  },
+} as const satisfies Record<string, ReasonInfo>
