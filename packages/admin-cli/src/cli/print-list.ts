@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import type { Io, Output } from './io.ts'
 import { toJson, toYaml, type Format } from './print.ts'
-import { styleFor, tableOf, type Column, type Table } from './table.ts'
+import { hiddenNote, styleFor, tableOf, type Column, type Table } from './table.ts'
 
 /** How a list of `T` looks. */
 export interface ListStyle<T> {
@@ -50,13 +50,13 @@ const PRINTERS: Record<Format, <T>(io: Io, style: ListStyle<T>) => Printer<T>> =
     end: (isEmpty) => isEmpty && stdout.write('[]\n'),
   }),
   text: <T>({ stdout, stderr, env }: Io, { columns, none }: ListStyle<T>): Printer<T> => {
-    let table: Table<T>
+    let table: Table<T> | undefined
     return {
       page(items, isFirst) {
-        if (isFirst) table = tableOf(columns(items), items, styleFor(stdout, env))
+        table ??= tableOf(columns(items), items, styleFor(stdout, env))
         return (isFirst ? table.head : '') + table.lines(items)
       },
-      end: (isEmpty) => isEmpty && stderr.write(`${none}\n`),
+      end: (isEmpty) => stderr.write(isEmpty ? `${none}\n` : hiddenNote(table?.hidden ?? [])),
     }
   },
 }

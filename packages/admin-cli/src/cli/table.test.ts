@@ -1,37 +1,98 @@
 import { describe, expect, test } from '@jest/globals'
-import { table, type Column } from './table.ts'
+import { paint, table, tableOf, type Column } from './table.ts'
 
-type Row = readonly [name: string, actor: string, details: string]
-const COLUMNS: readonly Column<Row>[] = [
-  { title: 'Name', text: ([name]) => name },
-  { title: 'Actor', text: ([, actor]) => actor, flexible: true },
-  { title: 'Details', text: ([, , details]) => details, flexible: true },
+interface Row {
+  id: string
+  host: string
+  labels: string
+  details: string
+}
+const ID = '0a7e490f-15f5-45b2-9fd3-83926bee9ff6'
+const ROW: Row = { id: ID, host: 'web-01', labels: 'env=prod,team=web', details: 'roles=node reason="out of date"' }
+const HIDING: readonly Column<Row>[] = [
+  { title: 'Host', text: ({ host }) => host, rank: 1 },
+  { title: 'Id', text: ({ id }) => id },
+  { title: 'Labels', text: ({ labels }) => labels, rank: 3 },
+  { title: 'Details', text: ({ details }) => details, rank: 2 },
 ]
-const ROW: Row = ['a-name-of-any-length', 'user/operator', 'roles=["node"] hostname=web-01']
-const lastLine = (width?: number) => table(COLUMNS, [ROW], { width, colour: false }).trimEnd().split('\n').at(-1)
+const STACKING = HIDING.map((column): Column<Row> => ({ ...column, ...(column.rank === 2 && { narrow: 'under' }) }))
+const linesOf = (columns: readonly Column<Row>[], width?: number, rows = [ROW]) =>
+  table(columns, rows, { width, colour: false }).trimEnd().split('\n')
 
-describe('a table that is too wide for the terminal', () => {
-  test('is whole where there is no terminal, or enough room', () => {
-    expect(lastLine()).toBe(ROW.join('  '))
-    expect(lastLine(120)).toBe(ROW.join('  '))
+describe('a table', () => {
+  test('is whole in a pipe and on a terminal that is wide enough', () => {
+    const whole = ['Host    Id', '------  ---', `web-01  ${ID}  env=prod,team=web  roles=node reason="out of date"`]
+    for (const width of [undefined, 200, whole[2]!.length]) {
+      expect(linesOf(HIDING, width)).toEqual([
+        expect.stringContaining(whole[0]!),
+        expect.stringContaining(whole[1]!),
+        whole[2],
+      ])
+    }
   })
 
-  test('cuts the widest column first, so that a short one stays readable', () => {
-    expect(lastLine(55)).toBe('a-name-of-any-length  user/operator  roles=["node"] ho…')
-    expect(lastLine(48)).toBe('a-name-of-any-length  user/operat…  roles=["nod…')
+  test('that is too wide hides columns of the highest rank first, and names them', () => {
+    expect(linesOf(HIDING, 90)).toEqual([
+      'Host    Id                                    Details',
+      `------  ${'-'.repeat(36)}  ${'-'.repeat(31)}`,
+      `web-01  ${ID}  roles=node reason="out of date"`,
+      'Not shown: Labels. Widen the terminal, or add -o json.',
+    ])
   })
 
-  test('cuts ids when nothing else is left to cut, and leaves eight characters of them', () => {
-    const id = '0a7e490f-15f5-45b2-9fd3-83926bee9ff6'
-    const columns: readonly Column<Row>[] = [{ title: 'Id', text: () => id, flexible: 'last' }, ...COLUMNS]
-    const line = (width: number) => table(columns, [ROW], { width, colour: false }).trimEnd().split('\n').at(-1)
-    expect(line(80)).toBe(`${id}  a-name-of-any-length  user/ope…  roles=["…`)
-    expect(line(60)).toBe(`${id.slice(0, 15)}…  a-name-of-any-length  user/ope…  roles=["…`)
-    expect(line(10)).toBe(`${id.slice(0, 8)}…  a-name-of-any-length  user/ope…  roles=["…`)
+  test('that is too wide keeps a narrow column where a wider one of a lower rank does not fit', () => {
+    expect(linesOf(HIDING, 70)[2]).toBe(`web-01  ${ID}  env=prod,team=web`)
+    expect(linesOf(HIDING, 70).at(-1)).toMatch(/^Not shown: Details\./)
   })
 
-  test('leaves each column something, and columns that must be whole', () => {
-    expect(lastLine(10)).toBe('a-name-of-any-length  user/ope…  roles=["…')
-    expect(table([COLUMNS[0]!], [ROW], { width: 5, colour: false })).toContain(ROW[0])
+  test('puts under each row what it must not hide', () => {
+    expect(linesOf(STACKING, 70).slice(2)).toEqual([
+      `web-01  ${ID}  env=prod,team=web`,
+      '  Details: roles=node reason="out of date"',
+    ])
+    expect(linesOf(STACKING, 74, [{ ...ROW, details: '' }])[2]).toBe(`web-01  ${ID}  env=prod,team=web`)
+  })
+
+  test('puts under a later row what makes it longer than the rows before', () => {
+    const { lines } = tableOf(STACKING, [{ ...ROW, details: '' }], { width: 80, colour: false })
+    expect(lines([ROW]).split('\n')).toEqual([
+      `web-01  ${ID}  env=prod,team=web`,
+      '  Details: roles=node reason="out of date"',
+      '',
+    ])
+  })
+
+  test('becomes a block for each row where the columns that must stay do not fit', () => {
+    expect(linesOf(HIDING, 35, [ROW, { ...ROW, details: '' }])).toEqual([
+      'Host: web-01',
+      'Id:',
+      `  ${ID}`,
+      'Labels: env=prod,team=web',
+      'Details:',
+      '  roles=node reason="out of date"',
+      '',
+      'Host: web-01',
+      'Id:',
+      `  ${ID}`,
+      'Labels: env=prod,team=web',
+    ])
+  })
+
+  test.each([10, 20, 40, 80, 120, 200])('at %d columns cuts no word and no id', (width) => {
+    for (const columns of [HIDING, STACKING]) {
+      const text = tableOf(columns, [ROW], { width, colour: false }).lines([ROW])
+      const words = Object.values(ROW).flatMap((value) => value.split(/\s+|(?<=,)/))
+      expect([...words, 'Host:', 'Id:', 'Labels:', 'Details:', '']).toEqual(
+        expect.arrayContaining(text.split(/\s+|(?<=,)/)),
+      )
+      expect(text).toContain(ID)
+    }
+  })
+
+  test('pads a coloured cell by what is seen of it', () => {
+    const columns: Column<Row>[] = [{ title: 'Host', text: ({ host }) => host, paint: paint.red }, HIDING[1]!]
+    expect(tableOf(columns, [{ ...ROW, host: 'web-0001' }], { width: 80, colour: true }).lines([ROW])).toBe(
+      `\u001b[31mweb-01\u001b[39m    ${ID}\n`,
+    )
   })
 })

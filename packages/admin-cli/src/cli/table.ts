@@ -1,64 +1,77 @@
 import { safeText } from '@muster/domain/safe-text'
 import type { Output } from './io.ts'
+import { lengthOf, pad, wrapped } from './text-width.ts'
 
-/** A column, and what its cells say. */
+/** A column of a table. */
 export interface Column<T> {
   title: string
   text: (row: T) => string
-  /** Gives way when the terminal is too narrow, the widest first; 'last' once the others have: ids, whose beginning will do. */
-  flexible?: boolean | 'last'
+  /** When a terminal is too narrow, columns with the highest number give way first. Absent: the column always stays. */
+  rank?: number
+  /** Where a column goes that gives way: out of the table, with a note, or under each row. Absent: out of the table. */
+  narrow?: 'under'
   /** Colours a finished cell; used on a terminal only. */
   paint?: (cell: string, row: T) => string
 }
 
 /** What the terminal can show. */
 export interface TableStyle {
-  /** Cuts flexible columns so that lines fit; absent: nothing is cut. */
+  /** Columns give way so that lines fit; absent: the table is whole. */
   width?: number | undefined
   colour: boolean
 }
 
-const GAP = 2
-/** A column is not cut to less than this: eight characters of an id, and the sign that there is more. */
-const LEAST_WIDTH = 9
-
-/** A table whose widths are settled. */
+/** A table whose layout is settled. */
 export interface Table<T> {
-  /** The titles and the line under them. */
+  /** The titles and the line under them; empty if each row is a block of its own. */
   head: string
-  /** Rows, each line ended. A cell that does not fit its column pushes the rest of its line to the right. */
+  /** Rows, each line ended. A cell wider than its column pushes the rest of its line to the right. */
   lines(rows: readonly T[]): string
+  /** Titles of the columns that are not shown. */
+  hidden: readonly string[]
 }
 
-/** Lays a table out by its first rows; more may follow. Cells are made safe to show. */
+const GAP = 2
+const INDENT = 2
+
+/**
+ * Lays a table out by its first rows; more may follow. On a terminal that is too narrow columns give way by their rank, and
+ * if those that must stay do not fit either, each row becomes a block of lines. Nothing is cut. Cells are made safe to show.
+ */
 export function tableOf<T>(columns: readonly Column<T>[], first: readonly T[], style: TableStyle): Table<T> {
-  const cellsOf = (row: T) => columns.map(({ text }) => safeText(text(row)))
-  const widths = columns.map(({ title }) => lengthOf(title))
-  for (const cells of first.map(cellsOf)) {
-    cells.forEach((cell, i) => (widths[i] = Math.max(widths[i]!, lengthOf(cell))))
+  const widths = new Map(columns.map((column) => [column, widthOf(column, first)]))
+  const shown = columnsThatFit(columns, widths, style.width)
+  if (shown === undefined) return blocksOf(columns, style)
+  const under = columns.filter((column) => column.narrow === 'under' && !shown.includes(column))
+  const row = (item: T) => {
+    const moved = [...under, ...overflowOf(shown, widths, item, style.width)]
+    const cell = (column: Column<T>) => (moved.includes(column) ? '' : cellOf(column, item, widths.get(column)!, style))
+    return (
+      lineOf(shown, widths, cell) +
+      linesUnder(
+        columns.filter((column) => moved.includes(column)),
+        item,
+        style,
+      )
+    )
   }
-  shrink(columns, widths, style.width)
-  const line = (texts: readonly string[], row?: T) =>
-    texts
-      .map((text, i) => {
-        const { flexible, paint: painted } = columns[i]!
-        const shown = flexible && style.width !== undefined ? cut(text, widths[i]!) : text
-        const cell = pad(shown, i === texts.length - 1 ? 0 : widths[i]!)
-        return row !== undefined && style.colour && painted !== undefined ? painted(cell, row) : cell
-      })
-      .join(' '.repeat(GAP))
-      .trimEnd()
-      .concat('\n')
   return {
-    head: line(columns.map(({ title }) => title)) + line(widths.map((width) => '-'.repeat(width))),
-    lines: (rows) => rows.map((row) => line(cellsOf(row), row)).join(''),
+    head:
+      lineOf(shown, widths, ({ title }) => title) + lineOf(shown, widths, (column) => '-'.repeat(widths.get(column)!)),
+    lines: (rows) => rows.map(row).join(''),
+    hidden: columns.filter((column) => !shown.includes(column) && !under.includes(column)).map(({ title }) => title),
   }
 }
 
-/** A whole table. */
+/** A whole table, with a note about what it hides. */
 export function table<T>(columns: readonly Column<T>[], rows: readonly T[], style: TableStyle): string {
-  const { head, lines } = tableOf(columns, rows, style)
-  return head + lines(rows)
+  const { head, lines, hidden } = tableOf(columns, rows, style)
+  return head + lines(rows) + hiddenNote(hidden)
+}
+
+/** Names the columns that are not shown and how to see them; empty if there are none. */
+export function hiddenNote(hidden: readonly string[]): string {
+  return hidden.length === 0 ? '' : `Not shown: ${hidden.join(', ')}. Widen the terminal, or add -o json.\n`
 }
 
 /** How a table should look on this output: plain and whole in a pipe. */
@@ -83,31 +96,81 @@ export const paint = {
   bold: (text: string) => `\u001b[1m${text}\u001b[22m`,
 }
 
-function shrink<T>(columns: readonly Column<T>[], widths: number[], limit: number | undefined): void {
-  if (limit === undefined) return
-  let excess = widths.reduce((sum, width) => sum + width, GAP * (widths.length - 1)) - limit
-  for (const kind of [true, 'last'] as const) {
-    for (; excess > 0; excess--) {
-      const most = Math.max(...widths.filter((_, i) => columns[i]!.flexible === kind))
-      if (most <= LEAST_WIDTH) break
-      // Of equal ones the last: what stands first matters most.
-      widths[widths.findLastIndex((width, i) => columns[i]!.flexible === kind && width === most)] = most - 1
-    }
+type Widths<T> = ReadonlyMap<Column<T>, number>
+
+function widthOf<T>(column: Column<T>, rows: readonly T[]): number {
+  return rows.reduce((most, row) => Math.max(most, lengthOf(textOf(column, row))), lengthOf(column.title))
+}
+
+function textOf<T>({ text }: Column<T>, row: T): string {
+  return safeText(text(row))
+}
+
+/** The columns to show in this width, in their order; undefined if those that must stay do not fit. */
+function columnsThatFit<T>(
+  columns: readonly Column<T>[],
+  widths: Widths<T>,
+  limit = Infinity,
+): readonly Column<T>[] | undefined {
+  const fits = (some: readonly Column<T>[]) =>
+    some.reduce((sum, column) => sum + widths.get(column)! + GAP, -GAP) <= limit
+  if (fits(columns)) return columns
+  let chosen = columns.filter(({ rank }) => rank === undefined)
+  if (!fits(chosen)) return undefined
+  // In order of rank: a narrow column may still fit where a wider one of a lower rank did not.
+  for (const column of columns.filter(({ rank }) => rank !== undefined).sort((a, b) => a.rank! - b.rank!)) {
+    if (fits([...chosen, column])) chosen = [...chosen, column]
   }
+  return columns.filter((column) => chosen.includes(column))
 }
 
-function lengthOf(text: string): number {
-  return Array.from(text).length
+/** The columns that must go under this row, since it is longer than the rows that the table was laid out by. */
+function overflowOf<T>(columns: readonly Column<T>[], widths: Widths<T>, row: T, limit = Infinity): Column<T>[] {
+  const moved: Column<T>[] = []
+  const text = (column: Column<T>) => (moved.includes(column) ? '' : textOf(column, row))
+  const candidates = columns
+    .filter((column) => column.narrow === 'under' && text(column) !== '')
+    .sort((a, b) => (a.rank ?? 0) - (b.rank ?? 0))
+  while (candidates.length > 0 && lengthOf(lineOf(columns, widths, text).trimEnd()) > limit) {
+    moved.push(candidates.pop()!)
+  }
+  return moved
 }
 
-function pad(text: string, width: number): string {
-  return text + ' '.repeat(Math.max(0, width - lengthOf(text)))
+function lineOf<T>(columns: readonly Column<T>[], widths: Widths<T>, cell: (column: Column<T>) => string): string {
+  const cells = columns.map((column, i) =>
+    i === columns.length - 1 ? cell(column) : pad(cell(column), widths.get(column)!),
+  )
+  return `${cells.join(' '.repeat(GAP)).trimEnd()}\n`
 }
 
-function cut(text: string, width: number): string {
-  return lengthOf(text) <= width
-    ? text
-    : `${Array.from(text)
-        .slice(0, width - 1)
-        .join('')}…`
+function cellOf<T>(column: Column<T>, row: T, width: number, { colour }: TableStyle): string {
+  const text = textOf(column, row)
+  return colour && column.paint !== undefined
+    ? column.paint(text, row) + ' '.repeat(Math.max(0, width - lengthOf(text)))
+    : text
+}
+
+function linesUnder<T>(columns: readonly Column<T>[], row: T, { width }: TableStyle): string {
+  const parts = columns.map((column) => [column.title, textOf(column, row)]).filter(([, text]) => text !== '')
+  if (parts.length === 0) return ''
+  return wrapped(parts.map(([title, text]) => `${title}: ${text}`).join('  '), width, INDENT)
+}
+
+/** A block of `Title: value` lines for each row, with an empty line before all but the first. */
+function blocksOf<T>(columns: readonly Column<T>[], style: TableStyle): Table<T> {
+  let isFirst = true
+  const block = (row: T) => {
+    const lines = columns.flatMap((column) => {
+      const text = textOf(column, row)
+      if (text === '') return []
+      const fits = lengthOf(`${column.title}: ${text}`) <= style.width!
+      if (!fits) return [`${column.title}:\n${wrapped(text, style.width, INDENT)}`]
+      return [`${column.title}: ${style.colour && column.paint !== undefined ? column.paint(text, row) : text}\n`]
+    })
+    const before = isFirst ? '' : '\n'
+    isFirst = false
+    return before + lines.join('')
+  }
+  return { head: '', lines: (rows) => rows.map(block).join(''), hidden: [] }
 }

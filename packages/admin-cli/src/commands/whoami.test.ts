@@ -154,7 +154,9 @@ describe('clusters', () => {
       expect.stringMatching(
         /^\* {8}muster\.internal {2}ada {3}operator {2}.* UTC \(in 1[12]h.*\) .*\(in 29d23h\) {2}127\.0\.0\.1:\d+$/,
       ),
-      expect.stringMatching(/^ {9}other\.internal {3}root {2}admin {5}.* UTC \(2[34]h.*\) +other\.example\.com:3025$/),
+      expect.stringMatching(
+        /^ {9}other\.internal {3}root {2}admin {5}.* UTC \(in 2[34]h.*\) +other\.example\.com:3025$/,
+      ),
       '',
     ])
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })

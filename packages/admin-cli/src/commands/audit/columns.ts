@@ -13,13 +13,13 @@ export const AUDIT_COLUMNS: readonly Column<audit.AuditEvent>[] = [
     paint: (cell, event) => (outcomeOf(event) === 'ok' ? paint.green(cell) : paint.red(cell)),
   },
   { title: 'Action', text: ({ action }) => action },
-  { title: 'Actor', text: shortActor, flexible: true },
-  { title: 'Address', text: ({ remoteAddress }) => remoteAddress },
-  { title: 'Token', text: ({ tokenId }) => tokenId },
-  { title: 'Node', text: ({ nodeId }) => nodeId, flexible: true },
-  { title: 'Reason', text: reasonText },
-  { title: 'Count', text: ({ count }) => (count === 1 ? '' : `${count}`) },
-  { title: 'Details', text: detailsText, flexible: true },
+  { title: 'Actor', text: shortActor, rank: 1, narrow: 'under' },
+  { title: 'Address', text: ({ remoteAddress }) => remoteAddress, rank: 3, narrow: 'under' },
+  { title: 'Token', text: ({ tokenId }) => tokenId, rank: 5, narrow: 'under' },
+  { title: 'Node', text: ({ nodeId }) => nodeId, rank: 6, narrow: 'under' },
+  { title: 'Reason', text: reasonText, rank: 2, narrow: 'under' },
+  { title: 'Count', text: ({ count }) => (count === 1 ? '' : `${count}`), rank: 4, narrow: 'under' },
+  { title: 'Details', text: detailsText, rank: 7, narrow: 'under' },
 ]
 
 const NODE_ID_START = 8

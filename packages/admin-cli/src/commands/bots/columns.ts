@@ -14,12 +14,20 @@ const COLOUR: Record<BotState, (text: string) => string> = {
 export function botColumns(now: Date): Column<bots.Bot>[] {
   return [
     { title: 'Bot', text: ({ name }) => name },
-    { title: 'Id', text: ({ id }) => id, flexible: 'last' },
-    { title: 'Host', text: ({ hostname }) => hostname, flexible: true },
-    { title: 'Address', text: ({ remoteAddress }) => remoteAddress },
-    { title: 'Generation', text: ({ generation }) => `${generation}` },
-    { title: 'Renewed', text: ({ renewedAt }) => (renewedAt === undefined ? 'never' : timeAgo(renewedAt, now)) },
-    { title: 'Expires', text: ({ certificateExpiresAt: at }) => (at === undefined ? '' : distance(at, now)) },
+    { title: 'Id', text: ({ id }) => id },
+    { title: 'Host', text: ({ hostname }) => hostname, rank: 1 },
+    { title: 'Address', text: ({ remoteAddress }) => remoteAddress, rank: 4 },
+    { title: 'Generation', text: ({ generation }) => `${generation}`, rank: 5 },
+    {
+      title: 'Renewed',
+      text: ({ renewedAt }) => (renewedAt === undefined ? 'never' : timeAgo(renewedAt, now)),
+      rank: 3,
+    },
+    {
+      title: 'Expires',
+      text: ({ certificateExpiresAt: at }) => (at === undefined ? '' : distance(at, now)),
+      rank: 2,
+    },
     { title: 'State', text: botStateOf, paint: (cell, bot) => COLOUR[botStateOf(bot)](cell) },
   ]
 }

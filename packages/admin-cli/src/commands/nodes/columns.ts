@@ -20,16 +20,16 @@ export function paintStatus(text: string, node: registration.Node): string {
 /** The columns of a table of nodes. */
 export function nodeColumns(now: Date): Column<registration.Node>[] {
   return [
-    { title: 'Host', text: ({ hostname }) => hostname, flexible: 'last' },
-    // 'nodes rm' takes the beginning of one.
-    { title: 'UUID', text: ({ id }) => id, flexible: 'last' },
-    { title: 'Public Address', text: publicAddress },
-    { title: 'Labels', text: ({ labels }) => formatLabels(labels), flexible: true },
-    { title: 'Version', text: ({ version }) => version },
+    { title: 'Host', text: ({ hostname }) => hostname },
+    { title: 'UUID', text: ({ id }) => id },
+    { title: 'Public Address', text: publicAddress, rank: 2 },
+    { title: 'Labels', text: ({ labels }) => formatLabels(labels), rank: 3 },
+    { title: 'Version', text: ({ version }) => version, rank: 4 },
     { title: 'Status', text: statusOf, paint: paintStatus },
     {
       title: 'Last Seen',
       text: ({ lastSeenAt }) => (lastSeenAt === undefined ? 'never' : timeAgo(lastSeenAt, now)),
+      rank: 1,
     },
   ]
 }

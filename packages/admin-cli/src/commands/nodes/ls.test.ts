@@ -77,12 +77,13 @@ describe('nodes ls', () => {
     expect({ status, stderr }).toEqual({ status: 0, stderr: 'No nodes on the roll came in by that token.\n' })
   })
 
-  test('fits the labels to a terminal and colours the status there', async () => {
+  test('hides columns that a terminal has no room for, names them, and colours the status', async () => {
     const stdout = { isTTY: true, columns: 102, write: () => {} }
     const ran = await cluster.run(['nodes', 'ls'], { now: () => NOW, stdout })
-    expect(ran.stdout).toContain('env=prod,t…  0.1.0    \u001b[32monline \u001b[39m  4s ago\n')
+    expect(ran.stdout).toContain('10.0.0.7:22     env=prod,team=web  \u001b[32monline\u001b[39m   4s ago\n')
+    expect(ran.stderr).toBe('Not shown: Version. Widen the terminal, or add -o json.\n')
     const plain = await cluster.run(['nodes', 'ls'], { now: () => NOW, stdout, env: { NO_COLOR: '1' } })
-    expect(plain.stdout).toContain('env=prod,t…  0.1.0    online   4s ago\n')
+    expect(plain.stdout).toContain('10.0.0.7:22     env=prod,team=web  online   4s ago\n')
   })
 
   test('prints JSON and YAML with stable keys', async () => {

@@ -10,20 +10,21 @@ export function tokenColumns(first: readonly token.Token[], now: Date): Column<t
     first.some(isNeeded) ? [column] : []
   return [
     { title: 'Token id', text: ({ id }) => id },
-    ...optional(({ name }) => name !== '', { title: 'Name', text: ({ name }) => name }),
+    ...optional(({ name }) => name !== '', { title: 'Name', text: ({ name }) => name, rank: 1 }),
     { title: 'Type', text: typeText },
-    { title: 'Labels', text: ({ labels }) => formatLabels(labels), flexible: true },
-    { title: 'Uses', text: ({ uses, maxUses }) => (maxUses === undefined ? `${uses}` : `${uses}/${maxUses}`) },
+    { title: 'Labels', text: ({ labels }) => formatLabels(labels), rank: 4 },
+    { title: 'Uses', text: ({ uses, maxUses }) => (maxUses === undefined ? `${uses}` : `${uses}/${maxUses}`), rank: 3 },
     ...optional((made) => stateOf(made) !== 'live', {
       title: 'State',
       text: stateText,
+      rank: 2,
       paint: (cell, made) => COLOUR[stateOf(made)](cell),
     }),
     { title: 'Expires', text: (made) => expiryText(made, now) },
     ...optional(({ description }) => description !== '', {
       title: 'Description',
       text: ({ description }) => description,
-      flexible: true,
+      rank: 5,
     }),
   ]
 }

@@ -2,10 +2,11 @@ import type { token } from '@muster/contracts'
 import { formatLabels } from '@muster/domain'
 import { defineCommand, FORMAT } from '../../cli/command.ts'
 import { print } from '../../cli/print.ts'
-import { facts, styleFor, table, type Column } from '../../cli/table.ts'
+import { facts, styleFor, table } from '../../cli/table.ts'
 import { utcTimeAndDistance } from '../../cli/times.ts'
 import { oneToken } from './token-argument.ts'
 import { expiryText, stateText, typeText } from './columns.ts'
+import { entrantColumns } from './entrant-columns.ts'
 import { entrantsOf, type Entrant } from './token-entrants.ts'
 import { stateOf, tokenJson, typeOf, usesLeft } from './json.ts'
 
@@ -32,7 +33,7 @@ export const tokensShow = defineCommand({
       io.stdout.write(facts(factsOf(found, now())))
       if (entrants.length > 0) io.stdout.write(`\nCame in by it:\n\n`)
       if (entrants.length > 0)
-        io.stdout.write(table(columnsFor(entrants[0]!, now()), entrants, styleFor(io.stdout, io.env)))
+        io.stdout.write(table(entrantColumns(entrants[0]!.kind, now()), entrants, styleFor(io.stdout, io.env)))
       const others = found.uses - entrants.length
       if (others > 0) io.stdout.write(`\n${goneText(others, entrants.length, found.id)}\n`)
     })
@@ -76,23 +77,6 @@ function usesText(found: token.Token): string {
   return stateOf(found) === 'live'
     ? `${found.uses} of ${found.maxUses}, ${left} left`
     : `${found.uses} of ${found.maxUses}`
-}
-
-function columnsFor({ kind }: Entrant, now: Date): Column<Entrant>[] {
-  const when: Column<Entrant> = {
-    title: kind === 'person' ? 'Signed up' : 'Joined',
-    text: ({ at }) => (at === undefined ? '' : utcTimeAndDistance(at, now)),
-  }
-  const address: Column<Entrant> = { title: 'Address', text: (entrant) => entrant.address }
-  if (kind === 'person') return [{ title: 'Person', text: ({ name }) => name }, address, when]
-  return [
-    ...(kind === 'bot' ? [{ title: 'Bot', text: ({ name }: Entrant) => name }] : []),
-    { title: 'Host', text: ({ hostname }) => hostname },
-    { title: 'UUID', text: ({ id }) => id },
-    address,
-    when,
-    { title: 'Status', text: ({ status }) => status },
-  ]
 }
 
 /** A node that was removed, or whose join never came to its end, was admitted and is not on the roll. */

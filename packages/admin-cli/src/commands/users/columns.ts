@@ -16,14 +16,16 @@ export function userColumns(now: Date): Column<users.User>[] {
     { title: 'Name', text: ({ name }) => name },
     { title: 'Roles', text: ({ roles }) => roles.join(',') },
     { title: 'State', text: stateOf, paint: (cell, user) => COLOUR[stateOf(user)](cell) },
-    { title: 'Created', text: ({ createdAt }) => (createdAt === undefined ? '' : utcTime(createdAt)) },
+    { title: 'Created', text: ({ createdAt }) => (createdAt === undefined ? '' : utcTime(createdAt)), rank: 3 },
     {
       title: 'Last Seen',
       text: ({ lastSeenAt }) => (lastSeenAt === undefined ? 'never' : timeAgo(lastSeenAt, now)),
+      rank: 1,
     },
     {
       title: 'Session Ends',
       text: ({ sessionExpiresAt: end }) => (end === undefined ? '' : utcTimeAndDistance(end, now)),
+      rank: 2,
     },
   ]
 }
