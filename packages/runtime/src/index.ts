@@ -1,4 +1,5 @@
 export * from './atomic-file.ts'
+export * from './background.ts'
 export * from './backoff.ts'
 export * from './clock.ts'
 export * from './lifecycle.ts'

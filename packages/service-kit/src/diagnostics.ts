@@ -1,6 +1,6 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { collectDefaultMetrics, Registry } from 'prom-client'
+import { collectDefaultMetrics, Counter, Registry } from 'prom-client'
 import { splitAddress } from '@muster/domain'
 
 export interface Diagnostics {
@@ -15,6 +15,16 @@ export function createMetrics(service: string): Registry {
   registry.setDefaultLabels({ service })
   collectDefaultMetrics({ register: registry })
   return registry
+}
+
+/** Counts failed rounds of background tasks, by task. */
+export function countBackgroundFailures(registry: Registry): Counter<'task'> {
+  return new Counter({
+    name: 'muster_background_failures_total',
+    help: 'Failed rounds of background tasks such as sweeps and purges, by task',
+    labelNames: ['task'],
+    registers: [registry],
+  })
 }
 
 /**
