@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import { createDatabase, type TestDatabase } from '@muster/testkit'
+import { assertRemoteCallAllowed } from '@muster/runtime'
 import type pg from 'pg'
 import { openPool, type Db } from './pool.ts'
 import { isRetryable, violates } from './sql-state.ts'
@@ -87,6 +88,15 @@ describe('a transaction', () => {
     ])
     expect(await values()).toEqual([2, 2])
     expect(runs).toBeGreaterThan(2)
+  })
+
+  test('throws when its work calls another service', async () => {
+    const work = transaction(pool, async (db) => {
+      await add(db, 1)
+      assertRemoteCallAllowed('SpendToken')
+    })
+    await expect(work).rejects.toThrow('SpendToken was called inside of a transaction')
+    expect(await values()).toEqual([0, 0])
   })
 
   test('is tried five times at most', async () => {

@@ -2,6 +2,7 @@ import { isIP } from 'node:net'
 import type { PeerCertificate } from 'node:tls'
 import type { ServiceError } from '@grpc/grpc-js'
 import { AppError, type ServiceName, splitAddress } from '@muster/domain'
+import { assertRemoteCallAllowed } from '@muster/runtime'
 import { RotatingChannelCredentials, ServerNotTrustedError } from '../tls/credentials.ts'
 import { Client, Metadata, status } from '../grpc.ts'
 import { readMember } from '../tls/peer.ts'
@@ -115,6 +116,7 @@ function unary<Q, S>(
   { parent, timeoutMs = DEFAULT_TIMEOUT_MS, signal = parent?.signal }: CallOptions = {},
 ): Promise<S> {
   return new Promise((resolve, reject) => {
+    assertRemoteCallAllowed(method.path)
     const now = Date.now()
     const deadline = Math.min(now + timeoutMs, (parent?.deadlineMs ?? Number.POSITIVE_INFINITY) - HOP_MARGIN_MS)
     if (deadline - now < Math.min(LEAST_USEFUL_MS, timeoutMs)) {
