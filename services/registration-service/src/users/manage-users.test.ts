@@ -60,6 +60,8 @@ describe('CreateUser', () => {
   })
 
   test('enters one person for 64 who ask at once on two replicas, and tells the others', async () => {
+    people.served.tokens.signupTokens.length = 0
+    people.served.tokens.revokedSignups.length = 0
     const other = (await people.addReplica())(root)
     const outcomes = await Promise.allSettled(
       Array.from({ length: 64 }, (_, i) =>
@@ -71,6 +73,10 @@ describe('CreateUser', () => {
     for (const outcome of outcomes) {
       if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ kind: 'alreadyExists' })
     }
+    const { signupTokens, revokedSignups } = people.served.tokens
+    const unused = signupTokens.filter(({ userName, id }) => userName === 'ada' && id !== made[0]!.signupTokenId)
+    expect(revokedSignups.map(({ tokenId }) => tokenId)).toEqual(expect.arrayContaining(unused.map(({ id }) => id)))
+    expect(revokedSignups.map(({ tokenId }) => tokenId)).not.toContain(made[0]!.signupTokenId)
     await people.signup(made[0]!.signupToken, 'ada')
     await people.served.deps.refusals.close()
     const record = await audits()
@@ -166,21 +172,45 @@ describe('ResetUser', () => {
     await people.signup(newer.signupToken, 'ada')
   })
 
-  test('leaves one token that works, the last one made, for 64 at once on two replicas', async () => {
+  test('leaves one token that works for 64 at once on two replicas, and revokes the others', async () => {
     await people.add('ada', { roles: ['viewer'] })
     const other = (await people.addReplica())(root)
-    const { signupTokens } = people.served.tokens
+    const { signupTokens, revokedSignups } = people.served.tokens
     signupTokens.length = 0
-    await Promise.all(
+    revokedSignups.length = 0
+    const replies = await Promise.all(
       Array.from({ length: 64 }, (_, i) =>
         (i % 2 === 0 ? admin() : other).resetUser({ name: 'ada', signupTtlSeconds: 60 }),
       ),
     )
     expect(signupTokens).toHaveLength(64)
-    for (const { value } of [signupTokens.at(0)!, signupTokens.at(-2)!]) {
-      expect(await refusal(people.signup(value, 'ada'))).toMatchObject({ reason: 'TOKEN_REVOKED' })
+    const revoked = new Set(revokedSignups.map(({ tokenId }) => tokenId))
+    const left = replies.filter(({ signupTokenId }) => !revoked.has(signupTokenId))
+    expect(left).toHaveLength(1)
+    const replaced = replies.find(({ signupTokenId }) => revoked.has(signupTokenId))!
+    expect(await refusal(people.signup(replaced.signupToken, 'ada'))).toMatchObject({ reason: 'TOKEN_REVOKED' })
+    await people.signup(left[0]!.signupToken, 'ada')
+  })
+
+  test('revokes the token that it made when the person is removed meanwhile', async () => {
+    await people.add('ada', { roles: ['viewer'] })
+    const { tokens } = people.served
+    tokens.beforeSignupToken = async () => {
+      await admin().removeUser({ name: 'ada' })
     }
-    await people.signup(signupTokens.at(-1)!.value, 'ada')
+    try {
+      const answer = admin().resetUser({ name: 'ada', signupTtlSeconds: 60 })
+      expect(await refusal(answer)).toMatchObject({ kind: 'notFound' })
+    } finally {
+      tokens.beforeSignupToken = undefined
+    }
+    expect(tokens.revokedSignups.at(-1)).toMatchObject({ tokenId: tokens.signupTokens.at(-1)!.id })
+  })
+
+  test('makes no token for a person who is not there, and none for the last admin', async () => {
+    const before = people.served.tokens.signupTokens.length
+    for (const name of ['nobody', 'root']) await refusal(admin().resetUser({ name, signupTtlSeconds: 60 }))
+    expect(people.served.tokens.signupTokens).toHaveLength(before)
   })
 
   test('changes nothing while token-service does not answer', async () => {
@@ -227,7 +257,11 @@ describe('RemoveUser', () => {
     await people.invite('ada')
     await people.pool.query('truncate audit_events')
     expect((await admin().removeUser({ name: 'ada' })).user).toMatchObject({ name: 'ada', roles: ['viewer'] })
-    expect(people.served.tokens.revokedSignups.at(-1)).toEqual({ userName: 'ada', revokedBy: root.spiffeId })
+    expect(people.served.tokens.revokedSignups.at(-1)).toEqual({
+      userName: 'ada',
+      revokedBy: root.spiffeId,
+      tokenId: '',
+    })
     const details = { user: 'ada', roles: ['viewer'] }
     expect(await audits()).toEqual([{ ...byRoot(), action: 'user.remove', token_id: null, details }])
     expect(await refusal(admin().removeUser({ name: 'ada' }))).toMatchObject({ kind: 'notFound' })

@@ -5,6 +5,7 @@ import { transaction } from '@muster/postgres'
 import { memberOf, type UnaryHandler } from '@muster/rpc'
 import type { Deps } from '../deps.ts'
 import { whyUnchanged } from './last-admin.ts'
+import { endSignupTokens } from './signup-token.ts'
 import { toUser } from './to-user.ts'
 import { deleteUser, lockAdmins } from './users.ts'
 
@@ -27,10 +28,7 @@ export function removeUser(deps: Deps): UnaryHandler<users.RemoveUserRequest, us
         return user
       }),
     )
-    // A signup token without a person admits nobody; ending it only takes it off the list.
-    await deps.tokens.revokeSignupTokens({ userName: name, revokedBy: actor }, { parent: context }).catch((error) => {
-      context.log.warn({ err: error as unknown, user: name }, 'could not end the signup tokens of a removed person')
-    })
+    await endSignupTokens(deps, { name }, context)
     return { user: toUser(removed) }
   }
 }

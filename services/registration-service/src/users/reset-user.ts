@@ -1,18 +1,18 @@
 import { recordAudit, recordRefused } from '@muster/audit'
 import type { users } from '@muster/contracts'
 import { BREAK_GLASS, invalid, parseMemberName } from '@muster/domain'
-import { transaction } from '@muster/postgres'
+import { type Db, transaction } from '@muster/postgres'
 import { memberOf, type UnaryHandler } from '@muster/rpc'
 import type { Deps } from '../deps.ts'
 import { lastAdmin } from './last-admin.ts'
-import { makeSignupToken } from './signup-token.ts'
+import { withSignupToken } from './signup-token.ts'
 import { noSuchUser, toUser } from './to-user.ts'
-import { endIdentity, isLastAdmin, lockAdmins } from './users.ts'
+import { isLastAdmin, lockAdmins, resetIdentity, selectUser } from './users.ts'
 
 /**
- * Ends a person's identity and makes a token to sign up anew. All of it or nothing: while token-service does not answer,
- * the identity stays; RemoveUser ends it without asking anyone. The last admin is reset by break-glass only. Safe to
- * repeat: the last token made is the one that works.
+ * Ends a person's identity and makes a token to sign up again. All or nothing: while token-service does not answer, the
+ * identity stays; RemoveUser ends it without token-service. Only break-glass resets the last admin. Safe to repeat: the
+ * token of the last reset is the one that works.
  */
 export function resetUser(deps: Deps): UnaryHandler<users.ResetUserRequest, users.ResetUserResponse> {
   return async (request, context) => {
@@ -23,17 +23,25 @@ export function resetUser(deps: Deps): UnaryHandler<users.ResetUserRequest, user
     const isBreakGlass = roles.includes(BREAK_GLASS)
     const { remoteAddress } = context
     const attempt = { action: 'user.reset', actor, remoteAddress, details: { user: name } }
-    return recordRefused(deps.refusals, attempt, () =>
-      transaction(deps.pool, async (db) => {
-        await lockAdmins(db)
-        // Until they have signed up anew there would be no admin; whoever has break-glass can put that right.
-        if (!isBreakGlass && (await isLastAdmin(db, name))) throw lastAdmin(name)
-        const user = await endIdentity(db, name)
-        if (user === undefined) throw noSuchUser(name)
-        const token = await makeSignupToken(deps, db, { name, ttlSeconds }, context)
-        await recordAudit(db, { ...attempt, outcome: 'ok', tokenId: token.id })
-        return { user: toUser(user), signupToken: token.value, signupTokenId: token.id }
-      }),
-    )
+    // Until the person has signed up again there would be no admin; only break-glass could repair that.
+    const checkMayReset = async (db: Db) => {
+      if (!isBreakGlass && (await isLastAdmin(db, name))) throw lastAdmin(name)
+    }
+    return recordRefused(deps.refusals, attempt, async () => {
+      // The transaction decides; looking first saves a token that would only be revoked.
+      if ((await selectUser(deps.pool, name)) === undefined) throw noSuchUser(name)
+      await checkMayReset(deps.pool)
+      return withSignupToken(deps, { name, ttlSeconds }, context, (token) =>
+        transaction(deps.pool, async (db) => {
+          await lockAdmins(db)
+          await checkMayReset(db)
+          const reset = await resetIdentity(db, name, token.id)
+          if (reset === undefined) throw noSuchUser(name)
+          await recordAudit(db, { ...attempt, outcome: 'ok', tokenId: token.id })
+          const result = { user: toUser(reset.user), signupToken: token.value, signupTokenId: token.id }
+          return { result, replacedTokenId: reset.replacedTokenId }
+        }),
+      )
+    })
   }
 }

@@ -7,12 +7,11 @@ import {
   bindKey,
   chargeRenewal,
   deleteUser,
-  endIdentity,
   insertUser,
   noteFirstCertificate,
-  noteSignupToken,
   recordUserRenewal,
   RENEWALS_AT_ONCE,
+  resetIdentity,
   selectCurrentRoles,
   selectSession,
   selectUser,
@@ -37,8 +36,7 @@ const key = () => randomBytes(32)
 const inAnHour = () => new Date(Date.now() + 3_600_000)
 
 async function enter(name: string, roles: OperatorRole[] = ['viewer']): Promise<void> {
-  await insertUser(pool, { name, roles, createdBy: 'spiffe://c/user/root' })
-  await noteSignupToken(pool, name, `t-${name}`)
+  await insertUser(pool, { name, roles, createdBy: 'spiffe://c/user/root', signupTokenId: `t-${name}` })
 }
 
 function bind(name: string, keyFingerprint: Buffer, { tokenId = `t-${name}`, sessionTtlSeconds = 600 } = {}) {
@@ -76,7 +74,7 @@ describe('a person', () => {
     expect(await selectUser(pool, 'ada')).toMatchObject({ state: 'active' })
     await pool.query(`update users set certificate_expires_at = now() + interval '1 hour', session_expires_at = now()`)
     expect(await selectUser(pool, 'ada')).toMatchObject({ state: 'expired' })
-    await endIdentity(pool, 'ada')
+    await resetIdentity(pool, 'ada', 'newer')
     expect(await selectUser(pool, 'ada')).toMatchObject({
       state: 'invited',
       signedUpAt: undefined,
@@ -161,7 +159,7 @@ describe('a key', () => {
     await enter('bob')
     expect(await bind('ada', key(), { tokenId: 't-bob' })).toBeUndefined()
     expect(await bind('eve', key(), { tokenId: 't-ada' })).toBeUndefined()
-    await noteSignupToken(pool, 'ada', 'newer')
+    expect(await resetIdentity(pool, 'ada', 'newer')).toMatchObject({ replacedTokenId: 't-ada' })
     expect(await bind('ada', key())).toBeUndefined()
     expect(await bind('ada', key(), { tokenId: 'newer' })).toBeDefined()
   })
@@ -175,7 +173,7 @@ describe('a key', () => {
   test('gets no certificate noted, and no audit event, once it is the person no more', async () => {
     const keyFingerprint = await active('ada')
     await pool.query('truncate audit_events')
-    await endIdentity(pool, 'ada')
+    await resetIdentity(pool, 'ada', 'newer')
     expect(await note('ada', keyFingerprint)).toBe(false)
     const certificate = { serial: 'ab'.repeat(16), expiresAt: inAnHour(), hasReturned: false }
     const who = { name: 'ada', keyFingerprint, actor: 'spiffe://c/user/ada', remoteAddress: '10.0.0.1' }

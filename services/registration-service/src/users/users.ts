@@ -40,17 +40,17 @@ const COLUMNS = `
   last_seen_at as "lastSeenAt", session_expires_at as "sessionExpiresAt",
   certificate_expires_at as "certificateExpiresAt"`
 
-/** Enters a person who has not signed up. @returns undefined if there is one of that name */
+/** Adds a person who has not signed up. @returns undefined if the name is taken */
 export async function insertUser(
   db: Db,
-  { name, roles, createdBy }: { name: string; roles: readonly OperatorRole[]; createdBy: string },
+  user: { name: string; roles: readonly OperatorRole[]; createdBy: string; signupTokenId?: string | undefined },
 ): Promise<StoredUser | undefined> {
   const { rows } = await db.query<Row>(
-    `insert into users (name, roles, created_by)
-     values ($1, $2, $3)
+    `insert into users (name, roles, created_by, signup_token_id)
+     values ($1, $2, $3, $4)
      on conflict on constraint users_pkey do nothing
      returning ${COLUMNS}`,
-    [name, roles, createdBy],
+    [user.name, user.roles, user.createdBy, user.signupTokenId ?? null],
   )
   return rows[0] && toStoredUser(rows[0])
 }
@@ -139,11 +139,6 @@ export async function chargeRenewal(db: Db, holder: KeyHolder): Promise<Session 
   )
   if (rows[0] !== undefined) return rows[0]
   return (await selectSession(db, holder)) && 'too-soon'
-}
-
-/** Notes the one token that a person may sign up with. */
-export async function noteSignupToken(db: Db, name: string, tokenId: string): Promise<void> {
-  await db.query(`update users set signup_token_id = $2 where name = $1`, [name, tokenId])
 }
 
 /**
@@ -238,21 +233,36 @@ export async function recordUserRenewal(db: Db, renewal: RenewedCertificate): Pr
   return rowCount === 1
 }
 
-/** Ends a person's identity: no key and no signup token is theirs any more. @returns undefined for nobody of that name */
-export async function endIdentity(db: Db, name: string): Promise<StoredUser | undefined> {
-  const { rows } = await db.query<Row>(
-    `update users
-        set key_fingerprint = null,
-            signup_token_id = null,
+/**
+ * Ends a person's identity: their key no longer counts, and this signup token is the one that admits them.
+ * @returns undefined for an unknown name; otherwise also the token that was replaced, if there was one
+ */
+export async function resetIdentity(
+  db: Db,
+  name: string,
+  signupTokenId: string,
+): Promise<{ user: StoredUser; replacedTokenId: string | undefined } | undefined> {
+  const { rows } = await db.query<Row & { replacedTokenId: string | null }>(
+    `with before as (
+       select name as name_before, signup_token_id as token_before
+         from users
+        where name = $1
+          for update)
+     update users
+        set signup_token_id = $2,
+            key_fingerprint = null,
             signed_up_at = null,
             session_expires_at = null,
             certificate_serial = null,
             certificate_expires_at = null
-      where name = $1
-     returning ${COLUMNS}`,
-    [name],
+       from before
+      where name = name_before
+     returning ${COLUMNS}, token_before as "replacedTokenId"`,
+    [name, signupTokenId],
   )
-  return rows[0] && toStoredUser(rows[0])
+  if (rows[0] === undefined) return undefined
+  const { replacedTokenId, ...row } = rows[0]
+  return { user: toStoredUser(row), replacedTokenId: replacedTokenId ?? undefined }
 }
 
 /**

@@ -1,12 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import { type ca, token } from '@muster/contracts'
 import { type AppError, newTokenId, newTokenValue } from '@muster/domain'
+import { assertRemoteCallAllowed } from '@muster/runtime'
 import type { TestCluster } from '@muster/testkit'
 
 /** token-service as far as registration-service needs it: spends each value on one key after the other, as it is told. */
 export class FakeTokens {
   /** What it throws, before it spends or, `afterwards`, in place of its answer. */
   failure: { error: AppError; afterwards?: boolean } | undefined
+  /** What each new signup token waits for, as if token-service were hanging. */
+  beforeSignupToken: (() => Promise<void>) | undefined
   /** What it refuses to spend, and why. */
   refusal: ((request: token.SpendTokenRequest) => Partial<token.RefusedToken> | undefined) | undefined
   /** What the tokens that it spends carry. */
@@ -17,6 +20,7 @@ export class FakeTokens {
   readonly #nodeIds = new Map<string, string>()
 
   async spendToken(request: token.SpendTokenRequest): Promise<token.SpendTokenResponse> {
+    assertRemoteCallAllowed('SpendToken')
     this.spends.push(request)
     if (this.failure !== undefined && this.failure.afterwards !== true) throw this.failure.error
     const refused = this.refusal?.(request)
@@ -32,6 +36,8 @@ export class FakeTokens {
   }
 
   async createSignupToken(request: token.CreateSignupTokenRequest): Promise<token.CreateSignupTokenResponse> {
+    assertRemoteCallAllowed('CreateSignupToken')
+    await this.beforeSignupToken?.()
     if (this.failure !== undefined && this.failure.afterwards !== true) throw this.failure.error
     const id = newTokenId()
     const value = newTokenValue(id)
@@ -45,6 +51,7 @@ export class FakeTokens {
   }
 
   async revokeSignupTokens(request: token.RevokeSignupTokensRequest): Promise<token.RevokeSignupTokensResponse> {
+    assertRemoteCallAllowed('RevokeSignupTokens')
     if (this.failure !== undefined) throw this.failure.error
     this.revokedSignups.push(request)
     return {}
@@ -95,6 +102,7 @@ export class FakeAuthority {
     signed: { request: R; serial: string }[],
     endsBy: Date = new Date(8.64e15),
   ) {
+    assertRemoteCallAllowed('Sign')
     if (this.failure !== undefined && this.failure.afterwards !== true) throw this.failure.error
     const inAnHour = new Date(Date.now() + 3_600_000)
     const expiresAt = endsBy < inAnHour ? endsBy : inAnHour

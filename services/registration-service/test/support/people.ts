@@ -12,7 +12,7 @@ import { registrationService } from '../../src/nodes/service.ts'
 import { serveRegistration, type Served } from './service.ts'
 import { operatorRoles } from '../../src/users/check-operator.ts'
 import { userService } from '../../src/users/service.ts'
-import { bindKey, insertUser, noteFirstCertificate, noteSignupToken } from '../../src/users/users.ts'
+import { bindKey, insertUser, noteFirstCertificate } from '../../src/users/users.ts'
 
 export const contract = users.UserServiceService
 
@@ -113,8 +113,7 @@ async function addPerson(
 ): Promise<void> {
   const holder = { name, keyFingerprint: keyFingerprint(publicKeyDer) }
   const tokenId = `token-of-${name}`
-  await insertUser(pool, { name, roles, createdBy: 'a test' })
-  await noteSignupToken(pool, name, tokenId)
+  await insertUser(pool, { name, roles, createdBy: 'a test', signupTokenId: tokenId })
   await bindKey(pool, { ...holder, tokenId, sessionTtlSeconds, remoteAddress: '127.0.0.1' })
   const expiresAt = new Date(Date.now() + 3_600_000)
   await noteFirstCertificate(pool, { ...holder, serial, expiresAt })

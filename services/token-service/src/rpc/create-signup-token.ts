@@ -6,10 +6,12 @@ import type { UnaryHandler } from '@muster/rpc'
 import type { Config } from '../config.ts'
 import type { Deps } from '../deps.ts'
 import { parseActor, parseTtl } from './request-fields.ts'
-import { revokeSignupTokens } from '../store/signup-tokens.ts'
 import { insertToken, toProto, type NewToken } from '../store/tokens.ts'
 
-/** Makes a single-use token for one person, in place of any other of theirs. Safe to repeat: the last one made works. */
+/**
+ * Makes a single-use token for one person, beside any other of theirs: registration-service decides which of them admits,
+ * and revokes those that it replaces. Safe to repeat.
+ */
 export function createSignupToken({
   config,
   pool,
@@ -24,7 +26,6 @@ export function createSignupToken({
     }
     const { userName, createdBy, ttlSeconds } = made
     const stored = await transaction(pool, async (db) => {
-      await revokeSignupTokens(db, { userName, revokedBy: createdBy })
       const details = { type: 'signup', user: userName, ttlSeconds }
       await recordAudit(db, { action: 'token.create', actor: createdBy, outcome: 'ok', tokenId: id, details })
       return insertToken(db, made)

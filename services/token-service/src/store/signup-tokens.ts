@@ -1,27 +1,31 @@
 import { recordAudit } from '@muster/audit'
 import type { Db } from '@muster/postgres'
 
-/** Who ends the signup tokens of whom. */
+/** Whose signup tokens are revoked, and by whom. */
 export interface SignupRevocation {
   userName: string
   /** SPIFFE id of the admin. */
   revokedBy: string
+  /** Only this token; undefined for all of the person. */
+  tokenId: string | undefined
 }
 
 /**
- * Revokes what signup tokens a person has, with an audit event for each: also those that are used up or expired, since
- * their key could repeat its spend for a while. In a transaction, which holds off others for the same person.
+ * Revokes signup tokens of a person, with an audit event for each. Used and expired tokens are revoked too, because their
+ * key could repeat its spend for a while. Call it in a transaction. @returns the ids of those that were not revoked before
  */
-export async function revokeSignupTokens(db: Db, { userName, revokedBy }: SignupRevocation): Promise<string[]> {
-  // Without it, two that make the person's first token at once would both find none to revoke.
-  await db.query(`select pg_advisory_xact_lock(hashtextextended('signup ' || $1, 0))`, [userName])
+export async function markSignupTokensRevoked(
+  db: Db,
+  { userName, revokedBy, tokenId }: SignupRevocation,
+): Promise<string[]> {
   const { rows } = await db.query<{ id: string }>(
     `update tokens
         set revoked_at = now()
       where user_name = $1
+        and ($2::text is null or id = $2)
         and revoked_at is null
      returning id`,
-    [userName],
+    [userName, tokenId ?? null],
   )
   for (const { id } of rows) {
     const details = { user: userName }

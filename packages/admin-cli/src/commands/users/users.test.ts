@@ -150,14 +150,14 @@ test('users add says of a name that is taken what to do', async () => {
     createUser: async () => {
       throw new AppError(
         'alreadyExists',
-        "there is a user bob already; 'musterctl users reset bob' makes a new signup command",
+        "user bob already exists; 'musterctl users reset bob' makes a new signup command",
         { field: 'name' },
       )
     },
   }
   const { status, stderr } = await run('users', 'add', 'bob', '--roles=viewer')
   expect(stderr).toBe(
-    "musterctl: registration-service refused the name: there is a user bob already; 'musterctl users reset bob' makes a new signup command\n",
+    "musterctl: registration-service refused the name: user bob already exists; 'musterctl users reset bob' makes a new signup command\n",
   )
   expect(status).toBe(1)
 })

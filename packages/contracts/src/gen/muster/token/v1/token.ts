@@ -258,6 +258,8 @@ export interface RevokeSignupTokensRequest {
   userName: string;
   /** SPIFFE id of the admin. */
   revokedBy: string;
+  /** Only this token. Empty for all tokens of the person. */
+  tokenId: string;
 }
 
 export interface RevokeSignupTokensResponse {
@@ -2155,7 +2157,7 @@ export const CreateSignupTokenResponse: MessageFns<CreateSignupTokenResponse> = 
 };
 
 function createBaseRevokeSignupTokensRequest(): RevokeSignupTokensRequest {
-  return { userName: "", revokedBy: "" };
+  return { userName: "", revokedBy: "", tokenId: "" };
 }
 
 export const RevokeSignupTokensRequest: MessageFns<RevokeSignupTokensRequest> = {
@@ -2165,6 +2167,9 @@ export const RevokeSignupTokensRequest: MessageFns<RevokeSignupTokensRequest> = 
     }
     if (message.revokedBy !== "") {
       writer.uint32(18).string(message.revokedBy);
+    }
+    if (message.tokenId !== "") {
+      writer.uint32(26).string(message.tokenId);
     }
     return writer;
   },
@@ -2196,6 +2201,14 @@ export const RevokeSignupTokensRequest: MessageFns<RevokeSignupTokensRequest> = 
             }
 
             message.revokedBy = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.tokenId = reader.string();
             continue;
           }
         }
@@ -2318,8 +2331,8 @@ export const TokenServiceService = {
     responseDeserialize: (value: Buffer): SpendTokenResponse => SpendTokenResponse.decode(value),
   },
   /**
-   * Makes a single-use token by which one person signs up, in place of any other for that person.
-   * registration-service only. Safe to repeat: the last one made is the one that works.
+   * Makes a single-use token by which one person signs up. registration-service only. Safe to repeat: each call makes
+   * another token, and registration-service lets a person sign up only with the token that it has on record for them.
    */
   createSignupToken: {
     path: "/muster.token.v1.TokenService/CreateSignupToken" as const,
@@ -2332,7 +2345,7 @@ export const TokenServiceService = {
       Buffer.from(CreateSignupTokenResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): CreateSignupTokenResponse => CreateSignupTokenResponse.decode(value),
   },
-  /** Ends the signup tokens of a person. registration-service only. Safe to repeat. */
+  /** Revokes signup tokens of a person: one, or all. registration-service only. Safe to repeat. */
   revokeSignupTokens: {
     path: "/muster.token.v1.TokenService/RevokeSignupTokens" as const,
     requestStream: false as const,
@@ -2369,11 +2382,11 @@ export interface TokenServiceServer extends UntypedServiceImplementation {
   /** Spends a token on one key. registration-service only. Safe to repeat with the same key: the same id comes back. */
   spendToken: handleUnaryCall<SpendTokenRequest, SpendTokenResponse>;
   /**
-   * Makes a single-use token by which one person signs up, in place of any other for that person.
-   * registration-service only. Safe to repeat: the last one made is the one that works.
+   * Makes a single-use token by which one person signs up. registration-service only. Safe to repeat: each call makes
+   * another token, and registration-service lets a person sign up only with the token that it has on record for them.
    */
   createSignupToken: handleUnaryCall<CreateSignupTokenRequest, CreateSignupTokenResponse>;
-  /** Ends the signup tokens of a person. registration-service only. Safe to repeat. */
+  /** Revokes signup tokens of a person: one, or all. registration-service only. Safe to repeat. */
   revokeSignupTokens: handleUnaryCall<RevokeSignupTokensRequest, RevokeSignupTokensResponse>;
 }
 
