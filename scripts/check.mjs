@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
+import { checkBreaking } from './breaking.mjs'
 import { install, localProgram, root } from './bootstrap.mjs'
 import { runStep, runVisibly } from './progress.mjs'
 
@@ -24,6 +25,7 @@ await install()
 await checkGenerated()
 for (const [title, program, args, onFailure] of steps)
   await runStep(title, program, args, { cwd: root, env, onFailure })
+await checkBreaking()
 checkAdvisories()
 process.exitCode = await runVisibly('npm', ['test'], { cwd: root, env })
 
