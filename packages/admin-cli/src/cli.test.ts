@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from '@jest/globals'
 import { NODE_ROLES } from '@muster/domain'
 import { COMMANDS } from './commands.ts'
-import { GLOBAL_OPTIONS } from './cli/options.ts'
+import { GLOBAL_OPTIONS } from './cli/global-options.ts'
 import { runCli } from '../test/support/cluster.ts'
 
 const run = (...argv: string[]) => runCli(argv, { cwd: '/nowhere' })

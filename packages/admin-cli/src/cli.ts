@@ -1,9 +1,9 @@
+import type { Io } from '@muster/cli-kit'
 import type { Command, Context } from './cli/command.ts'
 import { EXIT } from './cli/exit-status.ts'
 import { findCommand, nameOf, unknownCommand, type Typed } from './cli/find-command.ts'
 import { commandHelp, groupHelp } from './cli/help.ts'
 import { identityFlags } from './identity/identity-flags.ts'
-import type { Io } from './cli/io.ts'
 import { parseArguments, type Args } from './cli/parse-arguments.ts'
 
 /** Runs `musterctl` with these arguments. Never throws: what goes wrong is said on stderr. @returns the exit status */

@@ -1,2 +1,2 @@
 export { main } from './cli.ts'
-export type { Io, Output } from './cli/io.ts'
+export type { Io, Output } from '@muster/cli-kit'

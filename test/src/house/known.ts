@@ -11,7 +11,7 @@ interface Known {
 
 /** Places that do not keep a rule of the house yet. Remove a line when you fix its place; the test asks for it. */
 export const KNOWN: Known = {
-  fullFolders: ['packages/admin-cli/src/cli'],
+  fullFolders: [],
   longFiles: [],
   circles: [
     'packages/admin-cli/src/cli/completion.ts, packages/admin-cli/src/cli/find-command.ts, packages/admin-cli/src/commands.ts, packages/admin-cli/src/commands/completion.ts',
@@ -24,8 +24,6 @@ export const KNOWN: Known = {
     'services/token-service: spendToken in src/rpc/spend-token.ts, src/store/spend.ts',
   ],
   undocumented: [
-    'packages/admin-cli: OptionSet',
-    'packages/admin-cli: Format',
     'packages/admin-cli: ReportOptions',
     'packages/admin-cli: FollowOptions',
     'packages/admin-cli: AuditFlags',

@@ -1,7 +1,5 @@
+import { type Io, type ArgsOf, type OptionSet, FORMATS } from '@muster/cli-kit'
 import type { Cluster } from '../cluster/cluster.ts'
-import type { Io } from './io.ts'
-import type { ArgsOf, OptionSet } from './options.ts'
-import { FORMATS } from './print.ts'
 
 /** What a command works with. */
 export interface Context {

@@ -1,6 +1,6 @@
+import type { Io, Option, OptionSet } from '@muster/cli-kit'
 import { findCommand, nextWords } from './find-command.ts'
-import type { Io } from './io.ts'
-import { GLOBAL_OPTIONS, type Option, type OptionSet } from './options.ts'
+import { GLOBAL_OPTIONS } from './global-options.ts'
 
 /** A word that may stand where the cursor is, and what it is for. */
 export interface Candidate {

@@ -1,7 +1,6 @@
+import { didYouMean, UsageError } from '@muster/cli-kit'
 import { COMMANDS, NOUNS, type Entry } from '../commands.ts'
-import { didYouMean } from './did-you-mean.ts'
-import { UsageError } from './errors.ts'
-import { GLOBAL_OPTIONS } from './options.ts'
+import { GLOBAL_OPTIONS } from './global-options.ts'
 
 /** What the arguments say before anything is known of a command's own flags. */
 export interface Typed {

@@ -1,8 +1,9 @@
+import type { Option, OptionSet } from '@muster/cli-kit'
 import type { Command } from './command.ts'
 import type { Entry } from '../commands.ts'
 import { NOUNS } from '../commands.ts'
 import { nextWords } from './find-command.ts'
-import { GLOBAL_OPTIONS, type Option, type OptionSet } from './options.ts'
+import { GLOBAL_OPTIONS } from './global-options.ts'
 
 const EPILOG = [
   'The identity is that of --identity, --cluster or MUSTER_IDENTITY, else .muster/operator here or in a folder above, ' +

@@ -1,8 +1,7 @@
+import { didYouMean, UsageError, type Option, type OptionSet } from '@muster/cli-kit'
 import type { Command } from './command.ts'
 import type { Entry } from '../commands.ts'
-import { didYouMean } from './did-you-mean.ts'
-import { UsageError } from './errors.ts'
-import { GLOBAL_OPTIONS, type Option, type OptionSet } from './options.ts'
+import { GLOBAL_OPTIONS } from './global-options.ts'
 
 /** Flags and arguments of a command. */
 export type Args = Parameters<Command['run']>[0]

@@ -1,7 +1,7 @@
+import { CliError, UsageError, type Io } from '@muster/cli-kit'
 import type { ErrorKind } from '@muster/domain'
-import { CallError, CliError, UsageError } from './errors.ts'
+import { CallError } from './errors.ts'
 import { EXIT } from './exit-status.ts'
-import type { Io } from './io.ts'
 import { safeText } from '@muster/domain/safe-text'
 
 export interface ReportOptions {

@@ -1,7 +1,7 @@
+import type { Io } from '@muster/cli-kit'
 import { isTransient } from '@muster/domain'
 import { retry, systemClock } from '@muster/runtime'
 import { CallError } from '../cli/errors.ts'
-import type { Io } from '../cli/io.ts'
 import { safeText } from '@muster/domain/safe-text'
 
 export interface FollowOptions<T> {

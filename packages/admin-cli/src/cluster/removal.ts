@@ -1,9 +1,9 @@
+import { CliError, UsageError, type Io } from '@muster/cli-kit'
 import { isNodeId, printable } from '@muster/domain'
 import { safeText } from '@muster/domain/safe-text'
 import { pagesOf, type Page } from './all-pages.ts'
-import { CallError, CliError, UsageError } from '../cli/errors.ts'
+import { CallError } from '../cli/errors.ts'
 import { EXIT } from '../cli/exit-status.ts'
-import type { Io } from '../cli/io.ts'
 
 /** What came of removing several things by id. */
 export interface Removal<T> {

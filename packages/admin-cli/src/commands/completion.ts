@@ -1,6 +1,6 @@
+import { UsageError } from '@muster/cli-kit'
 import { defineCommand } from '../cli/command.ts'
 import { candidates, linesOf, SCRIPTS } from '../cli/completion.ts'
-import { UsageError } from '../cli/errors.ts'
 
 /** Prints the script that makes a shell complete the arguments of musterctl. */
 export const completion = defineCommand({

@@ -1,3 +1,5 @@
+import { CliError, UsageError, type Io } from '@muster/cli-kit'
+import { print } from '@muster/cli-kit/print'
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { AppError } from '@muster/domain'
@@ -5,10 +7,7 @@ import { whyUnreadable } from '@muster/runtime'
 import { planOf, type Outcome, type Plan } from '../documents/apply.ts'
 import { defineCommand, FORMAT } from '../cli/command.ts'
 import { problemOf, readDocuments } from '../documents/documents.ts'
-import { CliError, UsageError } from '../cli/errors.ts'
 import { EXIT } from '../cli/exit-status.ts'
-import type { Io } from '../cli/io.ts'
-import { print } from '../cli/print.ts'
 import { safeText } from '@muster/domain/safe-text'
 
 /**

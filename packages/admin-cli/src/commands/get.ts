@@ -1,13 +1,11 @@
+import { CliError, UsageError, type Io, type Format } from '@muster/cli-kit'
+import { print, toYaml, printList, type Column } from '@muster/cli-kit/print'
 import type { registration, token } from '@muster/contracts'
 import { PAGE_SIZE, pagesOf } from '../cluster/all-pages.ts'
 import { listUsers } from '../documents/apply.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import { defineCommand, FORMAT } from '../cli/command.ts'
-import { CliError, UsageError } from '../cli/errors.ts'
-import type { Io } from '../cli/io.ts'
 import { nodeColumns } from './nodes/columns.ts'
-import { print, toYaml, type Format } from '../cli/print.ts'
-import { printList } from '../cli/print-list.ts'
 import {
   nodeResource,
   parseKind,
@@ -17,7 +15,6 @@ import {
   type Kind,
   type Resource,
 } from '../documents/resources.ts'
-import type { Column } from '../cli/table.ts'
 import { tokenColumns } from './tokens/columns.ts'
 import { typeOf } from './tokens/json.ts'
 import { userColumns } from './users/columns.ts'

@@ -1,16 +1,14 @@
+import { utcTimeAndDistance } from '@muster/cli-kit/print'
+import { CliError, UsageError, readToken } from '@muster/cli-kit'
+import { print, facts, utcTime } from '@muster/cli-kit/print'
 import { parseCaPin, parseMemberName, parseServerAddress } from '@muster/domain'
 import { asUsage } from '../documents/as-usage.ts'
 import { defineCommand, FORMAT, type Context } from '../cli/command.ts'
-import { CliError, UsageError } from '../cli/errors.ts'
 import { refuseIdentityFlag } from '../identity/identity-flags.ts'
 import { identityJson } from '../identity/identity-json.ts'
 import { openStore, type IdentityStore } from '../identity/identity-store.ts'
 import { findIdentity } from '../identity/identity.ts'
 import { isOver, readOperator } from '../identity/operator-identity.ts'
-import { print } from '../cli/print.ts'
-import { readToken } from '../cli/read-secret.ts'
-import { facts } from '../cli/table.ts'
-import { utcTime, utcTimeAndDistance } from '../cli/times.ts'
 
 const DEFAULT_PORT = 3025
 

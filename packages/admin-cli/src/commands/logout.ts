@@ -1,10 +1,10 @@
+import { CliError } from '@muster/cli-kit'
+import { print } from '@muster/cli-kit/print'
 import { defineCommand, FORMAT } from '../cli/command.ts'
-import { CliError } from '../cli/errors.ts'
 import { refuseIdentityFlag } from '../identity/identity-flags.ts'
 import { openStore } from '../identity/identity-store.ts'
 import { notLoggedIn } from '../identity/identity.ts'
 import { readOperator } from '../identity/operator-identity.ts'
-import { print } from '../cli/print.ts'
 
 /** Deletes the key and certificate that `login` has stored. Local: the servers are not told. */
 export const logout = defineCommand({

@@ -1,7 +1,7 @@
+import { UsageError } from '@muster/cli-kit'
+import { print } from '@muster/cli-kit/print'
 import type { Cluster } from '../cluster/cluster.ts'
 import { defineCommand, FORMAT } from '../cli/command.ts'
-import { UsageError } from '../cli/errors.ts'
-import { print } from '../cli/print.ts'
 import { removeEach, reportRemoval } from '../cluster/removal.ts'
 import { parseKind, parseResourceName, type Kind } from '../documents/resources.ts'
 

@@ -1,8 +1,6 @@
+import { print, facts, timeLeft, utcTime } from '@muster/cli-kit/print'
 import type { ca } from '@muster/contracts'
 import { defineCommand, FORMAT } from '../cli/command.ts'
-import { print } from '../cli/print.ts'
-import { facts } from '../cli/table.ts'
-import { timeLeft, utcTime } from '../cli/times.ts'
 
 /** Shows the cluster as its ca-service sees it, and who is asking. */
 export const status = defineCommand({

@@ -1,7 +1,7 @@
+import { table, type Column } from '@muster/cli-kit/print'
 import { describe, expect, test } from '@jest/globals'
 import type { audit } from '@muster/contracts'
 import { aBot, aNode, aSignup, aToken, aUser, NOW } from '../../test/support/data.ts'
-import { table, type Column } from '../cli/table.ts'
 import { AUDIT_COLUMNS } from './audit/columns.ts'
 import { botColumns } from './bots/columns.ts'
 import { clusterColumns } from './clusters/columns.ts'

@@ -1,11 +1,10 @@
+import { utcTimeAndDistance } from '@muster/cli-kit/print'
+import { print, facts, timeAgo, utcTime } from '@muster/cli-kit/print'
 import { defineCommand, FORMAT } from '../cli/command.ts'
 import { identityFlags } from '../identity/identity-flags.ts'
 import { identityJson } from '../identity/identity-json.ts'
 import { findIdentity } from '../identity/identity.ts'
 import { assertUsable, mustComeBack, type OperatorIdentity } from '../identity/operator-identity.ts'
-import { print } from '../cli/print.ts'
-import { facts } from '../cli/table.ts'
-import { timeAgo, utcTime, utcTimeAndDistance } from '../cli/times.ts'
 
 /** Shows the identity that commands would use. Asks no server. Exit status 1 if it is of no use any more. */
 export const whoami = defineCommand({

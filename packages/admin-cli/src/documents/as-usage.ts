@@ -1,5 +1,5 @@
+import { UsageError } from '@muster/cli-kit'
 import { AppError } from '@muster/domain'
-import { UsageError } from '../cli/errors.ts'
 
 /** What `read` makes of flags and arguments; what it finds malformed is bad usage. @throws UsageError */
 export function asUsage<T>(read: () => T): T {

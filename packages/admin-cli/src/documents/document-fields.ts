@@ -1,5 +1,5 @@
+import { didYouMean } from '@muster/cli-kit'
 import { invalid, printable } from '@muster/domain'
-import { didYouMean } from '../cli/did-you-mean.ts'
 
 /** The wire carries 32 bits. */
 export const MAX_UINT32 = 2 ** 32 - 1

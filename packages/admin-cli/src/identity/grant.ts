@@ -1,8 +1,8 @@
+import { CliError } from '@muster/cli-kit'
 import type { ca, users } from '@muster/contracts'
 import { formatSpiffeId, parseClusterName, parseServerAddress, splitAddress } from '@muster/domain'
 import { certifiedIdentity, chainPem, privateKeyFromPem, publicKeyDer, spkiPin } from '@muster/pki'
 import type { IdentityFolder, OperatorProfile } from '@muster/identity'
-import { CliError } from '../cli/errors.ts'
 import { describeIdentity, type OperatorIdentity } from './operator-identity.ts'
 
 /** What a signup and each renewal hand out. */

@@ -1,4 +1,4 @@
-import { UsageError } from '../cli/errors.ts'
+import { UsageError } from '@muster/cli-kit'
 
 /** The flags that say whose identity to use, as every command has them. */
 export interface IdentityFlags {

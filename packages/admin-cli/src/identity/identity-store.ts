@@ -1,11 +1,10 @@
+import { CliError, type Io } from '@muster/cli-kit'
 import { randomBytes } from 'node:crypto'
 import { lstat, mkdir, readdir, readFile, realpath, rename, rm, symlink } from 'node:fs/promises'
 import path from 'node:path'
 import { parseClusterName, tokenIdOf } from '@muster/domain'
 import { syncFolder, writeFileAtomic } from '@muster/runtime'
 import { ensureKey, type IdentityFolder, type OperatorProfile, writeIdentity } from '@muster/identity'
-import { CliError } from '../cli/errors.ts'
-import type { Io } from '../cli/io.ts'
 
 // Tried again, since a renewal of another program may just be writing there.
 const WHOLE = { recursive: true, force: true, maxRetries: 20, retryDelay: 10 } as const

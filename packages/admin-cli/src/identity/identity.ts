@@ -1,11 +1,10 @@
+import { CliError, type Io } from '@muster/cli-kit'
+import { shellQuote } from '@muster/cli-kit/print'
 import { lstat } from 'node:fs/promises'
 import path from 'node:path'
-import { CliError } from '../cli/errors.ts'
 import type { IdentityFlags } from './identity-flags.ts'
 import { homeOf, openStore } from './identity-store.ts'
-import type { Io } from '../cli/io.ts'
 import { readOperator, type OperatorIdentity } from './operator-identity.ts'
-import { shellQuote } from '../cli/shell.ts'
 
 export interface FindOptions {
   io: Pick<Io, 'env' | 'cwd' | 'stderr'>

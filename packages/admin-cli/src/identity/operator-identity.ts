@@ -1,11 +1,11 @@
+import { CliError, type Io } from '@muster/cli-kit'
+import { timeAgo, utcTime } from '@muster/cli-kit/print'
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { realpath, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { BREAK_GLASS, CERTIFICATE_BACKDATE_MS, messageOf, parseSpiffeId } from '@muster/domain'
 import { IDENTITY_FILES, type IdentityFolder, type OperatorProfile, readIdentity } from '@muster/identity'
-import { CliError, howToRenew } from '../cli/errors.ts'
-import type { Io } from '../cli/io.ts'
-import { timeAgo, utcTime } from '../cli/times.ts'
+import { howToRenew } from '../cli/errors.ts'
 
 /** An operator's identity, whole. Its certificate may have ended. */
 export interface OperatorIdentity extends IdentityFolder<OperatorProfile> {

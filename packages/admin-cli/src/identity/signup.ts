@@ -1,9 +1,10 @@
+import { CliError } from '@muster/cli-kit'
 import { registration, users } from '@muster/contracts'
 import { AppError } from '@muster/domain'
 import { createCsr, generateKey, privateKeyFromPem, privateKeyPem } from '@muster/pki'
 import { connect, fetchPinnedRoot, isTrustFailure, TlsIdentity } from '@muster/rpc'
 import type { IdentityFolder, OperatorProfile } from '@muster/identity'
-import { CallError, CliError } from '../cli/errors.ts'
+import { CallError } from '../cli/errors.ts'
 import { identityFrom, readClusterName } from './grant.ts'
 import type { IdentityStore } from './identity-store.ts'
 

@@ -1,3 +1,4 @@
+import type { Io } from '@muster/cli-kit'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
@@ -18,7 +19,6 @@ import { testCluster } from '@muster/testkit'
 import { IDENTITY_FILES, type OperatorProfile, writeIdentity } from '@muster/identity'
 import { createLogger, createMetrics } from '@muster/service-kit'
 import { main } from '../../src/cli.ts'
-import type { Io } from '../../src/cli/io.ts'
 import { NOW } from './data.ts'
 
 /** Where other machines would reach the test cluster. */

@@ -1,3 +1,4 @@
+import type { Io } from '@muster/cli-kit'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
@@ -6,7 +7,6 @@ import { CERTIFICATE_BACKDATE_MS } from '@muster/domain'
 import { chainPem, parseCsr, privateKeyFromPem, publicKeyDer } from '@muster/pki'
 import { memberOf } from '@muster/rpc'
 import { IDENTITY_FILES } from '@muster/identity'
-import type { Io } from '../../src/cli/io.ts'
 import { runCli, type Answers, type Ran, type TestCluster } from './cluster.ts'
 
 export const SIGNUP_TOKEN = 'mtk_signup2222_klmnopqrstuvwxyz234567abcdefghij'

@@ -1,8 +1,7 @@
+import { utcTime, paint, tableOf, type Column, type Table, type TableStyle } from '@muster/cli-kit/print'
 import type { audit } from '@muster/contracts'
 import { parseSpiffeId } from '@muster/domain'
 import { detailsOf, outcomeOf } from './json.ts'
-import { utcTime } from '../../cli/times.ts'
-import { paint, tableOf, type Column, type Table, type TableStyle } from '../../cli/table.ts'
 
 /** The columns of a table of audit events. */
 export const AUDIT_COLUMNS: readonly Column<audit.AuditEvent>[] = [

@@ -1,8 +1,8 @@
+import { UsageError } from '@muster/cli-kit'
 import { audit } from '@muster/contracts'
 import { parseDuration, parseNodeId } from '@muster/domain'
 import { asUsage } from '../../documents/as-usage.ts'
 import type { Cluster } from '../../cluster/cluster.ts'
-import { UsageError } from '../../cli/errors.ts'
 import { idOrName, resolveTokenId } from '../tokens/token-argument.ts'
 
 const text = { type: 'string' } as const

@@ -1,3 +1,5 @@
+import type { Io, Format } from '@muster/cli-kit'
+import { toJson, toYaml, styleFor } from '@muster/cli-kit/print'
 import type { audit } from '@muster/contracts'
 import type { ServiceName } from '@muster/domain'
 import { AUDIT_FILTERS, auditFilter } from './filter.ts'
@@ -6,9 +8,6 @@ import { AUDITED } from './sources.ts'
 import { auditTableToCome } from './columns.ts'
 import { defineCommand, FORMAT } from '../../cli/command.ts'
 import { follow } from '../../cluster/follow.ts'
-import type { Io } from '../../cli/io.ts'
-import { toJson, toYaml, type Format } from '../../cli/print.ts'
-import { styleFor } from '../../cli/table.ts'
 
 /**
  * Prints what the three services put on record, as they do, until interrupted; that is exit status 0. Connections that are

@@ -1,7 +1,7 @@
+import { distance } from '@muster/cli-kit/print'
+import { paint, type Column, timeAgo } from '@muster/cli-kit/print'
 import type { bots } from '@muster/contracts'
 import { botStateOf, type BotState } from './json.ts'
-import { paint, type Column } from '../../cli/table.ts'
-import { distance, timeAgo } from '../../cli/times.ts'
 
 const COLOUR: Record<BotState, (text: string) => string> = {
   active: paint.green,

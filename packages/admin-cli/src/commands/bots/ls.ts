@@ -1,11 +1,11 @@
+import { utcTimeAndDistance } from '@muster/cli-kit/print'
+import { printList } from '@muster/cli-kit/print'
 import type { bots } from '@muster/contracts'
 import { PAGE_SIZE, pagesOf } from '../../cluster/all-pages.ts'
 import { botColumns } from './columns.ts'
 import { botJson, botStateOf } from './json.ts'
 import { defineCommand, FORMAT } from '../../cli/command.ts'
-import { printList } from '../../cli/print-list.ts'
 import { safeText } from '@muster/domain/safe-text'
-import { utcTimeAndDistance } from '../../cli/times.ts'
 import { idOrName, resolveTokenId } from '../tokens/token-argument.ts'
 
 /** Lists the instances of bots, by name; says of those that are locked why and what to do. */

@@ -1,7 +1,6 @@
+import { paint, type Column, utcTimeAndDistance } from '@muster/cli-kit/print'
 import type { identityJson } from '../../identity/identity-json.ts'
 import { isOver, mustComeBack } from '../../identity/operator-identity.ts'
-import { paint, type Column } from '../../cli/table.ts'
-import { utcTimeAndDistance } from '../../cli/times.ts'
 
 /** A login on this machine, as JSON and YAML show it. */
 export type Login = ReturnType<typeof identityJson> & { current: boolean }

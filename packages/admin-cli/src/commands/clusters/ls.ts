@@ -1,11 +1,10 @@
+import { print, styleFor, table } from '@muster/cli-kit/print'
 import { messageOf } from '@muster/domain'
 import { defineCommand, FORMAT } from '../../cli/command.ts'
 import { identityJson } from '../../identity/identity-json.ts'
 import { openStore, type IdentityStore } from '../../identity/identity-store.ts'
 import { readOperator } from '../../identity/operator-identity.ts'
-import { print } from '../../cli/print.ts'
 import { safeText } from '@muster/domain/safe-text'
-import { styleFor, table } from '../../cli/table.ts'
 import { clusterColumns, type Login } from './columns.ts'
 
 /** Lists the clusters that this person is logged in to, by name. Asks no server. */

@@ -1,8 +1,8 @@
+import { UsageError } from '@muster/cli-kit'
+import { print } from '@muster/cli-kit/print'
 import { defineCommand, FORMAT } from '../../cli/command.ts'
-import { UsageError } from '../../cli/errors.ts'
 import { openStore } from '../../identity/identity-store.ts'
 import { notLoggedIn } from '../../identity/identity.ts'
-import { print } from '../../cli/print.ts'
 
 /** Makes a cluster the current one: commands use it unless told otherwise. Asks no server. */
 export const clustersUse = defineCommand({

@@ -1,8 +1,7 @@
+import { paint, type Column, timeAgo } from '@muster/cli-kit/print'
 import type { registration } from '@muster/contracts'
 import { formatLabels } from '@muster/domain'
 import { publicAddress, statusOf, type Status } from './json.ts'
-import { paint, type Column } from '../../cli/table.ts'
-import { timeAgo } from '../../cli/times.ts'
 
 const COLOUR: Record<Status, (text: string) => string> = {
   online: paint.green,

@@ -1,8 +1,8 @@
+import { printList } from '@muster/cli-kit/print'
 import { PAGE_SIZE, pagesOf } from '../../cluster/all-pages.ts'
 import { defineCommand, FORMAT } from '../../cli/command.ts'
 import { nodeColumns } from './columns.ts'
 import { nodeJson } from './json.ts'
-import { printList } from '../../cli/print-list.ts'
 import { idOrName, resolveTokenId } from '../tokens/token-argument.ts'
 
 /** Lists every node that joined, alive or not, by hostname. */

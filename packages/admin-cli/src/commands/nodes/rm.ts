@@ -1,7 +1,7 @@
+import { print } from '@muster/cli-kit/print'
 import { safeText } from '@muster/domain/safe-text'
 import { PAGE_SIZE } from '../../cluster/all-pages.ts'
 import { defineCommand, FORMAT } from '../../cli/command.ts'
-import { print } from '../../cli/print.ts'
 import { parseIdPrefixes, removeByIdPrefix, reportRemoval } from '../../cluster/removal.ts'
 
 /** Takes nodes off the roll by id or the beginning of one. Goes on after one that is refused; then the exit status is 1. */

@@ -1,12 +1,10 @@
+import type { Io, Format } from '@muster/cli-kit'
+import { toJson, toYaml, styleFor, table, utcTime } from '@muster/cli-kit/print'
 import type { registration } from '@muster/contracts'
 import { formatLabels } from '@muster/domain'
-import type { Io } from '../../cli/io.ts'
 import { nodeColumns, paintStatus } from './columns.ts'
 import { nodeJson, publicAddress, statusOf, type Status } from './json.ts'
-import { toJson, toYaml, type Format } from '../../cli/print.ts'
 import { safeText } from '@muster/domain/safe-text'
-import { styleFor, table } from '../../cli/table.ts'
-import { utcTime } from '../../cli/times.ts'
 
 type Event = NonNullable<registration.WatchNodesResponse['event']>
 

@@ -1,9 +1,9 @@
+import type { Output } from '@muster/cli-kit'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { registration } from '@muster/contracts'
 import { AppError } from '@muster/domain'
 import { eventually } from '@muster/testkit'
 import { parseAllDocuments } from 'yaml'
-import type { Output } from '../../cli/io.ts'
 import { startTestCluster, type TestCluster } from '../../../test/support/cluster.ts'
 import { aNode as web, NOW } from '../../../test/support/data.ts'
 

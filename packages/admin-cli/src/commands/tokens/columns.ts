@@ -1,7 +1,7 @@
+import { utcTimeAndDistance } from '@muster/cli-kit/print'
+import { paint, type Column } from '@muster/cli-kit/print'
 import type { token } from '@muster/contracts'
 import { formatLabels } from '@muster/domain'
-import { paint, type Column } from '../../cli/table.ts'
-import { utcTimeAndDistance } from '../../cli/times.ts'
 import { stateOf, typeOf, type TokenState } from './json.ts'
 
 /** The columns of a table of tokens; those that are empty for most are there if one of `first` needs them. */

@@ -1,5 +1,4 @@
-import type { Column } from '../../cli/table.ts'
-import { utcTimeAndDistance } from '../../cli/times.ts'
+import { type Column, utcTimeAndDistance } from '@muster/cli-kit/print'
 import type { Entrant } from './token-entrants.ts'
 
 /** The columns of a table of what came in by a token: nodes, bots or the person. */

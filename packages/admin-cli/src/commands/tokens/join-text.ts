@@ -1,8 +1,7 @@
+import { shellQuote, paint } from '@muster/cli-kit/print'
 import type { token } from '@muster/contracts'
 import { durationInWords, formatInvitation, formatLabels, type NodeRole } from '@muster/domain'
 import { safeText } from '@muster/domain/safe-text'
-import { shellQuote } from '../../cli/shell.ts'
-import { paint } from '../../cli/table.ts'
 import { typeHints } from './type-hints.ts'
 
 /** What is said of a join token that was made just now. */

@@ -1,10 +1,10 @@
+import { UsageError } from '@muster/cli-kit'
+import { printList } from '@muster/cli-kit/print'
 import { token } from '@muster/contracts'
 import { NODE_ROLES, type NodeRole, parseLabelList, printable } from '@muster/domain'
 import { PAGE_SIZE, pagesOf } from '../../cluster/all-pages.ts'
 import { asUsage } from '../../documents/as-usage.ts'
 import { defineCommand, FORMAT } from '../../cli/command.ts'
-import { UsageError } from '../../cli/errors.ts'
-import { printList } from '../../cli/print-list.ts'
 import { tokenColumns } from './columns.ts'
 import { tokenJson } from './json.ts'
 

@@ -1,7 +1,7 @@
+import { UsageError } from '@muster/cli-kit'
+import { print } from '@muster/cli-kit/print'
 import { isTokenId, printable, tokenIdOf } from '@muster/domain'
 import { defineCommand, FORMAT } from '../../cli/command.ts'
-import { UsageError } from '../../cli/errors.ts'
-import { print } from '../../cli/print.ts'
 import { removeEach, reportRemoval } from '../../cluster/removal.ts'
 
 /** Removes tokens by id, name or value. Goes on after one that is refused; then the exit status is 1. */

@@ -1,6 +1,6 @@
+import { UsageError } from '@muster/cli-kit'
 import { isTokenId, parseMemberName, tokenIdOf } from '@muster/domain'
 import type { Cluster } from '../../cluster/cluster.ts'
-import { UsageError } from '../../cli/errors.ts'
 
 /** The one argument of a command about one token. @throws UsageError */
 export function oneToken(positionals: readonly string[]): string {

@@ -1,6 +1,6 @@
+import { utcTimeAndDistance } from '@muster/cli-kit/print'
+import { paint, type Column, timeAgo, utcTime } from '@muster/cli-kit/print'
 import type { users } from '@muster/contracts'
-import { paint, type Column } from '../../cli/table.ts'
-import { timeAgo, utcTime, utcTimeAndDistance } from '../../cli/times.ts'
 import { stateOf, type State } from './json.ts'
 
 const COLOUR: Record<State, (text: string) => string> = {

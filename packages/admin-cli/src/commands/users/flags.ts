@@ -1,6 +1,6 @@
+import { UsageError } from '@muster/cli-kit'
 import { type OperatorRole, parseMemberName, parseOperatorRoles } from '@muster/domain'
 import { asUsage } from '../../documents/as-usage.ts'
-import { UsageError } from '../../cli/errors.ts'
 import { parseTtl } from '../tokens/token-request.ts'
 
 /** What `users add` and `users reset` allow unless the cluster is told otherwise. */

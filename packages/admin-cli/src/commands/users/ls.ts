@@ -1,6 +1,6 @@
+import { printList } from '@muster/cli-kit/print'
 import { PAGE_SIZE, pagesOf } from '../../cluster/all-pages.ts'
 import { defineCommand, FORMAT } from '../../cli/command.ts'
-import { printList } from '../../cli/print-list.ts'
 import { userColumns } from './columns.ts'
 import { userJson } from './json.ts'
 

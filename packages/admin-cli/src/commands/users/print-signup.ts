@@ -1,8 +1,9 @@
+import type { Format } from '@muster/cli-kit'
+import { print } from '@muster/cli-kit/print'
 import type { users } from '@muster/contracts'
 import type { Cluster } from '../../cluster/cluster.ts'
 import type { Context } from '../../cli/command.ts'
 import { identityFlags } from '../../identity/identity-flags.ts'
-import { print, type Format } from '../../cli/print.ts'
 import { signupText } from './signup-text.ts'
 import { userJson } from './json.ts'
 

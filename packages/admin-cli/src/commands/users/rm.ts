@@ -1,6 +1,6 @@
+import { UsageError } from '@muster/cli-kit'
+import { print } from '@muster/cli-kit/print'
 import { defineCommand, FORMAT } from '../../cli/command.ts'
-import { UsageError } from '../../cli/errors.ts'
-import { print } from '../../cli/print.ts'
 import { removeEach, reportRemoval } from '../../cluster/removal.ts'
 import { parseUserName } from './flags.ts'
 

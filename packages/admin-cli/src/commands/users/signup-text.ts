@@ -1,6 +1,7 @@
+import { shellQuote } from '@muster/cli-kit/print'
 import { durationInWords } from '@muster/domain'
 import type { IdentityFlags } from '../../identity/identity-flags.ts'
-import { flagsAgain, shellQuote } from '../../cli/shell.ts'
+import { flagsAgain } from '../../cli/flags-again.ts'
 
 /** What is said of a signup token that was made just now. */
 export interface SignupFacts {

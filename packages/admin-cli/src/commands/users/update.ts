@@ -1,5 +1,5 @@
+import { print } from '@muster/cli-kit/print'
 import { defineCommand, FORMAT } from '../../cli/command.ts'
-import { print } from '../../cli/print.ts'
 import { parseUserName, parseUserRoles, USER_ROLES } from './flags.ts'
 import { userJson } from './json.ts'
 

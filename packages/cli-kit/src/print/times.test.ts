@@ -1,5 +1,6 @@
+import { timeLeft, utcTime } from '@muster/cli-kit/print'
 import { describe, expect, test } from '@jest/globals'
-import { distance, timeLeft, utcTime, utcTimeAndDistance } from './times.ts'
+import { distance, utcTimeAndDistance } from './times.ts'
 
 const NOW = new Date('2026-11-27T23:51:42.500Z')
 const inSeconds = (seconds: number) => new Date(NOW.getTime() + seconds * 1000)

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
-import { UsageError } from './errors.ts'
-import type { Io } from './io.ts'
+import { UsageError } from '../command/errors.ts'
+import type { Io } from '../command/io.ts'
 
 const MAX_SECRET_CHARACTERS = 4096
 

@@ -1,5 +1,5 @@
 import { safeText } from '@muster/domain/safe-text'
-import type { Output } from './io.ts'
+import type { Output } from '../command/io.ts'
 import { lengthOf, pad, wrapped } from './text-width.ts'
 
 /** A column of a table. */

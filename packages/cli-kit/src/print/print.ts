@@ -1,9 +1,6 @@
-import type { Io } from './io.ts'
+import type { Format } from '../command/formats.ts'
+import type { Io } from '../command/io.ts'
 import { escapeUnsafe, isUnsafe } from '@muster/domain/safe-text'
-
-/** The values of --format. */
-export const FORMATS = ['text', 'json', 'yaml'] as const
-export type Format = (typeof FORMATS)[number]
 
 /** Prints `data` as JSON or YAML, or what `text` writes by itself. Keys and values of `data` are a stable interface. */
 export async function print({ stdout }: Io, format: Format, data: unknown, text: () => void): Promise<void> {

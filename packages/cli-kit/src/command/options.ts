@@ -10,6 +10,7 @@ export interface Option {
   describe: string
 }
 
+/** The flags of a command by name. */
 export type OptionSet = Record<string, Option>
 
 type Single<O extends Option> = O extends { type: 'boolean' }
@@ -24,12 +25,3 @@ type ValueOf<O extends Option> =
 
 /** The flags as a command gets them. */
 export type ArgsOf<O extends OptionSet> = { [Name in keyof O]: ValueOf<O[Name]> }
-
-/** What every command understands. */
-export const GLOBAL_OPTIONS = {
-  identity: { type: 'string', describe: 'Folder of your identity' },
-  cluster: { type: 'string', describe: 'Name of a cluster that you are logged in to' },
-  verbose: { type: 'boolean', alias: 'v', describe: 'Say more about a failure: gRPC status, reason, service' },
-  help: { type: 'boolean', alias: 'h', describe: 'Show this help' },
-  version: { type: 'boolean', describe: 'Show the version' },
-} as const satisfies OptionSet

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
-import type { Io, Output } from './io.ts'
-import { toJson, toYaml, type Format } from './print.ts'
+import type { Format } from '../command/formats.ts'
+import type { Io, Output } from '../command/io.ts'
+import { toJson, toYaml } from './print.ts'
 import { hiddenNote, styleFor, tableOf, type Column, type Table } from './table.ts'
 
 /** How a list of `T` looks. */
