@@ -1,4 +1,5 @@
 import { AppError, isTransient } from '@muster/domain'
+import { mayPass } from '@muster/identity'
 
 /** How `muster` says to scripts and init systems why it ended. */
 export const EXIT = { ok: 0, failed: 1, usage: 2, refused: 3, notTrusted: 4, unreachable: 5 } as const
@@ -11,13 +12,6 @@ export class UsageError extends Error {
 /** The server is not the one that the pin names. */
 export class NotTrustedError extends Error {
   override readonly name = 'NotTrustedError'
-}
-
-/** True for what may pass by itself, so that trying again makes sense: also a server that says how long to wait. */
-export function mayPass(error: unknown): boolean {
-  const isToldToWait =
-    error instanceof AppError && error.kind === 'resourceExhausted' && error.retryAfterMs !== undefined
-  return isTransient(error) || isToldToWait
 }
 
 /** The exit status for whatever ended the program. */

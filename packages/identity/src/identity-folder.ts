@@ -3,18 +3,19 @@ import { mkdir, readFile, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { createFileAtomic, replaceFileAtomic, writeFileAtomic } from '@muster/runtime'
 
-/** The files of a member's identity. The key is written first and the profile last, so a folder with a profile is whole. */
+/** The files of a member's identity. The key is written first and the profile last: a folder with a profile is complete. */
 export const IDENTITY_FILES = {
   key: 'key.pem',
   chain: 'chain.pem',
   bundle: 'bundle.pem',
   profile: 'profile.json',
-  /** The key that the next certificate is asked for, of a member that takes a new one each time. */
+  /** The key for the next certificate, of a member that changes its key at each renewal. */
   nextKey: 'next-key.pem',
-  /** Stands in for the profile while an identity is being discarded. */
+  /** Replaces the profile while the identity is being discarded. */
   discarded: 'discarded.json',
 } as const
 
+/** What an identity folder holds. */
 export interface IdentityFolder<Profile> {
   /** PKCS#8, PEM. */
   keyPem: string
@@ -25,35 +26,22 @@ export interface IdentityFolder<Profile> {
   profile: Profile
 }
 
-/** What an operator's folder says of the cluster. */
-export interface OperatorProfile {
-  clusterName: string
-  caPins: string[]
-  addresses: { registration: string; token: string; ca: string }
-  /** Where other machines reach registration-service: for what is printed to be used there. */
-  publicAddress: string
-  /** The name of a person who signed up. An identity of `ca-service issue-admin` has none: it is not renewed. */
-  user?: string
-  /** Until when that person's certificate can be renewed, ISO 8601. */
-  sessionExpiresAt?: string
-}
-
 /**
- * A private key of a folder, PEM: the one that is there, or `make()`, kept 0600 in a folder that is made 0700. Several
- * that come at once all get the same.
+ * Returns a private key of the folder, PEM. If there is none yet, stores the result of `make()` with mode 0600, and
+ * creates the folder with mode 0700. Concurrent callers all get the same key.
  */
 export async function ensureKey(folder: string, make: () => string, name: 'key' | 'nextKey' = 'key'): Promise<string> {
   const file = fileOf(folder, name)
-  const kept = await readIfThere(file)
-  if (kept !== undefined) return kept
+  const stored = await readIfPresent(file)
+  if (stored !== undefined) return stored
   await mkdir(folder, { recursive: true, mode: 0o700 })
   const made = make()
   return (await createFileAtomic(file, made)) ? made : readFile(file, 'utf8')
 }
 
 /**
- * Everything but the key; each file is replaced as a whole, the profile last. If the chain is for the next key, that one
- * becomes the key, right after the chain was replaced; `recoverIdentity` finishes this after a crash.
+ * Writes everything except the key. Each file is replaced atomically, the profile last. If the chain is for the next key,
+ * that key replaces the current one right after the chain; `recoverIdentity` completes this after a crash.
  */
 export async function writeIdentity<P>(folder: string, identity: Omit<IdentityFolder<P>, 'keyPem'>): Promise<void> {
   await writeFileAtomic(fileOf(folder, 'bundle'), identity.bundlePem, 0o644)
@@ -62,32 +50,32 @@ export async function writeIdentity<P>(folder: string, identity: Omit<IdentityFo
   await writeFileAtomic(fileOf(folder, 'profile'), `${JSON.stringify(identity.profile, null, 2)}\n`, 0o644)
 }
 
-/** Forgets the identity and its keys, so that the next one begins with a key of its own. A crash leaves all or nothing of it. */
+/** Deletes the identity and its keys, so that the next identity gets a new key. A crash leaves all of it or nothing. */
 export async function discardIdentity(folder: string): Promise<void> {
   await replaceFileAtomic(fileOf(folder, 'discarded'), fileOf(folder, 'profile'))
   await finishDiscard(folder)
 }
 
-/** Finishes what a crash has interrupted: a change of keys, or a discard. For the owner of the folder, before it reads. */
+/** Completes a key change or a discard that a crash interrupted. The owner of the folder calls this before it reads. */
 export async function recoverIdentity(folder: string): Promise<void> {
-  if ((await readIfThere(fileOf(folder, 'discarded'))) !== undefined) await finishDiscard(folder)
-  const chainPem = await readIfThere(fileOf(folder, 'chain'))
-  if (chainPem !== undefined) await naming(folder, () => switchKey(folder, chainPem))
+  if ((await readIfPresent(fileOf(folder, 'discarded'))) !== undefined) await finishDiscard(folder)
+  const chainPem = await readIfPresent(fileOf(folder, 'chain'))
+  if (chainPem !== undefined) await orDamaged(folder, () => switchKey(folder, chainPem))
 }
 
-/** The whole identity, or undefined if the folder has no profile yet. @throws Error that names a file that is missing or broken */
+/** Reads the identity; undefined if the folder has no profile yet. @throws Error that names a missing or damaged file */
 export async function readIdentity<P>(folder: string): Promise<IdentityFolder<P> | undefined> {
-  const text = await readIfThere(fileOf(folder, 'profile'))
+  const text = await readIfPresent(fileOf(folder, 'profile'))
   if (text === undefined) return undefined
   const read = (name: keyof typeof IDENTITY_FILES) => readFile(fileOf(folder, name), 'utf8')
-  return naming(folder, async () => {
+  return orDamaged(folder, async () => {
     const profile = JSON.parse(text) as P
     return { keyPem: await read('key'), chainPem: await read('chain'), bundlePem: await read('bundle'), profile }
   })
 }
 
 async function switchKey(folder: string, chainPem: string): Promise<void> {
-  const nextKeyPem = await readIfThere(fileOf(folder, 'nextKey'))
+  const nextKeyPem = await readIfPresent(fileOf(folder, 'nextKey'))
   if (nextKeyPem === undefined) return
   if (!new X509Certificate(chainPem).checkPrivateKey(createPrivateKey(nextKeyPem))) return
   await replaceFileAtomic(fileOf(folder, 'key'), fileOf(folder, 'nextKey'))
@@ -99,7 +87,8 @@ async function finishDiscard(folder: string): Promise<void> {
   }
 }
 
-async function naming<T>(folder: string, read: () => Promise<T>): Promise<T> {
+/** Adds the folder to an error of `read`. */
+async function orDamaged<T>(folder: string, read: () => Promise<T>): Promise<T> {
   try {
     return await read()
   } catch (error) {
@@ -111,7 +100,7 @@ function fileOf(folder: string, name: keyof typeof IDENTITY_FILES): string {
   return path.join(folder, IDENTITY_FILES[name])
 }
 
-async function readIfThere(file: string): Promise<string | undefined> {
+async function readIfPresent(file: string): Promise<string | undefined> {
   try {
     return await readFile(file, 'utf8')
   } catch (error) {

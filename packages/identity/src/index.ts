@@ -1,2 +1,7 @@
+export * from './certificate-life.ts'
+export * from './grant.ts'
 export * from './identity-folder.ts'
+export * from './profiles.ts'
 export * from './renewal.ts'
+export * from './retry-policy.ts'
+export * from './tls-material.ts'

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { manualClock, memoryLog } from '@muster/testkit'
-import { renewalTime, renewForever, type RenewalOptions, type Renewed } from './renewal.ts'
+import type { CertificateLife } from './certificate-life.ts'
+import { renewalTime, renewForever, type RenewalOptions } from './renewal.ts'
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
@@ -11,7 +12,10 @@ function setUp(overrides: Partial<RenewalOptions> = {}) {
   const stop = new AbortController()
   const { log, lines } = memoryLog()
   const renewals: { afterMs: number; expired: boolean }[] = []
-  const dayFromNow = (): Renewed => ({ issuedAt: clock.now(), expiresAt: new Date(clock.now().getTime() + DAY_MS) })
+  const dayFromNow = (): CertificateLife => ({
+    issuedAt: clock.now(),
+    expiresAt: new Date(clock.now().getTime() + DAY_MS),
+  })
   const options: RenewalOptions = {
     first: dayFromNow(),
     renew: async (expired) => {

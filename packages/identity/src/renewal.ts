@@ -1,18 +1,15 @@
 import { type Clock, type LineLog, retry } from '@muster/runtime'
+import type { CertificateLife } from './certificate-life.ts'
 
-/** A certificate's life. */
-export interface Renewed {
-  issuedAt: Date
-  expiresAt: Date
-}
-
+/** What `renewForever` needs. */
 export interface RenewalOptions {
-  first: Renewed
-  /** Gets the next certificate; `expired` says that the old one no longer opens a door. Tried until it succeeds. */
-  renew: (expired: boolean) => Promise<Renewed>
-  /** Failures that trying again cannot mend end the renewal: they are thrown. */
+  /** The life of the certificate in use. */
+  first: CertificateLife
+  /** Gets the next certificate; `expired` is true if the current one no longer works. Called until it succeeds. */
+  renew: (expired: boolean) => Promise<CertificateLife>
+  /** True for errors that a retry cannot fix; `renewForever` throws them. */
   isFinal?: (error: unknown) => boolean
-  /** Asked now and then while waiting: true renews early. */
+  /** Checked from time to time while waiting; true starts the renewal early. */
   isUrgent?: () => boolean
   clock: Clock
   log: LineLog
@@ -23,8 +20,8 @@ export interface RenewalOptions {
 const LONGEST_SLEEP_MS = 60_000
 
 /**
- * Renews a certificate again and again, each time at a random 50-80 % of its life, so that members who joined together
- * do not renew together (SwarmKit does the same). Returns when the signal aborts.
+ * Renews a certificate each time a random 50-80 % of its life has passed, so that members who joined together do not
+ * renew together (SwarmKit does the same). Returns when the signal aborts.
  */
 export async function renewForever(options: RenewalOptions): Promise<void> {
   const {
@@ -43,8 +40,8 @@ export async function renewForever(options: RenewalOptions): Promise<void> {
       const dueAt = renewalTime(current, random)
       while (clock.now() < dueAt && !isUrgent()) {
         const restMs = dueAt.getTime() - clock.now().getTime()
-        // In pieces, so that a machine that was suspended notices soon after it wakes, and an urgent renewal begins at a
-        // time of its own on each member.
+        // Short sleeps of random length: a machine that was suspended notices soon after it wakes up, and members that
+        // learn of an urgent renewal at once start it at different times.
         await clock.sleep(Math.min(restMs, LONGEST_SLEEP_MS * (0.5 + random() / 2)), signal)
       }
       current = await retry(() => renew(current.expiresAt <= clock.now()), {
@@ -63,7 +60,7 @@ export async function renewForever(options: RenewalOptions): Promise<void> {
 }
 
 /** When to renew: a random point between 50 % and 80 % of the certificate's life. */
-export function renewalTime({ issuedAt, expiresAt }: Renewed, random = Math.random): Date {
+export function renewalTime({ issuedAt, expiresAt }: CertificateLife, random = Math.random): Date {
   const lifeMs = expiresAt.getTime() - issuedAt.getTime()
   return new Date(issuedAt.getTime() + lifeMs * (0.5 + 0.3 * random()))
 }

@@ -1,9 +1,16 @@
 import { ca } from '@muster/contracts'
-import { AppError, isTransient, type ServiceName } from '@muster/domain'
-import { chainPem, createCsr, generateKey, privateKeyPem } from '@muster/pki'
+import type { ServiceName } from '@muster/domain'
+import { chainPem as rootsPem, createCsr, generateKey, privateKeyPem } from '@muster/pki'
 import { type Clock, type Logger, retry } from '@muster/runtime'
-import { connect, fetchPinnedRoot, isTrustFailure, TlsIdentity } from '@muster/rpc'
-import { type Renewed, renewForever } from '@muster/identity'
+import { connect, fetchPinnedRoot, isTrustFailure, TlsIdentity, type TlsMaterial } from '@muster/rpc'
+import {
+  type CertificateLife,
+  type CheckedGrant,
+  type Grant,
+  mayPass,
+  parseGrant,
+  renewForever,
+} from '@muster/identity'
 
 export interface EnrollOptions {
   name: ServiceName
@@ -25,8 +32,6 @@ export interface ServiceIdentity {
   trustBundle(): ca.TrustBundle
 }
 
-type Grant = Pick<ca.EnrollServiceResponse, 'certificate' | 'trustBundle'>
-
 /**
  * Gets this service its identity from ca-service and keeps it fresh until the signal aborts: checks the pin before the
  * token is sent, tries for as long as ca-service is not reachable, renews at a random 50-80 % of life over mTLS, and
@@ -40,60 +45,48 @@ export async function enrollService(options: EnrollOptions): Promise<ServiceIden
   const csrDer = createCsr({ privateKey, commonName: name })
 
   let tries = 0
-  const enroll = async (): Promise<Grant> => {
+  const check = (grant: Grant, trustedRootsPem: string) =>
+    parseGrant(grant, { from: 'ca-service', keyPem, kind: 'service', name, trustedRootsPem, now: clock.now() })
+  const enroll = async (): Promise<CheckedGrant> => {
     const address = options.caAddresses[tries++ % options.caAddresses.length]!
     const hostRootsPem = await fetchPinnedRoot({ address, pins: options.caPins, signal })
     const anonymous = new TlsIdentity({ hostRootsPem, userRootsPem: '' })
     const connection = connect({ addresses: options.caAddresses, identity: anonymous, service: 'ca-service' })
     try {
       const request = { token: options.enrollToken, csrDer, serviceName: name, dnsNames: [...options.dnsNames] }
-      return await connection.client(ca.CaServiceService).enrollService(request, { signal })
+      return check(await connection.client(ca.CaServiceService).enrollService(request, { signal }), hostRootsPem)
     } finally {
       connection.close()
     }
   }
-  const isWorthRetrying = (error: unknown) => isTransient(error) && !isTrustFailure(error)
-  const first = await retry(enroll, {
+  let grant = await retry(enroll, {
     clock,
     signal,
-    isTransient: isWorthRetrying,
+    isTransient: (error) => mayPass(error) && !isTrustFailure(error),
     maxDelayMs: 2_000,
     onRetry: (error) => log.warn({ err: error }, 'ca-service is not reachable yet; trying again'),
   })
 
-  let grant = checked(first)
   const tls = new TlsIdentity(materialOf(keyPem, grant))
   const connection = connect({ addresses: options.caAddresses, identity: tls, service: 'ca-service' })
   signal.addEventListener('abort', () => connection.close(), { once: true })
-  const renew = async (expired: boolean): Promise<Renewed> => {
+  const renewOnce = async (): Promise<CheckedGrant> => {
     const request = { dnsNames: [...options.dnsNames] }
-    const client = connection.client(ca.CaServiceService)
-    grant = checked(expired ? await enroll() : await client.renewService(request, { signal }))
-    tls.update(materialOf(keyPem, grant))
-    return renewedOf(grant, clock)
+    return check(await connection.client(ca.CaServiceService).renewService(request, { signal }), grant.bundlePem)
   }
-  void renewForever({ first: renewedOf(grant, clock), renew, clock, log, signal })
+  const renew = async (expired: boolean): Promise<CertificateLife> => {
+    grant = expired ? await enroll() : await renewOnce()
+    tls.update(materialOf(keyPem, grant))
+    return grant.life
+  }
+  void renewForever({ first: grant.life, renew, clock, log, signal })
   return { tls, clusterName: grant.trustBundle.clusterName, trustBundle: () => grant.trustBundle }
 }
 
-type CheckedGrant = { certificate: ca.IssuedCertificate & { expiresAt: Date }; trustBundle: ca.TrustBundle }
-
-function checked({ certificate, trustBundle }: Grant): CheckedGrant {
-  const { expiresAt } = certificate ?? {}
-  if (certificate === undefined || expiresAt === undefined || trustBundle === undefined) {
-    throw new AppError('internal', 'ca-service answered without a certificate')
-  }
-  return { certificate: { ...certificate, expiresAt }, trustBundle }
-}
-
-function materialOf(keyPem: string, { certificate, trustBundle }: CheckedGrant) {
+function materialOf(keyPem: string, { chainPem, bundlePem, trustBundle }: CheckedGrant): TlsMaterial {
   return {
-    own: { keyPem, chainPem: chainPem(certificate.chainDer) },
-    hostRootsPem: chainPem(trustBundle.hostRootsDer),
-    userRootsPem: chainPem(trustBundle.userRootsDer),
+    own: { keyPem, chainPem },
+    hostRootsPem: bundlePem,
+    userRootsPem: rootsPem(trustBundle.userRootsDer),
   }
-}
-
-function renewedOf({ certificate }: CheckedGrant, clock: Clock): Renewed {
-  return { issuedAt: clock.now(), expiresAt: certificate.expiresAt }
 }

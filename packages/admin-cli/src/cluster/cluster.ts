@@ -14,7 +14,8 @@ import { withCertificate } from '../identity/come-back.ts'
 import { CallError } from '../cli/errors.ts'
 import { findIdentity, type FindOptions } from '../identity/identity.ts'
 import { assertUsable, type OperatorIdentity } from '../identity/operator-identity.ts'
-import { Renewal, tlsMaterial } from '../identity/renewal.ts'
+import { tlsMaterial } from '@muster/identity'
+import { Renewal } from '../identity/renewal.ts'
 import { safeText } from '@muster/domain/safe-text'
 
 /** The three services as this operator may call them. Every failed call is a CallError. */

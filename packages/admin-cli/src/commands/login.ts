@@ -48,6 +48,7 @@ export const login = defineCommand({
       ...wanted,
       token,
       store,
+      now,
       signal,
       onCluster: async (clusterName) => {
         checkCluster(clusterName, (args as { cluster?: string }).cluster)

@@ -220,7 +220,7 @@ describe('a person who cannot come back', () => {
       return { ...answer, certificate: { chainDer: [...other.chainDer], serial: other.serial, expiresAt: undefined } }
     }
     const { status, stderr } = await people.run(LS)
-    expect(stderr).toContain('registration-service answered with a certificate that is not yours, so nothing of it')
+    expect(stderr).toContain('registration-service answered with a certificate that is not ours; nothing was stored')
     expect(status).toBe(1)
     expect((await certificate()).serialNumber).toBe(before.serialNumber)
   })

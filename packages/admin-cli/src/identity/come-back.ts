@@ -1,13 +1,13 @@
 import { CliError, type Io } from '@muster/cli-kit'
 import { users } from '@muster/contracts'
-import { AppError, isTransient, messageOf } from '@muster/domain'
+import { AppError, messageOf } from '@muster/domain'
 import { createCsr, dersFromPem, privateKeyFromPem } from '@muster/pki'
 import { connect, isTrustFailure, TlsIdentity } from '@muster/rpc'
 import { CallError, howToRenew } from '../cli/errors.ts'
-import { renewedBy, type Grant } from './grant.ts'
+import { renewedBy, type OperatorGrant } from './grant.ts'
 import { mustComeBack, type OperatorIdentity } from './operator-identity.ts'
 import { safeText } from '@muster/domain/safe-text'
-import { writeIdentity } from '@muster/identity'
+import { isRefused, writeIdentity } from '@muster/identity'
 
 export interface ComeBackOptions {
   now: () => Date
@@ -29,7 +29,7 @@ export async function withCertificate(
   const grant = await comeBack(operator, options).catch((error: unknown) => {
     throw whyNotBack(error, operator)
   })
-  const returned = renewedBy(grant, operator)
+  const returned = renewedBy(grant, operator, options.now())
   await writeIdentity(returned.realDir, returned).catch((error: unknown) => {
     const line = `the new certificate could not be kept in ${returned.dir}: ${messageOf(error)}`
     io.stderr.write(`musterctl: warning: ${safeText(line)}\n`)
@@ -41,7 +41,7 @@ export async function withCertificate(
  * Asks for a certificate by the key and the certificate that has ended, over a connection that shows none and trusts the roots of the identity only.
  * Safe to repeat. @throws AppError, or CliError if this machine's clock is far ahead
  */
-export async function comeBack(operator: OperatorIdentity, { now, signal }: ComeBackOptions): Promise<Grant> {
+export async function comeBack(operator: OperatorIdentity, { now, signal }: ComeBackOptions): Promise<OperatorGrant> {
   const { keyPem, chainPem, bundlePem, name, profile } = operator
   const connection = connect({
     addresses: [profile.addresses.registration],
@@ -71,16 +71,10 @@ export function whyNotBack(error: unknown, { dir, profile }: OperatorIdentity): 
   const untrusted = isTrustFailure(error)
   const { user } = profile
   const asked = { service: 'registration-service', address, identityDir: dir, user, untrusted } as const
-  if (mayPass(error)) return new CallError(error, asked)
+  if (!isRefused(error)) return new CallError(error, asked)
   return new CallError(error, asked, [
     `the certificate in ${dir} has ended, and registration-service refused another: ${error.message}`,
     // It may have said so itself.
     error.message.includes('users reset') ? undefined : howToRenew(profile),
   ])
-}
-
-/** Whether a renewal that failed so may succeed later. */
-export function mayPass(error: unknown): boolean {
-  if (!(error instanceof AppError)) return false
-  return isTransient(error) || error.kind === 'internal' || error.kind === 'resourceExhausted'
 }

@@ -1,75 +1,73 @@
 import { CliError } from '@muster/cli-kit'
 import type { ca, users } from '@muster/contracts'
-import { formatSpiffeId, parseClusterName, parseServerAddress, splitAddress } from '@muster/domain'
-import { certifiedIdentity, chainPem, privateKeyFromPem, publicKeyDer, spkiPin } from '@muster/pki'
-import type { IdentityFolder, OperatorProfile } from '@muster/identity'
+import { parseServerAddress, splitAddress } from '@muster/domain'
+import {
+  type Grant,
+  grantedClusterName,
+  GrantError,
+  type IdentityFolder,
+  type OperatorProfile,
+  parseGrant,
+} from '@muster/identity'
+import { spkiPin } from '@muster/pki'
 import { describeIdentity, type OperatorIdentity } from './operator-identity.ts'
 
-/** What a signup and each renewal hand out. */
-export interface Grant {
-  certificate: ca.IssuedCertificate | undefined
-  trustBundle: ca.TrustBundle | undefined
+/** The reply to a signup and to each renewal. */
+export interface OperatorGrant extends Grant {
   sessionExpiresAt: Date | undefined
   addresses: users.OperatorAddresses | undefined
 }
 
-/** To whom a grant was made, and where. */
-export interface Granted {
+/** The person who asked for a grant, and where. */
+export interface GrantedPerson {
   keyPem: string
   user: string
-  /** HOST:PORT at which registration-service was reached. */
+  /** HOST:PORT of the registration-service that answered. */
   address: string
+  /** Undefined at a signup, which names the cluster. */
+  clusterName?: string
+  now: Date
 }
 
-/**
- * The identity that a grant makes, after checking that it is what was asked for: for this key and this name, and signed
- * under the user root of a cluster that the server who gave it belongs to. @throws CliError if it is not
- */
-export function identityFrom(grant: Grant, { keyPem, user, address }: Granted): IdentityFolder<OperatorProfile> {
-  const { certificate, trustBundle, sessionExpiresAt } = grant
-  const chainDer = certificate?.chainDer ?? []
-  if (chainDer.length === 0 || trustBundle === undefined || sessionExpiresAt === undefined) {
-    throw notOurs('without a whole certificate')
-  }
-  const clusterName = readClusterName(trustBundle)
-  const spiffeId = formatSpiffeId({ clusterName, kind: 'user', name: user })
-  const ownKeyDer = publicKeyDer(privateKeyFromPem(keyPem))
-  const rootsDer = trustBundle.userRootsDer
-  if (certifiedIdentity({ chainDer, rootsDer, spiffeId, publicKeyDer: ownKeyDer, at: 'now' }) === undefined) {
-    throw notOurs('with a certificate that is not yours')
-  }
-  return {
-    keyPem,
-    chainPem: chainPem(chainDer),
-    bundlePem: chainPem(trustBundle.hostRootsDer),
-    profile: {
-      clusterName,
-      caPins: trustBundle.hostRootsDer.map((der) => spkiPin(der)),
-      ...addressesIn(grant.addresses, address),
-      user,
-      sessionExpiresAt: sessionExpiresAt.toISOString(),
-    },
-  }
+const FROM = 'registration-service'
+
+/** Turns a grant into an identity after checking that it is for this person and this key. @throws CliError if it is not */
+export function identityOf(grant: OperatorGrant, person: GrantedPerson): IdentityFolder<OperatorProfile> {
+  const { keyPem, user, address, clusterName, now } = person
+  return explainFault(() => {
+    const asked = { from: FROM, keyPem, kind: 'user', name: user, clusterName, trustedRootsPem: '', now } as const
+    const { trustBundle, chainPem, bundlePem } = parseGrant(grant, asked)
+    const { sessionExpiresAt } = grant
+    if (sessionExpiresAt === undefined) throw new GrantError(FROM, 'without the end of the session')
+    return {
+      keyPem,
+      chainPem,
+      bundlePem,
+      profile: {
+        clusterName: trustBundle.clusterName,
+        caPins: trustBundle.hostRootsDer.map((der) => spkiPin(der)),
+        ...addressesIn(grant.addresses, address),
+        user,
+        sessionExpiresAt: sessionExpiresAt.toISOString(),
+      },
+    }
+  })
 }
 
-/** An operator with what a renewal of their certificate has handed out. @throws CliError if it is not for them */
-export function renewedBy(grant: Grant, operator: OperatorIdentity): OperatorIdentity {
-  const { keyPem, name, profile, realDir } = operator
-  const renewed = identityFrom(grant, { keyPem, user: name, address: profile.addresses.registration })
-  if (renewed.profile.clusterName !== profile.clusterName) throw notOurs('for another cluster')
+/** An operator's identity after a renewal. @throws CliError if the grant is not for this operator */
+export function renewedBy(grant: OperatorGrant, operator: OperatorIdentity, now: Date): OperatorIdentity {
+  const { keyPem, name: user, profile, realDir } = operator
+  const { clusterName, addresses } = profile
+  const renewed = identityOf(grant, { keyPem, user, address: addresses.registration, clusterName, now })
   return { ...operator, ...renewed, ...describeIdentity(realDir, renewed) }
 }
 
-/** The cluster's name, which becomes part of a path. @throws CliError */
-export function readClusterName({ clusterName }: ca.TrustBundle): string {
-  try {
-    return parseClusterName(clusterName)
-  } catch (error) {
-    throw notOurs("with a cluster's name that is none", error)
-  }
+/** The cluster's name in a trust bundle. @throws CliError if it is none */
+export function readClusterName(trustBundle: ca.TrustBundle | undefined): string {
+  return explainFault(() => grantedClusterName(trustBundle, FROM))
 }
 
-/** Where this person goes on to reach the services, and where other machines do as far as the cluster says. */
+/** The addresses of the services for this person and, where the cluster publishes one, for other machines. */
 function addressesIn(
   given: users.OperatorAddresses | undefined,
   reached: string,
@@ -85,21 +83,26 @@ function addressesIn(
       publicAddress: registrationService === '' ? reached : parseServerAddress(registrationService, 'address'),
     }
   } catch (error) {
-    throw notOurs('with addresses that cannot be read', error)
+    throw new GrantError(FROM, 'with invalid addresses', error)
   }
 }
 
-/** `:PORT` is a port of the host that was reached already. */
+/** `:PORT` means that port of the host in `reached`. */
 function fromHere(given: string, reached: string): string {
   const { host } = splitAddress(reached)
   const whole = given.startsWith(':') ? `${host.includes(':') ? `[${host}]` : host}${given}` : given
   return parseServerAddress(whole, 'address')
 }
 
-function notOurs(how: string, cause?: unknown): CliError {
-  return new CliError(
-    `registration-service answered ${how}, so nothing of it was kept`,
-    'That is a fault of the cluster; show it to an admin.',
-    cause,
-  )
+/** Turns a GrantError into one for people: they cannot fix it themselves. */
+function explainFault<T>(check: () => T): T {
+  try {
+    return check()
+  } catch (error) {
+    if (!(error instanceof GrantError)) throw error
+    throw new CliError(`${error.message}; nothing was stored`, CLUSTER_FAULT, error)
+  }
 }
+
+/** The next step after an answer that no client can repair. */
+export const CLUSTER_FAULT = 'This is a fault of the cluster; show it to an admin.'

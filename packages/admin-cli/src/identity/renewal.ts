@@ -1,9 +1,9 @@
 import type { users } from '@muster/contracts'
 import { AppError, formatDuration, messageOf } from '@muster/domain'
-import type { ClientOf, TlsIdentity, TlsMaterial } from '@muster/rpc'
+import type { ClientOf, TlsIdentity } from '@muster/rpc'
 import { systemClock } from '@muster/runtime'
-import { type IdentityFolder, renewForever, writeIdentity } from '@muster/identity'
-import { comeBack, mayPass, whyNotBack } from './come-back.ts'
+import { isRefused, renewForever, tlsMaterial, writeIdentity } from '@muster/identity'
+import { comeBack, whyNotBack } from './come-back.ts'
 import { renewedBy } from './grant.ts'
 import { canProlong, mustComeBack, type OperatorIdentity } from './operator-identity.ts'
 
@@ -85,7 +85,7 @@ export class Renewal {
           if (!canProlong(this.#operator)) this.#stop.abort()
           return life()
         },
-        isFinal: (error) => !mayPass(error),
+        isFinal: (error) => !(error instanceof AppError) || isRefused(error),
         // At half of its life and not later: nobody knows how long this program will run.
         random: () => 0,
         clock: { now: this.#options.now, sleep: systemClock.sleep },
@@ -109,7 +109,7 @@ export class Renewal {
       const grant = mustComeBack(this.#operator, now())
         ? await comeBack(this.#operator, { now, signal })
         : await client.renewUser({}, { signal })
-      this.#operator = renewedBy(grant, this.#operator)
+      this.#operator = renewedBy(grant, this.#operator, now())
       tls.update(tlsMaterial(this.#operator))
       await writeIdentity(this.#operator.realDir, this.#operator)
     } catch (error) {
@@ -129,9 +129,4 @@ export class Renewal {
     const why = this.#stop.signal.aborted ? 'registration-service did not answer in time' : messageOf(error)
     this.#options.warn(`your certificate ${end} and could not be renewed: ${why}`)
   }
-}
-
-/** An identity as TLS wants it. */
-export function tlsMaterial({ keyPem, chainPem, bundlePem }: Omit<IdentityFolder<unknown>, 'profile'>): TlsMaterial {
-  return { own: { keyPem, chainPem }, hostRootsPem: bundlePem, userRootsPem: '' }
 }

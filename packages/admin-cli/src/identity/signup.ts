@@ -5,7 +5,7 @@ import { createCsr, generateKey, privateKeyFromPem, privateKeyPem } from '@muste
 import { connect, fetchPinnedRoot, isTrustFailure, TlsIdentity } from '@muster/rpc'
 import type { IdentityFolder, OperatorProfile } from '@muster/identity'
 import { CallError } from '../cli/errors.ts'
-import { identityFrom, readClusterName } from './grant.ts'
+import { CLUSTER_FAULT, identityOf, readClusterName } from './grant.ts'
 import type { IdentityStore } from './identity-store.ts'
 
 export interface SignupOptions {
@@ -15,6 +15,7 @@ export interface SignupOptions {
   caPins: readonly string[]
   user: string
   token: string
+  now: () => Date
   signal: AbortSignal
   /** Told which cluster it is before the token is sent; may throw. */
   onCluster: (clusterName: string) => Promise<void>
@@ -26,7 +27,7 @@ export interface SignupOptions {
  * repeated whatever became of the reply. @throws CliError
  */
 export async function signUp(options: SignupOptions): Promise<IdentityFolder<OperatorProfile>> {
-  const { store, authServer, caPins, user, token, signal, onCluster } = options
+  const { store, authServer, caPins, user, token, now, signal, onCluster } = options
   const keyPem = await store.pendingKey(user, authServer, token, () => privateKeyPem(generateKey()))
   const explain = (error: unknown) => explained(error, options)
   const rootPem = await fetchPinnedRoot({ address: authServer, pins: caPins, signal }).catch(explain)
@@ -35,20 +36,16 @@ export async function signUp(options: SignupOptions): Promise<IdentityFolder<Ope
   try {
     const { getTrustBundle } = connection.client(registration.RegistrationServiceService)
     const { trustBundle } = await getTrustBundle({}, { signal }).catch(explain)
-    const clusterName = readClusterName(
-      trustBundle ?? { version: 0, clusterName: '', hostRootsDer: [], userRootsDer: [] },
-    )
+    const clusterName = readClusterName(trustBundle)
     await onCluster(clusterName)
     const csrDer = createCsr({ privateKey: privateKeyFromPem(keyPem), commonName: user })
     const { signup } = connection.client(users.UserServiceService)
     const grant = await signup({ token, userName: user, csrDer, formerChainDer: [] }, { signal }).catch(explain)
-    const identity = identityFrom(grant, { keyPem, user, address: authServer })
-    if (identity.profile.clusterName === clusterName && identity.profile.caPins.some((pin) => caPins.includes(pin))) {
-      return identity
-    }
+    const identity = identityOf(grant, { keyPem, user, address: authServer, clusterName, now: now() })
+    if (identity.profile.caPins.some((pin) => caPins.includes(pin))) return identity
     throw new CliError(
-      'registration-service answered with the roots of another cluster, so nothing of it was kept',
-      'That is a fault of the cluster; show it to an admin.',
+      'registration-service answered with the roots of another cluster; nothing was stored',
+      CLUSTER_FAULT,
     )
   } finally {
     connection.close()

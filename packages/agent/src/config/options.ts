@@ -2,7 +2,6 @@ import { existsSync, readFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import {
-  type Labels,
   messageOf,
   type NodeRole,
   parseAdvertisedAddress,
@@ -13,6 +12,7 @@ import {
   parseNodeRoles,
   parseServerAddress,
 } from '@muster/domain'
+import type { NodeFacts } from '@muster/identity'
 import { UsageError } from '../exit-status.ts'
 import { misplacedInvitations, readGivenInvitation, saidTwice } from '../join/invitation.ts'
 
@@ -31,13 +31,6 @@ export interface StartFlags {
   joinTimeout?: string | undefined
   insecureSkipCaPin?: boolean | undefined
   oneshot?: boolean | undefined
-}
-
-/** What a node says of itself. */
-export interface NodeFacts {
-  hostname: string
-  labels: Labels
-  advertisedAddress: string
 }
 
 /** What a node says of itself now: the flags, else what it said last, else this machine's name and nothing more. */

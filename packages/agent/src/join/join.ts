@@ -1,9 +1,10 @@
 import { registration } from '@muster/contracts'
+import { mayPass, type NodeIdentity } from '@muster/identity'
 import { createCsr, privateKeyFromPem } from '@muster/pki'
 import { connect, fetchPinnedRoot, isTrustFailure, TlsIdentity } from '@muster/rpc'
 import { type Clock, type LineLog, retry, VERSION } from '@muster/runtime'
-import { mayPass, NotTrustedError, UsageError } from '../exit-status.ts'
-import { ensureNodeKey, keepGrant, type NodeIdentity } from './node-identity.ts'
+import { NotTrustedError, UsageError } from '../exit-status.ts'
+import { ensureNodeKey, storeGrant } from './node-identity.ts'
 import { nodeFacts, type StartOptions } from '../config/options.ts'
 
 /** A step of a join that has begun gets this long even if time is up meanwhile. */
@@ -72,7 +73,7 @@ export async function join(
       const reply = await client.register(request, { timeoutMs: within(10_000), signal })
       const { nodeId, botName } = reply
       const profile = { nodeId, ...(botName !== '' && { botName }), roles, authServer, facts }
-      return await keepGrant(dataDir, keyPem, reply, profile, rootPem)
+      return await storeGrant({ dataDir, keyPem, grant: reply, profile, trustedRootsPem: rootPem, now: clock.now() })
     } finally {
       connection.close()
     }

@@ -294,7 +294,7 @@ describe('a bot', () => {
   test('that is answered as a node keeps nothing of it', async () => {
     const { status, stderr } = await start(['--oneshot', invitation(NODE_TOKEN, ['bot'])])
     expect(status).toBe(4)
-    expect(stderr).toContain('not ours')
+    expect(stderr).toContain('registration-service answered with an identity of another kind')
     expect(await readdir(dataDir)).toEqual(['key.pem'])
   })
 })

@@ -1,9 +1,9 @@
 import os from 'node:os'
 import { registration } from '@muster/contracts'
-import { AppError, isTransient } from '@muster/domain'
+import { AppError } from '@muster/domain'
+import { isRefused, type NodeFacts } from '@muster/identity'
 import type { Connection, TlsIdentity } from '@muster/rpc'
 import { type Clock, type LineLog, VERSION } from '@muster/runtime'
-import type { NodeFacts } from '../config/options.ts'
 
 export interface HeartbeatDeps {
   connection: Connection
@@ -40,7 +40,7 @@ export async function beat(deps: HeartbeatDeps, signal: AbortSignal): Promise<vo
       if (end === 'renewed') continue
     } catch (error) {
       if (signal.aborted) return
-      if (error instanceof AppError && !isTransient(error) && error.kind !== 'internal') throw error
+      if (isRefused(error)) throw error
       // The first failure is often just a server that closes an old connection; the next try settles it.
       if (failures > 0 && wasOnline !== false) {
         deps.log.warn({ err: error }, 'the cluster cannot be reached; trying again')

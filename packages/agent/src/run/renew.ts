@@ -1,11 +1,11 @@
 import { bots, registration } from '@muster/contracts'
-import { AppError, isTransient } from '@muster/domain'
+import { AppError } from '@muster/domain'
 import { createCsr, privateKeyFromPem } from '@muster/pki'
 import type { Connection, TlsIdentity } from '@muster/rpc'
 import { type Clock, type LineLog, retry } from '@muster/runtime'
-import { renewForever } from '@muster/identity'
+import { certificateLife, isRefused, type NodeIdentity, renewForever, tlsMaterial } from '@muster/identity'
 import { NotTrustedError } from '../exit-status.ts'
-import { ensureNodeKey, keepGrant, lifeOf, tlsMaterial, type NodeIdentity } from '../join/node-identity.ts'
+import { ensureNodeKey, storeGrant } from '../join/node-identity.ts'
 
 export interface RenewDeps {
   dataDir: string
@@ -19,9 +19,6 @@ export interface RenewDeps {
   onRenewed: (identity: NodeIdentity) => void
 }
 
-/** Besides what is transient by nature: a fault of the server's, and having renewed a moment ago. */
-const MAY_PASS: readonly string[] = ['internal', 'resourceExhausted']
-
 /**
  * Keeps the certificate fresh until the signal aborts; it is kept on disk before it is used. A machine that slept through
  * the end of its certificate has no identity left to renew with: it is refused here, and must join again with a token.
@@ -31,12 +28,12 @@ export async function renew(deps: RenewDeps, signal: AbortSignal): Promise<void>
   const { dataDir, tls, connection, clock, log, isUrgent, onRenewed } = deps
   let { identity } = deps
   await renewForever({
-    first: lifeOf(identity),
+    first: certificateLife(identity.chainPem),
     renew: async () => {
-      identity = await renewOnce(dataDir, identity, connection, signal)
+      identity = await renewOnce({ dataDir, identity, connection, clock }, signal)
       tls.update(tlsMaterial(identity))
       onRenewed(identity)
-      return lifeOf(identity)
+      return certificateLife(identity.chainPem)
     },
     isFinal,
     isUrgent,
@@ -53,7 +50,7 @@ export async function renewNow(
   signal: AbortSignal,
 ): Promise<NodeIdentity> {
   try {
-    return await retry(() => renewOnce(dataDir, identity, connection, signal), {
+    return await retry(() => renewOnce({ dataDir, identity, connection, clock }, signal), {
       clock,
       signal,
       isTransient: (error) => !isFinal(error) && !isTooSoon(error),
@@ -71,27 +68,22 @@ export async function renewNow(
  * away; it is on disk before it is asked for, and asked for again after a lost reply or a crash.
  */
 async function renewOnce(
-  dataDir: string,
-  identity: NodeIdentity,
-  connection: Connection,
+  { dataDir, identity, connection, clock }: Pick<RenewDeps, 'dataDir' | 'identity' | 'connection' | 'clock'>,
   signal: AbortSignal,
 ): Promise<NodeIdentity> {
-  const { profile, bundlePem } = identity
+  const { profile, keyPem, bundlePem: trustedRootsPem } = identity
   if (profile.botName === undefined) {
     const reply = await connection.client(registration.RegistrationServiceService).renewCertificate({}, { signal })
-    return keepGrant(dataDir, identity.keyPem, reply, profile, bundlePem)
+    return storeGrant({ dataDir, keyPem, grant: reply, profile, trustedRootsPem, now: clock.now() })
   }
   const nextKeyPem = await ensureNodeKey(dataDir, 'nextKey')
   const csrDer = createCsr({ privateKey: privateKeyFromPem(nextKeyPem), commonName: profile.botName })
   const reply = await connection.client(bots.BotServiceService).renewBot({ csrDer }, { signal })
-  return keepGrant(dataDir, nextKeyPem, reply, profile, bundlePem)
+  return storeGrant({ dataDir, keyPem: nextKeyPem, grant: reply, profile, trustedRootsPem, now: clock.now() })
 }
 
 function isFinal(error: unknown): boolean {
-  return (
-    error instanceof NotTrustedError ||
-    (error instanceof AppError && !isTransient(error) && !MAY_PASS.includes(error.kind))
-  )
+  return error instanceof NotTrustedError || isRefused(error)
 }
 
 function isTooSoon(error: unknown): boolean {

@@ -5,10 +5,10 @@ import { AppError } from '@muster/domain'
 import { dersFromPem, spkiPin } from '@muster/pki'
 import { claim } from '@muster/processes'
 import { connect, TlsIdentity } from '@muster/rpc'
-import { discardIdentity, writeIdentity } from '@muster/identity'
+import { certificateLife, discardIdentity, type NodeIdentity, tlsMaterial, writeIdentity } from '@muster/identity'
 import { UsageError } from '../exit-status.ts'
 import { join, requireJoinOptions } from '../join/join.ts'
-import { lifeOf, loadIdentity, nameOf, tlsMaterial, type NodeIdentity } from '../join/node-identity.ts'
+import { describeMember, loadIdentity } from '../join/node-identity.ts'
 import { nodeFacts, type StartOptions } from '../config/options.ts'
 import { renewNow } from './renew.ts'
 import { stay, type StartDeps } from './stay.ts'
@@ -39,7 +39,7 @@ async function run(options: StartOptions, deps: StartDeps): Promise<void> {
   const joins = identity === undefined || isExpired(identity, options, deps)
   if (identity === undefined || joins) {
     identity = await joinAnew(identity, options, deps)
-    say(`Joined ${identity.profile.clusterName} as ${nameOf(identity.profile)}.`)
+    say(`Joined ${identity.profile.clusterName} as ${describeMember(identity.profile)}.`)
   } else {
     requireSameKind(identity, options)
     warnOfOtherPin(identity, options, deps)
@@ -59,7 +59,7 @@ async function run(options: StartOptions, deps: StartDeps): Promise<void> {
     if (oneshot) {
       const limitMs = options.joinTimeoutMs
       const fresh = joins ? identity : await renewNow({ dataDir, identity, connection, clock, log }, limitMs, signal)
-      const until = lifeOf(fresh).expiresAt.toISOString()
+      const until = certificateLife(fresh.chainPem).expiresAt.toISOString()
       say(`The credentials are in ${dataDir}: key.pem, chain.pem and bundle.pem, good until ${until}.`)
       return
     }
@@ -108,7 +108,7 @@ function warnOfOtherPin(
 
 /** An identity whose certificate has ended is of no use: with a token the node joins anew, without one this is the end. */
 function isExpired(identity: NodeIdentity, options: StartOptions, { clock }: StartDeps): boolean {
-  const { expiresAt } = lifeOf(identity)
+  const { expiresAt } = certificateLife(identity.chainPem)
   if (expiresAt > clock.now()) return false
   if (options.token !== undefined) return true
   throw new AppError('unauthenticated', `this node's certificate ended at ${expiresAt.toISOString()}`, {

@@ -1,8 +1,8 @@
+import type { NodeFacts, NodeIdentity } from '@muster/identity'
 import type { Connection, TlsIdentity } from '@muster/rpc'
 import { type Clock, type LineLog, runTasks, type Task } from '@muster/runtime'
 import { beat } from './heartbeat.ts'
-import { nameOf, type NodeIdentity } from '../join/node-identity.ts'
-import type { NodeFacts } from '../config/options.ts'
+import { describeMember } from '../join/node-identity.ts'
 import { renew } from './renew.ts'
 
 export interface StartDeps {
@@ -33,7 +33,7 @@ export async function stay(
   const { clusterName, botName, trustBundleVersion: firstBundle } = identity.profile
   const greet = once(() => {
     const notNeeded = isInvited ? 'the invitation was not needed' : 'no token was needed'
-    if (isBack) say(`Back in ${clusterName} as ${nameOf(identity.profile)}; ${notNeeded}.`)
+    if (isBack) say(`Back in ${clusterName} as ${describeMember(identity.profile)}; ${notNeeded}.`)
   })
   let knownBundle = firstBundle
   // A bot that was interrupted while it renewed may be a generation behind, and one that comes back hears of a lock at once.

@@ -10,7 +10,6 @@ const hoursFromNow = (hours: number) => new Date(Date.now() + hours * HOUR_MS)
 const own = publicKeyDer(generateKey())
 const { root, issuing } = authority()
 
-/** One that is good by the clock of this machine, as what is tested looks at that. */
 function authority() {
   const days = {
     type: 'host',
@@ -29,7 +28,7 @@ function ask(
   const request = leafRequest(issuing, { publicKeyDer: own, ...dates })
   const chainDer = [issueLeaf(request), issuing.certificateDer]
   const asked = { chainDer, rootsDer: [root.certificateDer], spiffeId: request.spiffeId, publicKeyDer: own }
-  return certifiedIdentity({ ...asked, at: 'now', ...overrides })
+  return certifiedIdentity({ ...asked, at: new Date(), ...overrides })
 }
 
 const good = { notBefore: hoursFromNow(-1), notAfter: hoursFromNow(1) }

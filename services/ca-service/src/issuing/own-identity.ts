@@ -1,7 +1,7 @@
 import { chainPem, generateKey, privateKeyPem, publicKeyDer } from '@muster/pki'
 import { TlsIdentity } from '@muster/rpc'
 import type { Logger } from '@muster/runtime'
-import { type Renewed, renewForever } from '@muster/identity'
+import { type CertificateLife, renewForever } from '@muster/identity'
 import type { Deps } from '../deps.ts'
 import { serviceDnsNames } from '../rpc/enroll-service.ts'
 import { issueServiceCertificate } from './service-certificate.ts'
@@ -25,7 +25,7 @@ export async function issueOwnIdentity(deps: Deps, log: Logger, signal: AbortSig
       hostRootsPem: chainPem([authorities.host.rootDer]),
       userRootsPem: chainPem([authorities.user.rootDer]),
     }
-    const life: Renewed = { issuedAt: clock.now(), expiresAt: certificate.expiresAt! }
+    const life: CertificateLife = { issuedAt: clock.now(), expiresAt: certificate.expiresAt! }
     return { material, life }
   }
   const first = await issue('service.enroll')

@@ -1,5 +1,6 @@
 import type { registration } from '@muster/contracts'
 import { AppError } from '@muster/domain'
+import { issuedCertificate } from '@muster/identity'
 import type { CallContext } from '@muster/rpc'
 import { spendToken, type AttemptRecord } from '../entry/attempt.ts'
 import type { Deps } from '../deps.ts'
@@ -28,8 +29,8 @@ export async function admitBot(
   if (name === '') throw new AppError('internal', 'token-service named no bot')
   const recorded = await recordJoiningBot(pool, { id, name, hostname, remoteAddress, tokenId, keyFingerprint })
   if (!recorded) throw keyUsedBefore()
-  const { certificate, trustBundle } = await authority.signBot({ publicKeyDer, name }, { parent: context })
-  if (certificate?.expiresAt === undefined) throw new AppError('internal', 'ca-service answered without a certificate')
+  const signed = await authority.signBot({ publicKeyDer, name }, { parent: context })
+  const { certificate, trustBundle } = issuedCertificate(signed, 'ca-service')
   if (!(await activateBot(pool, id, certificate.serial, certificate.expiresAt))) throw keyUsedBefore()
 
   context.log.info({ event: 'bot.joined', botId: id, tokenId, name, hostname }, 'a bot joined')

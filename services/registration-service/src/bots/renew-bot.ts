@@ -1,5 +1,6 @@
 import type { bots } from '@muster/contracts'
-import { AppError, type Reason, refusal } from '@muster/domain'
+import { type Reason, refusal } from '@muster/domain'
+import { issuedCertificate } from '@muster/identity'
 import { keyFingerprint, parseCsr } from '@muster/pki'
 import { memberOf, pkiField, type UnaryHandler } from '@muster/rpc'
 import type { Deps } from '../deps.ts'
@@ -35,10 +36,8 @@ export function renewBot(deps: Deps): UnaryHandler<bots.RenewBotRequest, bots.Re
     if (step.outcome === 'copied') context.log.warn({ event: 'bot.locked', botId: step.id, name }, 'locked a bot')
     if (step.outcome !== 'allowed') throw await refuse(step.outcome, 'id' in step ? step.id : undefined)
     const { id, generation } = step
-    const { certificate, trustBundle } = await authority.signBot({ publicKeyDer, name }, { parent: context })
-    if (certificate?.expiresAt === undefined) {
-      throw new AppError('internal', 'ca-service answered without a certificate')
-    }
+    const signed = await authority.signBot({ publicKeyDer, name }, { parent: context })
+    const { certificate, trustBundle } = issuedCertificate(signed, 'ca-service')
     const noted = await recordBotCertificate(pool, { id, remoteAddress, expiresAt: certificate.expiresAt })
     if (noted !== 'noted') throw await refuse(noted, id)
     return { certificate, trustBundle, generation }

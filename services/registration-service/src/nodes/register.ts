@@ -1,5 +1,5 @@
 import type { registration } from '@muster/contracts'
-import { AppError } from '@muster/domain'
+import { issuedCertificate } from '@muster/identity'
 import type { CallContext, UnaryHandler } from '@muster/rpc'
 import { attempt, spendToken, type AttemptRecord } from '../entry/attempt.ts'
 import { admitBot } from '../bots/admit-bot.ts'
@@ -46,8 +46,7 @@ async function admit(
   const recorded = await recordJoiningNode(pool, { ...join, id: nodeId, tokenId, nodeLabels, remoteAddress })
   if (!recorded) throw unknownNode()
   const signed = await authority.signHost({ publicKeyDer, nodeId, roles }, { parent: context })
-  const { certificate, trustBundle } = signed
-  if (certificate?.expiresAt === undefined) throw new AppError('internal', 'ca-service answered without a certificate')
+  const { certificate, trustBundle } = issuedCertificate(signed, 'ca-service')
   if (!(await activateNode(pool, nodeId, certificate.serial, certificate.expiresAt))) throw unknownNode()
 
   presence.announce(nodeId)

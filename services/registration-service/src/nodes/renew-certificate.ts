@@ -1,5 +1,6 @@
 import type { registration } from '@muster/contracts'
 import { AppError, parseNodeId } from '@muster/domain'
+import { issuedCertificate } from '@muster/identity'
 import { keyFingerprint } from '@muster/pki'
 import { memberOf, type UnaryHandler } from '@muster/rpc'
 import type { Deps } from '../deps.ts'
@@ -34,10 +35,7 @@ export function renewCertificate(
     const { check, roles } = await checkRenewal(pool, id, shownSerial, keyFingerprint(publicKeyDer))
     if (check !== 'allowed') throw await refuse(check)
     const signed = await authority.signHost({ publicKeyDer, nodeId: id, roles }, { parent: context })
-    const { certificate, trustBundle } = signed
-    if (certificate?.expiresAt === undefined) {
-      throw new AppError('internal', 'ca-service answered without a certificate')
-    }
+    const { certificate, trustBundle } = issuedCertificate(signed, 'ca-service')
     const { serial, expiresAt } = certificate
     const renewed = await recordRenewal(pool, { id, actor, remoteAddress, shownSerial, serial, expiresAt })
     if (!renewed) throw await refuse('superseded')

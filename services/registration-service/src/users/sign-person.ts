@@ -1,11 +1,11 @@
-import type { ca, users } from '@muster/contracts'
-import { AppError } from '@muster/domain'
+import type { users } from '@muster/contracts'
+import { issuedCertificate, type IssuedCertificate } from '@muster/identity'
 import type { CallContext } from '@muster/rpc'
 import type { Deps } from '../deps.ts'
 import type { Session } from './users.ts'
 
 /** What a person gets by a signup and by a renewal. */
-export type Signed = users.SignupResponse & { certificate: ca.IssuedCertificate & { expiresAt: Date } }
+export type Signed = users.SignupResponse & { certificate: IssuedCertificate }
 
 /** Has a person's key signed by ca-service, for no longer than their session. Safe to repeat. */
 export async function signPerson(
@@ -14,8 +14,6 @@ export async function signPerson(
   context: CallContext,
 ): Promise<Signed> {
   const request = { ...person, sessionExpiresAt }
-  const { certificate, trustBundle } = await authority.signUser(request, { parent: context })
-  const expiresAt = certificate?.expiresAt
-  if (expiresAt === undefined) throw new AppError('internal', 'ca-service answered without a certificate')
-  return { certificate: { ...certificate!, expiresAt }, trustBundle, sessionExpiresAt, addresses: people.addresses }
+  const signed = await authority.signUser(request, { parent: context })
+  return { ...issuedCertificate(signed, 'ca-service'), sessionExpiresAt, addresses: people.addresses }
 }

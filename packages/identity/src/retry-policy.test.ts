@@ -1,0 +1,47 @@
+import { describe, expect, test } from '@jest/globals'
+import { AppError, type ErrorKind } from '@muster/domain'
+import { isRefused, mayPass } from './retry-policy.ts'
+
+const error = (kind: ErrorKind, retryAfterMs?: number) =>
+  new AppError(kind, 'failed', retryAfterMs === undefined ? {} : { retryAfterMs })
+
+describe('a failed request', () => {
+  test.each<ErrorKind>(['unavailable', 'deadlineExceeded', 'aborted'])('may pass after %s', (kind) => {
+    expect(mayPass(error(kind))).toBe(true)
+  })
+
+  test('may pass after a limit that names the time to wait', () => {
+    expect(mayPass(error('resourceExhausted', 1_000))).toBe(true)
+  })
+
+  test.each<ErrorKind>(['internal', 'resourceExhausted', 'permissionDenied', 'failedPrecondition', 'unauthenticated'])(
+    'does not pass by itself after %s',
+    (kind) => {
+      expect(mayPass(error(kind))).toBe(false)
+    },
+  )
+
+  test('that is no answer of a server does not pass by itself', () => {
+    expect(mayPass(new Error('disk full'))).toBe(false)
+  })
+})
+
+describe('a failed renewal', () => {
+  test.each<ErrorKind>(['permissionDenied', 'failedPrecondition', 'unauthenticated', 'notFound', 'invalidArgument'])(
+    'is final after %s',
+    (kind) => {
+      expect(isRefused(error(kind))).toBe(true)
+    },
+  )
+
+  test.each<ErrorKind>(['unavailable', 'deadlineExceeded', 'aborted', 'internal', 'resourceExhausted'])(
+    'is repeated after %s',
+    (kind) => {
+      expect(isRefused(error(kind))).toBe(false)
+    },
+  )
+
+  test('is repeated after a fault of this machine', () => {
+    expect(isRefused(new Error('disk full'))).toBe(false)
+  })
+})
