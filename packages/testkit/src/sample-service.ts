@@ -1,5 +1,3 @@
-import { spawnSync } from 'node:child_process'
-import { test } from '@jest/globals'
 import { registration } from '@muster/contracts'
 import { AppError } from '@muster/domain'
 import type { Logger } from '@muster/runtime'
@@ -112,8 +110,3 @@ export async function rejection(promise: Promise<unknown>): Promise<AppError> {
   if (error instanceof AppError) return error
   throw new Error('an AppError was expected', { cause: error })
 }
-
-const hasOpenssl = /^OpenSSL [3-9]/.test(spawnSync('openssl', ['version'], { encoding: 'utf8' }).stdout ?? '')
-
-/** A test that needs the openssl program, version 3 or newer; skipped, and so reported, on machines without it. */
-export const testWithOpenssl: typeof test = hasOpenssl ? test : (test.skip as typeof test)

@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { commandLine as argumentsOf } from '@muster/processes'
 
 /** A process that has to do with a folder. */
 export interface FoundProcess {
@@ -42,7 +43,7 @@ export function isRunning(pid: number): boolean {
 
 /** The arguments of a process as every user of the machine can read them. */
 export function commandLine(pid: number): string {
-  return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+  return argumentsOf(pid).join(' ')
 }
 
 function read(look: () => string): string {

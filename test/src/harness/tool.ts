@@ -1,4 +1,4 @@
-import { execFile, execFileSync } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { WAIT_LIMIT_MS } from '@muster/testkit'
 
 /** How a tool ended. */
@@ -27,14 +27,4 @@ export function runTool(program: string, args: readonly string[], options: ToolO
     child.stdin!.on('error', () => {})
     child.stdin!.end(input)
   })
-}
-
-/** Whether a tool can be run on this machine. */
-export function hasTool(program: string, versionFlag: string): boolean {
-  try {
-    execFileSync(program, [versionFlag], { stdio: 'ignore' })
-    return true
-  } catch {
-    return false
-  }
 }

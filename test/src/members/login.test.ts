@@ -126,6 +126,6 @@ test('a signup token leaves the command line before anybody is spoken to', async
   const flags = [`--auth-server=${address}`, `--ca-pin=sha256:${'0'.repeat(64)}`, '--user=ada', `--token=${token}`]
   const login = ada.start('login', ...flags)
   await asked
-  if (process.platform === 'linux') expect(commandLine(login.pid)).not.toContain(token)
+  expect(commandLine(login.pid)).not.toContain(token)
   login.kill('SIGKILL')
 })

@@ -5,10 +5,11 @@ import { fileURLToPath } from 'node:url'
 import { splitAddress } from '@muster/domain'
 import { chainPem, createCsr, dersFromPem, generateKey } from '@muster/pki'
 import type { ServiceProgram } from '@muster/local-cluster'
+import { testWithOpenssl } from '@muster/testkit'
 import { beforeAll, describe, expect, test } from '@jest/globals'
 import { agentDir, nodeIdOf, startAgent } from '../harness/agent.ts'
 import { useCluster } from '../harness/cluster.ts'
-import { hasTool, runTool, type ToolResult } from '../harness/tool.ts'
+import { runTool, type ToolResult } from '../harness/tool.ts'
 
 const UNAUTHENTICATED = 16
 const CONTRACT: Record<ServiceProgram, string> = {
@@ -103,10 +104,7 @@ describe('buf curl, a client written in Go', () => {
   })
 })
 
-// Not every machine has the command line program.
-const describeIfOpenssl = hasTool('openssl', 'version') ? describe : describe.skip
-
-describeIfOpenssl('OpenSSL', () => {
+describe('OpenSSL', () => {
   interface Chain {
     leaf: string
     issuing: string
@@ -161,7 +159,7 @@ describeIfOpenssl('OpenSSL', () => {
     return runTool('openssl', ['verify', ...flags, leaf])
   }
 
-  test('verifies the chains of node, user and services strictly, for both TLS purposes', async () => {
+  testWithOpenssl('verifies the chains of node, user and services strictly, for both TLS purposes', async () => {
     for (const [name, chain] of Object.entries(await chains())) {
       for (const purpose of ['sslserver', 'sslclient']) {
         const { stdout, stderr } = await verify(chain, chain.root, purpose)
@@ -170,13 +168,13 @@ describeIfOpenssl('OpenSSL', () => {
     }
   })
 
-  test('verifies no chain under the root of the other authority', async () => {
+  testWithOpenssl('verifies no chain under the root of the other authority', async () => {
     const { node, user } = await chains()
     expect((await verify(node, user.root, 'sslserver')).status).not.toBe(0)
     expect((await verify(user, node.root, 'sslclient')).status).not.toBe(0)
   })
 
-  test('reads every certificate to the end', async () => {
+  testWithOpenssl('reads every certificate to the end', async () => {
     for (const [name, chain] of Object.entries(await chains())) {
       for (const file of Object.values(chain)) {
         const { status, stdout } = await runTool('openssl', ['x509', '-in', file, '-noout', '-text'])
@@ -188,7 +186,7 @@ describeIfOpenssl('OpenSSL', () => {
     }
   })
 
-  test.each(['p256', 'ed25519'] as const)(
+  testWithOpenssl.each(['p256', 'ed25519'] as const)(
     'reads a certificate request of a %s key and finds its signature good',
     async (algorithm) => {
       const csr = createCsr({ privateKey: generateKey(algorithm), commonName: 'joining' })
@@ -199,7 +197,7 @@ describeIfOpenssl('OpenSSL', () => {
     },
   )
 
-  test('shakes hands with each service, and verifies its name as any TLS client does', async () => {
+  testWithOpenssl('shakes hands with each service, and verifies its name as any TLS client does', async () => {
     const { node } = await chains()
     for (const program of PROGRAMS) {
       const flags = ['-verify_return_error', '-verify_hostname', 'localhost', '-alpn', 'h2', '-CAfile', node.root]

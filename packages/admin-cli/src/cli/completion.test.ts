@@ -4,6 +4,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { canRun, testWith } from '@muster/testkit/tools'
 import { COMMANDS } from '../commands.ts'
 import { candidates, SCRIPTS } from './completion.ts'
 import { runCli } from '../../test/support/cluster.ts'
@@ -86,7 +87,8 @@ describe('what may come next', () => {
     for (const { noun, verb, rest } of COMMANDS) {
       const words = [noun, verb].filter((word) => word !== undefined)
       expect(await after(...words, '--')).toEqual(expect.arrayContaining(['--help']))
-      if (rest?.choices !== undefined) expect(await after(...words, '')).toEqual(rest.choices)
+      const choices = rest?.choices
+      expect(choices === undefined ? choices : await after(...words, '')).toEqual(choices)
     }
   })
 })
@@ -111,11 +113,11 @@ function inShell(shell: string, ...args: string[]) {
   return spawnSync(shell, args, { encoding: 'utf8', env })
 }
 
-function testWith(shell: string): typeof test {
-  return spawnSync(shell, ['-c', 'exit 0']).status === 0 ? test : (test.skip as typeof test)
-}
+const testInBash = testWith(canRun('bash', '-c', 'exit 0'), 'bash')
+const testInFish = testWith(canRun('fish', '-c', 'exit 0'), 'fish')
+const testInZsh = testWith(canRun('zsh', '-c', 'exit 0'), 'zsh')
 
-testWith('bash')('bash completes by the script', () => {
+testInBash('bash completes by the script', () => {
   const complete = (...words: string[]) =>
     inShell(
       'bash',
@@ -131,7 +133,7 @@ testWith('bash')('bash completes by the script', () => {
   expect(complete('musterctl', 'tokens', 'l').stderr).toBe('')
 })
 
-testWith('fish')('fish completes by the script', () => {
+testInFish('fish completes by the script', () => {
   const { stdout, stderr } = inShell(
     'fish',
     '-c',
@@ -141,7 +143,7 @@ testWith('fish')('fish completes by the script', () => {
   expect(stderr).toBe('')
 })
 
-testWith('zsh')('zsh takes the script', () => {
+testInZsh('zsh takes the script', () => {
   const { stdout, stderr } = inShell(
     'zsh',
     '-c',

@@ -1,8 +1,8 @@
-import { chmod, cp, lchown, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { chmod, cp, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import { AppError } from '@muster/domain'
-import { testCluster } from '@muster/testkit'
+import { giveTo, testCluster, testWithRoot } from '@muster/testkit'
 import type { OperatorProfile } from '@muster/identity'
 import { runCli, startTestCluster, type TestCluster } from '../../test/support/cluster.ts'
 
@@ -29,9 +29,7 @@ describe('the identity', () => {
     expect(await runCli(LS, { cwd: '/', env: { HOME: cluster.dir } })).toMatchObject({ status: 1 })
   })
 
-  // Only root can make what belongs to another.
-  const asRoot = process.getuid?.() === 0 ? test : test.skip
-  asRoot.each(['folder', 'link'])(
+  testWithRoot.each(['folder', 'link'])(
     'that another user has put above, as a %s, is used only if it is named',
     async (what) => {
       const shared = path.join(cluster.dir, `shared-${what}`)
@@ -42,11 +40,14 @@ describe('the identity', () => {
       await (what === 'link'
         ? symlink(cluster.operatorDir, planted)
         : cp(cluster.operatorDir, planted, { recursive: true }))
-      await lchown(planted, 65_534, 65_534)
+      // Others may look into the folder, so that this works with sudo too.
+      await chmod(planted, 0o755)
+      giveTo(65_534, planted)
       const { status, stdout, stderr } = await runCli(LS, { cwd: below })
       expect(stderr).toContain(`the operator identity in ${planted} belongs to another user of this machine`)
       expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
       expect(await runCli([...LS, '--identity', planted], { cwd: below })).toMatchObject({ status: 0, stdout: '[]\n' })
+      giveTo(process.getuid!(), planted)
     },
   )
 

@@ -1,8 +1,8 @@
-import { execFileSync, spawnSync } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { expect, test } from '@jest/globals'
+import { expect } from '@jest/globals'
 import type { AuthorityType } from '@muster/domain'
 import { createIssuing, createRoot } from '../../src/issuing/authority.ts'
 import { PkiError } from '../../src/errors.ts'
@@ -59,10 +59,7 @@ export function refusal(run: () => unknown): PkiReason | 'none' {
   }
 }
 
-const hasOpenssl = /^OpenSSL [3-9]/.test(spawnSync('openssl', ['version'], { encoding: 'utf8' }).stdout ?? '')
-
-/** A test that needs the openssl program, version 3 or newer; skipped, and so reported, on machines without it. */
-export const testWithOpenssl: typeof test = hasOpenssl ? test : (test.skip as typeof test)
+export { testWithOpenssl } from '@muster/testkit/tools'
 
 /** Runs openssl in a folder that holds `files` and is removed afterwards; gives its output, throws if it fails. */
 export function openssl(args: readonly string[], files: Record<string, string | Uint8Array> = {}): Buffer {

@@ -3,7 +3,7 @@ import { BREAK_GLASS } from '@muster/domain'
 import { eventually, serveForTest } from '@muster/testkit'
 import { operators } from './callers.ts'
 import { away, gone, JOIN, LIST, serveAdmission, type AdmissionServer } from '../../test/support/admission.ts'
-import { beat, contract, rejection, sampleService, sayWhoCalls } from '@muster/testkit'
+import { beat, contract, rejection, sampleService, sayWhoCalls, whoAmI } from '@muster/testkit'
 
 let served: AdmissionServer
 
@@ -140,7 +140,8 @@ describe('the roll of people is not asked about', () => {
       identity: served.cluster.service('registration-service'),
       services: [sampleService({ getTrustBundle: { ...sayWhoCalls, callers: operators('viewer') } })],
     })
-    await served.open(served.cluster.user('ada', 'viewer'), alone.address).client(contract).getTrustBundle({})
+    const caller = served.open(served.cluster.user('ada', 'viewer'), alone.address)
+    expect(await whoAmI(caller)).toContain('/user/ada ')
     await alone.close()
   })
 })

@@ -53,10 +53,9 @@ describe('a table that lets in', () => {
   test.each(ALLOWED)('%s lets in nobody else', (_who, callers, allowed) => {
     for (const [name, peer] of Object.entries(PEERS)) {
       const outcome = outcomeFor(callers, peer)
-      if (allowed.includes(name)) expect([name, outcome]).toEqual([name, 'allowed'])
-      else if (peer.kind === 'anonymous' && callers !== undefined)
-        expect([name, outcome]).toEqual([name, 'unauthenticated'])
-      else expect([name, outcome]).toEqual([name, 'permissionDenied'])
+      const mustShowIdentity = peer.kind === 'anonymous' && callers !== undefined
+      const refusal = mustShowIdentity ? 'unauthenticated' : 'permissionDenied'
+      expect([name, outcome]).toEqual([name, allowed.includes(name) ? 'allowed' : refusal])
     }
   })
 })

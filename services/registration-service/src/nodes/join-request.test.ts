@@ -7,11 +7,9 @@ import { generateKeyPairSync } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
+import { testWithOpenssl } from '@muster/testkit'
 import { parseJoinRequest } from './join-request.ts'
 import { joinRequest } from '../../test/support/service.ts'
-
-const hasOpenssl = /^OpenSSL [3-9]/.test(spawnSync('openssl', ['version'], { encoding: 'utf8' }).stdout ?? '')
-const testWithOpenssl: typeof test = hasOpenssl ? test : (test.skip as typeof test)
 
 function refusalOf(overrides: Partial<registration.RegisterRequest>): AppError {
   try {

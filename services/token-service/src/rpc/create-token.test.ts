@@ -202,9 +202,8 @@ describe('a name', () => {
     )
     const made = results.filter((result) => result.status === 'fulfilled')
     expect(made).toHaveLength(1)
-    for (const result of results) {
-      if (result.status === 'rejected') expect(result.reason).toMatchObject({ kind: 'alreadyExists', field: 'name' })
-    }
+    const refusals = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []))
+    for (const refusal of refusals) expect(refusal).toMatchObject({ kind: 'alreadyExists', field: 'name' })
     const { rows } = await served.pool.query('select id from tokens where name = $1', [name])
     expect(rows).toEqual([{ id: made[0]!.value.token!.id }])
   })

@@ -164,9 +164,12 @@ describe('tokens ls', () => {
     const ran = await cluster.run(['tokens', 'ls', `--format=${format}`], { stdout })
     expect(ran.status).toBe(0)
     expect(most).toBe(1)
-    if (format === 'text') expect(ran.stdout.trimEnd().split('\n')).toHaveLength(2 + pageCount * 1000)
-    else if (format === 'yaml') expect(ran.stdout.match(/^- id: /gm)).toHaveLength(pageCount * 1000)
-    else expect((JSON.parse(ran.stdout) as { uses: number }[]).at(-1)?.uses).toBe(pageCount * 1000 - 1)
+    const counted = {
+      text: () => ran.stdout.trimEnd().split('\n').length - 2,
+      yaml: () => ran.stdout.match(/^- id: /gm)?.length,
+      json: () => (JSON.parse(ran.stdout) as { uses: number }[]).at(-1)!.uses + 1,
+    }
+    expect(counted[format as keyof typeof counted]()).toBe(pageCount * 1000)
   })
 
   test('waits for a reader that is behind before it asks for more', async () => {
