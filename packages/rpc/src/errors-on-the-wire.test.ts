@@ -224,7 +224,9 @@ describe('the log', () => {
     await open(server.address, cluster.anonymous()).client(contract).register(request)
     const viewer = cluster.user('ada', 'viewer')
     await rejection(
-      open(server.address, viewer).client(contract).listNodes({ pageSize: 0, pageToken: 'CANARY', tokenId: '' }),
+      open(server.address, viewer)
+        .client(contract)
+        .listNodes({ pageSize: 0, pageToken: 'CANARY', tokenId: '', labels: {}, statuses: [], search: '' }),
     )
     await eventually('logged', () => lines.length === 2)
     expect(lines[0]).toMatchObject({

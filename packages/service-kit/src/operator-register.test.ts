@@ -96,7 +96,9 @@ describe('a service that asks the register about people', () => {
     await client.getTrustBundle({})
     const keyFingerprint = createHash('sha256').update(ada.publicKeyDer).digest()
     expect(requests).toEqual([{ name: 'ada', keyFingerprint }])
-    const refused = await rejection(client.listNodes({ pageSize: 0, pageToken: '', tokenId: '' }))
+    const refused = await rejection(
+      client.listNodes({ pageSize: 0, pageToken: '', tokenId: '', labels: {}, statuses: [], search: '' }),
+    )
     expect(refused.message).toBe('this needs an operator with the role operator')
   })
 

@@ -78,7 +78,14 @@ export async function connectOperator(life: Lifecycle, folder: string, addresses
       const nodes: registration.Node[] = []
       let pageToken = ''
       do {
-        const page = await client.listNodes({ pageSize: 1000, pageToken, tokenId: '' })
+        const page = await client.listNodes({
+          pageSize: 1000,
+          pageToken,
+          tokenId: '',
+          labels: {},
+          statuses: [],
+          search: '',
+        })
         nodes.push(...page.nodes)
         pageToken = page.nextPageToken
       } while (pageToken !== '')

@@ -15,7 +15,7 @@ async function look({ tokens, authority, nodes }: Person): Promise<string[]> {
   const asked = [0, 1].flatMap(() => [
     tokens.listTokens(EVERY_TOKEN),
     authority.listAuthorities({}),
-    nodes.listNodes({ ...LIST, tokenId: '' }),
+    nodes.listNodes({ ...LIST, tokenId: '', labels: {}, statuses: [], search: '' }),
   ])
   return [...new Set(await Promise.all(asked.map(outcome)))]
 }

@@ -26,6 +26,7 @@ export function defineCommand<const O extends OptionSet>(command: Command<O>): C
 /** The option of every command that prints. */
 export const FORMAT = {
   type: 'string',
+  alias: 'o',
   choices: FORMATS,
   default: 'text',
   describe: 'text for people, json or yaml for programs',

@@ -6,6 +6,8 @@ import { listUsers } from '../documents/apply.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import { defineCommand, FORMAT } from '../cli/command.ts'
 import { nodeColumns } from './nodes/columns.ts'
+import { nodePages } from './nodes/filter.ts'
+import { NO_NODES } from './nodes/ls.ts'
 import {
   nodeResource,
   parseKind,
@@ -72,16 +74,13 @@ function joinToken(made: token.Token, name: string): token.Token {
   throw new CliError(`${name} is a ${type} token, and no document`, `'musterctl tokens show ${name}' shows it.`)
 }
 
-async function showNodes({ registration: roll }: Cluster, name: string | undefined, out: Out): Promise<void> {
+async function showNodes(services: Cluster, name: string | undefined, out: Out): Promise<void> {
   const style = {
     resource: nodeResource,
     columns: (_first: unknown, now: Date) => nodeColumns(now),
-    none: "No nodes yet. 'musterctl tokens add --type=node' makes a token for the first.",
+    none: NO_NODES,
   }
-  const pages = pagesOf(async (pageToken) => {
-    const page = await roll.listNodes({ pageSize: PAGE_SIZE, pageToken, tokenId: '' })
-    return { items: page.nodes, next: page.nextPageToken }
-  })
+  const pages = nodePages(services)
   if (name === undefined) return showAll(pages, style, out)
   let found: registration.Node | undefined
   for await (const nodes of pages) {

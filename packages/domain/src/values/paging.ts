@@ -1,7 +1,8 @@
 import { invalid } from '../errors/errors.ts'
 
 const DEFAULT_PAGE_SIZE = 100
-const MAX_PAGE_SIZE = 1000
+/** The most rows that a page may have. */
+export const MAX_PAGE_SIZE = 1000
 
 /** How many rows a page may have: 0 asks for 100. @throws invalidArgument above 1000 */
 export function parsePageSize(value: number): number {

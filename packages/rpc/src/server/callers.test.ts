@@ -163,7 +163,9 @@ describe('on a server', () => {
     ['an admin', () => cluster.user('root', 'admin')],
   ])('an RPC that is missing from the table is refused to %s', async (_who, material) => {
     const client = open(server.address, material()).client(contract)
-    const error = await rejection(client.listNodes({ pageSize: 0, pageToken: '', tokenId: '' }))
+    const error = await rejection(
+      client.listNodes({ pageSize: 0, pageToken: '', tokenId: '', labels: {}, statuses: [], search: '' }),
+    )
     expect(error.kind).toBe('permissionDenied')
     expect(server.callers.has(contract.listNodes.path)).toBe(false)
   })

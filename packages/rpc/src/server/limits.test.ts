@@ -273,7 +273,7 @@ describe('a call', () => {
     const list = (retryUnavailable: boolean) =>
       open(server.address, cluster.anonymous(), { retryUnavailable })
         .client(contract)
-        .listNodes({ pageSize: 0, pageToken: '', tokenId: '' })
+        .listNodes({ pageSize: 0, pageToken: '', tokenId: '', labels: {}, statuses: [], search: '' })
     tries = 0
     failures = 2
     expect((await list(true)).nodes).toEqual([])

@@ -17,7 +17,7 @@ import {
   type LogLine,
 } from '@muster/testkit'
 
-export const LIST = { pageSize: 0, pageToken: '', tokenId: '' }
+export const LIST = { pageSize: 0, pageToken: '', tokenId: '', labels: {}, statuses: [], search: '' }
 export const JOIN = {
   token: '',
   csrDer: Buffer.of(),

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
+import type { registration } from '@muster/contracts'
 import { eventually } from '@muster/testkit'
 import { addNode, NodeStatus, refusal, serveRegistration, type Served } from '../../test/support/service.ts'
 
@@ -14,8 +15,27 @@ afterAll(async () => {
   await served.close()
 })
 
-function list(pageSize: number, pageToken = '', tokenId = '') {
-  return served.client(served.cluster.user('ada', 'viewer')).listNodes({ pageSize, pageToken, tokenId })
+const EVERY_NODE = { tokenId: '', labels: {}, statuses: [], search: '' }
+type Filter = Partial<Omit<registration.ListNodesRequest, 'pageSize' | 'pageToken'>>
+
+function list(pageSize: number, pageToken = '', filter: Filter = {}) {
+  return served
+    .client(served.cluster.user('ada', 'viewer'))
+    .listNodes({ ...EVERY_NODE, ...filter, pageSize, pageToken })
+}
+
+/** The host names of all pages, and how many pages there were. */
+async function listAll(pageSize: number, filter: Filter): Promise<{ hostnames: string[]; pages: number }> {
+  const hostnames: string[] = []
+  let pages = 0
+  let pageToken = ''
+  do {
+    const page = await list(pageSize, pageToken, filter)
+    hostnames.push(...page.nodes.map(({ hostname }) => hostname))
+    pageToken = page.nextPageToken
+    pages += 1
+  } while (pageToken !== '')
+  return { hostnames, pages }
 }
 
 async function addNodes(count: number, hostname: (i: number) => string): Promise<string[]> {
@@ -49,12 +69,12 @@ describe('the roll', () => {
     for (const [i, member] of members.entries()) {
       await addNode(served.pool, member, { hostname: `db-${i}`, tokenId: 'zyxwvutsrq' })
     }
-    const first = await list(3, '', 'zyxwvutsrq')
-    const second = await list(3, first.nextPageToken, 'zyxwvutsrq')
+    const first = await list(3, '', { tokenId: 'zyxwvutsrq' })
+    const second = await list(3, first.nextPageToken, { tokenId: 'zyxwvutsrq' })
     expect([...first.nodes, ...second.nodes].map(({ id }) => id)).toEqual(members.map(({ name }) => name))
     expect(second.nextPageToken).toBe('')
-    expect((await list(0, '', 'aaaaaaaaaa')).nodes).toEqual([])
-    expect(await refusal(list(0, '', 'a\0'))).toMatchObject({ kind: 'invalidArgument', field: 'token_id' })
+    expect((await list(0, '', { tokenId: 'aaaaaaaaaa' })).nodes).toEqual([])
+    expect(await refusal(list(0, '', { tokenId: 'a\0' }))).toMatchObject({ kind: 'invalidArgument', field: 'token_id' })
   })
 
   test('is empty when nobody has joined', async () => {
@@ -88,6 +108,77 @@ describe('the roll', () => {
       { id: online, hostname: 'web-0', status: NodeStatus.ONLINE, lastSeenAt: expect.any(Date), tokenId: 'abcdefghij' },
       { id: pending, hostname: 'web-1', status: NodeStatus.PENDING, lastSeenAt: undefined },
     ])
+  })
+
+  test('can be narrowed to nodes that carry all of some labels, in pages too', async () => {
+    const labels = [
+      { env: 'prod', team: 'web' },
+      { env: 'prod' },
+      { env: 'lab', team: 'web' },
+      { env: 'prod', team: 'web' },
+    ]
+    for (const [i, of] of labels.entries()) {
+      await addNode(served.pool, served.cluster.node(), { hostname: `web-${i}`, labels: of })
+    }
+    const wanted = { labels: { env: 'prod', team: 'web' } }
+    expect(await listAll(1, wanted)).toEqual({ hostnames: ['web-0', 'web-3'], pages: 2 })
+    expect((await listAll(0, { labels: { env: 'pro' } })).hostnames).toEqual([])
+    expect(await refusal(list(0, '', { labels: { 'a key': '' } }))).toMatchObject({ field: 'labels' })
+  })
+
+  test.each([
+    ['WEB-1', ['web-1']],
+    ['6805DDA3', ['web-1']],
+    ['10.0.0.7:22', ['web-1']],
+    ['192.0.2.', ['db-1', 'web-1']],
+    ['team=data', ['db-1']],
+    ['%', []],
+    ['prodteam', []],
+  ])('can be searched for %j', async (search, hostnames) => {
+    const web = { ...served.cluster.node(), name: '6805dda3-779e-493b-8a6b-0d9a3f2f7e11' }
+    const remoteAddress = '192.0.2.7'
+    await addNode(served.pool, web, { hostname: 'web-1', advertisedAddress: '10.0.0.7:22', remoteAddress })
+    await addNode(served.pool, served.cluster.node(), {
+      hostname: 'db-1',
+      labels: { env: 'prod', team: 'data' },
+      remoteAddress,
+    })
+    expect(await listAll(1, { search })).toEqual({ hostnames, pages: Math.max(hostnames.length, 1) })
+  })
+
+  test('can be narrowed by status, whatever page the nodes are on', async () => {
+    const ids = await addNodes(7, (i) => `web-${i}`)
+    const seen = 'update nodes set first_seen_at = now(), last_seen_at = now() where id = any ($1::uuid[])'
+    await served.pool.query(seen, [ids.slice(0, 5)])
+    const online = [ids[1]!, ids[4]!]
+    online.forEach((id) => served.presence.beat(id, 60_000))
+    await eventually('online', async () => (await served.presence.view(online, 0)).online.size === 2)
+    const { ONLINE, PENDING, EXPIRED } = NodeStatus
+    expect(await listAll(1, { statuses: [ONLINE] })).toEqual({ hostnames: ['web-1', 'web-4'], pages: 2 })
+    expect((await listAll(2, { statuses: [PENDING, ONLINE] })).hostnames).toEqual(['web-1', 'web-4', 'web-5', 'web-6'])
+    expect(await listAll(2, { statuses: [EXPIRED] })).toEqual({ hostnames: [], pages: 1 })
+    expect((await listAll(2, { statuses: [ONLINE], search: 'web-4' })).hostnames).toEqual(['web-4'])
+  })
+
+  test('by status goes on after a page on which no node matches', async () => {
+    await served.pool.query(
+      `insert into nodes (id, hostname, roles, labels, version, advertised_address, remote_address, token_id, key_fingerprint,
+                          certificate_expires_at, joined_at)
+       select gen_random_uuid(), 'web-' || to_char(i, 'FM0000'), '{node}', '{}', '', '', '', 'abcdefghij', '', 
+              now() + case when i = 2100 then '-1 day' else '1 day' end::interval, now()
+         from generate_series(1, 2100) as i`,
+    )
+    expect(await listAll(10, { statuses: [NodeStatus.EXPIRED] })).toEqual({ hostnames: ['web-2100'], pages: 3 })
+  })
+
+  test('refuses a filter that it does not know', async () => {
+    for (const status of [0, 6]) {
+      const statuses = [status] as registration.NodeStatus[]
+      expect(await refusal(list(0, '', { statuses }))).toMatchObject({ kind: 'invalidArgument', field: 'statuses' })
+    }
+    for (const search of ['a\0', 'web-1\n6805', 'x'.repeat(257)]) {
+      expect(await refusal(list(0, '', { search }))).toMatchObject({ kind: 'invalidArgument', field: 'search' })
+    }
   })
 
   test('refuses a page that is too large, and a page token that it did not make', async () => {

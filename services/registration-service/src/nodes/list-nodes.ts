@@ -1,10 +1,10 @@
 import type { registration } from '@muster/contracts'
-import { decodeCursor, encodeCursor, parseNodeId, parsePageSize } from '@muster/domain'
+import { decodeCursor, encodeCursor, MAX_PAGE_SIZE, parseNodeId, parsePageSize } from '@muster/domain'
 import type { UnaryHandler } from '@muster/rpc'
 import type { Deps } from '../deps.ts'
-import { selectNodes, type StoredNode } from './nodes.ts'
+import { parseNodeFilter, parseStatuses } from './node-filter.ts'
+import { selectNodes } from './nodes.ts'
 import { toRoll } from './roll.ts'
-import { parseTokenFilter } from './token-filter.ts'
 
 /** Nodes may carry 16 KiB of labels each; a page ends early before it outgrows what clients take. */
 const MAX_PAGE_BYTES = 2 * 1024 * 1024
@@ -16,19 +16,31 @@ export function listNodes(deps: Deps): UnaryHandler<registration.ListNodesReques
     const size = parsePageSize(request.pageSize)
     const cursor = decodeCursor(request.pageToken, 2)
     const after = cursor && { hostname: cursor[0]!, id: parseNodeId(cursor[1]!, 'page_token') }
-    const found = await selectNodes(deps.pool, { size: size + 1, after, tokenId: parseTokenFilter(request.tokenId) })
-    const page = fitting(found.slice(0, size))
-    const last = page.at(-1)
-    const isLast = found.length === page.length || last === undefined
-    return { nodes: await toRoll(deps, page), nextPageToken: isLast ? '' : encodeCursor([last.hostname, last.id]) }
+    const filter = parseNodeFilter(request)
+    const hasStatus = parseStatuses(request.statuses)
+    // The status is not in the database: read more nodes than a page takes, and keep those that match.
+    const limit = request.statuses.length === 0 ? size : MAX_PAGE_SIZE
+    const found = await selectNodes(deps.pool, { ...filter, after, size: limit + 1 })
+    const { page, next } = fill(size, await toRoll(deps, found.slice(0, limit)), hasStatus)
+    const last = found[next - 1]
+    const isLast = next === found.length || last === undefined
+    return { nodes: page, nextPageToken: isLast ? '' : encodeCursor([last.hostname, last.id]) }
   }
 }
 
-function fitting(nodes: readonly StoredNode[]): StoredNode[] {
+/** The nodes that match, as many as fit a page. @returns them, and the index of the first node that the next page is to look at */
+function fill(
+  size: number,
+  nodes: readonly registration.Node[],
+  matches: (node: registration.Node) => boolean,
+): { page: registration.Node[]; next: number } {
+  const page: registration.Node[] = []
   let bytes = 0
-  const end = nodes.findIndex(({ labels }) => {
-    bytes += BYTES_BESIDE_LABELS + JSON.stringify(labels).length
-    return bytes > MAX_PAGE_BYTES
-  })
-  return end === -1 ? [...nodes] : nodes.slice(0, Math.max(end, 1))
+  for (const [i, node] of nodes.entries()) {
+    if (!matches(node)) continue
+    bytes += BYTES_BESIDE_LABELS + JSON.stringify(node.labels).length
+    if (page.length === size || (page.length > 0 && bytes > MAX_PAGE_BYTES)) return { page, next: i }
+    page.push(node)
+  }
+  return { page, next: nodes.length }
 }

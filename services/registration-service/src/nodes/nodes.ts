@@ -215,35 +215,59 @@ const COLUMNS = `
   os, token_id as "tokenId", joined_at as "joinedAt", first_seen_at as "firstSeenAt", last_seen_at as "lastSeenAt",
   certificate_expires_at as "certificateExpiresAt"`
 
-/** Which nodes to list, and from where on. */
-export interface NodePage {
-  size: number
-  after: { hostname: string; id: string } | undefined
+/** Which nodes to list; what is absent does not narrow the list. */
+export interface NodeFilter {
   /** Only nodes that came in by this token. */
   tokenId?: string | undefined
+  /** Only nodes that carry all of these. */
+  labels?: Labels | undefined
+  /** Only nodes that have this text in their host name, id, addresses or labels, in any case. */
+  search?: string | undefined
+}
+
+/** Which part of the list to read. */
+export interface NodePage extends NodeFilter {
+  size: number
+  after: { hostname: string; id: string } | undefined
 }
 
 /** A page of the roll by hostname, then id. */
-export async function selectNodes(db: Db, { size, after, tokenId }: NodePage): Promise<StoredNode[]> {
+export async function selectNodes(db: Db, { size, after, ...filter }: NodePage): Promise<StoredNode[]> {
+  const conditions = CONDITIONS.filter(({ of }) => filter[of] !== undefined)
   const { rows } = await db.query({
-    name: tokenId === undefined ? 'select-nodes' : 'select-nodes-of-token',
+    name: ['select-nodes', ...conditions.map(({ of }) => of)].join('-'),
     text: `
       select ${COLUMNS}
         from nodes
        where joined_at is not null
          and (hostname, id) > ($1, $2)
-         ${tokenId === undefined ? '' : 'and token_id = $4'}
+         ${conditions.map(({ sql }, i) => `and ${sql(`$${i + 4}`)}`).join('\n         ')}
        order by hostname, id
        limit $3`,
     values: [
       after?.hostname ?? '',
       after?.id ?? '00000000-0000-0000-0000-000000000000',
       size,
-      ...(tokenId === undefined ? [] : [tokenId]),
+      ...conditions.map(({ of }) => filter[of]),
     ],
   })
   return rows.map(toStoredNode)
 }
+
+/** A search has no line break, so it does not match across two of the joined values. */
+const CONDITIONS: readonly { of: keyof NodeFilter; sql: (value: string) => string }[] = [
+  { of: 'tokenId', sql: (value) => `token_id = ${value}` },
+  { of: 'labels', sql: (value) => `labels @> ${value}::jsonb` },
+  {
+    of: 'search',
+    sql: (value) => `
+         strpos(
+           lower(concat_ws(
+             chr(10), hostname, id, advertised_address, remote_address,
+             (select string_agg(key || '=' || value, chr(10)) from jsonb_each_text(labels)))),
+           lower(${value})) > 0`,
+  },
+]
 
 /** These nodes, as far as they are on the roll. */
 export async function selectNodesById(db: Db, ids: readonly string[]): Promise<StoredNode[]> {

@@ -55,7 +55,9 @@ describe('a node that is removed', () => {
     const { node: shown } = await remove()
     expect(shown).toMatchObject({ id: node.name, hostname: 'web-1', status: NodeStatus.PENDING })
     const viewer = served.client(served.cluster.user('ada', 'viewer'))
-    expect((await viewer.listNodes({ pageSize: 0, pageToken: '', tokenId: '' })).nodes).toEqual([])
+    expect(
+      (await viewer.listNodes({ pageSize: 0, pageToken: '', tokenId: '', labels: {}, statuses: [], search: '' })).nodes,
+    ).toEqual([])
     expect(await refusal(remove())).toMatchObject({ kind: 'notFound' })
     expect(await refusal(remove('web-1'))).toMatchObject({ kind: 'invalidArgument', field: 'node_id' })
   })

@@ -29,7 +29,14 @@ async function measureSize(bench: Bench, size: number, rounds: number): Promise<
     let count = 0
     let pageToken = ''
     do {
-      const page = await client.listNodes({ pageSize: PAGE_SIZE, pageToken, tokenId: '' })
+      const page = await client.listNodes({
+        pageSize: PAGE_SIZE,
+        pageToken,
+        tokenId: '',
+        labels: {},
+        statuses: [],
+        search: '',
+      })
       count += page.nodes.length
       pageToken = page.nextPageToken
     } while (pageToken !== '')

@@ -74,7 +74,10 @@ describe('nodes ls', () => {
     expect(new Set(asked.map(({ tokenId }) => tokenId))).toEqual(new Set(['abcdefghij']))
     answer(() => ({ nodes: [], nextPageToken: '' }))
     const { status, stderr } = await cluster.run(['nodes', 'ls', '--token=abcdefghij'])
-    expect({ status, stderr }).toEqual({ status: 0, stderr: 'No nodes on the roll came in by that token.\n' })
+    expect({ status, stderr }).toEqual({
+      status: 0,
+      stderr: "No node matches. 'musterctl nodes ls' without filters lists all of them.\n",
+    })
   })
 
   test('hides columns that a terminal has no room for, names them, and colours the status', async () => {
@@ -121,6 +124,43 @@ describe('nodes ls', () => {
     expect((JSON.parse(stdout) as { version: string }[])[0]!.version).toBe(hostile.version)
     const yaml = await cluster.run(['nodes', 'ls', '--format=yaml'])
     expect(parseYaml(yaml.stdout)).toEqual(JSON.parse(stdout))
+  })
+
+  test('asks the server for the nodes that the flags choose, page after page', async () => {
+    answer(({ pageToken }) => ({ nodes: [], nextPageToken: pageToken === '' ? 'more' : '' }))
+    const flags = ['--labels=env=prod,team=web', '--status=online, Offline', '--search=web', '--token=abcdefghij']
+    const { status, stderr } = await cluster.run(['nodes', 'ls', ...flags])
+    expect({ status, stderr }).toEqual({
+      status: 0,
+      stderr: "No node matches. 'musterctl nodes ls' without filters lists all of them.\n",
+    })
+    const { ONLINE, OFFLINE } = registration.NodeStatus
+    const filter = {
+      labels: { env: 'prod', team: 'web' },
+      statuses: [ONLINE, OFFLINE],
+      search: 'web',
+      tokenId: 'abcdefghij',
+    }
+    expect(asked).toEqual([expect.objectContaining(filter), expect.objectContaining({ ...filter, pageToken: 'more' })])
+  })
+
+  test.each([...new Set(Object.values(registration.NodeStatus))].filter((status) => status !== 0))(
+    'has a word for status %d, which its filter takes',
+    async (status) => {
+      answer(() => ({ nodes: [{ ...web, status }], nextPageToken: '' }))
+      const found = JSON.parse((await cluster.run(['nodes', 'ls', '-o', 'json'])).stdout) as { status: string }[]
+      await cluster.run(['nodes', 'ls', `--status=${found[0]!.status}`])
+      expect(asked.map(({ statuses }) => statuses)).toEqual([[], [status]])
+    },
+  )
+
+  test.each([
+    ['--status=away', '--status: "away" is not known; valid values: pending, online, offline, expired, unknown'],
+    ['--labels=env', '--labels: "env" is not key=value'],
+    ['--token=A', 'that is neither a token id nor a name'],
+  ])('%s is bad usage', async (flag, message) => {
+    const { status, stderr } = await cluster.run(['nodes', 'ls', flag])
+    expect({ status, stderr }).toEqual({ status: 2, stderr: expect.stringContaining(message) })
   })
 
   test('says how to add the first node when there is none', async () => {

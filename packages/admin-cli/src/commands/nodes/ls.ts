@@ -1,36 +1,31 @@
 import { printList } from '@muster/cli-kit/print'
-import { PAGE_SIZE, pagesOf } from '../../cluster/all-pages.ts'
 import { defineCommand, FORMAT } from '../../cli/command.ts'
 import { nodeColumns } from './columns.ts'
+import { NODE_FILTERS, nodePages, parseNodeFilter } from './filter.ts'
 import { nodeJson } from './json.ts'
-import { idOrName, resolveTokenId } from '../tokens/token-argument.ts'
 
-/** Lists every node that joined, alive or not, by hostname. */
+/** Lists every node that joined, alive or not, by host name, or the nodes that the flags choose. */
 export const nodesLs = defineCommand({
-  options: {
-    token: { type: 'string', describe: 'Those that came in by this token: its id or name' },
-    format: FORMAT,
-  },
+  options: { ...NODE_FILTERS, format: FORMAT },
   examples: [
-    ['$0 nodes ls', 'the roll'],
-    ['$0 nodes ls --token=abcdefghij', 'who came in by a token'],
-    [`$0 nodes ls --format=json | jq -r '.[] | select(.status == "offline") | .hostname'`, 'who is away'],
+    ['$0 nodes ls', 'every node'],
+    ['$0 nodes ls --status=offline,expired', 'the nodes that are away'],
+    ['$0 nodes ls --labels=env=prod,team=web --search=eu-west', 'nodes with these labels and this text'],
+    ['$0 nodes ls --token=abcdefghij', 'the nodes that came in by a token'],
+    [`$0 nodes ls -o json | jq -r '.[].hostname'`, 'the host names, for programs'],
   ],
-  async run({ token, format }, { io, now, cluster }) {
-    const given = token === undefined ? undefined : idOrName(token)
+  async run({ format, ...flags }, { io, now, cluster }) {
+    const filterFor = parseNodeFilter(flags)
     const services = await cluster()
-    const tokenId = given === undefined ? '' : await resolveTokenId(given, services)
-    const pages = pagesOf(async (pageToken) => {
-      const page = await services.registration.listNodes({ pageSize: PAGE_SIZE, pageToken, tokenId })
-      return { items: page.nodes, next: page.nextPageToken }
-    })
-    await printList(io, format, pages, {
+    const isFiltered = Object.keys(NODE_FILTERS).some((flag) => flags[flag as keyof typeof NODE_FILTERS] !== undefined)
+    await printList(io, format, nodePages(services, await filterFor(services)), {
       json: nodeJson,
       columns: () => nodeColumns(now()),
-      none:
-        given === undefined
-          ? "No nodes yet. 'musterctl tokens add --type=node' makes a token for the first."
-          : 'No nodes on the roll came in by that token.',
+      none: isFiltered ? NONE_MATCHES : NO_NODES,
     })
   },
 })
+
+/** What to do on an empty roll. */
+export const NO_NODES = "No nodes yet. 'musterctl tokens add --type=node' makes a token for the first."
+const NONE_MATCHES = "No node matches. 'musterctl nodes ls' without filters lists all of them."

@@ -2,6 +2,7 @@ import { print } from '@muster/cli-kit/print'
 import { safeText } from '@muster/domain/safe-text'
 import { PAGE_SIZE } from '../../cluster/all-pages.ts'
 import { defineCommand, FORMAT } from '../../cli/command.ts'
+import { EVERY_NODE } from './filter.ts'
 import { parseIdPrefixes, removeByIdPrefix, reportRemoval } from '../../cluster/removal.ts'
 
 /** Takes nodes off the roll by id or the beginning of one. Goes on after one that is refused; then the exit status is 1. */
@@ -17,7 +18,7 @@ export const nodesRm = defineCommand({
     const removal = await removeByIdPrefix(wanted, {
       noun: 'node',
       async idsFrom(pageToken) {
-        const page = await registration.listNodes({ pageSize: PAGE_SIZE, pageToken, tokenId: '' })
+        const page = await registration.listNodes({ ...EVERY_NODE, pageSize: PAGE_SIZE, pageToken })
         return { items: page.nodes.map(({ id }) => id), next: page.nextPageToken }
       },
       async remove(nodeId) {

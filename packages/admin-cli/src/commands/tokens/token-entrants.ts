@@ -2,6 +2,7 @@ import { audit, type token } from '@muster/contracts'
 import { allPages, PAGE_SIZE } from '../../cluster/all-pages.ts'
 import { botStateOf } from '../bots/json.ts'
 import type { Cluster } from '../../cluster/cluster.ts'
+import { EVERY_NODE } from '../nodes/filter.ts'
 import { statusOf } from '../nodes/json.ts'
 import { typeOf } from './json.ts'
 
@@ -28,7 +29,7 @@ export async function entrantsOf(made: token.Token, cluster: Cluster): Promise<E
 
 function nodesOf(tokenId: string, { registration }: Cluster): Promise<Entrant[]> {
   return allPages(async (pageToken) => {
-    const page = await registration.listNodes({ pageSize: PAGE_SIZE, pageToken, tokenId })
+    const page = await registration.listNodes({ ...EVERY_NODE, pageSize: PAGE_SIZE, pageToken, tokenId })
     const items = page.nodes.map((node): Entrant => ({
       kind: 'node',
       id: node.id,

@@ -162,6 +162,20 @@ export interface ListNodesRequest {
   pageToken: string;
   /** Only nodes that came in by this token; empty: all. */
   tokenId: string;
+  /** Only nodes that carry all of these labels. */
+  labels: { [key: string]: string };
+  /**
+   * Only nodes with one of these statuses; empty: all. The status is not stored, so the service reads up to 1000 nodes for a
+   * page and keeps those that match: a page may hold fewer nodes than page_size, or none, and have a next page.
+   */
+  statuses: NodeStatus[];
+  /** Only nodes whose host name, id, addresses or labels (k=v) contain this text, in any case; empty: all. At most 256 characters. */
+  search: string;
+}
+
+export interface ListNodesRequest_LabelsEntry {
+  key: string;
+  value: string;
 }
 
 export interface ListNodesResponse {
@@ -1351,7 +1365,7 @@ export const RemoveNodeResponse: MessageFns<RemoveNodeResponse> = {
 };
 
 function createBaseListNodesRequest(): ListNodesRequest {
-  return { pageSize: 0, pageToken: "", tokenId: "" };
+  return { pageSize: 0, pageToken: "", tokenId: "", labels: {}, statuses: [], search: "" };
 }
 
 export const ListNodesRequest: MessageFns<ListNodesRequest> = {
@@ -1364,6 +1378,19 @@ export const ListNodesRequest: MessageFns<ListNodesRequest> = {
     }
     if (message.tokenId !== "") {
       writer.uint32(26).string(message.tokenId);
+    }
+    globalThis.Object.entries(message.labels).forEach(([key, value]: [string, string]) => {
+      ListNodesRequest_LabelsEntry.encode({ key: key as any, value }, writer.uint32(34).fork()).join();
+    });
+    if (message.statuses.length !== 0) {
+      writer.uint32(42).fork();
+      for (const v of message.statuses) {
+        writer.int32(v);
+      }
+      writer.join();
+    }
+    if (message.search !== "") {
+      writer.uint32(50).string(message.search);
     }
     return writer;
   },
@@ -1403,6 +1430,100 @@ export const ListNodesRequest: MessageFns<ListNodesRequest> = {
             }
 
             message.tokenId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            const entry4 = ListNodesRequest_LabelsEntry.decode(reader, reader.uint32());
+            if (entry4.value !== undefined) {
+              message.labels[entry4.key] = entry4.value;
+            }
+            continue;
+          }
+          case 5: {
+            if (tag === 40) {
+              message.statuses.push(reader.int32() as any);
+
+              continue;
+            }
+
+            if (tag === 42) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.statuses.push(reader.int32() as any);
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.search = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseListNodesRequest_LabelsEntry(): ListNodesRequest_LabelsEntry {
+  return { key: "", value: "" };
+}
+
+export const ListNodesRequest_LabelsEntry: MessageFns<ListNodesRequest_LabelsEntry> = {
+  encode(message: ListNodesRequest_LabelsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListNodesRequest_LabelsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListNodesRequest_LabelsEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
             continue;
           }
         }
