@@ -21,10 +21,10 @@ export async function aptDownloader({
   const home = path.join(folder, 'apt')
   await mkdir(path.join(home, 'state/lists/partial'), { recursive: true })
   await mkdir(path.join(home, 'cache/archives/partial'), { recursive: true })
-  // Images clean the system's cache, and desktops notify other programs, after each update; this one is none of theirs.
+  // Images clean the system's cache after each update, and desktops notify other programs. Skip both hooks.
   const config = path.join(home, 'apt.conf')
   await writeFile(config, '#clear APT::Update::Post-Invoke;\n#clear APT::Update::Post-Invoke-Success;\n')
-  // As root apt would fetch as user _apt, who may not be able to write here.
+  // As root, apt would download as user _apt, which may not be allowed to write here.
   const settings = [
     'APT::Sandbox::User=root',
     'Acquire::Retries=1',
@@ -52,7 +52,7 @@ export async function aptDownloader({
       (error: Error) => error,
     )
     try {
-      // An update fails if only one of the sources does; the rest may be enough.
+      // An update fails if a single source fails; the other sources may have the package.
       await fetch(name)
     } catch (error) {
       throw update instanceof Error ? update : error

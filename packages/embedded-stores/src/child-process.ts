@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { isRunning, type ProcessRef } from '@muster/processes'
 import { until } from './until.ts'
 
-/** Where the tools of the operating system are. Stores get this and no other variable of their parent's environment. */
+/** The PATH of stores: the operating system's tools. Stores inherit no variable from their parent. */
 export const systemPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
 /** The account that a program runs as, for a parent that runs as root. */
@@ -17,34 +17,40 @@ export interface Account {
 export interface ChildProcess {
   /** Undefined when the program could not be started. */
   readonly pid: number | undefined
-  /** Resolves when the process and all that write to its output have ended, for whatever reason. Never rejects. */
+  /** Resolves when the process and every process that writes to its output have ended. Never rejects. */
   readonly exited: Promise<void>
+  /** Whether `exited` has resolved. */
   hasExited(): boolean
-  /** Null while it runs, and when a signal ended it. */
+  /** Null while the process runs, and when a signal ended it. */
   exitCode(): number | null
   /** The newest lines of its output, for error messages. */
   lastLines(): string
+  /** Sends a signal; does nothing if the process has ended. */
   kill(signal: NodeJS.Signals): void
 }
 
 /** A signal and how long to wait for its effect, in milliseconds, before the next one. */
 export type StopStep = readonly [signal: NodeJS.Signals, waitMs: number]
 
+/** How to start a store's server. */
 export interface ChildOptions {
+  /** Added to PATH, LC_ALL and TZ. */
   readonly env?: Readonly<Record<string, string>>
+  /** Default: the account of this process. */
   readonly account?: Account | undefined
-  /** Paths that the account must be able to read; it gets a capability for that only if it needs one. */
+  /** Paths that the account must be able to read. The child gets a capability for that only if it needs one. */
   readonly reaches?: readonly string[]
-  /** What the child gets when this process ends without stopping it, where the system can do that (Linux). */
+  /** The signal that the child gets when this process ends without stopping it. Linux only. */
   readonly parentDeathSignal: 'INT' | 'TERM'
   /** Written to its standard input, which is then closed. */
   readonly input?: string
+  /** Gets each line of the child's output. */
   readonly log?: ((line: string) => void) | undefined
 }
 
 const keptLines = 20
 
-/** Starts a store's server in a process group of its own, so that a terminal's Ctrl-C cannot reach it before the ordered stop. */
+/** Starts a store's server in its own process group, so that a Ctrl-C in a terminal does not reach it before the ordered stop. */
 export function startChild(program: string, args: string[], options: ChildOptions): ChildProcess {
   const launch = launcher(program, args, options)
   const child = spawn(launch.program, launch.args, {
@@ -86,7 +92,7 @@ export function startChild(program: string, args: string[], options: ChildOption
   }
 }
 
-/** Sends each signal in turn until the child has ended. Fails when it outlives them all. */
+/** Sends each signal in turn until the child has ended. @throws Error if the child survives all signals */
 export async function stopChild(child: ChildProcess, steps: readonly StopStep[]): Promise<void> {
   for (const [signal, waitMs] of steps) {
     if (child.hasExited()) return
@@ -95,10 +101,10 @@ export async function stopChild(child: ChildProcess, steps: readonly StopStep[])
     await Promise.race([child.exited, delay(waitMs, undefined, { signal: waited.signal }).catch(() => {})])
     waited.abort()
   }
-  if (!child.hasExited()) throw new Error(`Process ${child.pid} does not end, not even by SIGKILL.`)
+  if (!child.hasExited()) throw new Error(`Process ${child.pid} did not end, not even after SIGKILL.`)
 }
 
-/** Ends a process that is no child of this one. Fails when it outlives every signal. */
+/** Ends a process that is not a child of this one. @throws Error if it survives all signals */
 export async function endLeftover(leftover: ProcessRef, steps: readonly StopStep[]): Promise<void> {
   for (const [signal, waitMs] of steps) {
     try {
@@ -109,13 +115,13 @@ export async function endLeftover(leftover: ProcessRef, steps: readonly StopStep
     if (await until(() => !isRunning(leftover), { limitMs: waitMs })) return
   }
   throw new Error(
-    `Process ${leftover.pid}, left over from an earlier run, does not end. Stop it by hand and try again.`,
+    `Process ${leftover.pid}, left over from an earlier run, did not end. Stop it by hand, then try again.`,
   )
 }
 
 function launcher(program: string, args: string[], { account, parentDeathSignal, reaches = [] }: ChildOptions) {
   for (const options of setprivOptions(account, parentDeathSignal)) {
-    // A probe and not a look at its version: busybox has a setpriv without these options, a container may forbid some.
+    // Probe setpriv instead of checking its version: busybox has one without these options, and a container may forbid some.
     const probe = ['/bin/sh', '-c', 'for path; do test -r "$path" || exit 1; done', 'sh', ...reaches]
     const { status } = spawnSync('setpriv', [...options, ...probe], { env: { PATH: systemPath }, stdio: 'ignore' })
     if (status === 0) return { program: 'setpriv', args: [...options, program, ...args], account: undefined }
@@ -129,9 +135,9 @@ function setprivOptions(account: Account | undefined, parentDeathSignal: string)
   const options = [`--pdeathsig=${parentDeathSignal}`]
   if (account === undefined) return [options]
   options.push(`--reuid=${account.uid}`, `--regid=${account.gid}`, '--clear-groups')
-  // Root keeps checkouts and data below folders that only root may enter. One capability lets the unprivileged account
-  // pass through them: to read, or, where a container forbids that one, to override. Without the secure bit the kernel
-  // ignores the capability in access(2), by which Postgres examines its own program file.
+  // Root may keep checkouts and data below folders that only root may enter. One capability lets the unprivileged account
+  // pass through them: dac_read_search, or dac_override where a container forbids the first. Without the secure bit the
+  // kernel ignores the capability in access(2), which Postgres uses to examine its own program file.
   const passage = (capability: string) => [
     ...options,
     `--inh-caps=+${capability}`,

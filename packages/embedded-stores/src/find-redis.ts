@@ -7,7 +7,7 @@ export type FoundRedis = { readonly url: string } | { readonly program: RedisPro
 
 /**
  * Finds a Redis: MUSTER_REDIS_URL, a server on PATH, the Debian or Ubuntu package unpacked into the cache, a build
- * from source into the cache. Fails with the ways to get one, and why those that were tried did not work.
+ * from source into the cache. @throws Error that names the ways to get one, and why each attempt failed
  */
 export async function findRedis(options: FindRedisOptions): Promise<FoundRedis> {
   const url = options.env['MUSTER_REDIS_URL']
@@ -23,11 +23,11 @@ export async function findRedis(options: FindRedisOptions): Promise<FoundRedis> 
   }
   throw new Error(
     [
-      'No Redis found. Any one of these gives Muster one:',
-      '  1. install it so that redis-server or valkey-server is on PATH (for example: apt install redis-server, brew install redis)',
-      '  2. set MUSTER_REDIS_URL=redis://[:password@]host:port to use one that runs',
-      '  3. install make and a C compiler, and let Muster build it (needs access to download.redis.io)',
-      ...(failures.length > 0 ? ['What was tried:'] : []),
+      'No Redis found. Do one of these:',
+      '  1. install Redis so that redis-server or valkey-server is on PATH (for example: apt install redis-server, brew install redis)',
+      '  2. set MUSTER_REDIS_URL=redis://[:password@]host:port to use a running Redis',
+      '  3. install make and a C compiler, so that Muster can build it (needs access to download.redis.io)',
+      ...(failures.length > 0 ? ['Muster tried:'] : []),
       ...failures.map((failure) => `  - ${failure.replaceAll('\n', '\n    ')}`),
     ].join('\n'),
   )

@@ -20,8 +20,11 @@ import { startChild, type Account } from './child-process.ts'
 /** The superuser of every embedded Postgres. */
 export const adminUser = 'muster'
 
+/** Absolute paths of the Postgres programs. */
 export interface PostgresPrograms {
+  /** Creates a data directory. */
   readonly initdb: string
+  /** The server. */
   readonly postgres: string
 }
 
@@ -35,7 +38,7 @@ export async function findPostgresPrograms(): Promise<PostgresPrograms> {
     throw new Error(
       `There is no embedded Postgres for ${process.platform}-${process.arch} (package ${name} is not installed). ` +
         'Embedded stores run on Linux (glibc) and macOS, x64 and arm64. ' +
-        'There, run npm install again without --omit=optional; elsewhere, run the services against a Postgres of your own.',
+        'On these, run npm install again without --omit=optional. On others, run the services against your own Postgres.',
       { cause: error },
     )
   }
@@ -45,7 +48,7 @@ export async function findPostgresPrograms(): Promise<PostgresPrograms> {
   return programs
 }
 
-/** The account that Postgres must run as: none (our own) unless we are root, which Postgres refuses. */
+/** The account to run Postgres under; undefined for this process's own. Postgres refuses to run as root. */
 export async function postgresAccount(dataDir: string): Promise<Account | undefined> {
   if (process.geteuid?.() !== 0) return undefined
   const owner = await stat(dataDir).catch(() => undefined)
@@ -56,8 +59,8 @@ export async function postgresAccount(dataDir: string): Promise<Account | undefi
 }
 
 /**
- * Makes the data directory if there is none, and returns the administrator's password, which is kept beside it
- * (`DIR.password`, 0600). May be repeated after a crash at any point: a half-made directory never gets the final name.
+ * Creates the data directory if it is missing, and returns the superuser's password, which is kept beside it
+ * (`DIR.password`, 0600). Safe to repeat after a crash at any point: an unfinished directory never gets the final name.
  */
 export async function prepareDataDir(
   programs: PostgresPrograms,
@@ -71,7 +74,9 @@ export async function prepareDataDir(
     return await readPassword(passwordFile, dataDir)
   }
   if (existsSync(dataDir) && (await readdir(dataDir)).length > 0) {
-    throw new Error(`${dataDir} is not empty and holds no Postgres data. Choose another data directory, or empty it.`)
+    throw new Error(
+      `${dataDir} is not empty and contains no Postgres data. Choose another data directory, or empty it.`,
+    )
   }
   const password = existsSync(passwordFile)
     ? await readPassword(passwordFile, dataDir)
@@ -137,7 +142,7 @@ async function readPassword(file: string, dataDir: string): Promise<string> {
   } catch (error) {
     throw new Error(
       `Cannot read ${file}, the password of the Postgres data in ${dataDir}. ` +
-        'Put that file back; without it, move the data directory away to start anew.',
+        'Put that file back. Without it, move the data directory away to start with a new database.',
       { cause: error },
     )
   }

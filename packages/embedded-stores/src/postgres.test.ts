@@ -41,7 +41,7 @@ async function query(url: string, text: string): Promise<unknown[][]> {
 }
 
 describe('startPostgres', () => {
-  test('keeps data and password over a restart, and its files to their owner', async () => {
+  test('keeps data and password over a restart, in files that only their owner can read', async () => {
     const first = await start()
     await query(first.url(), 'create table kept as select 7 as n')
     await first.stop()
@@ -55,7 +55,7 @@ describe('startPostgres', () => {
     expect((await stat(dataDir)).mode & 0o777).toBe(0o700)
   })
 
-  test('comes back on the port that it is told', async () => {
+  test('starts on the port that the caller chose', async () => {
     const first = await start()
     await first.stop()
     const second = await startPostgres({ dataDir, durable: false, port: first.port })
@@ -64,7 +64,7 @@ describe('startPostgres', () => {
     expect(await query(first.url(), 'select 1')).toEqual([[1]])
   })
 
-  test('refuses a wrong password, and listens on loopback only', async () => {
+  test('rejects a wrong password, and listens on loopback only', async () => {
     const postgres = await start()
     await expect(query(postgres.url({ password: 'wrong' }), 'select 1')).rejects.toMatchObject({ code: '28P01' })
     expect(await query(postgres.url(), 'show listen_addresses')).toEqual([['127.0.0.1']])
@@ -93,14 +93,14 @@ describe('startPostgres', () => {
     expect(await query(postgres.url(), 'select 1')).toEqual([[1]])
   })
 
-  test('starts over a postmaster.pid that names an unrelated live process', async () => {
+  test('starts despite a postmaster.pid that names an unrelated live process', async () => {
     await (await start()).stop()
     await writeFile(path.join(dataDir, 'postmaster.pid'), `${process.pid}\n${dataDir}\n1\n1\n`)
     const postgres = await start()
     expect(await query(postgres.url(), 'select 1')).toEqual([[1]])
   })
 
-  test('recovers all that was committed after SIGKILL', async () => {
+  test('recovers all committed rows after SIGKILL', async () => {
     const killed = await start(dataDir, true)
     await query(killed.url(), 'create table recovered as select 8 as n')
     killed.kill('SIGKILL')
@@ -125,25 +125,27 @@ describe('startPostgres', () => {
     expect(await query(postgres.url(), 'select 1')).toEqual([[1]])
   })
 
-  test('does not touch a folder with other content', async () => {
+  test('leaves a folder with other content untouched', async () => {
     const dir = path.join(folder, 'photos')
     await mkdir(dir)
     await writeFile(path.join(dir, 'cat.jpg'), '')
-    await expect(startPostgres({ dataDir: dir })).rejects.toThrow('holds no Postgres data')
+    await expect(startPostgres({ dataDir: dir })).rejects.toThrow('contains no Postgres data')
   })
 
-  test('says what to do when the password file is lost', async () => {
+  test('says what to do if the password file is missing', async () => {
     const dir = path.join(folder, 'lost')
     await (await start(dir)).stop()
     await rm(`${dir}.password`)
-    await expect(startPostgres({ dataDir: dir })).rejects.toThrow(/Put that file back.*start anew/)
+    await expect(startPostgres({ dataDir: dir })).rejects.toThrow(/Put that file back.*start with a new database/)
   })
 
-  test("shows the end of Postgres' output when it cannot start", async () => {
+  test("shows the last lines of Postgres' output if it cannot start", async () => {
     const dir = path.join(folder, 'broken')
     await (await start(dir)).stop()
     await rm(path.join(dir, 'global', 'pg_control'))
-    await expect(startPostgres({ dataDir: dir })).rejects.toThrow(/start anew[^]*could not[^]*pg_control/)
+    await expect(startPostgres({ dataDir: dir })).rejects.toThrow(
+      /start with a new database[^]*could not[^]*pg_control/,
+    )
   })
 })
 

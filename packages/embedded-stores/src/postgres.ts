@@ -8,32 +8,37 @@ import { adminUser, findPostgresPrograms, postgresAccount, prepareDataDir } from
 import { endLeftover, startChild, stopChild, type StopStep, type ChildProcess } from './child-process.ts'
 import { until } from './until.ts'
 
+/** How to start a Postgres. */
 export interface PostgresOptions {
-  /** Made if missing. Files beside it carry its name with `.password` and `.lock` added. */
+  /** Created if missing. `DIR.password` and `DIR.lock` are kept beside it. */
   readonly dataDir: string
-  /** Gets each line that Postgres logs. Statements and row values are not among them. */
+  /** Gets each line that Postgres logs. The lines contain no statements and no row values. */
   readonly log?: (line: string) => void
-  /** Default true. False trades durability for speed, which only tests may want. */
+  /** Default true. False trades durability for speed; for tests only. */
   readonly durable?: boolean
   /** Default 100. */
   readonly maxConnections?: number
-  /** Default: any that is free. With a port of the caller's, one that is taken is an error once the time to start is up. */
+  /** Default: any free port. If the given port stays taken for the time limit of a start, the start fails. */
   readonly port?: number
 }
 
 /** A running embedded Postgres. */
 export interface Postgres {
+  /** Always loopback. */
   readonly host: string
+  /** The TCP port. */
   readonly port: number
-  /** Password of the superuser `muster`. The same at every start of the same data directory. */
+  /** The password of the superuser `muster`. The same at every start of a data directory. */
   readonly adminPassword: string
+  /** The process id of the server. */
   readonly pid: number
-  /** Resolves when it has ended, asked or not. Never rejects. */
+  /** Resolves when Postgres has ended, whether stopped or not. Never rejects. */
   readonly exited: Promise<void>
-  /** A connection string that holds the password: never log it. Defaults: database `postgres`, the superuser and its password. */
+  /** A connection string with the password in it: never log it. Defaults: database `postgres`, the superuser and its password. */
   url(target?: { database?: string; user?: string; password?: string }): string
-  /** Ends it in order (fast shutdown), by force after 15 seconds. May be called again. */
+  /** Stops Postgres by a fast shutdown, by force after 15 seconds. May be called again. */
   stop(): Promise<void>
+  /** Sends a signal; for tests of failures. */
   kill(signal: NodeJS.Signals): void
 }
 
@@ -47,9 +52,10 @@ const stopSteps: readonly StopStep[] = [
 ]
 
 /**
- * Starts the Postgres that npm installed, on loopback and a port that is free now, and resolves when it takes connections.
- * Its data and password survive restarts. As root it runs under an unprivileged account, below folders of root too.
- * What a killed owner left running on the same data is ended first; data in use by a live process is an error.
+ * Starts the Postgres that npm installed, on loopback on a free port, and resolves when it accepts connections.
+ * Its data and password survive restarts. Root runs it under an unprivileged account.
+ * First ends a server that a killed owner left running on the same data.
+ * @throws Error if a live process uses the data
  */
 export async function startPostgres(options: PostgresOptions): Promise<Postgres> {
   const dataDir = path.resolve(options.dataDir)
@@ -91,11 +97,11 @@ function serverArgs(
     max_connections: maxConnections,
     timezone: 'UTC',
     log_timezone: 'UTC',
-    // A failed statement or its row may hold a secret: log the error's first line only.
+    // A failed statement or its row may contain a secret: log only the first line of the error.
     log_min_error_statement: 'panic',
     log_error_verbosity: 'terse',
     jit: 'off',
-    // Three processes fewer than the default; the data of a local cluster fits in memory.
+    // Saves three processes; the data of a local cluster fits in memory.
     io_method: 'sync',
     ...(durable ? {} : { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }),
   }
@@ -122,17 +128,17 @@ async function startOnPort(
       throw error
     }
     await stopChild(child, stopSteps)
-    // The port went to somebody else meanwhile, or the backends of a killed server are about to notice its end.
+    // Another process took the port, or the backends of a killed server have not ended yet.
     const transient = /could not bind|pre-existing shared memory block/.test(child.lastLines())
     if (transient && performance.now() < giveUpAt) continue
     throw new Error(
-      `Postgres did not start on ${dataDir}. If its output below does not tell you what to mend, ` +
-        `move ${dataDir} away to start anew.\nThe last lines of its output:\n${child.lastLines()}`,
+      `Postgres did not start on ${dataDir}. If its output below does not say how to fix that, ` +
+        `move ${dataDir} away to start with a new database.\nThe last lines of its output:\n${child.lastLines()}`,
     )
   }
 }
 
-/** Whether Postgres takes connections; fails when it takes them but not ours. */
+/** Whether Postgres accepts connections. @throws Error if it rejects the password */
 async function accepts(port: number, password: string): Promise<boolean> {
   const client = new pg.Client({
     host,
@@ -147,10 +153,10 @@ async function accepts(port: number, password: string): Promise<boolean> {
     await client.connect()
     return true
   } catch (error) {
-    // invalid_password: waiting longer cannot help.
+    // 28P01 is invalid_password: waiting longer does not help.
     if ((error as { code?: string }).code !== '28P01') return false
     throw new Error(
-      'The password file beside the data directory is not the one of this Postgres data. Put the right one back.',
+      'The password file beside the data directory does not belong to this Postgres data. Put the right one back.',
       { cause: error },
     )
   } finally {
@@ -176,7 +182,7 @@ function runningPostgres(child: ChildProcess, port: number, adminPassword: strin
   }
 }
 
-/** The process that runs a Postgres in that data directory now, or undefined. */
+/** The process that holds that data directory now, or undefined. */
 export function ownerOf(dataDir: string): Promise<number | undefined> {
   return holderOf(claimFile(dataDir))
 }
@@ -185,7 +191,7 @@ function claimFile(dataDir: string): string {
   return `${dataDir}.lock`
 }
 
-/** Ends the server that a killed owner left behind, and removes a postmaster.pid that names an unrelated process. */
+/** Ends a server that a killed owner left running, and removes a postmaster.pid that names an unrelated process. */
 async function clearFormerServer(dataDir: string, held: Claim): Promise<void> {
   if (held.leftover !== undefined) await endLeftover(held.leftover, stopSteps)
   const pidFile = path.join(dataDir, 'postmaster.pid')
@@ -193,11 +199,11 @@ async function clearFormerServer(dataDir: string, held: Claim): Promise<void> {
   if (!(pid > 0)) return
   const server = findProcess(pid)
   if (server === undefined || !servesFrom(pid, dataDir)) {
-    // Postgres itself only asks whether some process has that id, and in a small container one often does.
+    // Postgres only checks that some process has that id, and in a small container an unrelated one often has.
     await rm(pidFile, { force: true })
     return
   }
-  // Nobody else's server is ours to stop.
+  // The former owner recorded its child, so this server was started by someone else: leave it running.
   if (!held.leftoverUnknown) throw inUse(`The Postgres data in ${dataDir}`, pid)
   await endLeftover(server, stopSteps)
 }

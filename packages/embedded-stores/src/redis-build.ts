@@ -4,11 +4,11 @@ import path from 'node:path'
 import { checkRedisProgram, whichProgram, type FindRedisOptions, type RedisProgram } from './redis-program.ts'
 import { run } from './run.ts'
 
-// The last line of releases that needs no more than make and a C compiler, and builds within two minutes on two cores.
+// The newest line of releases that needs only make and a C compiler. It builds within two minutes on two cores.
 const version = '7.2.7'
 const limitMs = 5 * 60_000
 
-/** Builds Redis from source into the cache by way of the optional package redis-memory-server. Undefined without that package. */
+/** Builds Redis from source into the cache with the optional package redis-memory-server. Undefined without that package. */
 export async function buildRedis({ cacheDir, env, onProgress }: FindRedisOptions): Promise<RedisProgram | undefined> {
   const downloadDir = path.join(path.resolve(cacheDir), 'redis-build')
   const built = path.join(downloadDir, version, 'redis-server')
@@ -20,7 +20,7 @@ export async function buildRedis({ cacheDir, env, onProgress }: FindRedisOptions
   const missing = ['make', 'cc'].filter((name) => !whichProgram(name, env))
   if (missing.length > 0) throw new Error(`a build from source: ${missing.join(' and ')} not found on PATH`)
 
-  // The package builds inside the calling process, which could then neither be stopped nor keep its output in order.
+  // The package builds inside the calling process. A separate process can be stopped, and its output stays out of ours.
   const script = `const { RedisBinary } = require(${JSON.stringify(library)})
     RedisBinary.getPath(${JSON.stringify({ version, downloadDir, systemBinary: '' })}).catch((error) => {
       console.error(error.message)
@@ -38,7 +38,7 @@ export async function buildRedis({ cacheDir, env, onProgress }: FindRedisOptions
     await run(process.execPath, ['-e', script], { cwd: downloadDir, env, timeoutMs: limitMs })
     return await checkRedisProgram({ path: built })
   } catch (error) {
-    // Else the next attempt would wait two minutes for the lock of the one that was stopped.
+    // Otherwise the next attempt would wait two minutes for the lock of this one.
     await rm(path.join(downloadDir, `${version}.lock`), { force: true })
     throw new Error(`a build from source: ${(error as Error).message}`, { cause: error })
   } finally {

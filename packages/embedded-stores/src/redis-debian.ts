@@ -11,14 +11,14 @@ import {
 } from './redis-program.ts'
 import { run, type Environment } from './run.ts'
 
-/** Each family of packages that holds a server: the program's name and the packages that it needs beside libraries. */
+/** The families of packages that contain a server: the program's name and the packages that it needs, libraries apart. */
 const families = [
   { server: 'redis-server', packages: ['redis-server', 'redis-tools'] },
   { server: 'valkey-server', packages: ['valkey-server', 'valkey-tools'] },
 ]
 
 /**
- * On Debian, Ubuntu and their kin: unpacks the distribution's Redis, and the libraries that the system lacks, into the
+ * On Debian, Ubuntu and their derivatives: unpacks the distribution's Redis, and libraries that the system lacks, into the
  * cache. Needs no privilege and changes nothing outside the cache. Undefined on other systems.
  */
 export async function unpackDebianRedis(options: FindRedisOptions): Promise<RedisProgram | undefined> {
@@ -50,7 +50,7 @@ async function moveInto(home: string, draft: string, env: Environment): Promise<
   try {
     await rename(draft, home)
   } catch {
-    // Another process was faster, or what is there no longer runs since the system was upgraded.
+    // Another process was faster, or the Redis in the cache stopped running after an upgrade of the system.
     if ((await unpackedProgram(home, env)) !== undefined) return
     await rm(home, { recursive: true, force: true })
     await rename(draft, home)
@@ -60,8 +60,8 @@ async function moveInto(home: string, draft: string, env: Environment): Promise<
 async function debianRelease(): Promise<string | undefined> {
   const text = await readFile('/etc/os-release', 'utf8').catch(() => '')
   const field = (name: string) => new RegExp(`^${name}="?([^"\\n]*)`, 'm').exec(text)?.[1] ?? ''
-  const kin = `${field('ID')} ${field('ID_LIKE')}`.split(' ')
-  if (!kin.includes('debian') && !kin.includes('ubuntu')) return undefined
+  const derivedFrom = `${field('ID')} ${field('ID_LIKE')}`.split(' ')
+  if (!derivedFrom.includes('debian') && !derivedFrom.includes('ubuntu')) return undefined
   return `${field('ID')}-${field('VERSION_ID') || 'rolling'}`.replaceAll(/[^\w.-]/g, '')
 }
 
@@ -105,7 +105,7 @@ async function unpack(archive: string, draft: string, env: Environment): Promise
 
 async function missingLibraries(home: string, env: Environment): Promise<string[]> {
   const program = await serverIn(home)
-  if (program === undefined) throw new Error('the package holds no server')
+  if (program === undefined) throw new Error('the package contains no server')
   const text = await run('ldd', [program.path], { env: { ...env, ...redisEnvironment(program) }, timeoutMs: 10_000 })
   return [...text.matchAll(/^\s*(\S+) => not found/gm)].map((match) => match[1]!)
 }

@@ -2,8 +2,9 @@ import { connect as connectTcp } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 
 /**
- * Undefined when the Redis at a redis:// or rediss:// address takes its credentials and answers a ping within 5 seconds, else why not.
- * It speaks the protocol itself: a client library keeps timers of failed attempts, and with them the process, alive for seconds.
+ * Checks that the Redis at a redis:// or rediss:// address accepts its credentials and answers a ping within 5 seconds.
+ * Speaks the protocol itself: after a failure, the timers of a client library would keep the process alive for seconds.
+ * @returns why it failed, without the password; undefined if it did not
  */
 export async function pingRedis(address: string): Promise<string | undefined> {
   const url = URL.canParse(address) ? new URL(address) : undefined
@@ -17,7 +18,7 @@ export async function pingRedis(address: string): Promise<string | undefined> {
   try {
     return await new Promise<string | undefined>((resolve) => {
       let replies = ''
-      socket.setTimeout(5_000, () => resolve('it does not answer within 5 s'))
+      socket.setTimeout(5_000, () => resolve('it did not answer within 5 s'))
       socket.once('error', (error) => resolve(error.message))
       socket.once('close', () => resolve('it closed the connection'))
       socket.setEncoding('utf8').on('data', (text: string) => {
@@ -26,7 +27,7 @@ export async function pingRedis(address: string): Promise<string | undefined> {
         const refusal = lines.find((line) => line.startsWith('-'))
         if (refusal !== undefined) resolve(refusal.slice(1))
         else if (lines.length >= commands.length)
-          resolve(lines.at(-1) === '+PONG' ? undefined : 'what answers is not a Redis')
+          resolve(lines.at(-1) === '+PONG' ? undefined : 'the server at that address is not a Redis')
       })
       socket.write(commands.map(encode).join(''))
     })

@@ -3,10 +3,11 @@ import path from 'node:path'
 import { run, type Environment } from './run.ts'
 import { systemPath } from './child-process.ts'
 
+/** Where to look for a Redis, and where to keep one. */
 export interface FindRedisOptions {
-  /** Where a downloaded or built Redis is kept; may be shared by several clusters. */
+  /** The folder for a downloaded or built Redis. Several clusters may share it. */
   readonly cacheDir: string
-  /** Read: MUSTER_REDIS_URL and PATH; handed to the tools that download and build. */
+  /** MUSTER_REDIS_URL and PATH are read; the tools that download and build get all of it. */
   readonly env: Environment
   /** Gets one short text at each long step. */
   readonly onProgress?: (text: string) => void
@@ -14,19 +15,20 @@ export interface FindRedisOptions {
 
 /** A Redis or Valkey server program that can be started. */
 export interface RedisProgram {
+  /** The absolute path of the program. */
   readonly path: string
   /** Folders of shared libraries that the system does not have, joined by colons. */
   readonly libraryPath?: string
 }
 
-/** ZMSCORE, ZRANGE BYSCORE and ZADD GT came with it. */
+/** The first version with ZMSCORE, ZRANGE BYSCORE and ZADD GT. */
 const oldest = [6, 2] as const
 
-/** Resolves to the program when it runs here and is of version 6.2 or later; else fails and says why. */
+/** Resolves to the program if it runs here. @throws Error if it does not run, or is older than version 6.2 */
 export async function checkRedisProgram(program: RedisProgram): Promise<RedisProgram> {
   const text = await run(program.path, ['--version'], { env: redisEnvironment(program), timeoutMs: 10_000 })
   const version = /\bv=(\d+)\.(\d+)\S*/.exec(text)
-  if (version === null) throw new Error(`${program.path} does not look like a Redis: ${text.trim().slice(0, 200)}`)
+  if (version === null) throw new Error(`${program.path} is not a Redis server; it says: ${text.trim().slice(0, 200)}`)
   const [major, minor] = [Number(version[1]), Number(version[2])]
   if (major > oldest[0] || (major === oldest[0] && minor >= oldest[1])) return program
   throw new Error(`${program.path} is too old (${version[0]}); Muster needs Redis ${oldest.join('.')} or later`)

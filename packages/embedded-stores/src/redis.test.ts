@@ -69,7 +69,7 @@ describe('startRedis', () => {
     firstStartLimitMs,
   )
 
-  test('stands in for one that ended, empty but at the same address', async () => {
+  test('restarts empty at the address of one that ended', async () => {
     const first = await start()
     await ask(first.url, (client) => client.set('lost', 1))
     await first.stop()
@@ -104,7 +104,7 @@ describe('startRedis', () => {
     expect(await pingRedis(redis.url)).toBeUndefined()
   })
 
-  test('starts nothing when MUSTER_REDIS_URL names a Redis, and leaves that one alone', async () => {
+  test('starts nothing and stops nothing if MUSTER_REDIS_URL names a Redis', async () => {
     const theirs = await start()
     const options = { dataDir: path.join(folder, 'none'), cacheDir, env: { MUSTER_REDIS_URL: theirs.url } }
     const redis = await startRedis(options)
@@ -113,7 +113,7 @@ describe('startRedis', () => {
     expect(await pingRedis(theirs.url)).toBeUndefined()
   })
 
-  test('says so when the Redis that MUSTER_REDIS_URL names does not answer, without its password', async () => {
+  test('fails without naming the password if the Redis of MUSTER_REDIS_URL does not answer', async () => {
     const options = { dataDir, cacheDir, env: { MUSTER_REDIS_URL: 'redis://:canary-2@127.0.0.1:1/0' } }
     const failure: Error = await startRedis(options).then(
       () => new Error('it started'),
@@ -141,11 +141,11 @@ describe('findRedis', () => {
     expect(found).toEqual({ program: { path: path.join(bin, name) } })
   })
 
-  test('names the three ways to get one when there is none, and why the one on PATH will not do', async () => {
+  test('names the three ways to get a Redis, and why the one on PATH does not work', async () => {
     const bin = await folderWith('redis-server', 'Redis server v=5.0.14')
     const finding = findRedis({ cacheDir: folder, env: { PATH: bin } })
     await expect(finding).rejects.toThrow(
-      /1\. install it[^]*2\. set MUSTER_REDIS_URL[^]*3\. install make[^]*v=5\.0\.14/,
+      /1\. install Redis[^]*2\. set MUSTER_REDIS_URL[^]*3\. install make[^]*v=5\.0\.14/,
     )
   })
 })

@@ -9,14 +9,15 @@ import { redisEnvironment, type FindRedisOptions, type RedisProgram } from './re
 import { endLeftover, startChild, stopChild, type StopStep, type ChildProcess } from './child-process.ts'
 import { until } from './until.ts'
 
+/** How to find and start a Redis. */
 export interface RedisOptions extends FindRedisOptions {
-  /** Made if missing. Holds a lock file only: what is in Redis is lost when it stops. */
+  /** Created if missing. Holds only a lock file: Redis loses its content when it stops. */
   readonly dataDir: string
   /** Gets each line that Redis logs. */
   readonly log?: (line: string) => void
-  /** Where a Redis stands in for one that ended: its port and password, so that clients find it again. Default: new ones. */
+  /** Reuses the port and password of a Redis that ended, so that its clients reconnect. Default: new ones. */
   readonly sameAs?: Pick<Redis, 'url'>
-  /** How many databases a Redis that is started has. Default 16. */
+  /** The number of databases. Default 16. */
   readonly databases?: number
 }
 
@@ -24,12 +25,13 @@ export interface RedisOptions extends FindRedisOptions {
 export interface Redis {
   /** Holds the password: never log it. */
   readonly url: string
-  /** Undefined when MUSTER_REDIS_URL named a Redis that is not ours. */
+  /** Undefined for the Redis of MUSTER_REDIS_URL, which this process did not start. */
   readonly pid: number | undefined
-  /** Resolves when it has ended, asked or not; for a Redis that is not ours, never. Never rejects. */
+  /** Resolves when Redis has ended, whether stopped or not. Never resolves for the Redis of MUSTER_REDIS_URL. Never rejects. */
   readonly exited: Promise<void>
-  /** Ends it, by force after 5 seconds; leaves alone what is not ours. May be called again. */
+  /** Stops Redis, by force after 5 seconds. Leaves the Redis of MUSTER_REDIS_URL running. May be called again. */
   stop(): Promise<void>
+  /** Sends a signal; for tests of failures. */
   kill(signal: NodeJS.Signals): void
 }
 
@@ -41,9 +43,10 @@ const stopSteps: readonly StopStep[] = [
 ]
 
 /**
- * Finds a Redis, starts it on loopback and a port that is free now with a password of this run, and resolves when it
- * answers. With MUSTER_REDIS_URL it starts nothing and only checks that one answers there.
- * What a killed owner left running on the same directory is ended first; a directory in use by a live process is an error.
+ * Finds a Redis, starts it on loopback on a free port with a new password, and resolves when it answers.
+ * With MUSTER_REDIS_URL it starts nothing and only checks that the Redis there answers.
+ * First ends a server that a killed owner left running on the same directory.
+ * @throws Error if a live process uses the directory
  */
 export async function startRedis(options: RedisOptions): Promise<Redis> {
   const found = await findRedis(options)
@@ -73,7 +76,7 @@ async function startOwnRedis(
     const port = former === undefined ? await freePort() : Number(former.port)
     const child = startChild(program.path, ['-'], {
       env: redisEnvironment(program),
-      // By standard input, because every user can read a command line.
+      // Pass the configuration by standard input: every user of the machine can read a command line.
       input: configuration(port, password, dataDir, databases),
       parentDeathSignal: 'TERM',
       log,
@@ -88,7 +91,7 @@ async function startOwnRedis(
     const portTaken = child.lastLines().includes('Address already in use')
     if (portTaken && performance.now() < giveUpAt) continue
     throw new Error(
-      `Redis (${program.path}) did not start. Install another one, or set MUSTER_REDIS_URL to one that runs.\n` +
+      `Redis (${program.path}) did not start. Install another one, or set MUSTER_REDIS_URL to a running one.\n` +
         `The last lines of its output:\n${child.lastLines()}`,
     )
   }
@@ -125,7 +128,7 @@ async function foreignRedis(url: string): Promise<Redis> {
   const failure = await pingRedis(url)
   if (failure !== undefined) {
     throw new Error(
-      `The Redis that MUSTER_REDIS_URL names cannot be used: ${failure}. Mend the address, or unset the variable.`,
+      `The Redis that MUSTER_REDIS_URL names cannot be used: ${failure}. Correct the address, or unset the variable.`,
     )
   }
   return { url, pid: undefined, exited: new Promise(() => {}), stop: async () => {}, kill: () => {} }

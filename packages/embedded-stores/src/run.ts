@@ -1,16 +1,22 @@
 import { spawn } from 'node:child_process'
 
+/** Environment variables, as in `process.env`. */
 export type Environment = Readonly<Record<string, string | undefined>>
 
+/** How to run a program. */
 export interface RunOptions {
+  /** The whole environment; nothing is inherited. */
   readonly env: Environment
+  /** Default: the current folder. */
   readonly cwd?: string
+  /** The program is killed after this time. */
   readonly timeoutMs: number
 }
 
 /**
- * Runs a program to its end and resolves to its standard output. Fails with the end of all it wrote when it exits
- * with another code than 0 or outlasts the limit; then its whole process group is killed, and so it is when this process exits.
+ * Runs a program and resolves to its standard output. Kills its whole process group at the time limit, and when this
+ * process exits.
+ * @throws Error with the last of its output if it exits with a code other than 0 or reaches the time limit
  */
 export async function run(program: string, args: string[], { env, cwd, timeoutMs }: RunOptions): Promise<string> {
   const child = spawn(program, args, { cwd, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
@@ -28,7 +34,7 @@ export async function run(program: string, args: string[], { env, cwd, timeoutMs
     try {
       if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
     } catch {
-      // It has ended by itself.
+      // The program has already ended.
     }
   }
   const timer = setTimeout(() => {

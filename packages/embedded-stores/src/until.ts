@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** Polls a condition until it holds. False when it does not within `limitMs`; fails when the condition throws. */
+/** Polls a condition until it holds. @returns false if it does not hold within `limitMs` */
 export async function until(
   condition: () => boolean | Promise<boolean>,
   { limitMs, everyMs = 20 }: { limitMs: number; everyMs?: number },

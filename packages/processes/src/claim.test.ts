@@ -27,7 +27,7 @@ afterAll(async () => {
 const killed = { pid: process.pid, startedAt: 'an earlier run' }
 
 describe('a claim', () => {
-  test('keeps others out until it is released, and names its holder', async () => {
+  test('keeps other processes out until it is released, and names its holder', async () => {
     const held = await claim(file, 'The folder')
     expect(await holderOf(file)).toBe(process.pid)
     await expect(claim(file, 'The folder')).rejects.toThrow(`The folder is in use by process ${process.pid}.`)
@@ -37,14 +37,14 @@ describe('a claim', () => {
     expect(await readdir(folder)).toEqual([])
   })
 
-  test('of a holder that was killed is taken over, though another process has its id now', async () => {
+  test('of a killed holder is taken over, even if another process has its id now', async () => {
     await writeFile(file, JSON.stringify({ owner: killed }))
     expect(await holderOf(file)).toBeUndefined()
     await claim(file, 'The folder')
     expect(await holderOf(file)).toBe(process.pid)
   })
 
-  test('that came along with a copy of the folder keeps nobody out', async () => {
+  test('that was copied with its folder keeps no process out', async () => {
     await claim(file, 'The folder')
     const copy = path.join(folder, 'copy')
     await copyFile(file, copy)
@@ -54,14 +54,14 @@ describe('a claim', () => {
     await expect(claim(file, 'The folder')).rejects.toThrow('in use')
   })
 
-  test('is taken over, too, when a former heir was killed while at it', async () => {
+  test('is taken over even if an earlier takeover was killed halfway', async () => {
     await writeFile(file, JSON.stringify({ owner: killed }))
     await writeFile(`${file}.takeover`, JSON.stringify({ owner: killed }))
     await claim(file, 'The folder')
     expect(await readdir(folder)).toEqual(['lock'])
   })
 
-  test('tells of the child that a killed holder left running', async () => {
+  test('names the child that a killed holder left running', async () => {
     const child = spawn('sleep', ['60'])
     const exited = new Promise((resolve) => child.once('close', resolve))
     await writeFile(file, JSON.stringify({ owner: killed, child: findProcess(child.pid!) }))
@@ -79,7 +79,7 @@ describe('a claim', () => {
     if (owner !== undefined) await writeFile(file, JSON.stringify({ owner }))
     const claims = await Promise.allSettled(
       Array.from({ length: 64 }, async (_, i) => {
-        // Out of step, so that some look while others take.
+        // Start at different times, so that some processes read while others take over.
         for (let looks = 0; looks < i % 16; looks++) await stat(folder)
         return claim(file, 'The folder')
       }),

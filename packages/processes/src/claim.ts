@@ -9,8 +9,9 @@ export interface Claim {
   readonly leftoverUnknown: boolean
   /** The child that the former owner left running. */
   readonly leftover: ProcessRef | undefined
-  /** Records a child, so that the next owner can end it should this one be killed. */
+  /** Records a child, so that the next owner can end it if this one is killed. */
   setChild(pid: number): Promise<void>
+  /** Gives the directory up. */
   release(): Promise<void>
 }
 
@@ -19,21 +20,21 @@ interface Entry {
   child?: ProcessRef | undefined
 }
 
-/** Of the file that an entry was written to: a folder that is copied while it is held takes a claim along that is not its own. */
+/** An entry with the inode of its file. A copied folder holds the entry under another inode, so the copy claims nothing. */
 interface Written extends Entry {
   inode?: string
 }
 
 const NOBODY: ProcessRef = { pid: 0, startedAt: '' }
 
-/** Others who claim the same at the same moment are done within a few of these. */
+/** Processes that claim the same folder at the same moment finish within a few of these rounds. */
 const ROUNDS = 50
 const ROUND_MS = 10
 
 /**
- * Claims a data directory by way of a small file beside or in it; `what` names it in errors.
- * Fails when a live process holds it, this one included; a claim whose holder is gone is taken over. Of many that come at
- * once one gets it.
+ * Claims a data directory by a small file beside it or in it. `what` names the directory in errors.
+ * Takes over the claim of a process that has ended. Of several callers at once, exactly one succeeds.
+ * @throws Error if a live process holds the claim, this process included
  */
 export async function claim(file: string, what: string): Promise<Claim> {
   const owner = findProcess(process.pid)
@@ -57,14 +58,14 @@ export async function claim(file: string, what: string): Promise<Claim> {
 }
 
 /**
- * Puts `entry` in the place of one whose owner is gone. A second file, which only one can make, lets one do this at a
- * time: whoever just removed the stale entry might remove the fresh one of somebody quicker.
+ * Replaces the entry of an owner that has ended. A guard file, which only one process can create, lets one process do
+ * this at a time: otherwise a slow process could replace the fresh entry of a faster one.
  */
 async function takeOver(file: string, former: Entry, entry: Entry): Promise<boolean> {
   const guard = `${file}.takeover`
   if (!(await createEntry(guard, entry))) {
     const guardian = await readEntry(guard)
-    // Killed in the millisecond that this takes.
+    // The guardian was killed within the millisecond that a takeover takes.
     if (guardian !== undefined && !isRunning(guardian.owner)) await rm(guard, { force: true })
     return false
   }
@@ -89,7 +90,7 @@ export function inUse(what: string, pid: number): Error {
   return new Error(`${what} is in use by process ${pid}. Stop that one first, or choose another data directory.`)
 }
 
-/** Undefined when there is none. One that was copied here is nobody's. */
+/** Undefined when there is no entry. An entry that was copied here counts as one of an owner that has ended. */
 async function readEntry(file: string): Promise<Entry | undefined> {
   try {
     const handle = await open(file)

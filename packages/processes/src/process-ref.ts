@@ -1,25 +1,25 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 
-/** One run of one process. A process id alone is not enough: ids are used again, within minutes in a small container. */
+/** One run of one process. A process id alone does not suffice: a small container reuses ids within minutes. */
 export interface ProcessRef {
   readonly pid: number
-  /** Opaque; two runs that had the same id differ in it. */
+  /** An opaque text. Two runs with the same id differ in it. */
   readonly startedAt: string
 }
 
-/** The process that has this id now, or undefined when there is none (one that ended and waits to be reaped counts as none). */
+/** The process that has this id now, or undefined when there is none. A zombie counts as none. */
 export function findProcess(pid: number): ProcessRef | undefined {
   const startedAt = process.platform === 'linux' ? startTimeFromProc(pid) : startTimeFromPs(pid)
   return startedAt === undefined ? undefined : { pid, startedAt }
 }
 
-/** Whether that very run is still going on. */
+/** Whether this run of the process has not ended. */
 export function isRunning(ref: ProcessRef): boolean {
   return findProcess(ref.pid)?.startedAt === ref.startedAt
 }
 
-/** The arguments of a running process, the program first; empty when it is gone or nothing can be learnt. */
+/** The arguments of a running process, the program first. Empty when it has ended or its arguments cannot be read. */
 export function commandLine(pid: number): string[] {
   try {
     if (process.platform === 'linux') return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').filter(Boolean)
