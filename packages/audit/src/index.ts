@@ -1,3 +1,4 @@
+export * from './migrate-with-audit.ts'
 export * from './open-audit.ts'
 export * from './record.ts'
 export * from './record-refused.ts'

@@ -21,8 +21,9 @@ export async function recordAudit(db: Db, event: AuditEvent): Promise<void> {
   await db.query({
     name: 'record-audit',
     text: `
-      insert into audit_events (action, actor, remote_address, outcome, reason, token_id, node_id, details)
-      values ($1, $2, $3, $4, $5, $6, $7, $8)`,
+      select record_audit(
+        action => $1, actor => $2, remote_address => $3, outcome => $4, reason => $5, token_id => $6, node_id => $7,
+        details => $8)`,
     values: [
       event.action,
       event.actor,

@@ -15,12 +15,10 @@ export async function insertRefusal(db: Db, { event, count, firstAgoMs, lastAgoM
   const { rows } = await db.query<{ id: string }>({
     name: 'insert-refusal',
     text: `
-      insert into audit_events
-        (at, action, actor, remote_address, outcome, reason, token_id, node_id, details, count, last_at)
-      values (
-        now() - $1 * interval '1 millisecond', $2, $3, $4, 'refused', $5, $6, $7, $8, $9::integer,
-        case when $9 > 1 then now() - $10 * interval '1 millisecond' end)
-      returning id`,
+      select record_audit(
+        at => now() - $1 * interval '1 millisecond', action => $2, actor => $3, remote_address => $4,
+        outcome => 'refused', reason => $5, token_id => $6, node_id => $7, details => $8, count => $9::integer,
+        last_at => case when $9 > 1 then now() - $10 * interval '1 millisecond' end) as id`,
     values: [
       firstAgoMs,
       event.action,

@@ -2,18 +2,24 @@ import pg from 'pg'
 import { runner } from 'node-pg-migrate'
 import type { Logger } from '@muster/runtime'
 
+/** Which migrations to run, and where. */
 export interface MigrateOptions {
   databaseUrl: string
   schema: string
   /** Folder of numbered .sql files. */
   folder: string
+  /** Where applied migrations are recorded; folders that share a schema have a table each. */
+  table?: string
 }
 
 /**
- * Brings a service's schema up to date. Replicas that start together take turns by an advisory lock;
- * every file that is not yet recorded runs, in one transaction, and what was applied already is left alone.
+ * Brings a schema up to date. Files that are not recorded yet run in one transaction. Replicas that start together take
+ * turns by an advisory lock.
  */
-export async function migrate({ databaseUrl, schema, folder }: MigrateOptions, log: Logger): Promise<void> {
+export async function migrate(
+  { databaseUrl, schema, folder, table = 'migrations' }: MigrateOptions,
+  log: Logger,
+): Promise<void> {
   const client = new pg.Client({ connectionString: databaseUrl })
   client.on('error', (error) => log.warn({ err: error }, 'lost the migration connection'))
   await client.connect()
@@ -24,7 +30,7 @@ export async function migrate({ databaseUrl, schema, folder }: MigrateOptions, l
       direction: 'up',
       schema,
       migrationsSchema: schema,
-      migrationsTable: 'migrations',
+      migrationsTable: table,
       createSchema: true,
       createMigrationsSchema: true,
       singleTransaction: true,

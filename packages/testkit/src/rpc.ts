@@ -4,7 +4,7 @@ import { Registry } from 'prom-client'
 import { connect, type Connection, type ServiceDefinition, TlsIdentity, type TlsMaterial } from '@muster/rpc'
 import { type RpcServer, serve, type ServeOptions } from '@muster/rpc/server'
 import { withTestDeadline } from './client-deadline.ts'
-import { createLogger } from '@muster/service-kit'
+import { silentLog } from './silent-log.ts'
 
 export interface ServeForTestOptions extends Partial<Omit<ServeOptions, 'identity'>> {
   clusterName: string
@@ -12,8 +12,6 @@ export interface ServeForTestOptions extends Partial<Omit<ServeOptions, 'identit
   /** Of the service that is served. */
   identity: TlsMaterial | TlsIdentity
 }
-
-const silentLog = createLogger('test', 'silent', { write: () => {} })
 
 /** Serves contracts on a free port of loopback as a service would, and says nothing unless it is given a log. */
 export function serveForTest({ identity, ...options }: ServeForTestOptions): Promise<RpcServer> {

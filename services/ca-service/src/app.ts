@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
-import { openAudit } from '@muster/audit'
+import { migrateWithAudit, openAudit } from '@muster/audit'
 import { users } from '@muster/contracts'
-import { asAppError, migrate, openPool } from '@muster/postgres'
+import { asAppError, openPool } from '@muster/postgres'
 import { connect } from '@muster/rpc'
 import type { RpcServer } from '@muster/rpc/server'
 import { type Lifecycle, type Logger, systemClock } from '@muster/runtime'
@@ -24,7 +24,7 @@ export async function startApp(config: Config, log: Logger, life: Lifecycle): Pr
   const databaseUrl = config.MUSTER_DATABASE_URL_FILE
   const clusterName = config.MUSTER_CLUSTER_NAME
   const folder = fileURLToPath(new URL('../migrations', import.meta.url))
-  await migrate({ databaseUrl, schema: SCHEMA, folder }, log)
+  await migrateWithAudit({ databaseUrl, schema: SCHEMA, folder }, log)
   const poolOptions = {
     databaseUrl,
     schema: SCHEMA,

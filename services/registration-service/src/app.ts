@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
-import { openAudit } from '@muster/audit'
+import { migrateWithAudit, openAudit } from '@muster/audit'
 import { ca, token } from '@muster/contracts'
-import { asAppError, migrate, openPool } from '@muster/postgres'
+import { asAppError, openPool } from '@muster/postgres'
 import { connect } from '@muster/rpc'
 import type { RpcServer } from '@muster/rpc/server'
 import { type Lifecycle, type Logger, systemClock } from '@muster/runtime'
@@ -24,7 +24,10 @@ const SCHEMA = 'registration'
 /** Opens registration-service. Each part is handed to `life`, which closes them in reverse order. */
 export async function startApp(config: Config, log: Logger, life: Lifecycle): Promise<RpcServer> {
   const databaseUrl = config.MUSTER_DATABASE_URL_FILE
-  await migrate({ databaseUrl, schema: SCHEMA, folder: fileURLToPath(new URL('../migrations', import.meta.url)) }, log)
+  await migrateWithAudit(
+    { databaseUrl, schema: SCHEMA, folder: fileURLToPath(new URL('../migrations', import.meta.url)) },
+    log,
+  )
   const applicationName = 'registration-service'
   const poolOptions = { databaseUrl, schema: SCHEMA, applicationName, size: config.MUSTER_DATABASE_POOL_SIZE }
   const pool = life.own('database', openPool(poolOptions, log), (p) => p.end())

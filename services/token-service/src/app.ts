@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
-import { openAudit } from '@muster/audit'
+import { migrateWithAudit, openAudit } from '@muster/audit'
 import { users } from '@muster/contracts'
-import { asAppError, migrate, openPool } from '@muster/postgres'
+import { asAppError, openPool } from '@muster/postgres'
 import { connect } from '@muster/rpc'
 import type { RpcServer } from '@muster/rpc/server'
 import { type Lifecycle, type Logger, systemClock } from '@muster/runtime'
@@ -19,7 +19,10 @@ const PURGE_EVERY_MS = 60 * 60_000
 /** Opens token-service. Each part is handed to `life`, which closes them in reverse order. */
 export async function startApp(config: Config, log: Logger, life: Lifecycle): Promise<RpcServer> {
   const databaseUrl = config.MUSTER_DATABASE_URL_FILE
-  await migrate({ databaseUrl, schema: SCHEMA, folder: fileURLToPath(new URL('../migrations', import.meta.url)) }, log)
+  await migrateWithAudit(
+    { databaseUrl, schema: SCHEMA, folder: fileURLToPath(new URL('../migrations', import.meta.url)) },
+    log,
+  )
   const poolOptions = {
     databaseUrl,
     schema: SCHEMA,

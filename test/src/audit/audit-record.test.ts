@@ -280,7 +280,7 @@ test.each([
     const attempt = { token: value, key: generateKey() }
     lock = await lockTable(cluster(), 'registration.audit_events')
     const answer = joinDirectly(cluster(), attempt).catch((error: unknown) => error)
-    await lock.someoneWaits('insert into audit_events')
+    await lock.someoneWaits('record_audit')
     services['registration-service'][0]!.kill('SIGKILL')
     expect(await answer).toMatchObject({ kind: 'unavailable' })
     await lock[end]()

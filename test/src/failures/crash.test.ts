@@ -113,7 +113,7 @@ test('registration-service killed after the node row: the retry joins', async ()
 test('registration-service killed after signing: the retry joins', async () => {
   lock = await lockTable(cluster(), 'registration.audit_events')
   await startJoining()
-  await lock.someoneWaits('insert into audit_events')
+  await lock.someoneWaits('record_audit')
   const { id: nodeId } = (await row())!
   expect(await certificates(nodeId)).toEqual({ count: 1 })
   await killRegistration()

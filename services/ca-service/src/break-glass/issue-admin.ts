@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { recordAudit } from '@muster/audit'
+import { migrateWithAudit, recordAudit } from '@muster/audit'
 import {
   BREAK_GLASS,
   formatDuration,
@@ -9,7 +9,7 @@ import {
   parseOperatorRoles,
 } from '@muster/domain'
 import { chainPem, generateKey, privateKeyFromPem, privateKeyPem, publicKeyDer, spkiPin } from '@muster/pki'
-import { migrate, openPool, transaction } from '@muster/postgres'
+import { openPool, transaction } from '@muster/postgres'
 import { systemClock } from '@muster/runtime'
 import { ensureKey, type OperatorProfile, writeIdentity } from '@muster/identity'
 import { ConfigError, createLogger, parseConfig } from '@muster/service-kit'
@@ -88,7 +88,10 @@ async function issue(options: Options, config: ReturnType<typeof parseConfig<typ
   const log = createLogger('ca-service', 'silent')
   const databaseUrl = config.MUSTER_DATABASE_URL_FILE
   const clusterName = config.MUSTER_CLUSTER_NAME
-  await migrate({ databaseUrl, schema: 'ca', folder: fileURLToPath(new URL('../../migrations', import.meta.url)) }, log)
+  await migrateWithAudit(
+    { databaseUrl, schema: 'ca', folder: fileURLToPath(new URL('../../migrations', import.meta.url)) },
+    log,
+  )
   const pool = openPool({ databaseUrl, schema: 'ca', applicationName: 'ca-service issue-admin', size: 1 }, log)
   try {
     const keyEncryptionKey = config.MUSTER_KEY_ENCRYPTION_KEY_FILE

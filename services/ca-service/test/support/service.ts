@@ -3,23 +3,23 @@ import { randomBytes } from 'node:crypto'
 import { expect } from '@jest/globals'
 import { Refusals } from '@muster/audit'
 import { ca } from '@muster/contracts'
-import { AppError, type ServiceName } from '@muster/domain'
+import type { ServiceName } from '@muster/domain'
 import { type Identity, parseIdentity, verifyChain } from '@muster/pki'
-import { asAppError, migrate, openPool } from '@muster/postgres'
+import { asAppError } from '@muster/postgres'
 import type { Connection } from '@muster/rpc'
 import type { RpcServer } from '@muster/rpc/server'
 import { systemClock } from '@muster/runtime'
 import {
   connectionsTo,
-  createDatabase,
+  openStore as openAnyStore,
+  refusal,
   serveForTest,
+  silentLog,
+  type Store as AnyStore,
   testCluster,
   type TestCluster,
-  type TestDatabase,
   type TestMaterial,
 } from '@muster/testkit'
-import { createLogger } from '@muster/service-kit'
-import type pg from 'pg'
 import { ensureAuthorities, type Authorities, type AuthorityDeps } from '../../src/authorities/authorities.ts'
 import type { Config } from '../../src/config.ts'
 import { caService } from '../../src/rpc/service.ts'
@@ -27,49 +27,21 @@ import { caService } from '../../src/rpc/service.ts'
 export const CLUSTER_NAME = 'test.muster.internal'
 export const DAY_MS = 86_400_000
 
-export const silentLog = createLogger('test', 'silent')
+export { refusal, silentLog }
 
 /** A database with the schema of ca-service. */
-export interface Store {
-  database: TestDatabase
-  pool: pg.Pool
+export interface Store extends AnyStore {
   keyEncryptionKey: Buffer
-  /** Another connection to it, as another replica has one. */
-  openPool(): pg.Pool
   authorityDeps(overrides?: Partial<AuthorityDeps>): AuthorityDeps
-  close(): Promise<void>
 }
 
+/** Makes such a database. */
 export async function openStore(): Promise<Store> {
-  const database = await createDatabase()
   const folder = fileURLToPath(new URL('../../migrations', import.meta.url))
-  await migrate({ databaseUrl: database.url, schema: 'ca', folder }, silentLog)
-  const pools: pg.Pool[] = []
-  const open = () => {
-    const pool = openPool({ databaseUrl: database.url, schema: 'ca', applicationName: 'test' }, silentLog)
-    pools.push(pool)
-    return pool
-  }
+  const store = await openAnyStore({ schema: 'ca', folder })
   const keyEncryptionKey = randomBytes(32)
-  const pool = open()
-  return {
-    database,
-    pool,
-    keyEncryptionKey,
-    openPool: open,
-    authorityDeps: (overrides = {}) => ({
-      pool,
-      keyEncryptionKey,
-      clusterName: CLUSTER_NAME,
-      clock: systemClock,
-      log: silentLog,
-      ...overrides,
-    }),
-    async close() {
-      await Promise.all(pools.map((each) => each.end()))
-      await database.drop()
-    },
-  }
+  const deps = { pool: store.pool, keyEncryptionKey, clusterName: CLUSTER_NAME, clock: systemClock, log: silentLog }
+  return { ...store, keyEncryptionKey, authorityDeps: (overrides = {}) => ({ ...deps, ...overrides }) }
 }
 
 export const TOKENS = {
@@ -97,16 +69,6 @@ export interface Served extends Store {
 
 function clientOf(connection: Connection) {
   return connection.client(ca.CaServiceService)
-}
-
-/** What an error is thrown as, for a closer look. */
-export async function refusal(call: Promise<unknown>): Promise<AppError> {
-  const error: unknown = await call.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  )
-  if (error instanceof AppError) return error
-  throw new Error('should have been refused', { cause: error })
 }
 
 /** ca-service on a free port, before a real database. */

@@ -86,9 +86,9 @@ export async function activateBot(db: Db, id: string, serial: string, expiresAt:
           and locked_at is null
           and removed_at is null
        returning id, name, hostname, remote_address, token_id)
-     insert into audit_events (action, actor, remote_address, outcome, token_id, node_id, details)
-     select 'bot.join', 'anonymous', remote_address, 'ok', token_id, id,
-            jsonb_build_object('name', name, 'hostname', hostname, 'serial', $2::text)
+     select record_audit(
+              action => 'bot.join', actor => 'anonymous', remote_address => remote_address, token_id => token_id,
+              node_id => id, details => jsonb_build_object('name', name, 'hostname', hostname, 'serial', $2::text))
        from active`,
     [id, serial, expiresAt],
   )
@@ -138,7 +138,8 @@ export async function endBot(
 ): Promise<StoredBot | undefined> {
   const { rows } = await db.query<Row>(
     `with known as (
-       select *
+       select id, name, generation, hostname, remote_address, token_id, joined_at, renewed_at, certificate_expires_at, locked_at,
+              locked_from
          from bots
         where id = $1
           and joined_at is not null
@@ -149,14 +150,13 @@ export async function endBot(
               removed_at = now()
          from known
         where bots.id = known.id
-       returning known.*),
-     recorded as (
-       insert into audit_events (action, actor, remote_address, outcome, token_id, node_id, details)
-       select 'bot.remove', $2, $3, 'ok', token_id, id,
-              jsonb_build_object('name', name, 'hostname', hostname, 'generation', generation)
-         from removed)
+       returning bots.id)
      select ${COLUMNS}
-       from removed`,
+       from known
+       join removed using (id)
+      cross join lateral record_audit(
+              action => 'bot.remove', actor => $2, remote_address => $3, token_id => token_id, node_id => id,
+              details => jsonb_build_object('name', name, 'hostname', hostname, 'generation', generation))`,
     [id, actor, remoteAddress],
   )
   return rows.map(toStoredBot)[0]

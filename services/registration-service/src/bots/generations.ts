@@ -96,8 +96,9 @@ async function goOn(
          from next
         where bots.id = next.bot_id
        returning bots.id, bots.name, bots.token_id)
-     insert into audit_events (action, actor, remote_address, outcome, token_id, node_id, details)
-     select 'bot.renew', $4, $5, 'ok', token_id, id, jsonb_build_object('name', name, 'generation', $2::int)
+     select record_audit(
+              action => 'bot.renew', actor => $4, remote_address => $5, token_id => token_id, node_id => id,
+              details => jsonb_build_object('name', name, 'generation', $2::int))
        from gone_on`,
     [id, generation, nextKey, actor, remoteAddress],
   )

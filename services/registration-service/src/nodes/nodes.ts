@@ -91,9 +91,9 @@ export async function activateNode(db: Db, id: string, serial: string, expiresAt
          where id = $1
            and removed_at is null
         returning id, token_id, remote_address, hostname, roles)
-      insert into audit_events (action, actor, remote_address, outcome, token_id, node_id, details)
-      select 'node.join', 'anonymous', remote_address, 'ok', token_id, id,
-             jsonb_build_object('hostname', hostname, 'roles', roles, 'serial', $2::text)
+      select record_audit(
+               action => 'node.join', actor => 'anonymous', remote_address => remote_address, token_id => token_id,
+               node_id => id, details => jsonb_build_object('hostname', hostname, 'roles', roles, 'serial', $2::text))
         from active`,
     values: [id, serial, expiresAt],
   })
@@ -144,8 +144,9 @@ export async function recordRenewal(
           and joined_at is not null
           and $2 in (certificate_serial, previous_serial)
        returning id)
-     insert into audit_events (action, actor, remote_address, outcome, node_id, details)
-     select 'node.renew', $5, $6, 'ok', id, jsonb_build_object('serial', $3::text)
+     select record_audit(
+              action => 'node.renew', actor => $5, remote_address => $6, node_id => id,
+              details => jsonb_build_object('serial', $3::text))
        from renewed`,
     [renewal.id, renewal.shownSerial, renewal.serial, renewal.expiresAt, renewal.actor, renewal.remoteAddress],
   )
@@ -300,7 +301,8 @@ export async function takeOffRoll(
 ): Promise<StoredNode | undefined> {
   const { rows } = await db.query(
     `with known as (
-       select *
+       select id, hostname, roles, labels, version, advertised_address, remote_address, os, token_id, joined_at,
+              first_seen_at, last_seen_at, certificate_expires_at
          from nodes
         where id = $1
           and joined_at is not null
@@ -311,13 +313,13 @@ export async function takeOffRoll(
               removed_at = now()
          from known
         where nodes.id = known.id
-       returning known.*),
-     recorded as (
-       insert into audit_events (action, actor, remote_address, outcome, token_id, node_id, details)
-       select 'node.remove', $2, $3, 'ok', token_id, id, jsonb_build_object('hostname', hostname, 'roles', roles)
-         from removed)
+       returning nodes.id)
      select ${COLUMNS}
-       from removed`,
+       from known
+       join removed using (id)
+      cross join lateral record_audit(
+              action => 'node.remove', actor => $2, remote_address => $3, token_id => token_id, node_id => id,
+              details => jsonb_build_object('hostname', hostname, 'roles', roles))`,
     [id, actor, remoteAddress],
   )
   return rows.map(toStoredNode)[0]

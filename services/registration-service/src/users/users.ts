@@ -168,17 +168,16 @@ export async function bindKey(
                   coalesce(session_expires_at, date_trunc('milliseconds', now()) + $4::int * interval '1 second')
            from person
           where users.name = person.name
-         returning users.name, users.roles, users.session_expires_at, person.is_new),
-       audited as (
-         insert into audit_events (action, actor, remote_address, outcome, token_id, details)
-         select 'user.signup', 'anonymous', $5, 'ok', $2, jsonb_build_object('user', name, 'roles', roles)
-           from bound
-          where is_new)
-       select roles, session_expires_at as "sessionExpiresAt"
+         returning users.name, users.roles, users.session_expires_at, person.is_new)
+       select roles, session_expires_at as "sessionExpiresAt",
+              case when is_new then record_audit(
+                action => 'user.signup', actor => 'anonymous', remote_address => $5, token_id => $2,
+                details => jsonb_build_object('user', name, 'roles', roles)) end as "eventId"
          from bound`,
       [signup.name, signup.tokenId, signup.keyFingerprint, signup.sessionTtlSeconds, signup.remoteAddress],
     )
-    return rows[0]
+    const [bound] = rows
+    return bound && { roles: bound.roles, sessionExpiresAt: bound.sessionExpiresAt }
   } catch (error) {
     if (!violates(error, 'users_one_person_a_key')) throw error
     throw new AppError('failedPrecondition', 'this key is somebody else of the cluster already; make a new one', {
@@ -224,9 +223,9 @@ export async function recordUserRenewal(db: Db, renewal: RenewedCertificate): Pr
     `with noted as (
        ${NOTE_CERTIFICATE}
        returning name, roles)
-     insert into audit_events (action, actor, remote_address, outcome, details)
-     select 'user.renew', $5, $6, 'ok',
-            jsonb_build_object('user', name, 'roles', roles, 'serial', $3::text) || $7::jsonb
+     select record_audit(
+              action => 'user.renew', actor => $5, remote_address => $6,
+              details => jsonb_build_object('user', name, 'roles', roles, 'serial', $3::text) || $7::jsonb)
        from noted`,
     [name, keyFingerprint, serial, expiresAt, actor, remoteAddress, hasReturned ? { returned: true } : {}],
   )

@@ -2,20 +2,22 @@ import { fileURLToPath } from 'node:url'
 import { randomUUID, type KeyObject } from 'node:crypto'
 import { Refusals } from '@muster/audit'
 import { registration } from '@muster/contracts'
-import { AppError } from '@muster/domain'
 import { createCsr, generateKey, keyFingerprint } from '@muster/pki'
-import { asAppError, migrate, openPool } from '@muster/postgres'
+import { asAppError } from '@muster/postgres'
 import type { Connection } from '@muster/rpc'
 import type { RpcServer } from '@muster/rpc/server'
 import type { Logger } from '@muster/runtime'
 import {
   connectionsTo,
-  createDatabase,
   createRedis,
   eventually,
   manualClock,
+  openStore as openAnyStore,
+  refusal,
   type ManualClock,
   serveForTest,
+  silentLog,
+  type Store,
   testCluster,
   type TestCluster,
   type TestDatabase,
@@ -23,7 +25,6 @@ import {
   type TestMember,
   type TestRedis,
 } from '@muster/testkit'
-import { createLogger } from '@muster/service-kit'
 import type pg from 'pg'
 import { botService } from '../../src/bots/service.ts'
 import type { Deps } from '../../src/deps.ts'
@@ -35,38 +36,18 @@ import { Presence } from '../../src/presence/presence.ts'
 import { RefusedAttempts } from '../../src/entry/refused-attempts.ts'
 import { registrationService } from '../../src/nodes/service.ts'
 
+export { refusal, silentLog, type Store }
+
 export const { NodeStatus } = registration
 export const contract = registration.RegistrationServiceService
 
 /** What people are told of where the services are. */
 export const ADDRESSES = { registrationService: 'muster.example:3025', tokenService: ':3026', caService: ':3027' }
 
-export const silentLog = createLogger('test', 'silent')
-
 /** A database with the schema of registration-service. */
-export interface Store {
-  database: TestDatabase
-  pool: pg.Pool
-  /** Another pool, as another replica has. */
-  openPool(): pg.Pool
-  close(): Promise<void>
-}
-
-export async function openStore(): Promise<Store> {
-  const database = await createDatabase()
+export function openStore(): Promise<Store> {
   const folder = fileURLToPath(new URL('../../migrations', import.meta.url))
-  await migrate({ databaseUrl: database.url, schema: 'registration', folder }, silentLog)
-  const options = { databaseUrl: database.url, schema: 'registration', applicationName: 'test' }
-  const pool = openPool(options, silentLog)
-  return {
-    database,
-    pool,
-    openPool: () => openPool(options, silentLog),
-    async close() {
-      await pool.end()
-      await database.drop()
-    },
-  }
+  return openAnyStore({ schema: 'registration', folder })
 }
 
 /** A presence of a cluster that no other test has, connected and listening. */
@@ -189,7 +170,7 @@ export async function serveRegistration({
     async close() {
       for (const replica of [...others, first]) await replica.close()
       await redis.close()
-      await store.database.drop()
+      await store.close()
     },
   }
 }
@@ -239,16 +220,6 @@ export async function addNode(pool: pg.Pool, member: TestMember, overrides: Part
     ...overrides,
   })
   await activateNode(pool, member.name, member.serial, new Date(Date.now() + 86_400_000))
-}
-
-/** What a call was refused with; fails the test if it was not. */
-export async function refusal(call: Promise<unknown>): Promise<AppError> {
-  const error: unknown = await call.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  )
-  if (error instanceof AppError) return error
-  throw new Error('should have been refused', { cause: error })
 }
 
 /** True if Redis answers now. */

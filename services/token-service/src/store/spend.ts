@@ -59,8 +59,8 @@ const LIKE_PATTERN = String.raw`replace(replace(regexp_replace(glob, '([\\%_])',
 //           answered with the node id it got before, even if the other call committed after this one began.
 //  counted  counts a new spend of a token with a limit. Of two keys that race for the last use, the second waits here for
 //           the first, counts one too many, breaks tokens_uses_within_max, and with it goes its row in spent.
-//  audited  writes a new spend to the audit.
 //  earlier  finds the spend of a key that comes back after the token has ended or is used up.
+// The last part writes a new spend to the audit.
 const SPEND = `
   with token as (
     select id, bot_name, node_labels, max_uses, uses,
@@ -98,18 +98,16 @@ const SPEND = `
       from spent
      where tokens.id = spent.token_id
        and tokens.max_uses is not null
-       and spent.node_id = $4),
-  audited as (
-    insert into audit_events (action, actor, remote_address, outcome, token_id, node_id, details)
-    select 'token.spend', $9, host($6::inet), 'ok', token_id, node_id, $10::jsonb
-      from spent
-     where node_id = $4)
+       and spent.node_id = $4)
   select token.id as "tokenId", token.bot_name as "botName", token.node_labels as "nodeLabels",
          token.right_type as "rightType", token.revoked, token.expired, token.role_allowed as "roleAllowed",
          token.restriction,
          spent.node_id as "nodeId",
          earlier.node_id as "earlierNodeId",
-         earlier.spent_at > now() - make_interval(secs => $11) as "withinRetryWindow"
+         earlier.spent_at > now() - make_interval(secs => $11) as "withinRetryWindow",
+         case when spent.node_id = $4 then record_audit(
+           action => 'token.spend', actor => $9, remote_address => host($6::inet), token_id => spent.token_id,
+           node_id => spent.node_id, details => $10::jsonb) end as "eventId"
     from token
     left join spent on spent.token_id = token.id
     left join spends earlier on earlier.token_id = token.id and earlier.key_fingerprint = $3`

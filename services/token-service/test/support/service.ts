@@ -2,21 +2,22 @@ import { fileURLToPath } from 'node:url'
 import { randomBytes } from 'node:crypto'
 import { Refusals } from '@muster/audit'
 import { token } from '@muster/contracts'
-import { AppError, newTokenId, type NodeRole, tokenDigest } from '@muster/domain'
-import { asAppError, migrate, openPool } from '@muster/postgres'
+import { newTokenId, type NodeRole, tokenDigest } from '@muster/domain'
+import { asAppError } from '@muster/postgres'
 import type { Connection } from '@muster/rpc'
 import type { RpcServer } from '@muster/rpc/server'
 import { type Logger, systemClock } from '@muster/runtime'
 import {
   connectionsTo,
-  createDatabase,
+  openStore as openAnyStore,
+  refusal,
   serveForTest,
+  silentLog,
+  type Store as AnyStore,
   testCluster,
   type TestCluster,
-  type TestDatabase,
   type TestMaterial,
 } from '@muster/testkit'
-import { createLogger } from '@muster/service-kit'
 import type pg from 'pg'
 import type { Config } from '../../src/config.ts'
 import { tokenService } from '../../src/rpc/service.ts'
@@ -29,37 +30,21 @@ export const SCHEMA = 'token'
 export const PEPPER = Buffer.from('CANARY-pepper-of-more-than-32-bytes')
 export const DAY_SECONDS = 86_400
 
-const silentLog = createLogger('test', 'silent')
+export { refusal }
 
 /** A database with the schema of token-service, and pools as two replicas have them. */
-export interface Store {
-  database: TestDatabase
+export interface Store extends Omit<AnyStore, 'openPool'> {
+  /** The first is `pool`. */
   pools: [pg.Pool, pg.Pool]
-  /** The first of the pools. */
-  pool: pg.Pool
-  /** Looks on while all connections of the pools are busy. */
+  /** For queries while all connections of the pools are busy. */
   observer: pg.Pool
-  close(): Promise<void>
 }
 
+/** Makes such a database; each of its pools takes 33 connections. */
 export async function openStore(): Promise<Store> {
-  const database = await createDatabase()
   const folder = fileURLToPath(new URL('../../migrations', import.meta.url))
-  await migrate({ databaseUrl: database.url, schema: SCHEMA, folder }, silentLog)
-  const open = () =>
-    openPool({ databaseUrl: database.url, schema: SCHEMA, applicationName: 'test', size: 33 }, silentLog)
-  const pools: [pg.Pool, pg.Pool] = [open(), open()]
-  const observer = open()
-  return {
-    database,
-    pools,
-    pool: pools[0],
-    observer,
-    async close() {
-      await Promise.all([...pools, observer].map((pool) => pool.end()))
-      await database.drop()
-    },
-  }
+  const store = await openAnyStore({ schema: SCHEMA, folder, poolSize: 33 })
+  return { ...store, pools: [store.pool, store.openPool()], observer: store.openPool() }
 }
 
 /** Adds a token with this value; by default one for nodes, for an hour, without a limit. */
@@ -178,16 +163,6 @@ export function spendRequest(
 export function signupRequest(value: string, userName: string, keyFingerprint = newKey()): token.SpendTokenRequest {
   const signup = { userName, remoteAddress: '127.0.0.1' }
   return { value, keyFingerprint, purpose: { $case: 'signup', value: signup } }
-}
-
-/** What an error is thrown as, for a closer look. */
-export async function refusal(call: Promise<unknown>): Promise<AppError> {
-  const error: unknown = await call.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  )
-  if (error instanceof AppError) return error
-  throw new Error('should have been refused', { cause: error })
 }
 
 export interface Served extends Store {
