@@ -7,6 +7,7 @@ import { auditService } from './service.ts'
 
 const PURGE_EVERY_MS = 60 * 60_000
 
+/** Whose audit it is, and how long events are kept. */
 export interface OpenAuditOptions extends AuditDeps {
   retentionSeconds: number
   log: Logger

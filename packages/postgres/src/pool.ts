@@ -4,6 +4,7 @@ import type { Logger } from '@muster/runtime'
 /** A pool or a client of a transaction: store functions take either. */
 export type Db = pg.Pool | pg.PoolClient
 
+/** Where to connect, and as what. */
 export interface PoolOptions {
   databaseUrl: string
   /** The schema that the service owns; it is the whole search path. */

@@ -73,6 +73,13 @@ describe('the house', () => {
       KNOWN.selectAll,
     )
   })
+
+  test('packages/audit alone writes to the table of audit events', () => {
+    const pattern = /\b(insert into|update|delete from)\s+audit_events\b/i
+    const files = [...product, ...readSql()].filter((file) => pattern.test(file.text)).map((file) => file.path)
+    expect(files).toContain('packages/audit/migrations/0001_audit_events.sql')
+    expect(files.filter((name) => !name.startsWith('packages/audit/'))).toEqual([])
+  })
 })
 
 /** Fails on a violation that is not known, and on a known one that is gone: the lists in known.ts can only shrink. */

@@ -21,6 +21,7 @@ export interface Authority {
 /** The authorities that sign now, one of each type. */
 export type Authorities = Record<AuthorityType, Authority>
 
+/** What makes and loads authorities. */
 export interface AuthorityDeps {
   pool: pg.Pool
   keyEncryptionKey: Buffer

@@ -20,6 +20,7 @@ export interface CertificateRequest {
   requestedBy: string
 }
 
+/** What issues certificates: the authorities that sign now, and where certificates are recorded. */
 export interface IssueDeps {
   db: Db
   authorities: Authorities

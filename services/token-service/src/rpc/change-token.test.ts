@@ -85,8 +85,10 @@ describe('RevokeToken', () => {
     expect(error.message).not.toContain('CANARY')
     expect((await refusal(served.as('operator').revokeToken({ idOrValue: 'aaaaaaaaaa' }))).kind).toBe('notFound')
     await served.refusals.close()
-    const { rows } = await served.pool.query('select * from audit_events')
-    expect(rows).toMatchObject([{ action: 'token.revoke', outcome: 'refused', reason: 'TOKEN_NOT_FOUND', count: 2 }])
+    const { rows } = await served.pool.query('select row_to_json(audit_events) as event from audit_events')
+    expect(rows).toMatchObject([
+      { event: { action: 'token.revoke', outcome: 'refused', reason: 'TOKEN_NOT_FOUND', count: 2 } },
+    ])
     expect(JSON.stringify(rows)).not.toContain('CANARY')
   })
 

@@ -163,8 +163,10 @@ describe("a value of the operator's own", () => {
     const error = await refused({ value })
     expect(error).toMatchObject({ kind: 'alreadyExists', field: 'value' })
     expect(error.message).not.toMatch(/CANARY|in use|exists/)
-    const { rows } = await served.pool.query('select * from audit_events')
-    expect(rows).toMatchObject([{ action: 'token.create', outcome: 'refused', reason: 'VALUE_TAKEN', token_id: null }])
+    const { rows } = await served.pool.query('select row_to_json(audit_events) as event from audit_events')
+    expect(rows).toMatchObject([
+      { event: { action: 'token.create', outcome: 'refused', reason: 'VALUE_TAKEN', token_id: null } },
+    ])
     expect(JSON.stringify(rows)).not.toContain('CANARY')
   })
 })
