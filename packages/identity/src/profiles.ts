@@ -1,4 +1,4 @@
-import type { Labels, NodeRole } from '@muster/domain'
+import type { Labels, NodeRole, ServingService, ShortNameOf } from '@muster/domain'
 import type { IdentityFolder } from './identity-folder.ts'
 
 /** What a node reports about itself. */
@@ -29,7 +29,8 @@ export type NodeIdentity = IdentityFolder<NodeProfile>
 export interface OperatorProfile {
   clusterName: string
   caPins: string[]
-  addresses: { registration: string; token: string; ca: string }
+  /** HOST:PORT of each service that serves gRPC, by its short name. */
+  addresses: Record<ShortNameOf<ServingService>, string>
   /** The address of registration-service for other machines; printed in commands that run there. */
   publicAddress: string
   /** The name of a person who signed up. Identities of `ca-service issue-admin` have none: they are not renewed. */

@@ -1,15 +1,25 @@
 import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
+import {
+  byService,
+  describeService,
+  ENROLLING_SERVICES,
+  SERVICE_NAMES,
+  type ServiceName,
+  SERVING_SERVICES,
+  type ServingService,
+} from '@muster/domain'
 import type { Postgres, Redis } from '@muster/embedded-stores'
-import { type Lifecycle, writeFileAtomic } from '@muster/runtime'
 import type { OperatorProfile } from '@muster/identity'
+import { type Lifecycle, writeFileAtomic } from '@muster/runtime'
 import { settlePorts } from './addresses.ts'
-import { prepareDatabase, type ServiceProgram } from './databases.ts'
+import { prepareDatabase } from './databases.ts'
 import { issueOperator, setAddresses } from './operator.ts'
 import { ensureSecrets } from './secrets.ts'
-import { serviceEnv, type Peers, type ServiceEnvOptions } from './service-env.ts'
+import { serviceEnv, type ServiceEnvOptions } from './service-env.ts'
 import { startService, type ServiceProcess } from './service-process.ts'
 
+/** How to run the services of a cluster on this machine. */
 export interface ControlPlaneOptions {
   dataDir: string
   clusterName: string
@@ -17,15 +27,18 @@ export interface ControlPlaneOptions {
   redis: Pick<Redis, 'url'>
   /** Database in Postgres; default `muster`. */
   database?: string
-  /** HOST:PORT for each replica; port 0 stands for a free one, found before anything starts. */
-  listen: Record<ServiceProgram, readonly string[]>
-  /** HOST:PORT that other machines use, given the port that registration-service has. */
+  /**
+   * HOST:PORT for each replica of a service; default one replica on a free port of loopback. Port 0 stands for a free
+   * port, found before any service starts.
+   */
+  listen?: Partial<Record<ServiceName, readonly string[]>>
+  /** HOST:PORT that other machines use, given the port of registration-service. */
   publicAddress: (port: number) => string
   /** Names that foreign clients may check. */
   dnsNames: readonly string[]
   /** Variables on top of the usual, per service. */
-  extraEnv?: Partial<Record<ServiceProgram, Record<string, string>>>
-  /** Runs one step of the start under a title that a person may read. */
+  extraEnv?: Partial<Record<ServiceName, Record<string, string>>>
+  /** Runs one step of the start under a title for people to read. */
   step: <T>(title: string, work: () => Promise<T>) => Promise<T>
 }
 
@@ -33,16 +46,16 @@ export interface ControlPlaneOptions {
 export interface ControlPlane {
   profile: OperatorProfile
   operatorDir: string
-  services: Record<ServiceProgram, ServiceProcess[]>
-  /** Starts a replica again on the address that it had. */
-  restart(program: ServiceProgram, replica: number): Promise<ServiceProcess>
+  services: Record<ServiceName, ServiceProcess[]>
+  /** Starts a replica again, on the address that it had. */
+  restart(name: ServiceName, replica: number): Promise<ServiceProcess>
   /** Gives the operator a fresh certificate. */
   renewOperator(): Promise<void>
 }
 
 /**
- * Starts ca-service, makes the operator identity, then starts token-service and registration-service, which enroll by
- * token and pin. What it opens, it hands to `life`.
+ * Starts the services of a cluster, each replica as a process: ca-service, then the operator identity, then the services
+ * that enrol by token and pin. `life` stops what was started.
  */
 export async function startControlPlane(options: ControlPlaneOptions, life: Lifecycle): Promise<ControlPlane> {
   const { dataDir, clusterName, dnsNames, step } = options
@@ -54,21 +67,10 @@ export async function startControlPlane(options: ControlPlaneOptions, life: Life
   await writeFileAtomic(redisUrlFile, `${options.redis.url}\n`)
   const operatorDir = path.join(dataDir, 'operator')
 
-  const services: Record<ServiceProgram, ServiceProcess[]> = {
-    'ca-service': [],
-    'token-service': [],
-    'registration-service': [],
-  }
-  // ca-service and token-service ask registration-service, which starts after them: all ports are known before.
-  const taken = new Set<number>()
-  const listen: Record<ServiceProgram, string[]> = {
-    'ca-service': await settlePorts(options.listen['ca-service'], taken),
-    'token-service': await settlePorts(options.listen['token-service'], taken),
-    'registration-service': await settlePorts(options.listen['registration-service'], taken),
-  }
-  const addressesOf = (program: ServiceProgram) =>
-    listen[program].map((address) => address.replace(/^0\.0\.0\.0:/, '127.0.0.1:'))
-  const registration = addressesOf('registration-service')[0]!
+  const listen = await settleAddresses(options.listen ?? {})
+  const addresses = byService(SERVING_SERVICES, (name) => listen[name].map(reachedFromHere))
+  const firstAddress = (name: ServingService) => addresses[name][0]!
+  const registration = firstAddress('registration-service')
   const publicAddress = options.publicAddress(Number(registration.split(':').at(-1)))
   const envOptions: ServiceEnvOptions = {
     clusterName,
@@ -79,47 +81,58 @@ export async function startControlPlane(options: ControlPlaneOptions, life: Life
     publicAddress,
   }
   let caPins: string[] = []
-  const peers = (): Peers => ({
-    ca: addressesOf('ca-service'),
-    caPins,
-    token: addressesOf('token-service'),
-    registration: addressesOf('registration-service'),
-  })
 
-  const startOne = (program: ServiceProgram, listenAddress: string) =>
+  const startOne = (name: ServiceName, replica: number) =>
     startService({
-      program,
-      env: { ...serviceEnv(program, listenAddress, envOptions, peers()), ...options.extraEnv?.[program] },
-      logFile: path.join(logDir, `${program}.log`),
+      program: name,
+      env: {
+        ...serviceEnv(name, listen[name][replica]!, envOptions, { addresses, caPins }),
+        ...options.extraEnv?.[name],
+      },
+      logFile: path.join(logDir, `${name}.log`),
     })
-  const startAll = (program: ServiceProgram) =>
-    step(program, async () => {
-      for (const listenAddress of listen[program]) {
-        services[program].push(await startOne(program, listenAddress))
-        const replica = services[program].length - 1
-        life.own(program, replica, (i) => step(`stop ${program}`, () => services[program][i]!.stop()))
+  const services = byService(SERVICE_NAMES, (): ServiceProcess[] => [])
+  const startAll = (name: ServiceName) =>
+    step(name, async () => {
+      for (const replica of listen[name].keys()) {
+        services[name].push(await startOne(name, replica))
+        life.own(name, replica, (i) => step(`stop ${name}`, () => services[name][i]!.stop()))
       }
     })
 
   await startAll('ca-service')
-  const { caPins: pins } = await step('operator identity', () => issueOperator(operatorDir, envOptions))
-  caPins = pins
-  await startAll('token-service')
-  await startAll('registration-service')
+  caPins = (await step('operator identity', () => issueOperator(operatorDir, envOptions))).caPins
+  for (const name of ENROLLING_SERVICES) await startAll(name)
 
   const profile = await setAddresses(operatorDir, {
-    addresses: { registration, token: addressesOf('token-service')[0]!, ca: addressesOf('ca-service')[0]! },
+    addresses: Object.fromEntries(
+      SERVING_SERVICES.map((name) => [describeService(name).shortName, firstAddress(name)]),
+    ) as OperatorProfile['addresses'],
     publicAddress,
   })
   return {
     profile,
     operatorDir,
     services,
-    async restart(program, replica) {
-      const former = services[program][replica]!
-      await former.stop()
-      return (services[program][replica] = await startOne(program, former.address))
+    async restart(name, replica) {
+      await services[name][replica]!.stop()
+      return (services[name][replica] = await startOne(name, replica))
     },
     renewOperator: async () => void (await issueOperator(operatorDir, envOptions)),
   }
+}
+
+/** Finds the ports before any service starts, since services need each other's addresses and call in circles. */
+async function settleAddresses(
+  wanted: Partial<Record<ServiceName, readonly string[]>>,
+): Promise<Record<ServiceName, string[]>> {
+  const taken = new Set<number>()
+  const settled = byService(SERVICE_NAMES, (): string[] => [])
+  for (const name of SERVICE_NAMES) settled[name] = await settlePorts(wanted[name] ?? ['127.0.0.1:0'], taken)
+  return settled
+}
+
+/** The address at which this machine reaches a listener. */
+function reachedFromHere(address: string): string {
+  return address.replace(/^0\.0\.0\.0:/, '127.0.0.1:')
 }

@@ -1,17 +1,16 @@
 import path from 'node:path'
+import { describeService, STORING_SERVICES, type StoringService } from '@muster/domain'
 import type { Postgres } from '@muster/embedded-stores'
 import { writeFileAtomic } from '@muster/runtime'
 import pg from 'pg'
-import { ensureSecret, SCHEMAS } from './secrets.ts'
+import { ensureSecret } from './secrets.ts'
 
-export type ServiceProgram = keyof typeof SCHEMAS
-
-/** For each service the file that holds its connection string. */
-export type DatabaseUrlFiles = Record<ServiceProgram, string>
+/** For each service that owns a schema, the file that holds its database URL. */
+export type DatabaseUrlFiles = Record<StoringService, string>
 
 /**
- * Sees to one database with a login role per service, each of which may make and own its schema and nothing else.
- * Passwords are kept; the files are written anew at each start, since the port changes.
+ * Prepares one database with a login role for each service that owns a schema. A role can create and read its own schema
+ * and no other. Passwords are kept. The files are written again at each start, since the port changes.
  */
 export async function prepareDatabase(
   postgres: Pick<Postgres, 'url'>,
@@ -25,8 +24,8 @@ export async function prepareDatabase(
     if (rowCount === 0) await admin.query(`create database ${pg.escapeIdentifier(database)}`)
     await admin.query(`revoke all on database ${pg.escapeIdentifier(database)} from public`)
     const files: Partial<DatabaseUrlFiles> = {}
-    for (const service of Object.keys(SCHEMAS) as ServiceProgram[]) {
-      const user = `${database}_${SCHEMAS[service]}`
+    for (const service of STORING_SERVICES) {
+      const user = `${database}_${describeService(service).schema}`
       const password = await ensureSecret(path.join(folder, `${user}-password`))
       await ensureRole(admin, user, password)
       await admin.query(

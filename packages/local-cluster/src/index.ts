@@ -1,3 +1,3 @@
 export { startControlPlane, type ControlPlane, type ControlPlaneOptions } from './control-plane.ts'
-export { prepareDatabase, type ServiceProgram } from './databases.ts'
+export { prepareDatabase } from './databases.ts'
 export { programFile, startService, type ServiceProcess } from './service-process.ts'

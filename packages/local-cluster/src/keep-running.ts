@@ -1,8 +1,7 @@
-import { messageOf } from '@muster/domain'
+import { messageOf, SERVICE_NAMES, type ServiceName } from '@muster/domain'
 import type { Postgres, Redis } from '@muster/embedded-stores'
 import { type Lifecycle, systemClock } from '@muster/runtime'
 import type { ControlPlane } from './control-plane.ts'
-import type { ServiceProgram } from './databases.ts'
 
 export interface KeepRunningOptions {
   controlPlane: ControlPlane
@@ -27,9 +26,7 @@ export function keepRunning({ controlPlane, postgres, redis, life, say }: KeepRu
       if (!signal.aborted) say(`${name} has ended. Stop this cluster with Ctrl-C and start it again; nothing is lost.`)
     })
   }
-  for (const program of Object.keys(controlPlane.services) as ServiceProgram[]) {
-    void watch(program)
-  }
+  for (const name of SERVICE_NAMES) void watch(name)
   const renewal = setInterval(() => {
     controlPlane
       .renewOperator()
@@ -37,14 +34,14 @@ export function keepRunning({ controlPlane, postgres, redis, life, say }: KeepRu
   }, OPERATOR_RENEWAL_MS)
   life.own('operator renewal', renewal, clearInterval)
 
-  async function watch(program: ServiceProgram): Promise<void> {
+  async function watch(name: ServiceName): Promise<void> {
     while (!signal.aborted) {
-      await controlPlane.services[program][0]!.exited
+      await controlPlane.services[name][0]!.exited
       if (signal.aborted) return
-      say(`${program} has ended; starting it again.`)
+      say(`${name} has ended; starting it again.`)
       await systemClock.sleep(RESTART_PAUSE_MS, signal).catch(() => {})
       if (signal.aborted) return
-      await controlPlane.restart(program, 0).catch((error: unknown) => say(messageOf(error)))
+      await controlPlane.restart(name, 0).catch((error: unknown) => say(messageOf(error)))
     }
   }
 }

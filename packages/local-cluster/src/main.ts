@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import os from 'node:os'
-import { isDnsName, messageOf } from '@muster/domain'
+import { isDnsName, messageOf, type ServiceName, SERVICES, SERVING_SERVICES } from '@muster/domain'
 import { defaultCacheDir, ownerOf, startPostgres, startRedis } from '@muster/embedded-stores'
 import { Lifecycle, NPM_ECHO_MS, onParentGone, onStopSignals } from '@muster/runtime'
 import { isPortFree, preferPort, reachableHost } from './addresses.ts'
@@ -54,12 +54,7 @@ async function start({ dataDir, port, clusterName, withNode }: LocalClusterOptio
       clusterName,
       postgres,
       redis,
-      listen: {
-        // The well-known ports for the cluster on the well-known port; another cluster beside it takes free ones.
-        'ca-service': [port === 3025 ? await preferPort('0.0.0.0', 3027) : '0.0.0.0:0'],
-        'token-service': [port === 3025 ? await preferPort('0.0.0.0', 3026) : '0.0.0.0:0'],
-        'registration-service': [`0.0.0.0:${port}`],
-      },
+      listen: { ...(await usualAddresses(port)), 'registration-service': [`0.0.0.0:${port}`] },
       publicAddress: (bound) => `${reachableHost()}:${bound}`,
       dnsNames: [
         ...new Set(['localhost', ...(isDnsName(hostname) && !hostname.endsWith(clusterName) ? [hostname] : [])]),
@@ -84,6 +79,19 @@ async function start({ dataDir, port, clusterName, withNode }: LocalClusterOptio
   }
   keepRunning({ controlPlane, postgres, redis, life, say })
   say(readyText({ profile: controlPlane.profile, services: controlPlane.services, dataDir, greeting }))
+}
+
+/**
+ * Where the services listen: on their default ports if registration-service is on its own, else on free ports, so that
+ * several clusters fit on one machine.
+ */
+async function usualAddresses(port: number): Promise<Partial<Record<ServiceName, string[]>>> {
+  const isUsual = port === SERVICES['registration-service'].listenPort
+  const addresses: Partial<Record<ServiceName, string[]>> = {}
+  for (const name of SERVING_SERVICES) {
+    addresses[name] = [isUsual ? await preferPort('0.0.0.0', SERVICES[name].listenPort) : '0.0.0.0:0']
+  }
+  return addresses
 }
 
 /** Static tokens stand in a file of the data directory, if somebody has put one there. */

@@ -1,3 +1,4 @@
+import { describeService, SERVING_SERVICES } from '@muster/domain'
 import type { OperatorProfile } from '@muster/identity'
 import path from 'node:path'
 import type { ControlPlane } from './control-plane.ts'
@@ -19,8 +20,10 @@ export function readyText({ profile, services, dataDir, greeting }: ReadyFacts):
     ['Cluster', profile.clusterName],
     ...profile.caPins.map((pin) => ['CA pin', pin]),
     ['registration-service', profile.publicAddress],
-    ['token-service', profile.addresses.token],
-    ['ca-service', profile.addresses.ca],
+    ...SERVING_SERVICES.filter((name) => name !== 'registration-service').map((name) => [
+      name,
+      profile.addresses[describeService(name).shortName],
+    ]),
     ...Object.entries(services).map(([name, replicas]) => [
       `  ${name} metrics`,
       `http://${replicas[0]!.diagnosticsAddress}/metrics`,

@@ -1,40 +1,35 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
+import { byService, ENROLLING_SERVICES, type EnrollingService } from '@muster/domain'
 import { writeFileAtomic } from '@muster/runtime'
 
-/** The files by which the services of a local cluster get their secrets. Each is 0600, made once, and kept. */
+/** The files that hold the secrets of a local cluster's services. Each has mode 0600, is made once and kept. */
 export interface SecretFiles {
   folder: string
   pepper: string
   keyEncryptionKey: string
-  enrollTokens: Record<'token-service' | 'registration-service', string>
+  enrollTokens: Record<EnrollingService, string>
 }
 
-/** The databases' owners, one per service: a service can read its own schema and no other. */
-export const SCHEMAS = { 'ca-service': 'ca', 'token-service': 'token', 'registration-service': 'registration' } as const
-
-/** Makes what is missing. */
+/** Makes the secrets that are missing. */
 export async function ensureSecrets(dataDir: string): Promise<SecretFiles> {
   const folder = path.join(dataDir, 'secrets')
   await mkdir(folder, { recursive: true, mode: 0o700 })
-  const secret = async (name: string) => {
-    const file = path.join(folder, name)
-    await ensureSecret(file)
-    return file
-  }
-  return {
+  const file = (name: string) => path.join(folder, name)
+  const files: SecretFiles = {
     folder,
-    pepper: await secret('token-pepper'),
-    keyEncryptionKey: await secret('ca-key-encryption-key'),
-    enrollTokens: {
-      'token-service': await secret('token-service-enroll-token'),
-      'registration-service': await secret('registration-service-enroll-token'),
-    },
+    pepper: file('token-pepper'),
+    keyEncryptionKey: file('ca-key-encryption-key'),
+    enrollTokens: byService(ENROLLING_SERVICES, (name) => file(`${name}-enroll-token`)),
   }
+  for (const secret of [files.pepper, files.keyEncryptionKey, ...Object.values(files.enrollTokens)]) {
+    await ensureSecret(secret)
+  }
+  return files
 }
 
-/** A secret of 256 random bits as hex, from its file or made now. */
+/** Reads a secret of 256 random bits, in hex, from its file; makes it if there is no file. */
 export async function ensureSecret(file: string): Promise<string> {
   const kept = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined

@@ -1,71 +1,84 @@
-import type { DatabaseUrlFiles, ServiceProgram } from './databases.ts'
+import {
+  addressesVariable,
+  describeService,
+  ENROLLING_SERVICES,
+  enrolTokenVariable,
+  type ServiceDescriptor,
+  type ServiceName,
+  type ServingService,
+} from '@muster/domain'
+import type { DatabaseUrlFiles } from './databases.ts'
 import type { SecretFiles } from './secrets.ts'
 
+/** What the services of a local cluster are told of it. */
 export interface ServiceEnvOptions {
   clusterName: string
   secrets: SecretFiles
   databaseUrlFiles: DatabaseUrlFiles
   redisUrlFile: string
+  /** Names that foreign clients may check. */
   dnsNames: readonly string[]
   /** HOST:PORT at which other machines reach registration-service. */
   publicAddress: string
 }
 
-/** Where the services of the control plane find each other. */
+/** How the services of a local cluster reach and trust each other. */
 export interface Peers {
-  ca: readonly string[]
+  /** HOST:PORT of each replica. */
+  addresses: Record<ServingService, readonly string[]>
+  /** Known once ca-service has started. */
   caPins: readonly string[]
-  token: readonly string[]
-  registration: readonly string[]
 }
 
-/** The environment of a service: see its README for each variable. */
+type Environment = Record<string, string>
+
+/** The variables that only one service reads. */
+const OWN_VARIABLES: Partial<Record<ServiceName, (options: ServiceEnvOptions, peers: Peers) => Environment>> = {
+  'token-service': ({ secrets }) => ({ MUSTER_PEPPER_FILE: secrets.pepper }),
+  'ca-service': ({ clusterName, secrets }) => ({
+    MUSTER_CLUSTER_NAME: clusterName,
+    MUSTER_KEY_ENCRYPTION_KEY_FILE: secrets.keyEncryptionKey,
+    ...Object.fromEntries(ENROLLING_SERVICES.map((name) => [enrolTokenVariable(name), secrets.enrollTokens[name]])),
+  }),
+  'registration-service': ({ redisUrlFile, publicAddress }, { addresses }) => ({
+    MUSTER_REDIS_URL_FILE: redisUrlFile,
+    MUSTER_PUBLIC_ADDR: publicAddress,
+    MUSTER_PUBLIC_TOKEN_ADDR: portOf(addresses['token-service'][0]!),
+    MUSTER_PUBLIC_CA_ADDR: portOf(addresses['ca-service'][0]!),
+  }),
+}
+
+/** The environment of one replica of a service, by its descriptor. Its README says what each variable means. */
 export function serviceEnv(
-  program: ServiceProgram,
+  name: ServiceName,
   listenAddress: string,
-  { clusterName, secrets, databaseUrlFiles, redisUrlFile, dnsNames, publicAddress }: ServiceEnvOptions,
+  options: ServiceEnvOptions,
   peers: Peers,
-): Record<string, string> {
-  const common = {
-    MUSTER_LISTEN_ADDR: listenAddress,
+): Environment {
+  const { schema, listenPort, calls, enrols }: ServiceDescriptor = describeService(name)
+  const { secrets, databaseUrlFiles, dnsNames } = options
+  const list = (service: ServingService) => peers.addresses[service].join(',')
+  return {
     MUSTER_DIAGNOSTICS_ADDR: '127.0.0.1:0',
-    MUSTER_DATABASE_URL_FILE: databaseUrlFiles[program],
-    MUSTER_TLS_DNS_NAMES: dnsNames.join(','),
-  }
-  const enrolment = { MUSTER_CA_ADDRS: peers.ca.join(','), MUSTER_CA_PINS: peers.caPins.join(',') }
-  switch (program) {
-    case 'ca-service':
-      return {
-        ...common,
-        MUSTER_CLUSTER_NAME: clusterName,
-        MUSTER_REGISTRATION_ADDRS: peers.registration.join(','),
-        MUSTER_KEY_ENCRYPTION_KEY_FILE: secrets.keyEncryptionKey,
-        MUSTER_TOKEN_SERVICE_ENROLL_TOKEN_FILE: secrets.enrollTokens['token-service'],
-        MUSTER_REGISTRATION_SERVICE_ENROLL_TOKEN_FILE: secrets.enrollTokens['registration-service'],
-      }
-    case 'token-service':
-      return {
-        ...common,
-        ...enrolment,
-        MUSTER_ENROLL_TOKEN_FILE: secrets.enrollTokens[program],
-        MUSTER_PEPPER_FILE: secrets.pepper,
-        MUSTER_REGISTRATION_ADDRS: peers.registration.join(','),
-      }
-    case 'registration-service':
-      return {
-        ...common,
-        ...enrolment,
-        MUSTER_ENROLL_TOKEN_FILE: secrets.enrollTokens[program],
-        MUSTER_TOKEN_ADDRS: peers.token.join(','),
-        MUSTER_REDIS_URL_FILE: redisUrlFile,
-        MUSTER_PUBLIC_ADDR: publicAddress,
-        MUSTER_PUBLIC_TOKEN_ADDR: portOf(peers.token[0]!),
-        MUSTER_PUBLIC_CA_ADDR: portOf(peers.ca[0]!),
-      }
+    ...(listenPort !== undefined && { MUSTER_LISTEN_ADDR: listenAddress, MUSTER_TLS_DNS_NAMES: dnsNames.join(',') }),
+    ...(schema !== undefined && { MUSTER_DATABASE_URL_FILE: ofService(databaseUrlFiles, name) }),
+    ...(enrols && {
+      MUSTER_CA_ADDRS: list('ca-service'),
+      MUSTER_CA_PINS: peers.caPins.join(','),
+      MUSTER_ENROLL_TOKEN_FILE: ofService(secrets.enrollTokens, name),
+    }),
+    ...Object.fromEntries(calls.map((called) => [addressesVariable(called), list(called)])),
+    ...OWN_VARIABLES[name]?.(options, peers),
   }
 }
 
-/** `:PORT`: people reach it on the host that they reached registration-service on. */
+function ofService(files: Partial<Record<ServiceName, string>>, name: ServiceName): string {
+  const file = files[name]
+  if (file === undefined) throw new Error(`there is no file for ${name}`)
+  return file
+}
+
+/** `:PORT`: people reach the service on the host on which they reach registration-service. */
 function portOf(address: string): string {
   return `:${address.split(':').at(-1)}`
 }

@@ -1,3 +1,4 @@
+import { type EnrollingService, ENROLLING_SERVICES, enrolTokenVariable, type EnrolTokenVariable } from '@muster/domain'
 import { auditFields, clusterNameField, commonFields, fileText, parsedBy, replicaAddresses } from '@muster/service-kit'
 import { z } from 'zod'
 
@@ -9,6 +10,11 @@ const fileKey = fileText().pipe(
 )
 
 const enrollToken = fileText().refine((text) => text.length >= 32, 'the token must be at least 32 characters')
+
+/** The variable of each service that enrols. */
+const enrolTokens = Object.fromEntries(
+  ENROLLING_SERVICES.map((name) => [enrolTokenVariable(name), enrollToken]),
+) as Record<EnrolTokenVariable<EnrollingService>, typeof enrollToken>
 
 const seconds = z.coerce.number().int().min(10)
 
@@ -24,8 +30,7 @@ export const configSchema = z.object({
   ...commonFields({ listenAddress: '0.0.0.0:3027', diagnosticsAddress: '127.0.0.1:9027' }),
   ...auditFields(),
   MUSTER_KEY_ENCRYPTION_KEY_FILE: fileKey,
-  MUSTER_TOKEN_SERVICE_ENROLL_TOKEN_FILE: enrollToken,
-  MUSTER_REGISTRATION_SERVICE_ENROLL_TOKEN_FILE: enrollToken,
+  ...enrolTokens,
   MUSTER_REGISTRATION_ADDRS: replicaAddresses(),
   MUSTER_NODE_CERTIFICATE_TTL_SECONDS: seconds.max(7 * 86_400).default(86_400),
   MUSTER_SERVICE_CERTIFICATE_TTL_SECONDS: seconds.max(7 * 86_400).default(86_400),

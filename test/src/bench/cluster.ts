@@ -1,7 +1,8 @@
 import path from 'node:path'
 import { token } from '@muster/contracts'
 import { defaultCacheDir, type Postgres, type Redis, startPostgres, startRedis } from '@muster/embedded-stores'
-import { type ControlPlane, type ServiceProgram, startControlPlane } from '@muster/local-cluster'
+import { byService, SERVICE_NAMES, type ServiceName } from '@muster/domain'
+import { type ControlPlane, startControlPlane } from '@muster/local-cluster'
 import { connect, type Connection, TlsIdentity } from '@muster/rpc'
 import type { Lifecycle } from '@muster/runtime'
 import { type OperatorProfile, readIdentity } from '@muster/identity'
@@ -16,11 +17,11 @@ export interface BenchCluster {
   postgres: Postgres
   redis: Redis
   controlPlane: ControlPlane
-  probes: Record<ServiceProgram, Probe>
+  probes: Record<ServiceName, Probe>
   /** The processes whose CPU time counts as the servers'. */
   cpuGroups: CpuGroups
   /** A connection with the operator's identity. */
-  operate(service: ServiceProgram): Promise<Connection>
+  operate(service: ServiceName): Promise<Connection>
   /** A join token without a limit of uses, good for an hour. */
   createToken(): Promise<string>
   /** Ends registration-service and starts it again on its address, so that its memory is that of a fresh process. */
@@ -39,34 +40,24 @@ export async function startCluster(
   const redis = await step('Redis', () => startRedis(stores))
   life.own('Redis', redis, (r) => r.stop())
 
-  const probe = (program: string) => createProbe(path.join(dataDir, `${program}.probe`))
-  const probes: Record<ServiceProgram, Probe> = {
-    'ca-service': probe('ca-service'),
-    'token-service': probe('token-service'),
-    'registration-service': probe('registration-service'),
-  }
+  const probes = byService(SERVICE_NAMES, (name) => createProbe(path.join(dataDir, `${name}.probe`)))
   const controlPlane = await startControlPlane(
     {
       dataDir,
       clusterName: 'bench.internal',
       postgres,
       redis,
-      listen: {
-        'ca-service': ['127.0.0.1:0'],
-        'token-service': ['127.0.0.1:0'],
-        'registration-service': ['127.0.0.1:0'],
-      },
       publicAddress: (port) => `127.0.0.1:${port}`,
       dnsNames: ['localhost'],
-      extraEnv: Object.fromEntries(SERVICES.map((name) => [name, probes[name].env])),
+      extraEnv: byService(SERVICE_NAMES, (name) => probes[name].env),
       step,
     },
     life,
   )
 
   const { services, profile, operatorDir } = controlPlane
-  const pidOf = (name: ServiceProgram) => () => services[name][0]!.pid
-  const operate = async (service: ServiceProgram) => {
+  const pidOf = (name: ServiceName) => () => services[name][0]!.pid
+  const operate = async (service: ServiceName) => {
     const identity = await readIdentity<OperatorProfile>(operatorDir)
     if (identity === undefined) throw new Error('the operator has no identity')
     const { keyPem, chainPem, bundlePem } = identity

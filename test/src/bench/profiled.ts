@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import type { ServiceProgram } from '@muster/local-cluster'
+import type { ServiceName } from '@muster/domain'
 import type { Probe } from './probe-client.ts'
 import { functionOf, packageOf, selfTimes, type CpuProfile, type SelfTime } from './profile.ts'
 
@@ -8,8 +8,8 @@ import { functionOf, packageOf, selfTimes, type CpuProfile, type SelfTime } from
  * @returns for each service its busiest packages and functions, as lines of text, after what `work` has to say
  */
 export async function profiled(
-  probes: Record<ServiceProgram, Probe>,
-  services: readonly ServiceProgram[],
+  probes: Record<ServiceName, Probe>,
+  services: readonly ServiceName[],
   work: () => Promise<string>,
 ): Promise<string[]> {
   for (const name of services) await probes[name].startProfile()

@@ -1,6 +1,6 @@
 import { registration } from '@muster/contracts'
 import { generateKey } from '@muster/pki'
-import type { ServiceProgram } from '@muster/local-cluster'
+import type { ServiceName } from '@muster/domain'
 import { Redis as RedisClient } from 'ioredis'
 import { expect, test } from '@jest/globals'
 import { nodeIdOf, startAgent } from '../harness/agent.ts'
@@ -34,7 +34,7 @@ async function statusOf(id: string): Promise<registration.NodeStatus | undefined
   return (await cluster().operator.roll()).find((node) => node.id === id)?.status
 }
 
-test.each<ServiceProgram>(['ca-service', 'token-service'])(
+test.each<ServiceName>(['ca-service', 'token-service'])(
   'a join begun while %s is dead waits, and succeeds once it is back, with no restart of the others',
   async (program) => {
     const { services, operator, restart } = cluster()

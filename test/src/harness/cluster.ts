@@ -3,7 +3,8 @@ import os from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll } from '@jest/globals'
 import { defaultCacheDir, type Postgres, type Redis, startPostgres, startRedis } from '@muster/embedded-stores'
-import { type ControlPlane, type ServiceProgram, startControlPlane } from '@muster/local-cluster'
+import { byService, SERVICE_NAMES, type ServiceName } from '@muster/domain'
+import { type ControlPlane, startControlPlane } from '@muster/local-cluster'
 import { Lifecycle } from '@muster/runtime'
 import pg from 'pg'
 import { connectOperator, type Operator } from './operator.ts'
@@ -12,9 +13,9 @@ import { waitFor } from './waiting.ts'
 
 export interface ClusterOptions {
   /** How many of each service; default one. */
-  replicas?: Partial<Record<ServiceProgram, number>>
+  replicas?: Partial<Record<ServiceName, number>>
   /** Variables on top of the usual. */
-  env?: Partial<Record<ServiceProgram, Record<string, string>>>
+  env?: Partial<Record<ServiceName, Record<string, string>>>
   /** False makes Postgres forget what a crash of the machine would lose: faster. Default false. */
   durable?: boolean
   clusterName?: string
@@ -39,7 +40,7 @@ export interface Cluster extends ControlPlane {
   /** Resolves once both stores and every service answer as they should. */
   healthy(): Promise<void>
   /** The log of all replicas of a service. */
-  serviceLog(program: ServiceProgram): Promise<string>
+  serviceLog(program: ServiceName): Promise<string>
 }
 
 const START_LIMIT_MS = 120_000
@@ -94,17 +95,13 @@ export async function startCluster(life: Lifecycle, options: ClusterOptions = {}
   stores.redis = await startRedis(redisOptions)
   life.own('Redis', stores, (s) => s.redis.stop())
 
-  const listen = (program: ServiceProgram) => Array.from({ length: replicas[program] ?? 1 }, () => '127.0.0.1:0')
+  const listen = byService(SERVICE_NAMES, (name) => Array.from({ length: replicas[name] ?? 1 }, () => '127.0.0.1:0'))
   const controlPlane = await startControlPlane(
     {
       dataDir,
       clusterName,
       ...stores,
-      listen: {
-        'ca-service': listen('ca-service'),
-        'token-service': listen('token-service'),
-        'registration-service': listen('registration-service'),
-      },
+      listen,
       publicAddress: (port) => `127.0.0.1:${port}`,
       dnsNames: ['localhost'],
       ...(env === undefined ? {} : { extraEnv: env }),
@@ -113,12 +110,11 @@ export async function startCluster(life: Lifecycle, options: ClusterOptions = {}
     life,
   )
   const { services } = controlPlane
-  const addressesOf = (program: ServiceProgram) => services[program].map(({ address }) => address)
-  const operator = await connectOperator(life, controlPlane.operatorDir, {
-    'ca-service': addressesOf('ca-service'),
-    'token-service': addressesOf('token-service'),
-    'registration-service': addressesOf('registration-service'),
-  })
+  const operator = await connectOperator(
+    life,
+    controlPlane.operatorDir,
+    byService(SERVICE_NAMES, (name) => services[name].map(({ address }) => address)),
+  )
   const db = new pg.Pool({ connectionString: stores.postgres.url({ database: 'muster' }), max: 8 })
   // Connections that a restart of Postgres cuts are replaced by themselves.
   db.on('error', () => {})
@@ -144,7 +140,7 @@ export async function startCluster(life: Lifecycle, options: ClusterOptions = {}
         await waitFor(`${url} to say ready`, async () => (await fetch(url)).ok)
       }
     },
-    async serviceLog(program: ServiceProgram) {
+    async serviceLog(program: ServiceName) {
       const folder = path.join(dataDir, 'logs')
       const files = (await readdir(folder)).filter((name) => name.startsWith(program))
       return (await Promise.all(files.map((name) => readFile(path.join(folder, name), 'utf8')))).join('')

@@ -1,4 +1,4 @@
-import type { ServiceProgram } from '@muster/local-cluster'
+import type { ServiceName } from '@muster/domain'
 import { expect, test } from '@jest/globals'
 import { nodeIdOf, startAgent } from '../harness/agent.ts'
 import { useCluster } from '../harness/cluster.ts'
@@ -12,7 +12,7 @@ const TWO_MINUTES_MS = 120_000
 const TEST_LIMIT_MS = 60_000
 
 // What is put in here counts from the next restart of the service.
-const env: Record<ServiceProgram, Record<string, string>> = {
+const env: Record<ServiceName, Record<string, string>> = {
   'ca-service': {},
   'token-service': {},
   'registration-service': { MUSTER_HEARTBEAT_INTERVAL_MS: '500' },

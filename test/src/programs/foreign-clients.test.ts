@@ -2,9 +2,8 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { connect as tlsConnect } from 'node:tls'
 import { fileURLToPath } from 'node:url'
-import { splitAddress } from '@muster/domain'
+import { type ServiceName, splitAddress } from '@muster/domain'
 import { chainPem, createCsr, dersFromPem, generateKey } from '@muster/pki'
-import type { ServiceProgram } from '@muster/local-cluster'
 import { testWithOpenssl } from '@muster/testkit'
 import { beforeAll, describe, expect, test } from '@jest/globals'
 import { agentDir, nodeIdOf, startAgent } from '../harness/agent.ts'
@@ -12,12 +11,12 @@ import { useCluster } from '../harness/cluster.ts'
 import { runTool, type ToolResult } from '../harness/tool.ts'
 
 const UNAUTHENTICATED = 16
-const CONTRACT: Record<ServiceProgram, string> = {
+const CONTRACT: Record<ServiceName, string> = {
   'ca-service': 'muster.ca.v1.CaService',
   'token-service': 'muster.token.v1.TokenService',
   'registration-service': 'muster.registration.v1.RegistrationService',
 }
-const PROGRAMS = Object.keys(CONTRACT) as ServiceProgram[]
+const PROGRAMS = Object.keys(CONTRACT) as ServiceName[]
 
 const cluster = useCluster()
 let folder: string
@@ -35,7 +34,7 @@ describe('buf curl, a client written in Go', () => {
   const buf = fileURLToPath(new URL('../../../node_modules/.bin/buf', import.meta.url))
 
   /** Checks the name localhost, as programs that know nothing of SPIFFE do. */
-  function curl(program: ServiceProgram, call: string, flags: readonly string[]): Promise<ToolResult> {
+  function curl(program: ServiceName, call: string, flags: readonly string[]): Promise<ToolResult> {
     const { port } = splitAddress(cluster().services[program][0]!.address)
     const roots = path.join(cluster().operatorDir, 'bundle.pem')
     return runTool(buf, ['curl', '--protocol=grpc', `--cacert=${roots}`, ...flags, `https://localhost:${port}${call}`])
@@ -138,12 +137,12 @@ describe('OpenSSL', () => {
     })
   }
 
-  async function chains(): Promise<Record<'node' | 'user' | ServiceProgram, Chain>> {
+  async function chains(): Promise<Record<'node' | 'user' | ServiceName, Chain>> {
     const { trustBundle } = await cluster().operator.authority.getTrustBundle({})
     const [host] = trustBundle!.hostRootsDer
     const [user] = trustBundle!.userRootsDer
     const fromFolder = async (dir: string) => dersFromPem(await readFile(path.join(dir, 'chain.pem'), 'utf8'))
-    const ofService = async (program: ServiceProgram) =>
+    const ofService = async (program: ServiceName) =>
       chainFiles(program, await shownChain(cluster().services[program][0]!.address), host!)
     return {
       node: await chainFiles('node', await fromFolder(agentDir(cluster(), 'foreign')), host!),

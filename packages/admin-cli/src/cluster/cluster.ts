@@ -1,5 +1,13 @@
 import { audit, bots, ca, registration, token, users } from '@muster/contracts'
-import { AppError, type ServiceName } from '@muster/domain'
+import {
+  AppError,
+  AUDITED_SERVICES,
+  type AuditedService,
+  byService,
+  describeService,
+  type ServiceName,
+  SERVING_SERVICES,
+} from '@muster/domain'
 import { spkiPin } from '@muster/pki'
 import {
   type ClientOf,
@@ -18,7 +26,7 @@ import { tlsMaterial } from '@muster/identity'
 import { Renewal } from '../identity/renewal.ts'
 import { safeText } from '@muster/domain/safe-text'
 
-/** The three services as this operator may call them. Every failed call is a CallError. */
+/** The services as this operator may call them. Every failed call is a CallError. */
 export interface Cluster {
   operator: OperatorIdentity
   tokens: ClientOf<token.TokenServiceService>
@@ -27,7 +35,7 @@ export interface Cluster {
   users: ClientOf<users.UserServiceService>
   bots: ClientOf<bots.BotServiceService>
   /** Each service keeps its own record. */
-  audit: Record<ServiceName, ClientOf<audit.AuditServiceService>>
+  audit: Record<AuditedService, ClientOf<audit.AuditServiceService>>
   /**
    * The roll, then its changes. Ends without an error when the signal aborts, and when the certificate has been renewed:
    * the next call shows the new one.
@@ -35,7 +43,7 @@ export interface Cluster {
   watchNodes(signal: AbortSignal): AsyncIterable<registration.WatchNodesResponse>
   /** What goes on the record of a service; ends as the other does. */
   watchAudit(
-    service: ServiceName,
+    service: AuditedService,
     request: audit.WatchEventsRequest,
     signal: AbortSignal,
   ): AsyncIterable<audit.WatchEventsResponse>
@@ -57,11 +65,11 @@ export async function openCluster(options: FindOptions & { signal: AbortSignal }
   const tls = new TlsIdentity(tlsMaterial(operator))
   const roles = () => renewal.roles()
   const comeBack = () => renewal.comeBack()
-  const open = (service: ServiceName, address: string) =>
-    new Service({ service, address, operator, tls, roles, comeBack, signal: options.signal })
-  const tokens = open('token-service', addresses.token)
-  const authorities = open('ca-service', addresses.ca)
-  const roll = open('registration-service', addresses.registration)
+  const services = byService(SERVING_SERVICES, (service) => {
+    const address = addresses[describeService(service).shortName]
+    return new Service({ service, address, operator, tls, roles, comeBack, signal: options.signal })
+  })
+  const { 'token-service': tokens, 'ca-service': authorities, 'registration-service': roll } = services
   const renewal = new Renewal({
     operator,
     tls,
@@ -70,7 +78,6 @@ export async function openCluster(options: FindOptions & { signal: AbortSignal }
     warn: (line) => options.io.stderr.write(`musterctl: warning: ${safeText(line)}\n`),
     signal: options.signal,
   })
-  const byName = { 'token-service': tokens, 'ca-service': authorities, 'registration-service': roll }
   const caClient = authorities.client(ca.CaServiceService)
   return {
     operator,
@@ -79,21 +86,17 @@ export async function openCluster(options: FindOptions & { signal: AbortSignal }
     registration: roll.client(registration.RegistrationServiceService),
     users: roll.client(users.UserServiceService),
     bots: roll.client(bots.BotServiceService),
-    audit: {
-      'token-service': tokens.client(audit.AuditServiceService),
-      'ca-service': authorities.client(audit.AuditServiceService),
-      'registration-service': roll.client(audit.AuditServiceService),
-    },
+    audit: byService(AUDITED_SERVICES, (service) => services[service].client(audit.AuditServiceService)),
     watchNodes: (signal) => roll.stream(registration.RegistrationServiceService.watchNodes, {}, signal),
     watchAudit: (service, request, signal) =>
-      byName[service].stream(audit.AuditServiceService.watchEvents, request, signal),
+      services[service].stream(audit.AuditServiceService.watchEvents, request, signal),
     async caPins() {
       const { trustBundle } = await caClient.getTrustBundle({})
       return (trustBundle?.hostRootsDer ?? []).map((der) => spkiPin(der))
     },
     async close() {
       await renewal.close()
-      for (const { connection } of [tokens, authorities, roll]) connection.close()
+      for (const { connection } of Object.values(services)) connection.close()
     },
   }
 }

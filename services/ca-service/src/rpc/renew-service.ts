@@ -1,4 +1,4 @@
-import { SERVICE_NAMES } from '@muster/domain'
+import { findService } from '@muster/domain'
 import { memberOf, type UnaryHandler } from '@muster/rpc'
 import type { ca } from '@muster/contracts'
 import type { Deps } from '../deps.ts'
@@ -11,7 +11,7 @@ export function renewService(deps: Deps): UnaryHandler<ca.RenewServiceRequest, c
   const clusterName = deps.config.MUSTER_CLUSTER_NAME
   return async (request, { peer, remoteAddress }) => {
     const { spiffeId, roles, publicKeyDer, ...member } = memberOf(peer)
-    const name = SERVICE_NAMES.find((known) => known === member.name)!
+    const name = findService(member.name)!
     const certificate = await issueServiceCertificate(deps, {
       action: 'service.renew',
       actor: spiffeId,

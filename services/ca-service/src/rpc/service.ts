@@ -1,4 +1,5 @@
 import { ca } from '@muster/contracts'
+import { ENROLLING_SERVICES } from '@muster/domain'
 import { anyone, bindService, type BoundService, operators, services } from '@muster/rpc'
 import type { Deps } from '../deps.ts'
 import { enrollService } from './enroll-service.ts'
@@ -14,7 +15,7 @@ export function caService(deps: Deps): BoundService {
   const { config, authorities } = deps
   return bindService(ca.CaServiceService, {
     enrollService: { callers: anyone, handle: enrollService(deps) },
-    renewService: { callers: services('token-service', 'registration-service'), handle: renewService(deps) },
+    renewService: { callers: services(...ENROLLING_SERVICES), handle: renewService(deps) },
     signHost: { callers: services('registration-service'), handle: signHost(deps) },
     signUser: { callers: services('registration-service'), handle: signUser(deps) },
     signBot: { callers: services('registration-service'), handle: signBot(deps) },

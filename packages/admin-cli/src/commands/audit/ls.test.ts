@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import { audit } from '@muster/contracts'
-import { AppError, type ServiceName } from '@muster/domain'
+import { AppError, type AuditedService } from '@muster/domain'
 import { parse as parseYaml } from 'yaml'
 import { startTestCluster, type TestCluster } from '../../../test/support/cluster.ts'
 import { aToken, NOW, SECRET } from '../../../test/support/data.ts'
@@ -9,10 +9,10 @@ const NODE_ID = '6805dda3-779e-493b-8a6b-0d9a3f2f7e11'
 
 let cluster: TestCluster
 /** What each service has on record, newest first. */
-let kept: Partial<Record<ServiceName, audit.AuditEvent[]>>
-let asked: { service: ServiceName; request: audit.ListEventsRequest }[]
+let kept: Partial<Record<AuditedService, audit.AuditEvent[]>>
+let asked: { service: AuditedService; request: audit.ListEventsRequest }[]
 /** Services that are away. */
-let away: ServiceName[]
+let away: AuditedService[]
 
 beforeAll(async () => {
   cluster = await startTestCluster()
@@ -23,7 +23,7 @@ beforeEach(() => {
   kept = {}
   asked = []
   away = []
-  const answers = (service: ServiceName) => ({
+  const answers = (service: AuditedService) => ({
     listEvents: async (request: audit.ListEventsRequest) => {
       asked.push({ service, request })
       if (away.includes(service)) throw new AppError('unavailable', 'the database is not reachable; try again')

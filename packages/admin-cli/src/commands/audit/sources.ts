@@ -1,16 +1,13 @@
 import type { audit } from '@muster/contracts'
-import type { ServiceName } from '@muster/domain'
+import { AUDITED_SERVICES, type AuditedService } from '@muster/domain'
 import { pagesOf } from '../../cluster/all-pages.ts'
 import type { Cluster } from '../../cluster/cluster.ts'
 import { CallError } from '../../cli/errors.ts'
 
-/** The order in which services are asked, and named. */
-export const AUDITED: readonly ServiceName[] = ['registration-service', 'token-service', 'ca-service']
-
 /** One service's events, newest first. */
 async function* eventsOf(
   { audit: clients }: Pick<Cluster, 'audit'>,
-  service: ServiceName,
+  service: AuditedService,
   filter: audit.EventFilter,
   pageSize: number,
 ): AsyncGenerator<audit.AuditEvent> {
@@ -40,7 +37,7 @@ export async function* allEvents(
       return undefined
     }
   }
-  const sources = AUDITED.map((service) => eventsOf(cluster, service, filter, pageSize))
+  const sources = AUDITED_SERVICES.map((service) => eventsOf(cluster, service, filter, pageSize))
   let heads = (await Promise.all(sources.map(nextOf))).filter((head) => head !== undefined)
   if (failures.length === sources.length) throw failures[0]!
   for (;;) {

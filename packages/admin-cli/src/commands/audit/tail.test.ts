@@ -1,16 +1,15 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import type { audit } from '@muster/contracts'
-import { AppError, type ServiceName } from '@muster/domain'
+import { AppError, AUDITED_SERVICES, type AuditedService } from '@muster/domain'
 import { eventually } from '@muster/testkit'
 import { parseAllDocuments } from 'yaml'
-import { AUDITED } from './sources.ts'
 import { startTestCluster, type Ran, type TestCluster } from '../../../test/support/cluster.ts'
 import { NOW } from '../../../test/support/data.ts'
 
 let cluster: TestCluster
 /** What each service answers to each call in turn; after that it says nothing. */
-let script: Partial<Record<ServiceName, (audit.WatchEventsResponse | AppError)[][]>>
-let asked: { service: ServiceName; request: audit.WatchEventsRequest }[]
+let script: Partial<Record<AuditedService, (audit.WatchEventsResponse | AppError)[][]>>
+let asked: { service: AuditedService; request: audit.WatchEventsRequest }[]
 let stop: AbortController
 
 beforeAll(async () => {
@@ -22,7 +21,7 @@ beforeEach(() => {
   script = {}
   asked = []
   stop = new AbortController()
-  const answers = (service: ServiceName) => ({
+  const answers = (service: AuditedService) => ({
     watchEvents: async function* (request: audit.WatchEventsRequest, { signal }: { signal: AbortSignal }) {
       asked.push({ service, request })
       for (const message of script[service]?.shift() ?? [position('start')]) {
@@ -32,7 +31,7 @@ beforeEach(() => {
       await new Promise((resolve) => signal.addEventListener('abort', resolve))
     },
   })
-  cluster.answers = { audit: Object.fromEntries(AUDITED.map((service) => [service, answers(service)])) }
+  cluster.answers = { audit: Object.fromEntries(AUDITED_SERVICES.map((service) => [service, answers(service)])) }
 })
 afterEach(() => stop.abort())
 
@@ -147,7 +146,7 @@ describe('audit tail', () => {
   })
 
   test('gives up if no service is there at first', async () => {
-    script = Object.fromEntries(AUDITED.map((service) => [service, Array.from({ length: 20 }, () => [lost])]))
+    script = Object.fromEntries(AUDITED_SERVICES.map((service) => [service, Array.from({ length: 20 }, () => [lost])]))
     const { status, stderr } = await cluster.run(['audit', 'tail', '--format=json'])
     expect(stderr).toMatch(/could not do it: the server is shutting down; try again\n/)
     expect(status).toBe(1)

@@ -1,10 +1,9 @@
 import type { Io, Format } from '@muster/cli-kit'
 import { toJson, toYaml, styleFor } from '@muster/cli-kit/print'
 import type { audit } from '@muster/contracts'
-import type { ServiceName } from '@muster/domain'
+import { AUDITED_SERVICES, type AuditedService } from '@muster/domain'
 import { AUDIT_FILTERS, auditFilter } from './filter.ts'
 import { auditJson } from './json.ts'
-import { AUDITED } from './sources.ts'
 import { auditTableToCome } from './columns.ts'
 import { defineCommand, FORMAT } from '../../cli/command.ts'
 import { follow } from '../../cluster/follow.ts'
@@ -30,10 +29,10 @@ export const auditTail = defineCommand({
     const show = eventPrinter(io, format)
     const over = new AbortController()
     const untilOver = AbortSignal.any([signal, over.signal])
-    const unreachable = new Set<ServiceName>()
+    const unreachable = new Set<AuditedService>()
     let isAnyReached = false
 
-    const followService = async (service: ServiceName) => {
+    const followService = async (service: AuditedService) => {
       let afterPosition = ''
       /** What was shown since that position, and comes again if the connection is lost now. */
       const shown = new Set<string>()
@@ -55,12 +54,12 @@ export const auditTail = defineCommand({
         },
         maybeLater() {
           unreachable.add(service)
-          return isAnyReached || unreachable.size < AUDITED.length
+          return isAnyReached || unreachable.size < AUDITED_SERVICES.length
         },
       })
     }
     try {
-      await Promise.all(AUDITED.map(followService))
+      await Promise.all(AUDITED_SERVICES.map(followService))
     } finally {
       over.abort()
     }
