@@ -82,7 +82,7 @@ export const COMMANDS: readonly Entry[] = [
     verb: 'rm',
     aliases: ['del'],
     describe: 'Take nodes off the roll, so that they come back only by a token',
-    rest: { name: 'NODE...', describe: 'Node ids, or at least 8 characters of each' },
+    rest: { name: 'NODE...', describe: 'Node ids, at least 8 characters of each, or host names' },
     load: async () => (await import('./commands/nodes/rm.ts')).nodesRm,
   },
   {
@@ -96,7 +96,7 @@ export const COMMANDS: readonly Entry[] = [
     verb: 'rm',
     aliases: ['del'],
     describe: 'Remove bots, so that they renew no more',
-    rest: { name: 'BOT...', describe: 'Ids of instances, or at least 8 characters of each' },
+    rest: { name: 'BOT...', describe: 'Ids of instances, at least 8 characters of each, or names of bots' },
     load: async () => (await import('./commands/bots/rm.ts')).botsRm,
   },
   {
@@ -198,7 +198,11 @@ export const COMMANDS: readonly Entry[] = [
     verb: 'rm',
     aliases: ['del'],
     describe: 'Remove tokens, nodes and users by KIND/NAME',
-    rest: { name: 'KIND/NAME...', describe: 'token/NAME, node/ID or user/NAME', choices: ['token/', 'node/', 'user/'] },
+    rest: {
+      name: 'KIND/NAME...',
+      describe: 'token/NAME, node/NAME or user/NAME; a NAME may be an id',
+      choices: ['token/', 'node/', 'user/'],
+    },
     load: async () => (await import('./commands/rm.ts')).rm,
   },
   {

@@ -83,12 +83,14 @@ describe('get', () => {
     }
     expect((await cluster.run(['get', 'tokens'])).stdout).toMatch(/^Token id .*Name.*\n.*\n.*runners/)
     expect((await cluster.run(['get', 'nodes'])).stdout).toContain('web-1')
+    expect((await cluster.run(['get', 'node', 'web-1', '-o', 'json'])).stdout).toBe(node.stdout)
     expect(JSON.parse((await cluster.run(['get', 'users', '-o', 'json'])).stdout)).toHaveLength(1)
   })
 
   test.each([
     [['get'], 2, 'of what? valid values: tokens, nodes, users'],
-    [['get', 'node', 'web-1'], 2, '"web-1" is not a node id'],
+    [['get', 'node', 'web 1'], 2, '"web 1" is no id and no host name of a node'],
+    [['get', 'node', 'web-9'], 1, 'no node has the id or host name web-9'],
     [['get', 'usrs'], 2, '"usrs" is no kind; valid values: tokens, nodes, users; did you mean users?'],
     [['get', 'tokens', 'a', 'b'], 2, 'one name at a time'],
     [['get', 'users', 'nobody'], 1, 'there is none of that name'],

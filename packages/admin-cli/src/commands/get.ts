@@ -1,6 +1,6 @@
 import { CliError, UsageError, type Io, type Format } from '@muster/cli-kit'
 import { print, toYaml, printList, type Column } from '@muster/cli-kit/print'
-import type { registration, token } from '@muster/contracts'
+import type { token } from '@muster/contracts'
 import { PAGE_SIZE, pagesOf } from '../cluster/all-pages.ts'
 import { listUsers } from '../documents/apply.ts'
 import type { Cluster } from '../cluster/cluster.ts'
@@ -8,6 +8,7 @@ import { defineCommand, FORMAT } from '../cli/command.ts'
 import { nodeColumns } from './nodes/columns.ts'
 import { nodePages } from './nodes/filter.ts'
 import { NO_NODES } from './nodes/ls.ts'
+import { findNode } from './nodes/node-argument.ts'
 import {
   nodeResource,
   parseKind,
@@ -80,14 +81,8 @@ async function showNodes(services: Cluster, name: string | undefined, out: Out):
     columns: (_first: unknown, now: Date) => nodeColumns(now),
     none: NO_NODES,
   }
-  const pages = nodePages(services)
-  if (name === undefined) return showAll(pages, style, out)
-  let found: registration.Node | undefined
-  for await (const nodes of pages) {
-    found = nodes.find(({ id }) => id === name)
-    if (found !== undefined) break
-  }
-  await showOne(found, style, out)
+  if (name === undefined) return showAll(nodePages(services), style, out)
+  await showOne(await findNode(name, services), style, out)
 }
 
 async function showUsers({ users: people }: Cluster, name: string | undefined, out: Out): Promise<void> {

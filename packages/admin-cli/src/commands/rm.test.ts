@@ -19,8 +19,9 @@ const create = (text: string, ...flags: string[]) => createDocuments(cluster, te
 describe('rm', () => {
   test('removes things of every kind, one after the other', async () => {
     await create(`${TOKEN}---\n${USER}`)
-    const { status, stdout } = await cluster.run(['rm', 'token/runners', 'users/ada', `node/${aNode.id}`])
-    expect(stdout).toBe(`token/runners deleted\nuser/ada deleted\nnode/${aNode.id} deleted\n`)
+    const { status, stdout } = await cluster.run(['rm', 'token/runners', 'users/ada', 'node/web-1'])
+    expect(stdout).toBe(`token/runners deleted\nuser/ada deleted\nnode/web-1 deleted\n`)
+    expect(lists.calls).toContain(`remove ${aNode.id}`)
     expect({ status, tokens: lists.tokens, people: lists.people }).toEqual({ status: 0, tokens: [], people: [] })
   })
 
@@ -36,7 +37,7 @@ describe('rm', () => {
     [['rm'], 'remove what? give KIND/NAME'],
     [['rm', 'runners'], 'argument 1 is not KIND/NAME'],
     [['rm', 'tokn/runners'], '"tokn" is no kind'],
-    [['rm', 'node/web-1'], '"web-1" is not a node id'],
+    [['rm', 'node/web 1'], '"web 1" is no id and no host name of a node'],
     [['rm', 'user/Ada'], 'NAME: "Ada" must start with a lower-case letter'],
   ])('%j is bad usage', async (argv, message) => {
     const ran = await cluster.run(argv)

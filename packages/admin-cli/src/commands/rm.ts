@@ -3,6 +3,7 @@ import { print } from '@muster/cli-kit/print'
 import type { Cluster } from '../cluster/cluster.ts'
 import { defineCommand, FORMAT } from '../cli/command.ts'
 import { removeEach, reportRemoval } from '../cluster/removal.ts'
+import { findNodeId } from './nodes/node-argument.ts'
 import { parseKind, parseResourceName, type Kind } from '../documents/resources.ts'
 
 /** Removes tokens, nodes and people by KIND/NAME. Goes on after one that is refused; then the exit status is 1. */
@@ -10,7 +11,7 @@ export const rm = defineCommand({
   options: { format: FORMAT },
   examples: [
     ['$0 rm token/ci user/ada', 'a token and a person, by name'],
-    ['$0 rm node/6805dda3-779e-493b-8a6b-0d9a3f2f7e11', 'a node, by its id'],
+    ['$0 rm node/web-01 node/6805dda3', 'nodes, by host name and by the beginning of an id'],
   ],
   async run({ format, positionals }, { io, cluster }) {
     if (positionals.length === 0) throw new UsageError('remove what? give KIND/NAME, such as token/ci')
@@ -46,6 +47,7 @@ function parseReference(text: string, index: number): Reference {
 
 const REMOVE: Record<Kind, (services: Cluster, name: string) => Promise<unknown>> = {
   token: ({ tokens }, idOrValue) => tokens.revokeToken({ idOrValue }),
-  node: ({ registration }, nodeId) => registration.removeNode({ nodeId }),
+  node: async (services, reference) =>
+    services.registration.removeNode({ nodeId: await findNodeId(reference, services) }),
   user: ({ users }, name) => users.removeUser({ name }),
 }

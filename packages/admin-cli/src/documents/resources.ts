@@ -1,8 +1,9 @@
 import { closest, UsageError } from '@muster/cli-kit'
 import type { registration, token, users } from '@muster/contracts'
-import { isNodeId, parseMemberName, printable } from '@muster/domain'
+import { parseMemberName, printable } from '@muster/domain'
 import { asUsage } from './as-usage.ts'
 import { nodeJson } from '../commands/nodes/json.ts'
+import { parseNodeReference } from '../commands/nodes/node-argument.ts'
 import { idOrName } from '../commands/tokens/token-argument.ts'
 import { tokenJson } from '../commands/tokens/json.ts'
 import { userJson } from '../commands/users/json.ts'
@@ -27,8 +28,7 @@ export function parseKind(text: string): Kind {
 export function parseResourceName(kind: Kind, name: string): string {
   if (kind === 'token') return idOrName(name)
   if (kind === 'user') return asUsage(() => parseMemberName(name, 'NAME'))
-  if (isNodeId(name)) return name
-  throw new UsageError(`${printable(name)} is not a node id; 'musterctl nodes ls' shows them`)
+  return parseNodeReference(name)
 }
 
 /** A thing as a document: `spec` is what was asked for and can be given to `create`; `status` is what became of it. */

@@ -1,19 +1,19 @@
 import { UsageError } from '@muster/cli-kit'
 import { audit } from '@muster/contracts'
-import { parseDuration, parseNodeId } from '@muster/domain'
-import { asUsage } from '../../documents/as-usage.ts'
+import { parseDuration } from '@muster/domain'
 import type { Cluster } from '../../cluster/cluster.ts'
+import { findNodeId, parseNodeReference } from '../nodes/node-argument.ts'
 import { idOrName, resolveTokenId } from '../tokens/token-argument.ts'
 
 const text = { type: 'string' } as const
 
 /** The flags that choose among audit events. */
 export const AUDIT_FILTERS = {
-  type: { ...text, describe: 'Those of this action, such as token.create, or of this kind, such as token' },
-  actor: { ...text, describe: 'Those by this person, node or service: a name or a whole SPIFFE id; or anonymous' },
-  token: { ...text, describe: 'Those about this token: its id or name' },
-  node: { ...text, describe: 'Those about the node with this id' },
-  outcome: { ...text, choices: ['ok', 'refused'], describe: 'Those that ended so' },
+  type: { ...text, describe: 'Events of this action, such as token.create, or of this kind, such as token' },
+  actor: { ...text, describe: 'Events by this person, node or service: a name or a whole SPIFFE id; or anonymous' },
+  token: { ...text, describe: 'Events about this token: its id or name' },
+  node: { ...text, describe: 'Events about this node: its id, at least 8 characters of one, or its host name' },
+  outcome: { ...text, choices: ['ok', 'refused'], describe: 'Events with this outcome' },
 } as const
 
 export interface AuditFlags {
@@ -27,25 +27,30 @@ export interface AuditFlags {
 const OUTCOMES: Record<string, audit.Outcome> = { ok: audit.Outcome.OK, refused: audit.Outcome.REFUSED }
 
 /**
- * Reads the flags, before the cluster is asked for anything; what comes back asks it for the id of a token given by name.
+ * Reads the flags before the cluster is called. The function that it returns asks the cluster for the ids of a token and a
+ * node that are given by name.
  * @throws UsageError
  */
 export function auditFilter(
   flags: AuditFlags,
   since?: Date,
-): (cluster: Pick<Cluster, 'tokens'>) => Promise<audit.EventFilter> {
+): (cluster: Pick<Cluster, 'tokens' | 'registration'>) => Promise<audit.EventFilter> {
   const { type = '', actor = '', outcome = '', token, node } = flags
   const tokenGiven = token === undefined ? undefined : idOrName(token)
+  const nodeGiven = node === undefined ? undefined : parseNodeReference(node)
   const filter: audit.EventFilter = {
     since,
     action: word(type, '--type'),
     actor: word(actor, '--actor'),
     tokenId: '',
-    nodeId: node === undefined ? '' : asUsage(() => parseNodeId(node, '--node')),
+    nodeId: '',
     outcome: OUTCOMES[outcome] ?? audit.Outcome.UNSPECIFIED,
   }
-  return async (cluster) =>
-    tokenGiven === undefined ? filter : { ...filter, tokenId: await resolveTokenId(tokenGiven, cluster) }
+  return async (cluster) => ({
+    ...filter,
+    tokenId: tokenGiven === undefined ? '' : await resolveTokenId(tokenGiven, cluster),
+    nodeId: nodeGiven === undefined ? '' : await findNodeId(nodeGiven, cluster),
+  })
 }
 
 function word(value: string, flag: string): string {

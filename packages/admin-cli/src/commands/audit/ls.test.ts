@@ -3,7 +3,7 @@ import { audit } from '@muster/contracts'
 import { AppError, type AuditedService } from '@muster/domain'
 import { parse as parseYaml } from 'yaml'
 import { startTestCluster, type TestCluster } from '../../../test/support/cluster.ts'
-import { aToken, NOW, SECRET } from '../../../test/support/data.ts'
+import { aNode, aToken, NOW, SECRET } from '../../../test/support/data.ts'
 
 const NODE_ID = '6805dda3-779e-493b-8a6b-0d9a3f2f7e11'
 
@@ -157,6 +157,13 @@ describe('audit ls', () => {
     }
   })
 
+  test('takes the host name of a node that is on the roll', async () => {
+    const nodes = [{ ...aNode, id: NODE_ID, hostname: 'web-01' }]
+    cluster.answers.registration = { listNodes: async () => ({ nodes, nextPageToken: '' }) }
+    await run('--node=web-01')
+    expect(new Set(asked.map(({ request }) => request.filter?.nodeId))).toEqual(new Set([NODE_ID]))
+  })
+
   test.each([
     ['2d', '2026-11-20T18:10:21.000Z'],
     ['1h30m', '2026-11-22T16:40:21.000Z'],
@@ -228,7 +235,7 @@ describe('audit ls', () => {
   test.each([
     ['--since=yesterday', '--since: must be how long ago, such as 1h or 2d, or a time such as'],
     ['--since=2026-13-45', '--since: must be how long ago'],
-    ['--node=web-1', '--node'],
+    ['--node=web 1', '"web 1" is no id and no host name of a node'],
     ['--token=no such', 'neither a token id nor a name'],
     ['--outcome=maybe', '--outcome: "maybe" is not known; valid values: ok, refused'],
     ['--limit=0', '--limit: must be a whole number above zero'],

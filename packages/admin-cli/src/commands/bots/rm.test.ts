@@ -29,8 +29,14 @@ beforeEach(() => {
     },
     async listBots({ pageToken }) {
       listed += 1
-      const ids = pageToken === '' ? [DEPLOY, CI] : [TWIN]
-      return { bots: ids.map((id) => ({ ...aBot, id })), nextPageToken: pageToken === '' ? 'more' : '' }
+      const found =
+        pageToken === ''
+          ? [
+              { ...aBot, id: DEPLOY, name: 'deploy' },
+              { ...aBot, id: CI },
+            ]
+          : [{ ...aBot, id: TWIN }]
+      return { bots: found, nextPageToken: pageToken === '' ? 'more' : '' }
     },
   }
 })
@@ -41,15 +47,23 @@ describe('bots rm', () => {
   test('takes whole ids, and does not read the list for them', async () => {
     const { status, stdout, stderr } = await rm(CI, DEPLOY.toUpperCase())
     expect(stdout).toBe(
-      `Bot ci on build-7 (${CI}) has been removed; it renews no more\n` +
-        `Bot deploy on build-7 (${DEPLOY}) has been removed; it renews no more\n`,
+      `Bot ci on build-7 (${CI}) is removed; it cannot renew any more\n` +
+        `Bot deploy on build-7 (${DEPLOY}) is removed; it cannot renew any more\n`,
     )
     expect({ status, stderr, removed, listed }).toEqual({ status: 0, stderr: '', removed: [CI, DEPLOY], listed: 0 })
   })
 
-  test('takes the beginning of an id if one bot alone has it, and reads the list once', async () => {
+  test('takes the beginning of an id if one bot alone has it', async () => {
     expect((await rm('0b7a7c3e', '6805dda3-779e-49')).status).toBe(0)
-    expect({ removed, listed }).toEqual({ removed: [DEPLOY, CI], listed: 2 })
+    expect(removed).toEqual([DEPLOY, CI])
+  })
+
+  test('takes the name of a bot that has one instance, and lists the instances of another', async () => {
+    const { status, stderr } = await rm('deploy', 'ci')
+    expect({ status, removed }).toEqual({ status: 1, removed: [DEPLOY] })
+    expect(stderr).toBe(
+      `musterctl: ci names 2 bots; give the id of one: ${CI} (ci on build-7, active), ${TWIN} (ci on build-7, active).\n`,
+    )
   })
 
   test('prints what was removed as JSON and YAML', async () => {
@@ -63,17 +77,16 @@ describe('bots rm', () => {
     const { status, stdout, stderr } = await rm('6805dda3', 'eeeeeeee', gone, DEPLOY)
     expect(stdout).toContain(DEPLOY)
     expect(stderr).toBe(
-      'musterctl: 6805dda3: more than one bot id begins so; give more of it\n' +
-        "musterctl: eeeeeeee: no such bot; 'musterctl bots ls' shows those there are.\n" +
+      `musterctl: 6805dda3 names 2 bots; give the id of one: ${CI} (ci on build-7, active), ${TWIN} (ci on build-7, active).\n` +
+        "musterctl: no bot has the id or name eeeeeeee; 'musterctl bots ls' shows the bots there are; of an id give at least 8 characters.\n" +
         `musterctl: ${gone}: no such bot; 'musterctl bots ls' shows the bots that exist.\n`,
     )
     expect({ status, removed }).toEqual({ status: 1, removed: [DEPLOY] })
   })
 
   test.each([
-    [[], "which bot? give its id, as 'musterctl bots ls' shows it"],
-    [['ci'], `"ci" is not a bot id, nor at least 8 characters of one; 'musterctl bots ls' shows them`],
-    [['6805dda'], '"6805dda" is not a bot id'],
+    [[], "which bot? give its id or name, as 'musterctl bots ls' shows it"],
+    [['c i'], `"c i" is no id and no name of a bot; 'musterctl bots ls' shows both`],
   ])('%j is bad usage, and nothing is removed', async (args, message) => {
     const { status, stderr } = await rm(...args)
     expect(stderr).toContain(message)

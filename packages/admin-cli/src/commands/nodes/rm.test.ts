@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
+import { registration } from '@muster/contracts'
 import { AppError } from '@muster/domain'
 import { parse as parseYaml } from 'yaml'
 import { startTestCluster, type TestCluster } from '../../../test/support/cluster.ts'
@@ -10,7 +11,8 @@ const DB = '0b7a7c3e-3a55-4b3f-8a6b-0d9a3f2f7e12'
 
 let cluster: TestCluster
 let removed: string[]
-let listed: number
+/** The texts that the roll was searched for. */
+let listed: string[]
 
 beforeAll(async () => {
   cluster = await startTestCluster()
@@ -19,7 +21,7 @@ afterAll(() => cluster.close())
 
 beforeEach(() => {
   removed = []
-  listed = 0
+  listed = []
   cluster.answers.registration = {
     async removeNode({ nodeId }) {
       if (![WEB, TWIN, DB].includes(nodeId))
@@ -27,10 +29,16 @@ beforeEach(() => {
       removed.push(nodeId)
       return { node: { ...aNode, id: nodeId, hostname: nodeId === DB ? 'db-01' : 'web-01' } }
     },
-    async listNodes({ pageToken }) {
-      listed += 1
-      const ids = pageToken === '' ? [DB, WEB] : [TWIN]
-      return { nodes: ids.map((id) => ({ ...aNode, id })), nextPageToken: pageToken === '' ? 'more' : '' }
+    async listNodes({ pageToken, search }) {
+      listed.push(search)
+      const nodes = [
+        { ...aNode, id: DB, hostname: 'db-01' },
+        { ...aNode, id: WEB },
+        { ...aNode, id: TWIN, status: registration.NodeStatus.OFFLINE },
+      ]
+      return pageToken === ''
+        ? { nodes: nodes.slice(0, 2), nextPageToken: 'more' }
+        : { nodes: nodes.slice(2), nextPageToken: '' }
     },
   }
 })
@@ -44,12 +52,27 @@ describe('nodes rm', () => {
       `Node web-01 (${WEB}) is off the roll; it comes back only by a token\n` +
         `Node db-01 (${DB}) is off the roll; it comes back only by a token\n`,
     )
-    expect({ status, stderr, removed, listed }).toEqual({ status: 0, stderr: '', removed: [WEB, DB], listed: 0 })
+    expect({ status, stderr, removed, listed }).toEqual({ status: 0, stderr: '', removed: [WEB, DB], listed: [] })
   })
 
-  test('takes the beginning of an id if one node alone has it, and reads the roll once', async () => {
+  test('takes the beginning of an id if one node alone has it, and asks for the nodes with it only', async () => {
     expect((await rm('0b7a7c3e', '6805dda3-779e-49')).status).toBe(0)
-    expect({ removed, listed }).toEqual({ removed: [DB, WEB], listed: 2 })
+    expect(removed).toEqual([DB, WEB])
+    expect(new Set(listed)).toEqual(new Set(['0b7a7c3e', '6805dda3-779e-49']))
+  })
+
+  test('takes a host name, in any case, if one node alone has it', async () => {
+    expect((await rm('DB-01')).status).toBe(0)
+    expect(removed).toEqual([DB])
+  })
+
+  test('lists the candidates for a host name that two nodes have, and removes neither', async () => {
+    const { status, stderr } = await rm('web-01')
+    expect(stderr).toBe(
+      'musterctl: web-01 names 2 nodes; give the id of one: ' +
+        `${WEB} (web-01, 10.0.0.7:22, online), ${TWIN} (web-01, 10.0.0.7:22, offline).\n`,
+    )
+    expect({ status, removed }).toEqual({ status: 1, removed: [] })
   })
 
   test('prints what was removed as JSON and YAML', async () => {
@@ -63,22 +86,28 @@ describe('nodes rm', () => {
     const { status, stdout, stderr } = await rm('6805dda3', 'eeeeeeee', gone, DB)
     expect(stdout).toContain(DB)
     expect(stderr).toBe(
-      'musterctl: 6805dda3: more than one node id begins so; give more of it\n' +
-        "musterctl: eeeeeeee: no such node; 'musterctl nodes ls' shows those there are.\n" +
+      `musterctl: 6805dda3 names 2 nodes; give the id of one: ${WEB} (web-01, 10.0.0.7:22, online), ${TWIN} (web-01, 10.0.0.7:22, offline).\n` +
+        "musterctl: no node has the id or host name eeeeeeee; 'musterctl nodes ls' shows the nodes there are; of an id give at least 8 characters.\n" +
         `musterctl: ${gone}: no such node; 'musterctl nodes ls' shows the nodes that exist.\n`,
     )
     expect({ status, removed }).toEqual({ status: 1, removed: [DB] })
   })
 
+  test.each(['6805dda', '6805dda3779e'])('does not take %j for the beginning of an id', async (text) => {
+    const { status, stderr } = await rm(text)
+    expect(stderr).toContain(`no node has the id or host name ${text}`)
+    expect({ status, removed }).toEqual({ status: 1, removed: [] })
+  })
+
   test.each([
     [[], 'which node? '],
-    [['web-01'], '"web-01" is not a node id, nor at least 8 characters of one; '],
-    [['6805dda'], '"6805dda" is not a node id'],
-    [['6805dda3779e'], '"6805dda3779e" is not a node id'],
-    [[WEB, '--------'], '"--------" is not a node id'],
+    [['web 01'], '"web 01" is no id and no host name of a node; '],
+    [[WEB, '--------'], '"--------" is no id'],
+    [['mtk_abcdefghij_klmnopqrstuvwxyz234567abcdefghij'], 'is no id'],
   ])('%j is bad usage, and nothing is removed', async (args, message) => {
     const { status, stderr } = await rm('--', ...args)
     expect(stderr).toContain(message)
+    expect(stderr).not.toContain('klmnopqr')
     expect({ status, removed }).toEqual({ status: 2, removed: [] })
   })
 })

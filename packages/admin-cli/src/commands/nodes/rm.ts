@@ -1,31 +1,33 @@
+import { UsageError } from '@muster/cli-kit'
 import { print } from '@muster/cli-kit/print'
 import { safeText } from '@muster/domain/safe-text'
-import { PAGE_SIZE } from '../../cluster/all-pages.ts'
 import { defineCommand, FORMAT } from '../../cli/command.ts'
-import { EVERY_NODE } from './filter.ts'
-import { parseIdPrefixes, removeByIdPrefix, reportRemoval } from '../../cluster/removal.ts'
+import { removeEach, reportRemoval } from '../../cluster/removal.ts'
+import { findNodeId, parseNodeReference } from './node-argument.ts'
 
-/** Takes nodes off the roll by id or the beginning of one. Goes on after one that is refused; then the exit status is 1. */
+/** Takes nodes off the roll. Goes on after one that is refused; then the exit status is 1. */
 export const nodesRm = defineCommand({
   options: { format: FORMAT },
   examples: [
+    ['$0 nodes rm web-01', 'by host name, if no other node has the same'],
     ['$0 nodes rm 6805dda3-779e-493b-8a6b-0d9a3f2f7e11', 'by id, as nodes ls shows it'],
-    ['$0 nodes rm 6805dda3 0b7a7c3e', 'several, by at least 8 characters of each'],
+    ['$0 nodes rm 6805dda3 0b7a7c3e', 'several, by at least 8 characters of each id'],
   ],
   async run({ format, positionals }, { io, cluster }) {
-    const wanted = parseIdPrefixes(positionals, 'node')
-    const { registration } = await cluster()
-    const removal = await removeByIdPrefix(wanted, {
-      noun: 'node',
-      async idsFrom(pageToken) {
-        const page = await registration.listNodes({ ...EVERY_NODE, pageSize: PAGE_SIZE, pageToken })
-        return { items: page.nodes.map(({ id }) => id), next: page.nextPageToken }
-      },
-      async remove(nodeId) {
-        const { node } = await registration.removeNode({ nodeId })
+    if (positionals.length === 0) {
+      throw new UsageError("which node? give its id or host name, as 'musterctl nodes ls' shows it")
+    }
+    const wanted = positionals.map(parseNodeReference)
+    const services = await cluster()
+    const removal = await removeEach(
+      wanted,
+      async (reference) => {
+        const nodeId = await findNodeId(reference, services)
+        const { node } = await services.registration.removeNode({ nodeId })
         return { id: nodeId, hostname: node?.hostname ?? '' }
       },
-    })
+      (reference) => reference,
+    )
     const data = removal.removed.map((node) => ({ ...node, deleted: true }))
     await print(io, format, data, () => {
       removal.removed.forEach(({ id, hostname }) =>
