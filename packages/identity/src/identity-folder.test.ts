@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import { testCluster } from '@muster/testkit'
-import { mkdtemp, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import {
@@ -43,6 +43,14 @@ describe('an identity folder', () => {
     expect(await readIdentity(folder)).toBeUndefined()
     await ensureKey(folder, () => 'key')
     await writeFile(path.join(folder, IDENTITY_FILES.chain), 'chain')
+    expect(await readIdentity(folder)).toBeUndefined()
+  })
+
+  test.each(['bundle', 'chain'] as const)('gets no profile when its %s cannot be written', async (name) => {
+    await ensureKey(folder, () => 'key')
+    await mkdir(path.join(folder, IDENTITY_FILES[name]))
+    await expect(writeIdentity(folder, IDENTITY)).rejects.toThrow()
+    expect(await readdir(folder)).not.toContain(IDENTITY_FILES.profile)
     expect(await readIdentity(folder)).toBeUndefined()
   })
 
@@ -118,6 +126,13 @@ describe('an identity that changes its key', () => {
     await recoverIdentity(folder)
     expect(await readIdentity(folder)).toEqual({ ...after, profile })
     await expect(stat(fileOf('nextKey'))).rejects.toThrow('ENOENT')
+  })
+
+  test('keeps its profile when the next key cannot replace the current one', async () => {
+    await rm(fileOf('key'))
+    await mkdir(fileOf('key'))
+    await expect(writeIdentity(folder, after)).rejects.toThrow()
+    expect(JSON.parse(await readFile(fileOf('profile'), 'utf8'))).toEqual(profile)
   })
 
   test('with a chain that cannot be read says so', async () => {

@@ -89,6 +89,45 @@ describe('a certificate', () => {
   })
 })
 
+describe('a login while a renewal is under way', () => {
+  const readFiles = () =>
+    Promise.all(['key.pem', 'chain.pem', 'profile.json'].map((name) => readFile(file(name), 'utf8')))
+
+  test('keeps its own identity: the renewal writes nothing into the new folder', async () => {
+    await loginAged(7 * HOUR_MS)
+    const { renewUser } = people.answers
+    let loggedIn: string[] = []
+    people.answers.renewUser = async (request, context) => {
+      const answer = await renewUser!(request, context)
+      await people.login()
+      loggedIn = await readFiles()
+      return answer
+    }
+    expect(await people.run(LS)).toEqual(DONE)
+    expect(people.renewals).toBe(1)
+    expect(await readFiles()).toEqual(loggedIn)
+  })
+
+  test('keeps its own identity when the former certificate had expired', async () => {
+    await people.login()
+    await people.endCertificate(new Date(Date.now() - HOUR_MS))
+    const { signup } = people.answers
+    let loggedIn: string[] = []
+    people.answers.signup = async (request, context) => {
+      const answer = await signup!(request, context)
+      if (request.token !== '') return answer
+      await people.login()
+      loggedIn = await readFiles()
+      return answer
+    }
+    const { status, stdout, stderr } = await people.run(LS)
+    expect(stdout).toBe(DONE.stdout)
+    expect(stderr).toContain('musterctl: warning: ')
+    expect(status).toBe(0)
+    expect(await readFiles()).toEqual(loggedIn)
+  })
+})
+
 describe('a renewal that fails', () => {
   const fail = (error: AppError) => {
     people.answers.renewUser = async () => {

@@ -5,6 +5,8 @@ import { expectInvalid } from '../../test/support/failures.ts'
 const PIN = `sha256:${'0a'.repeat(32)}`
 const OTHER_PIN = `sha256:${'1b'.repeat(32)}`
 const SECRET = 'mtk_abcdefghij_canarycanarycanarycanarycanary22'
+// No prefix tells that this one is a token.
+const CUSTOM = 'canary-of-a-custom-token'
 const INVITATION: Invitation = {
   address: 'auth.example.com:3025',
   token: SECRET,
@@ -72,6 +74,10 @@ describe('an invitation that is refused', () => {
     ['address and token the other way round', `muster://auth.example.com:3025@${SECRET}?pins=${PIN}&roles=node`],
     ['the token among the pins', TEXT.replace(PIN, SECRET)],
     ['the token among the roles', TEXT.replace('db,node', SECRET)],
+    ['address and custom token the other way round', `muster://auth.example.com:3025@${CUSTOM}?pins=${PIN}&roles=node`],
+    ['a custom token as the port', TEXT.replace('3025', CUSTOM)],
+    ['a custom token among the pins', TEXT.replace(PIN, CUSTOM)],
+    ['a custom token among the roles', TEXT.replace('db,node', CUSTOM)],
   ])('has %s, and is not repeated', (_what, text) => {
     const message = expectInvalid(() => parseInvitation(text, 'MUSTER_INVITATION'), 'MUSTER_INVITATION')
     expect(message).not.toContain('canary')

@@ -1,5 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { describe, expect, test } from '@jest/globals'
+import type { Asn1Node } from '../asn1/asn1.ts'
+import { leafConstraints, subjectAltName } from '../asn1/extensions.ts'
 import { parseIdentity, spkiPin } from './parse-identity.ts'
 import { generateKey, privateKeyPem, publicKeyDer } from '../keys.ts'
 import { issueLeaf } from '../issuing/leaf.ts'
@@ -17,6 +19,7 @@ import {
   seededRandom,
   testAuthority,
   testWithOpenssl,
+  unusualLeaf,
 } from '../../test/support/certificates.ts'
 
 const host = testAuthority('host')
@@ -96,6 +99,19 @@ describe('the identity in a certificate', () => {
     const extensions = ['subjectAltName=URI:spiffe://muster.internal/node/a', 'basicConstraints=CA:FALSE']
     for (const subject of ['/CN=a', '/OU=admin/CN=a', '/OU=host/OU=user/CN=a']) {
       expect(parseIdentity(opensslCertificate(subject, extensions)).issuerType).toBeUndefined()
+    }
+  })
+
+  test('is rejected when an extension is repeated, with the same value or another', () => {
+    const names = (name: string) => subjectAltName(`spiffe://muster.internal/node/${name}`, [])
+    const leaf = (...extensions: Asn1Node[]) => unusualLeaf(host.issuing, extensions, after(dayMs))
+    expect(parseIdentity(leaf(leafConstraints, names('a'))).spiffeId).toBe('spiffe://muster.internal/node/a')
+    for (const repeated of [
+      leaf(leafConstraints, names('a'), names('a')),
+      leaf(leafConstraints, names('a'), names('b')),
+      leaf(leafConstraints, names('a'), leafConstraints),
+    ]) {
+      expectRefusal(() => parseIdentity(repeated), 'CERTIFICATE_MALFORMED')
     }
   })
 

@@ -3,7 +3,17 @@ import { createIssuing, createRoot } from '../issuing/authority.ts'
 import { verifyChain } from './verify-chain.ts'
 import { generateKey, publicKeyDer } from '../keys.ts'
 import { issueLeaf } from '../issuing/leaf.ts'
-import { after, dayMs, leafRequest, mutate, now, seededRandom, testAuthority } from '../../test/support/certificates.ts'
+import { leafConstraints } from '../asn1/extensions.ts'
+import {
+  after,
+  dayMs,
+  leafRequest,
+  mutate,
+  now,
+  seededRandom,
+  testAuthority,
+  unusualLeaf,
+} from '../../test/support/certificates.ts'
 
 const { root, issuing } = testAuthority()
 const other = testAuthority()
@@ -41,6 +51,19 @@ describe('verifyChain', () => {
     const expiring = { leafDer: leaf, intermediatesDer: [short.certificateDer], rootsDer: [old.certificateDer] }
     expect(verifyChain({ ...expiring, now })).toBe(true)
     expect(verifyChain({ ...expiring, now: after(2000) })).toBe(false)
+  })
+
+  test('rejects a leaf whose issuing CA has expired, or is not valid yet, though leaf and root are in date', () => {
+    const days = { type: 'host', clusterName: 'muster.internal', root } as const
+    const expired = createIssuing({ ...days, notBefore: after(-dayMs), notAfter: after(-1000) })
+    const future = createIssuing({ ...days, notBefore: after(1000), notAfter: after(dayMs) })
+    for (const issuer of [expired, future]) {
+      const leafOfIt = unusualLeaf(issuer, [leafConstraints], after(dayMs))
+      const itsChain = { ...chain, leafDer: leafOfIt, intermediatesDer: [issuer.certificateDer] }
+      expect(verifyChain(itsChain)).toBe(false)
+      const validAt = issuer === future ? after(2000) : after(-2000)
+      expect(verifyChain({ ...itsChain, now: validAt })).toBe(true)
+    }
   })
 
   test('refuses a leaf that plays the issuing CA and a CA that plays the leaf', () => {

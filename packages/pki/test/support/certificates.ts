@@ -7,9 +7,12 @@ import type { AuthorityType } from '@muster/domain'
 import { createIssuing, createRoot } from '../../src/issuing/authority.ts'
 import { PkiError } from '../../src/errors.ts'
 import type { PkiReason } from '../../src/errors.ts'
-import type { Issuer } from '../../src/issuing/issuer.ts'
+import type { Asn1Node } from '../../src/asn1/asn1.ts'
+import { buildName } from '../../src/asn1/names.ts'
+import { type Issuer, issuerFacts } from '../../src/issuing/issuer.ts'
 import { generateKey, publicKeyDer } from '../../src/keys.ts'
 import type { LeafRequest } from '../../src/issuing/leaf.ts'
+import { signCertificate } from '../../src/issuing/sign-certificate.ts'
 import { newSerial } from '../../src/issuing/serial.ts'
 
 /** The instant at which the tests' certificates are looked at. */
@@ -41,6 +44,20 @@ export function leafRequest(issuer: Issuer, overrides: Partial<LeafRequest> = {}
     notAfter: after(dayMs),
     ...overrides,
   }
+}
+
+/** A leaf with these extensions and this end, whatever its issuer's: `issueLeaf` would refuse most of them. */
+export function unusualLeaf(issuer: Issuer, extensions: Asn1Node[], notAfter: Date): Buffer {
+  const fields = {
+    serial: newSerial(),
+    issuer: issuerFacts(issuer).name,
+    notBefore: after(-minuteMs),
+    notAfter,
+    subject: buildName({ commonName: 'web-01' }),
+    spkiDer: publicKeyDer(generateKey()),
+    extensions,
+  }
+  return signCertificate(fields, issuer.privateKey)
 }
 
 /** Fails unless `run` throws a PkiError of this reason. */

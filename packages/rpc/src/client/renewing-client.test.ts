@@ -1,6 +1,7 @@
-import { afterEach, beforeEach, expect, test } from '@jest/globals'
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { registration } from '@muster/contracts'
 import { eventually, manualClock, type ManualClock, serveForTest, testCluster } from '@muster/testkit'
+import { type Relay, startRelay } from '../../test/support/relay.ts'
 import { anyone, nodes } from '../server/callers.ts'
 import { connect, type Connection } from './connect.ts'
 import { memberOf } from '../tls/peer.ts'
@@ -92,6 +93,38 @@ test('a call that is under way at a renewal is answered', async () => {
   identity.update(second)
   await waiting
   expect(shown).toHaveLength(1)
+})
+
+describe('the connection of the former certificate', () => {
+  let relay: Relay
+
+  beforeEach(async () => {
+    relay = await startRelay(server.address)
+    connection = connect({ addresses: [relay.address], identity, service: 'registration-service', clusterName })
+  })
+  afterEach(() => relay.close())
+
+  test('closes at the renewal when no call is open', async () => {
+    await connection.client(service).getTrustBundle({})
+    expect(relay.open()).toBe(1)
+    identity.update(second)
+    await eventually('the former connection is closed', () => relay.open() === 0)
+    await connection.client(service).getTrustBundle({})
+    expect(relay.open()).toBe(1)
+  })
+
+  test('closes when its last stream ends', async () => {
+    const stream = connection.duplex(service.heartbeat, () => {})
+    stream.send({ message: { $case: 'beat', value: {} } })
+    await eventually('the beat heard', () => shown.length === 1)
+    identity.update(second)
+    await connection.client(service).getTrustBundle({})
+    expect(relay.open()).toBe(2)
+    stream.cancel()
+    await eventually('the former connection is closed', () => relay.open() === 1)
+    await connection.client(service).getTrustBundle({})
+    expect(shown.slice(1)).toEqual([second.serial, second.serial])
+  })
 })
 
 test('a closed connection takes no calls, whether or not its identity is renewed later', async () => {

@@ -192,6 +192,16 @@ describe('a pinned root', () => {
     expect(error.message).toContain('Nothing was sent')
   })
 
+  test('that differs in a single hex digit is a failure of trust, whichever digit it is', async () => {
+    const { address } = await serveAs(cluster.service('registration-service'))
+    const pins = Array.from({ length: 64 }, (_digit, index) => {
+      const at = 'sha256:'.length + index
+      return cluster.pin.slice(0, at) + (cluster.pin[at] === '0' ? '1' : '0') + cluster.pin.slice(at + 1)
+    })
+    expect(isTrustFailure(await rejection(fetchPinnedRoot({ address, pins })))).toBe(true)
+    expect(await fetchPinnedRoot({ address, pins: [...pins, cluster.pin] })).toBe(cluster.hostRootsPem)
+  })
+
   test('shown behind a certificate of another CA is not taken, and a client that has the root does not call', async () => {
     const thief = { ...foreign.service('registration-service'), hostRootsPem: cluster.hostRootsPem }
     const { address } = await serveAs(thief)
