@@ -1,6 +1,5 @@
-import { utcTimeAndDistance } from '@muster/cli-kit/print'
+import { utcTimeAndDistance, print, facts, utcTime } from '@muster/cli-kit/print'
 import { CliError, UsageError, readToken } from '@muster/cli-kit'
-import { print, facts, utcTime } from '@muster/cli-kit/print'
 import { parseCaPin, parseMemberName, parseServerAddress } from '@muster/domain'
 import { asUsage } from '../documents/as-usage.ts'
 import { defineCommand, FORMAT, type Context } from '../cli/command.ts'

@@ -1,5 +1,4 @@
-import { utcTimeAndDistance } from '@muster/cli-kit/print'
-import { print, facts, timeAgo, utcTime } from '@muster/cli-kit/print'
+import { utcTimeAndDistance, print, facts, timeAgo, utcTime } from '@muster/cli-kit/print'
 import { defineCommand, FORMAT } from '../cli/command.ts'
 import { identityFlags } from '../identity/identity-flags.ts'
 import { identityJson } from '../identity/identity-json.ts'

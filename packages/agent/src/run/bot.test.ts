@@ -125,7 +125,7 @@ describe('muster start --oneshot', () => {
     expect(stdout).toMatch(
       new RegExp(
         `^Joined test.muster.internal as bot ci \\(instance ${id}\\)\\.\n` +
-          `The credentials are in ${dataDir}: .*good until 20\\d\\d-.*Z\\.\n$`,
+          `The credentials are in ${dataDir}: .*good until 20\\d\\d-\\d\\d-\\d\\d \\d\\d:\\d\\d UTC\\.\n$`,
       ),
     )
     expect(server.joins).toEqual([

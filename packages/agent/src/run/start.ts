@@ -1,3 +1,4 @@
+import { utcTime } from '@muster/cli-kit/print'
 import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
@@ -59,7 +60,7 @@ async function run(options: StartOptions, deps: StartDeps): Promise<void> {
     if (oneshot) {
       const limitMs = options.joinTimeoutMs
       const fresh = joins ? identity : await renewNow({ dataDir, identity, connection, clock, log }, limitMs, signal)
-      const until = certificateLife(fresh.chainPem).expiresAt.toISOString()
+      const until = utcTime(certificateLife(fresh.chainPem).expiresAt)
       say(`The credentials are in ${dataDir}: key.pem, chain.pem and bundle.pem, good until ${until}.`)
       return
     }
@@ -111,7 +112,7 @@ function isExpired(identity: NodeIdentity, options: StartOptions, { clock }: Sta
   const { expiresAt } = certificateLife(identity.chainPem)
   if (expiresAt > clock.now()) return false
   if (options.token !== undefined) return true
-  throw new AppError('unauthenticated', `this node's certificate ended at ${expiresAt.toISOString()}`, {
+  throw new AppError('unauthenticated', `this node's certificate expired at ${utcTime(expiresAt)}`, {
     reason: 'CERTIFICATE_EXPIRED',
   })
 }

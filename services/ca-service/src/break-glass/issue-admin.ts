@@ -1,3 +1,4 @@
+import { utcTime } from '@muster/cli-kit/print'
 import { parseArgs } from 'node:util'
 import { migrateWithAudit, recordAudit } from '@muster/audit'
 import {
@@ -126,7 +127,7 @@ async function issue(options: Options, config: ReturnType<typeof parseConfig<typ
     }
     const bundlePem = chainPem([authorities.host.rootDer])
     await writeIdentity(options.out, { chainPem: chainPem(certificate.chainDer), bundlePem, profile })
-    const until = certificate.expiresAt!.toISOString()
+    const until = utcTime(certificate.expiresAt!)
     process.stdout.write(`Wrote the identity of ${options.name} to ${options.out}; it is good until ${until}.\n`)
   } finally {
     await pool.end()

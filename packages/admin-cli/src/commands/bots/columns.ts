@@ -1,5 +1,4 @@
-import { distance } from '@muster/cli-kit/print'
-import { paint, type Column, timeAgo } from '@muster/cli-kit/print'
+import { distance, paint, type Column, timeAgo } from '@muster/cli-kit/print'
 import type { bots } from '@muster/contracts'
 import { botStateOf, type BotState } from './json.ts'
 

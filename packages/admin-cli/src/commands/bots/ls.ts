@@ -1,5 +1,4 @@
-import { utcTimeAndDistance } from '@muster/cli-kit/print'
-import { printList } from '@muster/cli-kit/print'
+import { utcTimeAndDistance, printList } from '@muster/cli-kit/print'
 import type { bots } from '@muster/contracts'
 import { PAGE_SIZE, pagesOf } from '../../cluster/all-pages.ts'
 import { botColumns } from './columns.ts'

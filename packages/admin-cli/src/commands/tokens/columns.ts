@@ -1,5 +1,4 @@
-import { utcTimeAndDistance } from '@muster/cli-kit/print'
-import { paint, type Column } from '@muster/cli-kit/print'
+import { utcTimeAndDistance, paint, type Column } from '@muster/cli-kit/print'
 import type { token } from '@muster/contracts'
 import { formatLabels } from '@muster/domain'
 import { stateOf, typeOf, type TokenState } from './json.ts'

@@ -1,5 +1,4 @@
-import { utcTimeAndDistance } from '@muster/cli-kit/print'
-import { paint, type Column, timeAgo, utcTime } from '@muster/cli-kit/print'
+import { utcTimeAndDistance, paint, type Column, timeAgo, utcTime } from '@muster/cli-kit/print'
 import type { users } from '@muster/contracts'
 import { stateOf, type State } from './json.ts'
 
