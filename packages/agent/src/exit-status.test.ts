@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { AppError, type ErrorKind } from '@muster/domain'
+import { AppError, type ErrorKind, refusal } from '@muster/domain'
 import { EXIT, exitStatusOf, explain, NotTrustedError, UsageError } from './exit-status.ts'
 
 describe('the exit status', () => {
@@ -54,7 +54,7 @@ describe('an explanation', () => {
     'CERTIFICATE_EXPIRED',
     'NO_IDENTITY',
   ] as const)('of %s names it and says what to do next, in one line', (reason) => {
-    const text = explain(new AppError('failedPrecondition', 'what the server said', { reason }))
+    const text = explain(refusal(reason, 'what the server said'))
     expect(text).toMatch(new RegExp(`^what the server said \\(${reason}\\); .{10,}$`))
   })
 
@@ -67,9 +67,7 @@ describe('an explanation', () => {
   })
 
   test('of anything else is its own text', () => {
-    expect(explain(new AppError('invalidArgument', 'labels: too many', { reason: 'INVALID_FIELD' }))).toBe(
-      'labels: too many (INVALID_FIELD)',
-    )
+    expect(explain(refusal('INVALID_FIELD', 'labels: too many'))).toBe('labels: too many (INVALID_FIELD)')
     expect(explain(new Error('disk full'))).toBe('disk full')
     expect(explain('odd')).toBe('odd')
   })

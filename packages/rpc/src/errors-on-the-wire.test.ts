@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals'
-import { AppError, type ErrorKind } from '@muster/domain'
+import { AppError, type ErrorKind, receivedError } from '@muster/domain'
 import { eventually, serveForTest, testCluster, type TestCluster } from '@muster/testkit'
 import { anyone, nodes } from './server/callers.ts'
 import { isTrustFailure } from './client/connect.ts'
@@ -96,7 +96,7 @@ describe('over two hops', () => {
     'deadlineExceeded',
   ])('%s keeps kind, reason, field and message', async (kind) => {
     const front = await serveFront((await serveThrowing()).address)
-    thrown = new AppError(kind, 'the token has expired: 100 % – ü', { reason: 'TOKEN_EXPIRED', field: 'token' })
+    thrown = receivedError(kind, 'the token has expired: 100 % – ü', { reason: 'TOKEN_EXPIRED', field: 'token' })
     const client = open(front.address, cluster.anonymous(), { service: 'ca-service' }).client(contract)
     expect(await rejection(client.getTrustBundle({}))).toMatchObject({
       kind,

@@ -1,6 +1,6 @@
 import type { ServiceError } from '@grpc/grpc-js'
 import { describe, expect, test } from '@jest/globals'
-import { AppError, type ErrorKind } from '@muster/domain'
+import { AppError, type ErrorKind, receivedError } from '@muster/domain'
 import { Metadata, status } from './grpc.ts'
 import { fromStatus, statusName, toStatus } from './status.ts'
 
@@ -23,7 +23,7 @@ describe('an error', () => {
     ['unimplemented', status.UNIMPLEMENTED],
     ['internal', status.INTERNAL],
   ])('of kind %s is status %d on the wire and itself again behind it', (kind, code) => {
-    const wire = onTheWire(new AppError(kind, 'what happened', { reason: 'INVALID_FIELD', field: 'a.field' }))
+    const wire = onTheWire(receivedError(kind, 'what happened', { reason: 'INVALID_FIELD', field: 'a.field' }))
     expect(wire.code).toBe(code)
     expect(fromStatus(wire)).toMatchObject({
       kind,

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import { users } from '@muster/contracts'
-import { AppError } from '@muster/domain'
+import { refusal } from '@muster/domain'
 import { systemClock } from '@muster/runtime'
 import {
   connections,
@@ -105,7 +105,7 @@ describe('a service that asks the register about people', () => {
   test('hands on why somebody is no person of the cluster any more', async () => {
     const { address } = await serveAsking(register.address)
     const message = "you are no longer a user of this cluster; ask an admin for 'musterctl users reset NAME'"
-    answer = () => Promise.reject(new AppError('unauthenticated', message, { reason: 'USER_UNKNOWN' }))
+    answer = () => Promise.reject(refusal('USER_UNKNOWN', message))
     const client = open(address, cluster.user('ada', 'admin'), { service: 'token-service' }).client(contract)
     expect(await rejection(client.getTrustBundle({}))).toMatchObject({
       kind: 'unauthenticated',
@@ -151,7 +151,7 @@ describe('a service that asks the register about people', () => {
     await watch.next()
     const end = rejection(watch.next())
     await eventually('asked again', () => requests.length >= 2)
-    answer = () => Promise.reject(new AppError('unauthenticated', 'gone', { reason: 'USER_UNKNOWN' }))
+    answer = () => Promise.reject(refusal('USER_UNKNOWN', 'gone'))
     expect((await end).reason).toBe('USER_UNKNOWN')
   })
 })

@@ -1,6 +1,6 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import { ca } from '@muster/contracts'
-import { AppError } from '@muster/domain'
+import { type AppError, refusal } from '@muster/domain'
 import { parseCsr } from '@muster/pki'
 import {
   eventually,
@@ -25,7 +25,7 @@ let cluster: TestCluster
 let clock: ManualClock
 let stop: AbortController
 let calls: { rpc: 'enroll' | 'renew'; token?: string; by?: string }[]
-let refusal: AppError | undefined
+let answer: AppError | undefined
 let authority: RpcServer | undefined
 const { log, lines } = memoryLog()
 
@@ -36,7 +36,7 @@ beforeEach(() => {
   clock = manualClock()
   stop = new AbortController()
   calls = []
-  refusal = undefined
+  answer = undefined
   lines.length = 0
 })
 afterEach(async () => {
@@ -73,7 +73,7 @@ async function serveAuthority(listenAddress = '127.0.0.1:0'): Promise<RpcServer>
           callers: anyone,
           handle: async (request) => {
             calls.push({ rpc: 'enroll', token: request.token })
-            if (refusal !== undefined) throw refusal
+            if (answer !== undefined) throw answer
             return grant(request.serviceName, parseCsr(request.csrDer).publicKeyDer)
           },
         },
@@ -202,7 +202,7 @@ describe('a service', () => {
 
   test('does not try again when it is refused', async () => {
     const { address } = await serveAuthority()
-    refusal = new AppError('permissionDenied', 'not known', { reason: 'TOKEN_UNKNOWN' })
+    answer = refusal('TOKEN_UNKNOWN', 'not known')
     expect(await rejection(enroll(address))).toMatchObject({ kind: 'permissionDenied', reason: 'TOKEN_UNKNOWN' })
     expect(calls).toHaveLength(1)
   })

@@ -1,7 +1,7 @@
 import { chmod, cp, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
-import { AppError } from '@muster/domain'
+import { AppError, refusal } from '@muster/domain'
 import { giveTo, testCluster, testWithRoot } from '@muster/testkit'
 import type { OperatorProfile } from '@muster/identity'
 import { runCli, startTestCluster, type TestCluster } from '../../test/support/cluster.ts'
@@ -174,7 +174,7 @@ describe('a call', () => {
   test('that fails says with -v which gRPC status it was, why, and who answered', async () => {
     cluster.answers.tokens = {
       listTokens: async () => {
-        throw new AppError('failedPrecondition', 'not now', { reason: 'LAST_ADMIN', field: 'a_field' })
+        throw refusal('LAST_ADMIN', 'not now', { field: 'a_field' })
       },
     }
     const { stderr } = await cluster.run([...LS, '-v'])

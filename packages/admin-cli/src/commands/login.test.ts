@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
-import { AppError } from '@muster/domain'
+import { AppError, refusal } from '@muster/domain'
 import { parseCsr } from '@muster/pki'
 import { testCluster } from '@muster/testkit'
 import { parse as parseYaml } from 'yaml'
@@ -162,7 +162,7 @@ describe('login', () => {
     await people.login()
     people.answers.signup = async (request) => {
       people.signups.push(request)
-      throw new AppError('failedPrecondition', 'the token has expired', { reason: 'TOKEN_EXPIRED' })
+      throw refusal('TOKEN_EXPIRED', 'the token has expired')
     }
     await people.login()
     await people.login({ flags: [], user: 'ada', io: {} })
@@ -231,9 +231,9 @@ describe('login', () => {
     [
       'failedPrecondition',
       'the token has expired',
-      /refused: the token has expired\nAn admin makes a new token with 'musterctl users reset ada'\.\n$/,
+      /refused: the token has expired\nAsk an admin for 'musterctl users reset ada'\.\n$/,
     ],
-    ['unauthenticated', 'no such token', /refused: no such token\nAn admin makes/],
+    ['unauthenticated', 'no such token', /refused: no such token\nAsk an admin/],
     [
       'resourceExhausted',
       'too many refused attempts from this address; try again in 12s',
@@ -251,11 +251,11 @@ describe('login', () => {
   })
 
   test.each([
-    ['TOKEN_UNKNOWN', /\nCheck that .* copied whole.* An admin makes a new token/],
-    ['TOKEN_RESTRICTED', /\nCheck --user: .* An admin makes a new token/],
+    ['TOKEN_UNKNOWN', /\nCheck that .* copied whole.* admin for a new signup token: 'musterctl users reset ada'\.\n/],
+    ['TOKEN_RESTRICTED', /\nCheck --user, .* admin for a new signup token: 'musterctl users reset ada'\.\n/],
   ] as const)('that is refused for %s first says what to check', async (reason, said) => {
     people.answers.signup = async () => {
-      throw new AppError('permissionDenied', 'no', { reason })
+      throw refusal(reason, 'no')
     }
     expect((await people.login()).stderr).toMatch(said)
   })

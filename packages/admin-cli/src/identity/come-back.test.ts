@@ -3,7 +3,7 @@ import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import type { users } from '@muster/contracts'
-import { AppError } from '@muster/domain'
+import { AppError, refusal } from '@muster/domain'
 import { parseCsr, parseIdentity, privateKeyFromPem, publicKeyDer } from '@muster/pki'
 import { memberOf, type Peer } from '@muster/rpc'
 import { eventually, testCluster } from '@muster/testkit'
@@ -143,7 +143,7 @@ describe('a person who cannot come back', () => {
     nobodyElseIsAsked()
     const before = await certificate()
     people.answers.signup = async () => {
-      throw new AppError('unauthenticated', gone, { reason: 'USER_UNKNOWN' })
+      throw refusal('USER_UNKNOWN', gone)
     }
     expect(await people.run(LS)).toEqual({
       status: 1,
@@ -156,7 +156,7 @@ describe('a person who cannot come back', () => {
   test('for another reason is told whom to ask', async () => {
     await asleep()
     people.answers.signup = async () => {
-      throw new AppError('failedPrecondition', 'not you', { reason: 'TOKEN_EXPIRED' })
+      throw refusal('TOKEN_EXPIRED', 'not you')
     }
     const { stderr } = await people.run(LS)
     expect(stderr).toContain('refused another: not you\n')
@@ -279,7 +279,7 @@ test('nodes watch of a person who was revoked while the machine slept says so', 
   people.hand.livesMs = 2_000
   await people.login()
   const refuse = async () => {
-    throw new AppError('unauthenticated', 'you are no longer a user of this cluster', { reason: 'USER_UNKNOWN' })
+    throw refusal('USER_UNKNOWN', 'you are no longer a user of this cluster')
   }
   cluster.answers.registration = {
     ...cluster.answers.registration,

@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
-import { AppError } from '@muster/domain'
+import { AppError, refusal } from '@muster/domain'
 import { memberOf } from '@muster/rpc'
 import { eventually } from '@muster/testkit'
 import { startTestCluster, type TestCluster } from '../../test/support/cluster.ts'
@@ -140,7 +140,7 @@ describe('a renewal that fails', () => {
     new AppError('unavailable', 'the database is not reachable'),
     new AppError('failedPrecondition', 'no session'),
     new AppError('internal', 'internal error'),
-    new AppError('unauthenticated', 'you are no longer a user of this cluster', { reason: 'USER_UNKNOWN' }),
+    refusal('USER_UNKNOWN', 'you are no longer a user of this cluster'),
   ])('breaks no command, and is not spoken of while there is time: $kind', async (error) => {
     await loginAged(7 * HOUR_MS)
     fail(error)
@@ -192,9 +192,7 @@ describe('a role that was given', () => {
   beforeEach(() => {
     people.answers.removeUser = async ({ name }, { peer }) => {
       if (memberOf(peer).roles.includes('admin')) return { user: undefined }
-      throw new AppError('permissionDenied', `this needs an operator with the role admin, not ${name}`, {
-        reason: 'CALLER_NOT_ALLOWED',
-      })
+      throw refusal('CALLER_NOT_ALLOWED', `this needs an operator with the role admin, not ${name}`)
     }
   })
 
@@ -223,7 +221,7 @@ test('who was removed is told so once, with whom to ask', async () => {
     "you are no longer a user of this cluster, or signed up anew elsewhere; ask an admin for 'musterctl users reset ada'"
   cluster.answers.tokens = {
     listTokens: async () => {
-      throw new AppError('unauthenticated', gone, { reason: 'USER_UNKNOWN' })
+      throw refusal('USER_UNKNOWN', gone)
     },
   }
   const { status, stderr } = await people.run(LS)

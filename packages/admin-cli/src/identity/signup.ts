@@ -4,7 +4,7 @@ import { AppError } from '@muster/domain'
 import { createCsr, generateKey, privateKeyFromPem, privateKeyPem } from '@muster/pki'
 import { connect, fetchPinnedRoot, isTrustFailure, TlsIdentity } from '@muster/rpc'
 import type { IdentityFolder, OperatorProfile } from '@muster/identity'
-import { CallError } from '../cli/errors.ts'
+import { CallError, nextAfter } from '../cli/errors.ts'
 import { CLUSTER_FAULT, identityOf, readClusterName } from './grant.ts'
 import type { IdentityStore } from './identity-store.ts'
 
@@ -84,18 +84,14 @@ function explained(error: unknown, { authServer, user }: SignupOptions): never {
     default:
       throw new CallError(error, asked, [
         `registration-service refused: ${error.message}`,
-        // It may have said so itself.
-        error.message.includes('users reset')
-          ? undefined
-          : `${NEXT_AFTER[error.reason ?? ''] ?? ''}An admin makes a new token with 'musterctl users reset ${user}'.`,
+        nextAfter(error, { user }, 'musterctl login') ?? anotherToken(error, user),
       ])
   }
 }
 
-/** What to look at before a new token is asked for. */
-const NEXT_AFTER: Record<string, string> = {
-  TOKEN_UNKNOWN: 'Check that the token was copied whole, and is for this cluster. ',
-  TOKEN_RESTRICTED: 'Check --user: the token admits one person. ',
+/** What helps after a refusal that is not in the table of reasons; undefined if the message says so itself. */
+function anotherToken({ message }: AppError, user: string): string | undefined {
+  return message.includes('users reset') ? undefined : `Ask an admin for 'musterctl users reset ${user}'.`
 }
 
 /** Of a connection that could not be made, what failed about it. */

@@ -4,7 +4,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
-import { AppError, formatInvitation, type NodeRole } from '@muster/domain'
+import { AppError, formatInvitation, type NodeRole, refusal } from '@muster/domain'
 import { eventually } from '@muster/testkit'
 import { main } from '../cli.ts'
 import { BOT_TOKEN, NODE_TOKEN, startTestRegistration, type TestRegistration } from '../../test/support/registration.ts'
@@ -164,7 +164,7 @@ describe('muster start --oneshot', () => {
     await start(['--oneshot', invitation(NODE_TOKEN, ['node'])])
     const chain = await fileOf('chain.pem')
     server.before.renewCertificate = () => {
-      throw new AppError('resourceExhausted', 'too new', { reason: 'RENEWED_JUST_NOW' })
+      throw refusal('RENEWED_JUST_NOW', 'too new')
     }
     expect(await start(['--oneshot'])).toMatchObject({ status: 0, stderr: '' })
     expect(await fileOf('chain.pem')).toBe(chain)
@@ -301,7 +301,7 @@ describe('a bot', () => {
 
 describe('a server that says how long to wait', () => {
   const tooMany = (retryAfterMs: number) => {
-    throw new AppError('resourceExhausted', 'too many refused attempts', { reason: 'TOO_MANY_REFUSED', retryAfterMs })
+    throw refusal('TOO_MANY_REFUSED', 'too many refused attempts', { retryAfterMs })
   }
 
   test('is asked again then', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import type { registration } from '@muster/contracts'
-import { AppError } from '@muster/domain'
+import { AppError, receivedError } from '@muster/domain'
 import { type Connection, type DuplexCall, TlsIdentity } from '@muster/rpc'
 import { createLineLog } from '@muster/runtime'
 import { eventually, manualClock } from '@muster/testkit'
@@ -171,7 +171,7 @@ describe('the agent', () => {
       const { clock, streams, beating } = setUp()
       const thrown = beating.catch((error: unknown) => error)
       await clock.advance(0)
-      streams[0]!.end(new AppError(kind, 'no', { reason: 'NODE_UNKNOWN' }))
+      streams[0]!.end(receivedError(kind, 'no', { reason: 'NODE_UNKNOWN' }))
       expect(await thrown).toMatchObject({ kind, reason: 'NODE_UNKNOWN' })
       expect(streams).toHaveLength(1)
     },

@@ -2,7 +2,7 @@ import { utcTime } from '@muster/cli-kit/print'
 import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
-import { AppError } from '@muster/domain'
+import { refusal } from '@muster/domain'
 import { dersFromPem, spkiPin } from '@muster/pki'
 import { claim } from '@muster/processes'
 import { connect, TlsIdentity } from '@muster/rpc'
@@ -112,7 +112,5 @@ function isExpired(identity: NodeIdentity, options: StartOptions, { clock }: Sta
   const { expiresAt } = certificateLife(identity.chainPem)
   if (expiresAt > clock.now()) return false
   if (options.token !== undefined) return true
-  throw new AppError('unauthenticated', `this node's certificate expired at ${utcTime(expiresAt)}`, {
-    reason: 'CERTIFICATE_EXPIRED',
-  })
+  throw refusal('CERTIFICATE_EXPIRED', `this node's certificate expired at ${utcTime(expiresAt)}`)
 }

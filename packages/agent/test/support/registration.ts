@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { bots, type ca, registration } from '@muster/contracts'
-import { AppError, CERTIFICATE_BACKDATE_MS } from '@muster/domain'
+import { AppError, CERTIFICATE_BACKDATE_MS, refusal } from '@muster/domain'
 import { parseCsr } from '@muster/pki'
 import { anyone, bindService, bots as botCallers, type CallContext, memberOf, nodes, operators } from '@muster/rpc'
 import { serveForTest, testCluster } from '@muster/testkit'
@@ -75,7 +75,7 @@ export async function startTestRegistration(): Promise<TestRegistration> {
     const last = state.generations.length - 1
     if (shown === last && !state.generations.includes(next)) state.generations.push(next)
     else if (shown !== last - 1 || next !== state.generations[last]) state.isLocked = true
-    if (state.isLocked) throw new AppError('failedPrecondition', 'locked', { reason: 'BOT_LOCKED' })
+    if (state.isLocked) throw refusal('BOT_LOCKED', 'locked')
     state.renewals += 1
     state.after.renewBot?.()
     return { ...grant('bot', name, publicKeyDer), generation: state.generations.length }

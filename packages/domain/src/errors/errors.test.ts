@@ -1,11 +1,11 @@
 import { describe, expect, test } from '@jest/globals'
-import { AppError, invalid, isTransient, messageOf } from './errors.ts'
+import { AppError, invalid, isTransient, messageOf, refusal } from './errors.ts'
 import type { ErrorKind } from './kinds.ts'
 
 describe('an error', () => {
   test('keeps its kind, reason, field and cause', () => {
     const cause = new Error('deep down')
-    const error = new AppError('notFound', 'no such thing', { reason: 'NODE_NOT_FOUND', field: 'id', cause })
+    const error = refusal('NODE_NOT_FOUND', 'no such thing', { field: 'id', cause })
     expect(error).toMatchObject({ name: 'AppError', kind: 'notFound', reason: 'NODE_NOT_FOUND', field: 'id', cause })
     expect(error.message).toBe('no such thing')
   })

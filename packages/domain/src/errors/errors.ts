@@ -3,8 +3,6 @@ import { REASONS, type Reason } from './reasons.ts'
 
 /** What an error carries besides its kind and message. */
 export interface ErrorDetails {
-  /** Must be of the error's kind; `refusal()` sees to that. */
-  reason?: Reason
   /** The request field at fault. */
   field?: string
   /** When the same request may be worth sending again, in milliseconds from now. */
@@ -22,27 +20,24 @@ export class AppError extends Error {
   readonly field: string | undefined
   readonly retryAfterMs: number | undefined
 
-  constructor(kind: ErrorKind, message: string, details: ErrorDetails = {}) {
+  /** For an error whose kind says all; one with a reason is made by `refusal()`, which takes the kind from the table. */
+  constructor(kind: ErrorKind, message: string, details: ErrorDetails = {}, reason?: string) {
     super(message, { cause: details.cause })
     this.kind = kind
-    this.reason = details.reason
+    this.reason = reason
     this.field = details.field
     this.retryAfterMs = details.retryAfterMs
   }
 }
 
 /** An error for one of the reasons in the table, and of the kind that the table gives it. */
-export function refusal(reason: Reason, message: string, details: Omit<ErrorDetails, 'reason'> = {}): AppError {
-  return new AppError(REASONS[reason].kind, message, { ...details, reason })
+export function refusal(reason: Reason, message: string, details: ErrorDetails = {}): AppError {
+  return new AppError(REASONS[reason].kind, message, details, reason)
 }
 
 /** What a server answered: kind and reason as they came, since a newer server may know reasons that this program does not. */
-export function receivedError(
-  kind: ErrorKind,
-  message: string,
-  details: Omit<ErrorDetails, 'reason'> & { reason?: string },
-): AppError {
-  return new AppError(kind, message, details as ErrorDetails)
+export function receivedError(kind: ErrorKind, message: string, details: ErrorDetails & { reason?: string }): AppError {
+  return new AppError(kind, message, details, details.reason)
 }
 
 /** A malformed field, named. */

@@ -2,6 +2,8 @@ import type { ReasonInfo } from './reason-info.ts'
 
 const NEW_KEY = 'remove key.pem from the data directory, so that a new key is made'
 const JOIN_AGAIN = 'join again: start with an invitation, or with --token, --ca-pin and --auth-server'
+// The server's message names the command that makes the token.
+const NEW_BOT_TOKEN = 'delete the data directory and start with a new token for the bot'
 const RESET = "ask an admin for 'musterctl users reset USER'"
 
 /** Why a node, bot or person was refused, or a request about one. */
@@ -22,10 +24,7 @@ export const MEMBER_REASONS = {
     kind: 'failedPrecondition',
     retry: 'never',
     meaning: 'The calling bot is not on the roll: it was removed, or its key is not on record.',
-    next: {
-      muster:
-        "delete the data directory and ask an operator for a new token: 'musterctl tokens add --type=bot --bot-name=...'",
-    },
+    next: { muster: NEW_BOT_TOKEN },
   },
   BOT_NOT_FOUND: {
     kind: 'notFound',
@@ -37,10 +36,7 @@ export const MEMBER_REASONS = {
     kind: 'failedPrecondition',
     retry: 'never',
     meaning: "A copy of the bot's credentials was used, so this instance of the bot is locked for good.",
-    next: {
-      muster:
-        "ask an operator for a new token: 'musterctl tokens add --type=bot --bot-name=...'; then delete the data directory and start with it",
-    },
+    next: { muster: NEW_BOT_TOKEN },
   },
   USER_UNKNOWN: {
     kind: 'unauthenticated',

@@ -1,4 +1,4 @@
-import { AppError, BREAK_GLASS, isTransient } from '@muster/domain'
+import { AppError, BREAK_GLASS, isTransient, refusal } from '@muster/domain'
 import { assertAllowed, type Callers } from './callers.ts'
 import type { Member } from '../tls/peer.ts'
 import type { CallContext } from '../route.ts'
@@ -61,7 +61,7 @@ export class Admission {
     const before = streams.get(spiffeId) ?? 0
     if (before >= MAX_STREAMS_OF_ONE) {
       const message = `you have ${before} streams open here, which is the most; end some first`
-      throw new AppError('resourceExhausted', message, { reason: 'TOO_MANY_STREAMS' })
+      throw refusal('TOO_MANY_STREAMS', message)
     }
     streams.set(spiffeId, before + 1)
     const leave = () => {

@@ -1,4 +1,4 @@
-import { AppError, type OperatorRole, type ServiceName } from '@muster/domain'
+import { type AppError, type OperatorRole, refusal, type ServiceName } from '@muster/domain'
 import type { Peer } from '../tls/peer.ts'
 
 /** Who may call an RPC. Each service has one table of these; an RPC without an entry is refused. */
@@ -27,12 +27,10 @@ const RANK: Record<OperatorRole, number> = { viewer: 1, operator: 2, admin: 3 }
  * and is not on the list.
  */
 export function assertAllowed(callers: Callers | undefined, peer: Peer): void {
-  if (callers === undefined) throw new AppError('permissionDenied', 'nobody may call this RPC')
+  if (callers === undefined) throw denied('nobody may call this RPC')
   if (callers.who === 'anyone') return
   if (peer.kind === 'anonymous') {
-    throw new AppError('unauthenticated', 'this needs a client certificate of the cluster that is valid now', {
-      reason: 'NO_IDENTITY',
-    })
+    throw refusal('NO_IDENTITY', 'this needs a client certificate of the cluster that is valid now')
   }
   switch (callers.who) {
     case 'node':
@@ -55,5 +53,5 @@ function rankOf(roles: readonly string[]): number {
 }
 
 function denied(message: string): AppError {
-  return new AppError('permissionDenied', message, { reason: 'CALLER_NOT_ALLOWED' })
+  return refusal('CALLER_NOT_ALLOWED', message)
 }

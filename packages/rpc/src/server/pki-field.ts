@@ -1,4 +1,4 @@
-import { AppError } from '@muster/domain'
+import { refusal } from '@muster/domain'
 import { PkiError } from '@muster/pki'
 
 /** Reads a request field by a parser of packages/pki. @throws invalidArgument with the parser's reason, naming the field */
@@ -7,6 +7,6 @@ export function pkiField<T>(field: string, read: () => T): T {
     return read()
   } catch (error) {
     if (!(error instanceof PkiError)) throw error
-    throw new AppError('invalidArgument', `${field}: ${error.message}`, { reason: error.reason, field })
+    throw refusal(error.reason, `${field}: ${error.message}`, { field })
   }
 }

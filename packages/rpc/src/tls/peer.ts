@@ -1,5 +1,5 @@
 import type { PeerCertificate } from 'node:tls'
-import { AppError, AUTHORITY_OF, formatSpiffeId, type MemberKind, parseSpiffeId } from '@muster/domain'
+import { AUTHORITY_OF, formatSpiffeId, type MemberKind, parseSpiffeId, refusal } from '@muster/domain'
 import { parseIdentity } from '@muster/pki'
 
 /** A caller with a certificate that verified: what the certificate says, and nothing that the caller says. */
@@ -74,11 +74,11 @@ export function peerName(peer: Peer): string {
  */
 export function assertNotExpired(peer: Peer, now: Date): void {
   if (peer.kind === 'anonymous' || peer.notAfter > now) return
-  throw new AppError('unauthenticated', 'the certificate has expired', { reason: 'CERTIFICATE_EXPIRED' })
+  throw refusal('CERTIFICATE_EXPIRED', 'the certificate has expired')
 }
 
 /** The member behind a call whose route lets members in only. */
 export function memberOf(peer: Peer): Member {
-  if (peer.kind === 'anonymous') throw new AppError('unauthenticated', 'a client certificate of this cluster is needed')
+  if (peer.kind === 'anonymous') throw refusal('NO_IDENTITY', 'a client certificate of this cluster is needed')
   return peer
 }

@@ -1,6 +1,6 @@
 import { expect } from '@jest/globals'
 import type { registration } from '@muster/contracts'
-import { AppError } from '@muster/domain'
+import { AppError, refusal } from '@muster/domain'
 import { systemClock } from '@muster/runtime'
 import { eventually, serveForTest, testCluster, type TestCluster, type TestMaterial } from '@muster/testkit'
 import type { CurrentRoles } from '../../src/server/admission.ts'
@@ -28,7 +28,7 @@ export const JOIN = {
   version: '',
 }
 
-export const gone = () => new AppError('unauthenticated', 'you are no longer a user', { reason: 'USER_UNKNOWN' })
+export const gone = () => refusal('USER_UNKNOWN', 'you are no longer a user')
 export const away = () => new AppError('unavailable', 'the register cannot be reached; try again')
 
 /** What a test sets, and what came of it. */

@@ -1,12 +1,12 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import {
-  AppError,
   ENROLLING_SERVICES,
   type EnrollingService,
   enrolTokenVariable,
   findService,
   invalid,
   parseDnsName,
+  refusal,
   type ServiceName,
 } from '@muster/domain'
 import { parseCsr } from '@muster/pki'
@@ -30,7 +30,7 @@ export function enrollService(deps: Deps): UnaryHandler<ca.EnrollServiceRequest,
       const reason = 'TOKEN_UNKNOWN'
       const details = { service: name }
       await refusals.record({ action: 'service.enroll', actor: 'anonymous', remoteAddress, reason, details })
-      throw new AppError('permissionDenied', `this is not the enrolment token of ${name}`, { reason })
+      throw refusal(reason, `this is not the enrolment token of ${name}`)
     }
     const dnsNames = serviceDnsNames(name, config.MUSTER_CLUSTER_NAME, request.dnsNames)
     const { publicKeyDer } = pkiField('csr_der', () => parseCsr(request.csrDer))

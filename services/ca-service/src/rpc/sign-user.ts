@@ -1,5 +1,5 @@
 import type { ca } from '@muster/contracts'
-import { AppError, invalid, parseMemberName, parseOperatorRoles } from '@muster/domain'
+import { invalid, parseMemberName, parseOperatorRoles, refusal } from '@muster/domain'
 import { assertKeyForm } from '@muster/pki'
 import { memberOf, pkiField, type UnaryHandler } from '@muster/rpc'
 import type { Deps } from '../deps.ts'
@@ -23,9 +23,7 @@ export function signUser({
     const endsBy = request.sessionExpiresAt
     if (endsBy === undefined) throw invalid('session_expires_at', 'is needed')
     if (endsBy <= clock.now()) {
-      throw new AppError('failedPrecondition', 'the session has ended; the person needs a reset', {
-        reason: 'SESSION_ENDED',
-      })
+      throw refusal('SESSION_ENDED', 'the session has ended; the person needs a reset')
     }
     const current = authorities()
     const certificate = await issueCertificate(

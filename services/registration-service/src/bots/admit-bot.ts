@@ -1,5 +1,5 @@
 import type { registration } from '@muster/contracts'
-import { AppError } from '@muster/domain'
+import { AppError, refusal } from '@muster/domain'
 import { issuedCertificate } from '@muster/identity'
 import type { CallContext } from '@muster/rpc'
 import { spendToken, type AttemptRecord } from '../entry/attempt.ts'
@@ -38,6 +38,6 @@ export async function admitBot(
 }
 
 function keyUsedBefore(): AppError {
-  const message = 'this key has been used by a bot before; join anew with a fresh data directory'
-  return new AppError('failedPrecondition', message, { reason: 'KEY_USED_BEFORE' })
+  const message = 'a bot has used this key before'
+  return refusal('KEY_USED_BEFORE', message)
 }

@@ -1,4 +1,4 @@
-import { AppError, formatDuration, sourceOf } from '@muster/domain'
+import { type AppError, formatDuration, refusal, sourceOf } from '@muster/domain'
 import type { Logger } from '@muster/runtime'
 import type { Redis, Result } from 'ioredis'
 import { openRedis, redisWarning } from '../presence/redis.ts'
@@ -83,8 +83,7 @@ export class RefusedAttempts {
 /** What a source that is over its limit is told, in place of why it was refused. */
 export function tooManyRefused(waitMs: number): AppError {
   const wait = formatDuration(Math.ceil(waitMs / 1_000))
-  return new AppError('resourceExhausted', `too many refused attempts from this address; try again in ${wait}`, {
-    reason: 'TOO_MANY_REFUSED',
+  return refusal('TOO_MANY_REFUSED', `too many refused attempts from this address; try again in ${wait}`, {
     retryAfterMs: waitMs,
   })
 }

@@ -1,5 +1,5 @@
 import type { registration } from '@muster/contracts'
-import { AppError, parseNodeId } from '@muster/domain'
+import { type AppError, parseNodeId, type Reason, refusal } from '@muster/domain'
 import { issuedCertificate } from '@muster/identity'
 import { keyFingerprint } from '@muster/pki'
 import { memberOf, type UnaryHandler } from '@muster/rpc'
@@ -45,26 +45,21 @@ export function renewCertificate(
 
 type RenewalRefusal = Exclude<RenewalCheck, 'allowed'>
 
-const REFUSALS: Record<RenewalRefusal, () => { reason: string; error: AppError }> = {
+const REFUSALS: Record<RenewalRefusal, () => { reason: Reason; error: AppError }> = {
   unknown: () => ({ reason: 'NODE_UNKNOWN', error: unknownNode() }),
   superseded: () => {
     const reason = 'CERTIFICATE_SUPERSEDED'
-    const message =
-      'this certificate was renewed already, by another holder of the same credentials; join anew with a fresh data directory'
-    return { reason, error: new AppError('failedPrecondition', message, { reason }) }
+    const message = 'this certificate was renewed already, by another holder of the same credentials'
+    return { reason, error: refusal(reason, message) }
   },
   'too-soon': () => {
     const reason = 'RENEWED_JUST_NOW'
     const message = 'the last certificate is too new to be renewed; try again later'
-    return { reason, error: new AppError('resourceExhausted', message, { reason }) }
+    return { reason, error: refusal(reason, message) }
   },
 }
 
 /** The node's certificate is genuine but the roll does not have it: it was removed, or the database was restored from before. */
 export function unknownNode(): AppError {
-  return new AppError(
-    'failedPrecondition',
-    'this node is not on the roll; join anew with a fresh data directory and a token',
-    { reason: 'NODE_UNKNOWN' },
-  )
+  return refusal('NODE_UNKNOWN', 'this node is not on the roll')
 }

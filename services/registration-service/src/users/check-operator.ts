@@ -1,5 +1,5 @@
 import type { users } from '@muster/contracts'
-import { AppError, invalid, type OperatorRole, parseMemberName } from '@muster/domain'
+import { type AppError, invalid, type OperatorRole, parseMemberName, refusal } from '@muster/domain'
 import { keyFingerprint } from '@muster/pki'
 import type { Db } from '@muster/postgres'
 import type { CurrentRoles, UnaryHandler } from '@muster/rpc'
@@ -31,5 +31,5 @@ async function rolesOf(pool: Db, holder: KeyHolder): Promise<OperatorRole[]> {
 /** The certificate is genuine but its holder is no person of the cluster: removed, reset, signed up anew, session over. */
 export function unknownUser(name: string): AppError {
   const message = `you are no longer a user of this cluster, or signed up anew elsewhere; ask an admin for 'musterctl users reset ${name}'`
-  return new AppError('unauthenticated', message, { reason: 'USER_UNKNOWN' })
+  return refusal('USER_UNKNOWN', message)
 }

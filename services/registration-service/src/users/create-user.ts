@@ -1,6 +1,6 @@
 import { recordAudit, recordRefused } from '@muster/audit'
 import type { users } from '@muster/contracts'
-import { AppError, parseMemberName, parseOperatorRoles } from '@muster/domain'
+import { type AppError, parseMemberName, parseOperatorRoles, refusal } from '@muster/domain'
 import { transaction } from '@muster/postgres'
 import { memberOf, type UnaryHandler } from '@muster/rpc'
 import type { Deps } from '../deps.ts'
@@ -38,5 +38,5 @@ export function createUser(deps: Deps): UnaryHandler<users.CreateUserRequest, us
 
 function userExists(name: string): AppError {
   const message = `user ${name} already exists; 'musterctl users reset ${name}' makes a new signup command`
-  return new AppError('alreadyExists', message, { reason: 'USER_EXISTS', field: 'name' })
+  return refusal('USER_EXISTS', message, { field: 'name' })
 }

@@ -1,4 +1,4 @@
-import { AppError } from '@muster/domain'
+import { type AppError, refusal } from '@muster/domain'
 import type { Db } from '@muster/postgres'
 import { noSuchUser } from './to-user.ts'
 import { selectUser } from './users.ts'
@@ -11,5 +11,5 @@ export async function whyUnchanged(db: Db, name: string): Promise<AppError> {
 /** What the last admin cannot be: removed, demoted, or reset by somebody who could not put it right. */
 export function lastAdmin(name: string): AppError {
   const message = `${name} is the last admin; make somebody else admin first, or use 'ca-service issue-admin'`
-  return new AppError('failedPrecondition', message, { reason: 'LAST_ADMIN', field: 'name' })
+  return refusal('LAST_ADMIN', message, { field: 'name' })
 }

@@ -1,4 +1,4 @@
-import { AppError } from '@muster/domain'
+import { type AppError, refusal } from '@muster/domain'
 import type { CallContext } from '@muster/rpc'
 import { keyFingerprint } from '@muster/pki'
 import type { Deps } from '../deps.ts'
@@ -40,5 +40,5 @@ export async function renewPerson(
 function renewedTooOften(): AppError {
   const message = 'the certificate has been renewed too often just now; try again later'
   const retryAfterMs = RENEWAL_COSTS_SECONDS * 1_000
-  return new AppError('resourceExhausted', message, { reason: 'RENEWED_JUST_NOW', retryAfterMs })
+  return refusal('RENEWED_JUST_NOW', message, { retryAfterMs })
 }

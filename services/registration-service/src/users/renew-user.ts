@@ -1,5 +1,5 @@
 import type { users } from '@muster/contracts'
-import { AppError, BREAK_GLASS } from '@muster/domain'
+import { AppError, BREAK_GLASS, refusal } from '@muster/domain'
 import { memberOf, type UnaryHandler } from '@muster/rpc'
 import type { Deps } from '../deps.ts'
 import { renewPerson } from './renew-person.ts'
@@ -29,5 +29,5 @@ const REFUSALS: readonly (string | undefined)[] = ['NO_SESSION', 'USER_UNKNOWN',
 
 function noSession(): AppError {
   const message = "a break-glass identity is not renewed; make another with 'ca-service issue-admin'"
-  return new AppError('failedPrecondition', message, { reason: 'NO_SESSION' })
+  return refusal('NO_SESSION', message)
 }

@@ -227,7 +227,7 @@ describe('a signup that is refused', () => {
     const privateKey = generateKey()
     await people.signup(await people.invite('ada'), 'ada', privateKey)
     const error = await refusal(people.signup(await people.invite('bob'), 'bob', privateKey))
-    expect(error).toMatchObject({ kind: 'failedPrecondition', reason: 'KEY_NOT_ALLOWED' })
+    expect(error).toMatchObject({ kind: 'failedPrecondition', reason: 'KEY_USED_BEFORE' })
   })
 })
 

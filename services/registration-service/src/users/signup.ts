@@ -1,5 +1,5 @@
 import type { users } from '@muster/contracts'
-import { AppError, invalid, parseMemberName } from '@muster/domain'
+import { type AppError, invalid, parseMemberName, refusal } from '@muster/domain'
 import { keyFingerprint, parseCsr } from '@muster/pki'
 import { type CallContext, pkiField, type UnaryHandler } from '@muster/rpc'
 import { attempt, spendToken, type AttemptRecord } from '../entry/attempt.ts'
@@ -63,5 +63,5 @@ function parseSignup(request: users.SignupRequest) {
 /** The token was good, but since it was made the person was removed, reset, or given another. */
 function tokenReplaced(name: string): AppError {
   const message = `the signup token is no longer the one for ${name}; ask an admin for 'musterctl users reset ${name}'`
-  return new AppError('failedPrecondition', message, { reason: 'TOKEN_REVOKED' })
+  return refusal('TOKEN_REVOKED', message)
 }

@@ -167,7 +167,7 @@ describe('a key', () => {
   test('is one person only', async () => {
     const keyFingerprint = await active('ada')
     await enter('bob')
-    expect(await refusal(bind('bob', keyFingerprint))).toMatchObject({ reason: 'KEY_NOT_ALLOWED' })
+    expect(await refusal(bind('bob', keyFingerprint))).toMatchObject({ reason: 'KEY_USED_BEFORE' })
   })
 
   test('gets no certificate noted, and no audit event, once it is the person no more', async () => {

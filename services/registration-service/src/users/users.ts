@@ -1,4 +1,4 @@
-import { AppError, type OperatorRole } from '@muster/domain'
+import { type OperatorRole, refusal } from '@muster/domain'
 import { type Db, violates } from '@muster/postgres'
 
 /** How far a person has come: not signed up yet, in a session, or past its end. Whoever is in one gets a certificate when they need it. */
@@ -180,9 +180,7 @@ export async function bindKey(
     return bound && { roles: bound.roles, sessionExpiresAt: bound.sessionExpiresAt }
   } catch (error) {
     if (!violates(error, 'users_one_person_a_key')) throw error
-    throw new AppError('failedPrecondition', 'this key is somebody else of the cluster already; make a new one', {
-      reason: 'KEY_NOT_ALLOWED',
-    })
+    throw refusal('KEY_USED_BEFORE', 'the key belongs to another user of this cluster; make a new one')
   }
 }
 

@@ -1,7 +1,7 @@
 import { type Attempt, recordAudit, recordRefused } from '@muster/audit'
 import type { token } from '@muster/contracts'
 import {
-  AppError,
+  type AppError,
   invalid,
   newTokenId,
   newTokenValue,
@@ -13,6 +13,7 @@ import {
   parseMemberName,
   parseNodeRoles,
   parseTokenName,
+  refusal,
   tokenDigest,
 } from '@muster/domain'
 import { transaction, violates } from '@muster/postgres'
@@ -53,18 +54,12 @@ export function createToken({
 }
 
 function nameTaken(): AppError {
-  return new AppError('alreadyExists', 'name: a token of that name has not ended yet; remove it first', {
-    field: 'name',
-    reason: 'NAME_TAKEN',
-  })
+  return refusal('NAME_TAKEN', 'name: a token of that name has not ended yet; remove it first', { field: 'name' })
 }
 
 /** Which token has this value is not said: the message would turn a guess into a fact. The audit has who guessed. */
 function valueTaken(): AppError {
-  return new AppError('alreadyExists', 'value: cannot be used; choose another or leave it out', {
-    field: 'value',
-    reason: 'VALUE_TAKEN',
-  })
+  return refusal('VALUE_TAKEN', 'value: cannot be used; choose another or leave it out', { field: 'value' })
 }
 
 /** What a reader of the audit wants to know; what was not asked for is left out. */

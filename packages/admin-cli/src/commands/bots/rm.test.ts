@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
-import { AppError } from '@muster/domain'
+import { refusal } from '@muster/domain'
 import { parse as parseYaml } from 'yaml'
 import { startTestCluster, type TestCluster } from '../../../test/support/cluster.ts'
 import { aBot } from '../../../test/support/data.ts'
@@ -22,8 +22,7 @@ beforeEach(() => {
   listed = 0
   cluster.answers.bots = {
     async removeBot({ botId }) {
-      if (![CI, TWIN, DEPLOY].includes(botId))
-        throw new AppError('notFound', 'no such bot', { reason: 'BOT_NOT_FOUND' })
+      if (![CI, TWIN, DEPLOY].includes(botId)) throw refusal('BOT_NOT_FOUND', 'no such bot')
       removed.push(botId)
       return { bot: { ...aBot, id: botId, name: botId === DEPLOY ? 'deploy' : 'ci' } }
     },

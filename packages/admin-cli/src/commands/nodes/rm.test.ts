@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import { registration } from '@muster/contracts'
-import { AppError } from '@muster/domain'
+import { refusal } from '@muster/domain'
 import { parse as parseYaml } from 'yaml'
 import { startTestCluster, type TestCluster } from '../../../test/support/cluster.ts'
 import { aNode } from '../../../test/support/data.ts'
@@ -24,8 +24,7 @@ beforeEach(() => {
   listed = []
   cluster.answers.registration = {
     async removeNode({ nodeId }) {
-      if (![WEB, TWIN, DB].includes(nodeId))
-        throw new AppError('notFound', 'no such node', { reason: 'NODE_NOT_FOUND' })
+      if (![WEB, TWIN, DB].includes(nodeId)) throw refusal('NODE_NOT_FOUND', 'no such node')
       removed.push(nodeId)
       return { node: { ...aNode, id: nodeId, hostname: nodeId === DB ? 'db-01' : 'web-01' } }
     },

@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import type { token } from '@muster/contracts'
-import { AppError, NODE_ROLES, parseInvitation } from '@muster/domain'
+import { AppError, NODE_ROLES, parseInvitation, refusal } from '@muster/domain'
 import { testCluster } from '@muster/testkit'
 import { parse as parseYaml } from 'yaml'
 import { PUBLIC_ADDRESS, startTestCluster, type TestCluster } from '../../../test/support/cluster.ts'
@@ -231,10 +231,7 @@ Please note:
   test('says in terms of its flags what the cluster refuses, as bad usage', async () => {
     cluster.answers.tokens = {
       createToken: async () => {
-        throw new AppError('invalidArgument', 'ttl: must be between 1s and 2d', {
-          field: 'ttl',
-          reason: 'INVALID_FIELD',
-        })
+        throw refusal('INVALID_FIELD', 'ttl: must be between 1s and 2d', { field: 'ttl' })
       },
     }
     const { status, stderr, stdout } = await cluster.run(['tokens', 'add', '--type=node', '--ttl=9d', '-v'])

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import { users } from '@muster/contracts'
-import { AppError } from '@muster/domain'
+import { AppError, refusal } from '@muster/domain'
 import { parse as parseYaml } from 'yaml'
 import { aUser as ada, NOW, SECRET as TOKEN } from '../../../test/support/data.ts'
 import { PUBLIC_ADDRESS, runCli, startTestCluster, type TestCluster } from '../../../test/support/cluster.ts'
@@ -132,9 +132,7 @@ Please note:
 
   test('that is refused for the lack of a role names it, and says whom to ask', async () => {
     const refuse = async () => {
-      throw new AppError('permissionDenied', 'this needs an operator with the role admin', {
-        reason: 'CALLER_NOT_ALLOWED',
-      })
+      throw refusal('CALLER_NOT_ALLOWED', 'this needs an operator with the role admin')
     }
     cluster.answers.users = { createUser: refuse, resetUser: refuse }
     const { status, stderr } = await run(...argv)
@@ -200,8 +198,7 @@ describe('users rm', () => {
     cluster.answers.users = {
       removeUser: async ({ name }) => {
         if (name === 'nobody') throw new AppError('notFound', 'there is no user nobody')
-        if (name === 'root')
-          throw new AppError('failedPrecondition', 'root is the last admin', { reason: 'LAST_ADMIN' })
+        if (name === 'root') throw refusal('LAST_ADMIN', 'root is the last admin')
         if (name === 'late') throw new AppError('unavailable', 'the database is not reachable')
         return { user: { ...ada, name } }
       },
