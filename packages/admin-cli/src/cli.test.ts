@@ -141,7 +141,10 @@ describe('bad usage exits with 2 before an identity is looked for', () => {
     [['tokens', 'add', '--type=nod'], `--type: "nod" is not known; valid values: ${NODE_ROLES.join(', ')}`],
     [['tokens', 'add', '--type=node', '--type=proxy'], '--type is given more than once'],
     [['tokens', 'add', '--type=node', '--ttl=5x'], '--ttl: "5x" is not a duration'],
-    [['tokens', 'add', '--type=node', '--ttl=99999999d'], '--ttl: 99999999d is too long'],
+    [
+      ['tokens', 'add', '--type=node', '--ttl=99999999d'],
+      '--ttl: must be at least 1s and at most the limit of the cluster, 7d unless it is configured; got 99999999d',
+    ],
     [['tokens', 'add', '--type=node', '--max-uses=0'], '--max-uses: must be a whole number of at least 1'],
     [['tokens', 'add', '--type=node', '--max-uses=1.5'], '--max-uses: must be a whole number of at least 1'],
     [['tokens', 'add', '--type=node', '--labels=prod'], '--labels: "prod" is not key=value'],

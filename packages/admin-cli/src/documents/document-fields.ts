@@ -1,8 +1,6 @@
 import { didYouMean } from '@muster/cli-kit'
+import { MAX_UINT32 } from '../cluster/wire-limits.ts'
 import { invalid, printable } from '@muster/domain'
-
-/** The wire carries 32 bits. */
-export const MAX_UINT32 = 2 ** 32 - 1
 
 /** The keys of one mapping in a document, read one by one; what is left at the end is not known. */
 export class Fields {

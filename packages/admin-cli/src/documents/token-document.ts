@@ -1,53 +1,54 @@
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { token } from '@muster/contracts'
-import {
-  invalid,
-  isTokenId,
-  parseCidrs,
-  parseCustomTokenValue,
-  parseDuration,
-  parseHostnameGlobs,
-  parseLabels,
-  parseMemberName,
-  parseNodeRoles,
-  parseTokenName,
-} from '@muster/domain'
+import { invalid, isTokenId, parseCustomTokenValue, parseDuration, parseTokenName } from '@muster/domain'
 import { whyUnreadable } from '@muster/runtime'
-import { MAX_UINT32, type Fields } from './document-fields.ts'
+import { MAX_UINT32 } from '../cluster/wire-limits.ts'
+import { parseTokenSpec, type NameOfPart, type TokenSpec } from '../commands/tokens/token-spec.ts'
+import type { Fields } from './document-fields.ts'
 import { tokenResource } from './resources.ts'
 
 /** A token as a document asks for it. */
 export interface TokenDocument {
   name: string
   spec: TokenSpec
+  expiresAt: Date | undefined
   /** What makes the token unless it is there. @throws invalidArgument if the document lacks what only that needs */
   request: (now: Date) => token.CreateTokenRequest
 }
 
-/** What two tokens that are the same have in common. */
-type TokenSpec = Omit<token.CreateTokenRequest, 'name' | 'value' | 'ttlSeconds'> & { expiresAt: Date | undefined }
-
 const DEFAULT_TTL = '30m'
+
+/** The keys of a document for the parts of a token. */
+const KEY_OF = {
+  roles: 'roles',
+  maxUses: 'max_uses',
+  labels: 'labels',
+  nodeLabels: 'node_labels',
+  description: 'description',
+  botName: 'bot_name',
+  allowCidrs: 'allow_cidrs',
+  allowHostnames: 'allow_hostnames',
+} as const
 
 /** Reads `spec` of a token. @param baseDir what a relative value_file begins at. @throws invalidArgument */
 export async function parseTokenDocument(name: string, spec: Fields, baseDir: string): Promise<TokenDocument> {
   const at = (key: string) => spec.nameOf(key)
-  const parsed = {
-    roles: parseNodeRoles(spec.texts('roles'), at('roles')),
-    maxUses: spec.count('max_uses'),
-    labels: parseLabels(spec.textMap('labels'), at('labels')),
-    nodeLabels: parseLabels(spec.textMap('node_labels'), at('node_labels')),
-    description: spec.text('description') ?? '',
-    botName: parseBotName(spec.text('bot_name'), at('bot_name')),
-    restrictions: {
-      allowCidrs: parseCidrs(spec.texts('allow_cidrs'), at('allow_cidrs')),
-      allowHostnames: parseHostnameGlobs(spec.texts('allow_hostnames'), at('allow_hostnames')),
-    },
-    expiresAt: parseTime(spec.text('expires_at'), at('expires_at')),
+  const wish = {
+    roles: spec.texts(KEY_OF.roles),
+    maxUses: spec.count(KEY_OF.maxUses),
+    labels: spec.textMap(KEY_OF.labels),
+    nodeLabels: spec.textMap(KEY_OF.nodeLabels),
+    description: spec.text(KEY_OF.description) ?? '',
+    botName: spec.text(KEY_OF.botName) ?? '',
+    allowCidrs: spec.texts(KEY_OF.allowCidrs),
+    allowHostnames: spec.texts(KEY_OF.allowHostnames),
   }
+  const nameOf: NameOfPart = (part) => at(KEY_OF[part])
+  const parsed = parseTokenSpec(wish, nameOf)
+  const expiresAt = parseTime(spec.text('expires_at'), at('expires_at'))
   const ttl = spec.text('ttl')
-  if (ttl !== undefined && parsed.expiresAt !== undefined) throw invalid(at('ttl'), 'contradicts spec.expires_at')
+  if (ttl !== undefined && expiresAt !== undefined) throw invalid(at('ttl'), 'contradicts spec.expires_at')
   const ttlSeconds = parseDuration(ttl ?? DEFAULT_TTL, at('ttl'))
   const value = await readValue(spec, baseDir)
   // Names that look like ids are those of tokens without one, as get prints them.
@@ -55,8 +56,8 @@ export async function parseTokenDocument(name: string, spec: Fields, baseDir: st
   return {
     name: checkedName,
     spec: parsed,
+    expiresAt,
     request(now) {
-      const { expiresAt, ...asked } = parsed
       parseTokenName(name, 'metadata.name')
       if (value === undefined) {
         throw invalid(at('value'), 'is needed to make the token, or value_file that names a file which holds it')
@@ -66,13 +67,13 @@ export async function parseTokenDocument(name: string, spec: Fields, baseDir: st
       const wantedSeconds = restSeconds ?? ttlSeconds
       if (wantedSeconds > MAX_UINT32)
         throw invalid(at(restSeconds === undefined ? 'ttl' : 'expires_at'), 'is too far away')
-      return { ...asked, name: checkedName, value, ttlSeconds: wantedSeconds }
+      return { ...parsed, name: checkedName, value, ttlSeconds: wantedSeconds }
     },
   }
 }
 
 /** The keys of `spec` in which a token differs from what a document asks for. */
-export function differences(made: token.Token, { spec: { expiresAt, ...asked } }: TokenDocument): string[] {
+export function differences(made: token.Token, { spec: asked, expiresAt }: TokenDocument): string[] {
   const wanted = tokenResource({
     ...made,
     ...asked,
@@ -88,10 +89,6 @@ function canonical(value: unknown): string {
   if (Array.isArray(value)) return JSON.stringify([...(value as string[])].sort())
   if (value instanceof Date || typeof value !== 'object' || value === null) return JSON.stringify(value)
   return JSON.stringify(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
-}
-
-function parseBotName(text: string | undefined, field: string): string {
-  return text === undefined || text === '' ? '' : parseMemberName(text, field)
 }
 
 function parseTime(text: string | undefined, field: string): Date | undefined {

@@ -55,7 +55,7 @@ describe('tokens extend', () => {
     [
       ['abcdefghij', '--ttl=0'],
       2,
-      '--ttl: 0 is no lifetime; it must be at least 1s and at most what the cluster allows',
+      '--ttl: must be at least 1s and at most the limit of the cluster, 7d unless it is configured; got 0',
     ],
     [['--ttl=1h'], 2, 'which token? '],
     [['abcdefghij', 'klmnopqrst', '--ttl=1h'], 2, 'one token at a time\n'],

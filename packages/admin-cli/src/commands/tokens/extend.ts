@@ -6,7 +6,7 @@ import { defineCommand, FORMAT } from '../../cli/command.ts'
 import { safeText } from '@muster/domain/safe-text'
 import { oneToken } from './token-argument.ts'
 import { tokenJson } from './json.ts'
-import { parseTtl } from './token-request.ts'
+import { parseTtl } from '../parse-ttl.ts'
 
 /** Moves the expiry of a token that still lives; its secret stays the same. */
 export const tokensExtend = defineCommand({

@@ -1,7 +1,7 @@
 import { UsageError } from '@muster/cli-kit'
 import { type OperatorRole, parseMemberName, parseOperatorRoles } from '@muster/domain'
 import { asUsage } from '../../documents/as-usage.ts'
-import { parseTtl } from '../tokens/token-request.ts'
+import { parseTtl } from '../parse-ttl.ts'
 
 /** What `users add` and `users reset` allow unless the cluster is told otherwise. */
 const MOST_BY_DEFAULT = '2d'

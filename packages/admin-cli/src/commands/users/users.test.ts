@@ -208,9 +208,9 @@ describe('users rm', () => {
   test('removes several, and goes on after one that is refused', async () => {
     const { status, stdout, stderr } = await run('users', 'rm', 'nobody', 'ada', 'root', 'bob')
     expect(stdout).toBe('User ada has been deleted\nUser bob has been deleted\n')
-    expect(stderr).toContain('nobody: there is no user nobody\n')
+    expect(stderr).toContain('musterctl: there is no user nobody\n')
     expect(stderr).toContain(
-      "root: root is the last admin; make another user admin first, or use 'ca-service issue-admin'.\n",
+      "musterctl: root is the last admin; make another user admin first, or use 'ca-service issue-admin'.\n",
     )
     expect(status).toBe(1)
   })
@@ -258,10 +258,10 @@ describe('bad usage of users exits with 2', () => {
     [['users', 'add', 'ada'], '--roles: at least one is needed; valid values: viewer, operator, admin'],
     [['users', 'add', 'ada', '--roles=root'], '--roles: "root" is not known; valid values: viewer, operator, admin'],
     [['users', 'add', 'Ada', '--roles=viewer'], 'NAME: "Ada" must start with a lower-case letter'],
-    [['users', 'add', 'ada', '--roles=viewer', '--ttl=0'], '--ttl: 0 is no lifetime'],
+    [['users', 'add', 'ada', '--roles=viewer', '--ttl=0'], '--ttl: must be at least 1s'],
     [
       ['users', 'add', 'ada', '--roles=viewer', '--ttl=99999999d'],
-      '--ttl: 99999999d is too long; it must be at least 1s and at most what the cluster allows, which is 2d unless set',
+      '--ttl: must be at least 1s and at most the limit of the cluster, 2d unless it is configured; got 99999999d',
     ],
     [['users', 'reset'], 'which user?'],
     [['users', 'rm'], 'which user?'],
