@@ -38,6 +38,7 @@ interface Row {
   reason: string
   remote_address: string | null
   actor: string
+  token_id: string | null
   details: Record<string, unknown>
   count: number
   last_at: Date | null
@@ -186,6 +187,23 @@ describe('a flood of refusals', () => {
     await refusals.record(names(0))
     await refusals.close()
     expect((await rows()).at(-1)).toMatchObject({ token_id: 'aaaaaaa000', count: 1 })
+  })
+
+  test('from one source takes its share of the rows for a minute; then refusals of it are told apart again', async () => {
+    let recorded = 0
+    const next = () => ({ ...event, tokenId: `aaaaaaa${String(recorded++).padStart(3, '0')}` })
+    for (let i = 0; i < 21; i++) {
+      await refusals.record(next())
+      await clock.advance(100)
+    }
+    expect((await rows()).at(-1)).toMatchObject({ token_id: null, details: { tokens: 'many' } })
+    await clock.advance(60_000)
+    await eventually('told apart', async () => {
+      await clock.advance(1_000)
+      const refusal = next()
+      await refusals.record(refusal)
+      return (await rows()).some(({ token_id: tokenId }) => tokenId === refusal.tokenId)
+    })
   })
 
   test('from one network of IPv6, each from another address of it, is that of one source', async () => {

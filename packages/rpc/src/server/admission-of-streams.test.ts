@@ -56,6 +56,22 @@ describe('an open stream', () => {
     for (const ended of [watch.next(), stream.ended]) expect((await rejection(ended)).kind).toBe('unavailable')
   })
 
+  test('goes on when the roll could not be asked for half a minute in all, but could be in between', async () => {
+    const ada = served.cluster.user('ada', 'viewer')
+    await served.watching(ada)
+    await served.beating(ada)
+    const askedAgain = async () => {
+      served.asked = []
+      await eventually('asked about both', () => served.asked.length >= 6)
+    }
+    served.skip(20_000)
+    await askedAgain()
+    served.roll = () => Promise.reject(away())
+    served.skip(20_000)
+    await askedAgain()
+    expect(served.running).toBe(2)
+  })
+
   test('that has ended is not asked about any more', async () => {
     const { stream } = await served.beating(served.cluster.user('ada', 'viewer'))
     await stream.end()

@@ -1,8 +1,10 @@
+import { EventEmitter, on } from 'node:events'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { manualClock, serveForTest, testCluster, type TestCluster } from '@muster/testkit'
 import type { Connection } from '../client/connect.ts'
 import type { RpcServer } from '../server/serve.ts'
-import { connections, sampleService, sayWhoCalls, whoAmI } from '@muster/testkit'
+import { connections, contract, eventually, rejection, sampleService, sayWhoCalls, whoAmI } from '@muster/testkit'
+import { anyone } from '../server/callers.ts'
 
 const HOUR_MS = 3_600_000
 const NODE_ID = '0b7a7c3e-3a55-4b3f-8a6b-0d9a3f2f7e11'
@@ -11,6 +13,14 @@ const inHours = (hours: number) => new Date(Date.now() + hours * HOUR_MS)
 const clock = manualClock()
 const { open, closeAll } = connections()
 let cluster: TestCluster
+/** Each event is a message of the stream. */
+const news = new EventEmitter()
+const watchNodes: NonNullable<Parameters<typeof sampleService>[0]>['watchNodes'] = {
+  callers: anyone,
+  handle: async function* (_request, { signal }) {
+    for await (const _ of on(news, 'news', { signal })) yield { event: { $case: 'snapshotComplete', value: {} } }
+  },
+}
 let server: RpcServer
 
 beforeAll(async () => {
@@ -18,7 +28,7 @@ beforeAll(async () => {
   server = await serveForTest({
     clusterName: cluster.clusterName,
     identity: cluster.service('registration-service'),
-    services: [sampleService({ getTrustBundle: sayWhoCalls })],
+    services: [sampleService({ getTrustBundle: sayWhoCalls, watchNodes })],
     clock,
   })
 })
@@ -96,5 +106,20 @@ describe('a connection that is open', () => {
     expect(await whoAmI(connection)).toContain(NODE_ID)
     await clock.advance(HOUR_MS + 1_000)
     expect(await whoAmI(connection)).toBe('anonymous')
+  })
+
+  test('gets no more of a server stream when its certificate ends', async () => {
+    const notAfter = new Date(clock.now().getTime() + HOUR_MS)
+    const watcher = open(server.address, cluster.member({ kind: 'node', name: NODE_ID, notAfter }))
+    const messages = watcher.serverStream(contract.watchNodes, {}, new AbortController().signal)
+    const reader = messages[Symbol.asyncIterator]()
+    const first = reader.next()
+    await eventually('watching', () => news.listenerCount('news') === 1)
+    news.emit('news')
+    expect((await first).done).toBe(false)
+    await clock.advance(HOUR_MS + 1_000)
+    const next = rejection(reader.next())
+    news.emit('news')
+    expect(await next).toMatchObject({ kind: 'unauthenticated', reason: 'CERTIFICATE_EXPIRED' })
   })
 })

@@ -58,6 +58,22 @@ async function isOnline(id = node.name): Promise<boolean> {
   return (await served.presence.view([id], 0)).online.has(id)
 }
 
+/** The statements that the service sends to Postgres while `work` runs. */
+async function queriesDuring(work: () => Promise<void>): Promise<unknown[]> {
+  const query = served.pool.query
+  const queries: unknown[] = []
+  served.pool.query = ((...args: Parameters<typeof query>) => {
+    queries.push(args)
+    return query.apply(served.pool, args)
+  }) as typeof query
+  try {
+    await work()
+  } finally {
+    served.pool.query = query
+  }
+  return queries
+}
+
 describe('a heartbeat stream', () => {
   test('begins with a hello, which is noted, and every message is answered with how often to beat', async () => {
     const { hello, beat, answered, answers } = openStream()
@@ -82,18 +98,10 @@ describe('a heartbeat stream', () => {
     const { hello, beat, answered } = openStream()
     hello()
     await answered(1)
-    const query = served.pool.query
-    const queries: unknown[] = []
-    served.pool.query = ((...args: Parameters<typeof query>) => {
-      queries.push(args)
-      return query.apply(served.pool, args)
-    }) as typeof query
-    try {
+    const queries = await queriesDuring(async () => {
       for (let i = 0; i < 50; i++) beat()
       await answered(51)
-    } finally {
-      served.pool.query = query
-    }
+    })
     expect(queries).toEqual([])
   })
 
@@ -123,6 +131,26 @@ describe('a heartbeat stream', () => {
     await stream.end()
     await stream.ended
     await eventually('online', () => isOnline())
+    const [key] = await served.redis.client.keys(`*presence:${node.name}`)
+    const silence = await served.redis.client.pttl(key!)
+    expect(silence).toBeGreaterThan(0)
+    expect(silence).toBeLessThanOrEqual(15_000)
+    // As if that time had passed.
+    await served.redis.client.pexpire(key!, 1)
+    await eventually('offline', async () => !(await isOnline()))
+  })
+
+  test('that has ended is no longer among those whose nodes are looked up on the roll', async () => {
+    const { hello, answered, stream } = openStream()
+    hello()
+    await answered(1)
+    expect(await queriesDuring(() => served.deps.streams.checkAll())).toHaveLength(1)
+    await stream.end()
+    await stream.ended
+    await eventually(
+      'no stream left',
+      async () => (await queriesDuring(() => served.deps.streams.checkAll())).length === 0,
+    )
   })
 })
 

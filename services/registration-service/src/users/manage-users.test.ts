@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import { users } from '@muster/contracts'
 import { AppError } from '@muster/domain'
-import type { TestMember } from '@muster/testkit'
+import { eventually, type TestMember } from '@muster/testkit'
 import { refusal } from '../../test/support/service.ts'
 import { servePeople, type People } from '../../test/support/people.ts'
 import { selectUser } from './users.ts'
@@ -288,6 +288,32 @@ describe('the last admin', () => {
       { action: 'user.update', actor: people.breakGlass.spiffeId, outcome: 'refused', details: { user: 'root' } },
     ])
     await admin().updateUser({ name: 'root', roles: ['admin', 'viewer'] })
+  })
+
+  test('is left over of two who remove each other by 64 calls at once on two replicas', async () => {
+    const bob = await people.add('bob')
+    const calls = [admin(), (await people.addReplica())(bob)] as const
+    // Nothing is removed before the calls of both have read the roll and wait: the two rows are held until then.
+    const [holder, observer] = [await people.pool.connect(), await people.pool.connect()]
+    await holder.query('begin')
+    await holder.query('select from users for update')
+    const removals = Promise.allSettled(
+      Array.from({ length: 64 }, (_, i) => calls[i % 2]!.removeUser({ name: i % 2 === 0 ? 'bob' : 'root' })),
+    )
+    try {
+      await eventually('more calls that wait than one replica has connections', async () => {
+        const { rowCount } = await observer.query(
+          `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+        )
+        return rowCount! > people.pool.options.max
+      })
+    } finally {
+      await holder.query('rollback')
+      for (const client of [holder, observer]) client.release()
+    }
+    expect((await removals).filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+    const { rows } = await people.pool.query(`select name from users where 'admin' = any (roles)`)
+    expect(rows).toHaveLength(1)
   })
 
   test('is left over when 64 admins are removed and demoted at once on two replicas', async () => {

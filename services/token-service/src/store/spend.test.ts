@@ -213,6 +213,12 @@ describe('a signup token', () => {
 })
 
 describe('a spend', () => {
+  test('for a signup is refused with a join token that is live and unrestricted, and uses nothing of it', async () => {
+    const { id } = await addToken(store.pool, newValue())
+    expect(await spend(store.pool, value, newKey(), { userName: 'ada' })).toMatchObject({ reason: 'TOKEN_WRONG_TYPE' })
+    expect(await usesOnRecord(store.pool, id)).toEqual({ uses: 0, spends: 0 })
+  })
+
   test('says what the token gives to the newcomer', async () => {
     await addToken(store.pool, newValue(), { nodeLabels: { rack: '7' } })
     expect(await spend(store.pool, value, newKey())).toMatchObject({ nodeLabels: { rack: '7' }, botName: undefined })
