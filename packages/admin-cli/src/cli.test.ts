@@ -4,8 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from '@jest/globals'
 import { NODE_ROLES } from '@muster/domain'
 import { testWith } from '@muster/testkit/tools'
-import { COMMANDS } from './commands.ts'
-import { GLOBAL_OPTIONS } from './cli/global-options.ts'
+import { COMMANDS, GLOBAL_OPTIONS } from './commands.ts'
 import { runCli } from '../test/support/cluster.ts'
 
 const run = (...argv: string[]) => runCli(argv, { cwd: '/nowhere' })
@@ -36,7 +35,7 @@ describe('help', () => {
     const flags = { ...command.options, ...GLOBAL_OPTIONS }
     for (const [name, { describe: about }] of Object.entries(flags)) {
       expect(about).toMatch(/\w/)
-      expect(stdout).toMatch(new RegExp(` --${name} {2,}\\S`))
+      expect(stdout).toMatch(new RegExp(` --${name}(=\\S+)? *\\s\\S`))
     }
     expect(Object.keys(command.options).some((name) => name in GLOBAL_OPTIONS)).toBe(false)
     expect(status).toBe(0)
@@ -93,11 +92,14 @@ describe('help', () => {
   })
 
   test.each([
-    [['tokens', 'show'], 'musterctl tokens show TOKEN'],
-    [['tokens', 'rm'], 'musterctl tokens rm TOKEN...'],
-    [['get'], 'musterctl get KIND [NAME]'],
-    [['tokens', 'ls'], 'musterctl tokens ls'],
-  ])('of %j says which arguments there are, and how many', async (command, usage) => {
+    [['tokens', 'show'], 'Usage: musterctl tokens show TOKEN [flags]'],
+    [['tokens', 'add'], 'Usage: musterctl tokens add --type=ROLES [flags]'],
+    [['users', 'update'], 'Usage: musterctl users update NAME --roles=ROLES [flags]'],
+    [['completion'], 'Usage: musterctl completion SHELL'],
+    [['tokens', 'rm'], 'Usage: musterctl tokens rm TOKEN... [flags]'],
+    [['get'], 'Usage: musterctl get KIND [NAME] [flags]'],
+    [['tokens', 'ls'], 'Usage: musterctl tokens ls [flags]'],
+  ])('of %j names the arguments and the required flags in its usage line', async (command, usage) => {
     expect((await run(...command, '--help')).stdout.split('\n')[0]).toBe(usage)
   })
 
@@ -137,7 +139,7 @@ describe('bad usage exits with 2 before an identity is looked for', () => {
     [['tokens', 'ls', '--format=xml'], '--format: "xml" is not known; valid values: text, json, yaml'],
     [['status', '--identity'], 'a value is missing after --identity'],
     [['tokens', 'rm'], 'which token?'],
-    [['tokens', 'add'], `--type: at least one is needed; valid values: ${NODE_ROLES.join(', ')}`],
+    [['tokens', 'add'], `--type is required: what may join: ${NODE_ROLES.join(', ')};`],
     [['tokens', 'add', '--type=nod'], `--type: "nod" is not known; valid values: ${NODE_ROLES.join(', ')}`],
     [['tokens', 'add', '--type=node', '--type=proxy'], '--type is given more than once'],
     [['tokens', 'add', '--type=node', '--ttl=5x'], '--ttl: "5x" is not a duration'],

@@ -1,77 +1,47 @@
-import type { Io } from '@muster/cli-kit'
-import type { Command, Context } from './cli/command.ts'
-import { EXIT } from './cli/exit-status.ts'
-import { findCommand, nameOf, unknownCommand, type Typed } from './cli/find-command.ts'
-import { commandHelp, groupHelp } from './cli/help.ts'
-import { identityFlags } from './identity/identity-flags.ts'
-import { parseArguments, type Args } from './cli/parse-arguments.ts'
+import type { Io, Program } from '@muster/cli-kit'
+import { runProgram } from '@muster/cli-kit/run'
+import { COMMANDS, GLOBAL_OPTIONS, NOUNS } from './commands.ts'
+import type { Context } from './cli/command.ts'
+import { EXIT, EXIT_MEANINGS } from './cli/exit-status.ts'
 
-/** Runs `musterctl` with these arguments. Never throws: what goes wrong is said on stderr. @returns the exit status */
-export async function main(argv: readonly string[], io: Io): Promise<number> {
-  const typed = findCommand(asFlags(argv))
-  try {
-    return (await obey(typed, io)) ?? EXIT.done
-  } catch (error) {
-    const verbose = argv.some((argument) => argument === '-v' || argument === '--verbose')
-    const { reportError } = await import('./cli/report-error.ts')
-    return reportError(error, io, { verbose, typed: nameOf(typed) })
-  }
+/** `musterctl` as data. */
+const MUSTERCTL: Program<Context> = {
+  name: 'musterctl',
+  about: 'Lets machines and people into the cluster, and shows who is in.',
+  groups: NOUNS,
+  commands: COMMANDS,
+  options: GLOBAL_OPTIONS,
+  exits: EXIT,
+  exitMeanings: EXIT_MEANINGS,
+  notes: [
+    'The identity is that of --identity, --cluster or MUSTER_IDENTITY, else .muster/operator here or in a folder above, ' +
+      "else that of the current cluster: 'musterctl clusters ls' shows them.",
+  ],
+  version: async () => (await import('@muster/runtime')).VERSION,
+  async extend(base, args) {
+    const closers: (() => Promise<void>)[] = []
+    const context: Context = {
+      ...base,
+      async cluster() {
+        const [{ openCluster }, { identityFlags }] = await Promise.all([
+          import('./cluster/cluster.ts'),
+          import('./identity/identity-flags.ts'),
+        ])
+        const cluster = await openCluster({ ...base, flags: identityFlags(args) })
+        closers.push(() => cluster.close())
+        return cluster
+      },
+    }
+    const close = async () => {
+      await Promise.all(closers.map((closeOne) => closeOne()))
+    }
+    return { context, close }
+  },
+  explain: async (error) => (await import('./cli/explain.ts')).explain(error),
+  suggest: async (names, cursor, io) => (await import('./cli/suggest.ts')).suggest(names, cursor, io),
 }
 
-/** `help tokens add` and `version`, as other programs have them, for `tokens add --help` and `--version`. */
-function asFlags(argv: readonly string[]): readonly string[] {
-  const [first, ...others] = argv
-  return first === 'help' || first === 'version' ? [...others, `--${first}`] : argv
-}
-
-async function obey(typed: Typed, io: Io): Promise<number | void> {
-  const { noun, entry, unknown, rest } = typed
-  const asks = (flag: string) => (rest.includes('--') ? rest.slice(0, rest.indexOf('--')) : rest).includes(flag)
-  if (entry !== undefined) {
-    const command = await entry.load()
-    const parsed = await parseArguments(entry, command, rest)
-    if (parsed === 'help') return void io.stdout.write(commandHelp(entry, command, widthOf(io)))
-    if (parsed !== 'version') return run(command, parsed, io)
-  }
-  if (asks('--version')) {
-    const { VERSION } = await import('@muster/runtime')
-    io.stdout.write(`${VERSION}\n`)
-  } else if (asks('--help') || asks('-h')) {
-    io.stdout.write(groupHelp(noun, widthOf(io)))
-  } else if (unknown !== undefined) {
-    throw unknownCommand(typed)
-  } else {
-    io.stderr.write(groupHelp(noun, widthOf(io)))
-    return EXIT.usage
-  }
-}
-
-function widthOf({ stdout }: Io): number {
-  return Math.min(stdout.columns ?? 100, 120)
-}
-
-async function run(command: Command, args: Args, io: Io): Promise<number | void> {
-  const now = io.now ?? (() => new Date())
-  const closers: (() => Promise<void>)[] = []
-  const context: Context = {
-    io,
-    now,
-    signal: io.signal ?? new AbortController().signal,
-    async cluster() {
-      const { openCluster } = await import('./cluster/cluster.ts')
-      const cluster = await openCluster({
-        io,
-        now,
-        signal: context.signal,
-        flags: identityFlags(args),
-      })
-      closers.push(() => cluster.close())
-      return cluster
-    },
-  }
-  try {
-    return await command.run(args, context)
-  } finally {
-    await Promise.all(closers.map((close) => close()))
-  }
+/** Runs `musterctl` with these arguments. Never throws: errors are reported on stderr. @returns the exit status */
+export function main(argv: readonly string[], io: Io): Promise<number> {
+  return runProgram(MUSTERCTL, argv, io)
 }

@@ -1,20 +1,9 @@
-import type { Command } from './cli/command.ts'
-
-/** A command's place in the tree. The rest of it is loaded when it is needed, which keeps --help quick. */
-export interface Entry {
-  noun?: string
-  verb: string
-  aliases?: readonly string[]
-  describe: string
-  /** Arguments without a flag; the name is how they stand in the usage line. Absent: none are allowed. */
-  rest?: { name: string; describe: string; choices?: readonly string[] }
-  /** Not in --help, and not meant to be typed. */
-  hidden?: boolean
-  load: () => Promise<Command>
-}
+import type { Entry, OptionSet } from '@muster/cli-kit'
+import { COMPLETION_ENTRIES, HELP_OPTIONS } from '@muster/cli-kit/standard'
+import type { Context } from './cli/command.ts'
 
 /** What the nouns are for. */
-export const NOUNS: Record<string, string> = {
+export const NOUNS: Readonly<Record<string, string>> = {
   tokens: 'Make, list, look at, extend and remove tokens',
   nodes: 'See who is in and who is alive; take nodes off the roll',
   bots: 'See the bots and which of them are locked; remove them',
@@ -23,8 +12,16 @@ export const NOUNS: Record<string, string> = {
   clusters: 'See the clusters that you are logged in to, and choose one',
 }
 
+/** The flags of every command. */
+export const GLOBAL_OPTIONS = {
+  identity: { type: 'string', names: 'file', describe: 'Folder of your identity' },
+  cluster: { type: 'string', names: 'cluster', describe: 'Name of a cluster that you are logged in to' },
+  verbose: { type: 'boolean', alias: 'v', describe: 'Show more of a failure: gRPC status, reason, service' },
+  ...HELP_OPTIONS,
+} as const satisfies OptionSet
+
 /** Every command there is. */
-export const COMMANDS: readonly Entry[] = [
+export const COMMANDS: readonly Entry<Context>[] = [
   {
     noun: 'tokens',
     verb: 'add',
@@ -41,14 +38,14 @@ export const COMMANDS: readonly Entry[] = [
     noun: 'tokens',
     verb: 'show',
     describe: 'Show a token and everyone who came in by it; never its secret',
-    rest: { name: 'TOKEN', describe: 'Token id or name' },
+    rest: { name: 'TOKEN', describe: 'Token id or name', names: 'token' },
     load: async () => (await import('./commands/tokens/show.ts')).tokensShow,
   },
   {
     noun: 'tokens',
     verb: 'extend',
     describe: 'Let a token live until so long from now',
-    rest: { name: 'TOKEN', describe: 'Token id or name' },
+    rest: { name: 'TOKEN', describe: 'Token id or name', names: 'token' },
     load: async () => (await import('./commands/tokens/extend.ts')).tokensExtend,
   },
   {
@@ -56,7 +53,7 @@ export const COMMANDS: readonly Entry[] = [
     verb: 'rm',
     aliases: ['del'],
     describe: 'Remove tokens, so that nobody joins with them any more',
-    rest: { name: 'TOKEN...', describe: 'Token ids, names, or whole tokens' },
+    rest: { name: 'TOKEN...', describe: 'Token ids, names, or whole tokens', names: 'token' },
     load: async () => (await import('./commands/tokens/rm.ts')).tokensRm,
   },
   {
@@ -82,7 +79,7 @@ export const COMMANDS: readonly Entry[] = [
     verb: 'rm',
     aliases: ['del'],
     describe: 'Take nodes off the roll, so that they come back only by a token',
-    rest: { name: 'NODE...', describe: 'Node ids, at least 8 characters of each, or host names' },
+    rest: { name: 'NODE...', describe: 'Node ids, at least 8 characters of each, or host names', names: 'node' },
     load: async () => (await import('./commands/nodes/rm.ts')).nodesRm,
   },
   {
@@ -96,7 +93,11 @@ export const COMMANDS: readonly Entry[] = [
     verb: 'rm',
     aliases: ['del'],
     describe: 'Remove bots, so that they renew no more',
-    rest: { name: 'BOT...', describe: 'Ids of instances, at least 8 characters of each, or names of bots' },
+    rest: {
+      name: 'BOT...',
+      describe: 'Ids of instances, at least 8 characters of each, or names of bots',
+      names: 'bot',
+    },
     load: async () => (await import('./commands/bots/rm.ts')).botsRm,
   },
   {
@@ -116,14 +117,14 @@ export const COMMANDS: readonly Entry[] = [
     noun: 'users',
     verb: 'update',
     describe: 'Give a person other roles',
-    rest: { name: 'NAME', describe: 'Name of the person' },
+    rest: { name: 'NAME', describe: 'Name of the person', names: 'user' },
     load: async () => (await import('./commands/users/update.ts')).usersUpdate,
   },
   {
     noun: 'users',
     verb: 'reset',
     describe: "End a person's identity and print the command to sign up anew",
-    rest: { name: 'NAME', describe: 'Name of the person' },
+    rest: { name: 'NAME', describe: 'Name of the person', names: 'user' },
     load: async () => (await import('./commands/users/reset.ts')).usersReset,
   },
   {
@@ -131,7 +132,7 @@ export const COMMANDS: readonly Entry[] = [
     verb: 'rm',
     aliases: ['del'],
     describe: 'Remove people, who are turned away at once',
-    rest: { name: 'NAME...', describe: 'Names of the people' },
+    rest: { name: 'NAME...', describe: 'Names of the people', names: 'user' },
     load: async () => (await import('./commands/users/rm.ts')).usersRm,
   },
   {
@@ -171,7 +172,7 @@ export const COMMANDS: readonly Entry[] = [
     noun: 'clusters',
     verb: 'use',
     describe: 'Make a cluster the current one',
-    rest: { name: 'CLUSTER', describe: 'Name of the cluster' },
+    rest: { name: 'CLUSTER', describe: 'Name of the cluster', names: 'cluster' },
     load: async () => (await import('./commands/clusters/use.ts')).clustersUse,
   },
   {
@@ -186,6 +187,7 @@ export const COMMANDS: readonly Entry[] = [
       name: 'KIND [NAME]',
       describe: 'tokens, nodes or users; then a name or id',
       choices: ['tokens', 'nodes', 'users'],
+      names: 'resource',
     },
     load: async () => (await import('./commands/get.ts')).get,
   },
@@ -202,20 +204,9 @@ export const COMMANDS: readonly Entry[] = [
       name: 'KIND/NAME...',
       describe: 'token/NAME, node/NAME or user/NAME; a NAME may be an id',
       choices: ['token/', 'node/', 'user/'],
+      names: 'resource',
     },
     load: async () => (await import('./commands/rm.ts')).rm,
   },
-  {
-    verb: 'completion',
-    describe: 'Print the script that completes commands and flags in your shell',
-    rest: { name: 'SHELL', describe: 'bash, zsh or fish', choices: ['bash', 'zsh', 'fish'] },
-    load: async () => (await import('./commands/completion.ts')).completion,
-  },
-  {
-    verb: '__complete',
-    hidden: true,
-    describe: 'Print what may come next after these words, for the scripts of musterctl completion',
-    rest: { name: 'WORD...', describe: 'The words so far; the last one may be empty' },
-    load: async () => (await import('./commands/completion.ts')).complete,
-  },
+  ...COMPLETION_ENTRIES,
 ]

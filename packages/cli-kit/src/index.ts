@@ -1,6 +1,4 @@
 export { CliError, UsageError } from './command/errors.ts'
-export { FORMATS, type Format } from './command/formats.ts'
 export type { Io, Output } from './command/io.ts'
-export type { ArgsOf, Option, OptionSet } from './command/options.ts'
-export { closest, didYouMean } from './parse/did-you-mean.ts'
-export { readSecretLine, readToken } from './parse/read-secret.ts'
+export { FORMATS, type ArgsOf, type Format, type Option, type OptionSet } from './command/options.ts'
+export type * from './command/program.ts'

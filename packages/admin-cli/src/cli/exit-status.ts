@@ -1,2 +1,9 @@
-/** How `musterctl` says to scripts how it went: done; refused or failed; bad flags, arguments or values of them. */
+/** The exit statuses of `musterctl`. */
 export const EXIT = { done: 0, failed: 1, usage: 2 } as const
+
+/** What help says of each. */
+export const EXIT_MEANINGS: Record<keyof typeof EXIT, string> = {
+  done: 'done',
+  failed: 'refused or failed',
+  usage: 'bad usage',
+}

@@ -190,7 +190,7 @@ describe('create', () => {
   })
 
   test.each([
-    [['create'], 2, 'which file?'],
+    [['create'], 2, '--file is required'],
     [['create', '-f', '/nowhere/at/all'], 1, 'there is no file /nowhere/at/all\n'],
     [['create', '-f', '-'], 1, 'standard input holds no documents'],
   ])('%j is an error', async (argv, status, message) => {

@@ -1,4 +1,4 @@
-import { CliError, UsageError, type Io } from '@muster/cli-kit'
+import { CliError, type Io } from '@muster/cli-kit'
 import { print } from '@muster/cli-kit/print'
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
@@ -16,7 +16,14 @@ import { safeText } from '@muster/domain/safe-text'
  */
 export const create = defineCommand({
   options: {
-    file: { type: 'string', alias: 'f', describe: 'File with YAML documents, or - for standard input' },
+    file: {
+      type: 'string',
+      alias: 'f',
+      required: true,
+      value: 'FILE',
+      names: 'file',
+      describe: 'File with YAML documents, or - for standard input',
+    },
     format: FORMAT,
   },
   examples: [
@@ -25,7 +32,6 @@ export const create = defineCommand({
     ['$0 get users -o yaml | $0 create --cluster=other.example -f -', 'the same people in another cluster'],
   ],
   async run({ file, format }, { io, now, cluster }) {
-    if (file === undefined) throw new UsageError('which file? give it with -f, or - for standard input')
     const { text, baseDir } = await readInput(file, io)
     const { plans, problems } = await check(text, baseDir)
     problems.forEach((problem) => io.stderr.write(`musterctl: ${safeText(problem)}\n`))

@@ -24,7 +24,7 @@ import { userColumns } from './users/columns.ts'
 
 /** Prints things as documents that `create` takes: join tokens without their secrets, nodes, people. */
 export const get = defineCommand({
-  options: { format: { ...FORMAT, alias: 'o', describe: 'yaml: documents that create takes; json: the same' } },
+  options: { format: { ...FORMAT, describe: 'yaml: documents that create takes; json: the same' } },
   examples: [
     ['$0 get tokens', 'the join tokens that live'],
     ['$0 get tokens ci -o yaml', 'one by name, as a document without its secret'],

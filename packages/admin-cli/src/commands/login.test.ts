@@ -316,15 +316,17 @@ describe('login', () => {
   })
 })
 
+const GIVEN = ['--auth-server=a', `--ca-pin=sha256:${'0'.repeat(64)}`, '--user=ada', '--token=x']
+
 describe('login with bad flags', () => {
   test.each([
-    [[], '--auth-server, --ca-pin, --user, --token: needed'],
-    [['--user=ada', '--token=x'], '--auth-server, --ca-pin: needed'],
+    [[], '--auth-server, --ca-pin, --user, --token are required: an admin'],
+    [['--user=ada', '--token=x'], '--auth-server, --ca-pin are required'],
     [['--auth-server=a:b', '--ca-pin=sha256:0', '--user=ada', '--token=x'], '--auth-server: "a:b" is not HOST:PORT'],
     [['--auth-server=a', '--ca-pin=sha256:0', '--user=ada', '--token=x'], '--ca-pin: "sha256:0" is not sha256: and 64'],
     [['--auth-server=a', `--ca-pin=sha256:${'0'.repeat(64)}`, '--user=Ada', '--token=x'], '--user: "Ada" must start'],
-    [['--identity=x'], '--identity: does not go with this command'],
-    [['--identity=x', '--cluster=y.z'], '--identity'],
+    [['--identity=x', ...GIVEN], '--identity: does not go with this command'],
+    [['--identity=x', '--cluster=y.z', ...GIVEN], '--identity'],
   ])('%j exits with 2', async (flags, message) => {
     const { status, stderr } = await people.run(['login', ...flags])
     expect(stderr).toContain(`musterctl: ${message}`)

@@ -1,5 +1,6 @@
 import { utcTimeAndDistance, print, facts, utcTime } from '@muster/cli-kit/print'
-import { CliError, UsageError, readToken } from '@muster/cli-kit'
+import { CliError } from '@muster/cli-kit'
+import { readToken } from '@muster/cli-kit/input'
 import { parseCaPin, parseMemberName, parseServerAddress } from '@muster/domain'
 import { asUsage } from '../documents/as-usage.ts'
 import { defineCommand, FORMAT, type Context } from '../cli/command.ts'
@@ -14,20 +15,30 @@ const DEFAULT_PORT = 3025
 /** Makes a key on this machine, signs it up, keeps the identity and makes its cluster the current one. */
 export const login = defineCommand({
   options: {
-    'auth-server': { type: 'string', describe: 'HOST[:PORT] of registration-service' },
+    'auth-server': {
+      type: 'string',
+      required: true,
+      value: 'HOST:PORT',
+      describe: 'HOST[:PORT] of registration-service',
+    },
     'ca-pin': {
       type: 'string',
       array: true,
+      required: true,
+      value: 'PIN',
       describe: 'sha256:... of the host root that must answer there; several with commas or by repeating the flag',
     },
-    user: { type: 'string', describe: 'Your name in the cluster' },
+    user: { type: 'string', required: true, value: 'NAME', describe: 'Your name in the cluster' },
     token: {
       type: 'string',
+      required: true,
+      value: 'TOKEN',
       describe: 'The signup token, or a file that holds it, or - for standard input',
     },
     force: { type: 'boolean', describe: "Replace another person's identity for the same cluster" },
     format: FORMAT,
   },
+  requiredHint: "an admin's 'musterctl users add' or 'users reset' prints the whole command",
   examples: [
     [
       '$0 login --auth-server=muster.example.com --ca-pin=sha256:... --user=ada --token=mtk_...',
@@ -80,19 +91,8 @@ export const login = defineCommand({
   },
 })
 
-function parseFlags(args: {
-  'auth-server': string | undefined
-  'ca-pin': string[] | undefined
-  user: string | undefined
-  token: string | undefined
-}) {
+function parseFlags(args: { 'auth-server': string; 'ca-pin': string[]; user: string; token: string }) {
   const { 'auth-server': authServer, 'ca-pin': caPin, user, token } = args
-  if (authServer === undefined || caPin === undefined || user === undefined || token === undefined) {
-    const missing = (['auth-server', 'ca-pin', 'user', 'token'] as const).filter((flag) => args[flag] === undefined)
-    throw new UsageError(
-      `${missing.map((flag) => `--${flag}`).join(', ')}: needed; an admin's 'musterctl users add' or 'users reset' prints the whole command`,
-    )
-  }
   return asUsage(() => ({
     authServer: parseServerAddress(authServer, '--auth-server', DEFAULT_PORT),
     caPins: caPin.flatMap((list) => list.split(',')).map((pin) => parseCaPin(pin, '--ca-pin')),

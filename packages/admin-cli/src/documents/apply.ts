@@ -1,4 +1,5 @@
-import { didYouMean, CliError } from '@muster/cli-kit'
+import { CliError } from '@muster/cli-kit'
+import { didYouMean } from '@muster/cli-kit/input'
 import type { token, users } from '@muster/contracts'
 import { invalid, type OperatorRole, parseMemberName, parseOperatorRoles } from '@muster/domain'
 import { allPages, PAGE_SIZE } from '../cluster/all-pages.ts'

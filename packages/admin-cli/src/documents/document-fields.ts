@@ -1,4 +1,4 @@
-import { didYouMean } from '@muster/cli-kit'
+import { didYouMean } from '@muster/cli-kit/input'
 import { MAX_UINT32 } from '../cluster/wire-limits.ts'
 import { invalid, printable } from '@muster/domain'
 

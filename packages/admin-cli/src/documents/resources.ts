@@ -1,4 +1,5 @@
-import { closest, UsageError } from '@muster/cli-kit'
+import { UsageError } from '@muster/cli-kit'
+import { closest } from '@muster/cli-kit/input'
 import type { registration, token, users } from '@muster/contracts'
 import { parseMemberName, printable } from '@muster/domain'
 import { asUsage } from './as-usage.ts'

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import type { Format } from '../command/formats.ts'
+import type { Format } from '../command/options.ts'
 import type { Io, Output } from '../command/io.ts'
 import { toJson, toYaml } from './print.ts'
 import { hiddenNote, styleFor, tableOf, type Column, type Table } from './table.ts'

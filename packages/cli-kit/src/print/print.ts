@@ -1,4 +1,4 @@
-import type { Format } from '../command/formats.ts'
+import type { Format } from '../command/options.ts'
 import type { Io } from '../command/io.ts'
 import { escapeUnsafe, isUnsafe } from '@muster/domain/safe-text'
 

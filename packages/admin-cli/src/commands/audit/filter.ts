@@ -11,8 +11,12 @@ const text = { type: 'string' } as const
 export const AUDIT_FILTERS = {
   type: { ...text, describe: 'Events of this action, such as token.create, or of this kind, such as token' },
   actor: { ...text, describe: 'Events by this person, node or service: a name or a whole SPIFFE id; or anonymous' },
-  token: { ...text, describe: 'Events about this token: its id or name' },
-  node: { ...text, describe: 'Events about this node: its id, at least 8 characters of one, or its host name' },
+  token: { ...text, names: 'token', describe: 'Events about this token: its id or name' },
+  node: {
+    ...text,
+    names: 'node',
+    describe: 'Events about this node: its id, at least 8 characters of one, or its host name',
+  },
   outcome: { ...text, choices: ['ok', 'refused'], describe: 'Events with this outcome' },
 } as const
 

@@ -10,7 +10,7 @@ import { idOrName, resolveTokenId } from '../tokens/token-argument.ts'
 /** Lists the instances of bots, by name; says of those that are locked why and what to do. */
 export const botsLs = defineCommand({
   options: {
-    token: { type: 'string', describe: 'The one that came in by this token: its id or name' },
+    token: { type: 'string', names: 'token', describe: 'The one that came in by this token: its id or name' },
     format: FORMAT,
   },
   examples: [

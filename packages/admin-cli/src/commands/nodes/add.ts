@@ -7,6 +7,8 @@ export const nodesAdd = defineCommand({
     roles: {
       type: 'string',
       default: 'node',
+      value: 'ROLES',
+      names: 'node-role',
       describe: 'What may join: app, auth, bot, db, discovery, kube, node, proxy, windowsdesktop; several with commas',
     },
     ...ADD_OPTIONS,

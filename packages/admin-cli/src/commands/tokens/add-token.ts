@@ -1,4 +1,5 @@
-import { type ArgsOf, type OptionSet, readSecretLine } from '@muster/cli-kit'
+import type { ArgsOf, OptionSet } from '@muster/cli-kit'
+import { readSecretLine } from '@muster/cli-kit/input'
 import { print, styleFor } from '@muster/cli-kit/print'
 import { FORMAT, type Context } from '../../cli/command.ts'
 import { identityFlags } from '../../identity/identity-flags.ts'
@@ -11,6 +12,7 @@ import { parseTokenFlags } from './token-request.ts'
 export const ADD_OPTIONS = {
   ttl: {
     type: 'string',
+    value: 'DURATION',
     default: '30m',
     describe: 'How long it can be used: 30s, 5m, 1h30m, 2d; the cluster has a limit, 7d unless set',
   },

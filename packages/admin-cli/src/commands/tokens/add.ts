@@ -6,6 +6,9 @@ export const tokensAdd = defineCommand({
   options: {
     type: {
       type: 'string',
+      required: true,
+      value: 'ROLES',
+      names: 'node-role',
       describe: 'What may join: app, auth, bot, db, discovery, kube, node, proxy, windowsdesktop; several with commas',
     },
     ...ADD_OPTIONS,

@@ -1,4 +1,3 @@
-import { UsageError } from '@muster/cli-kit'
 import { print, utcTime } from '@muster/cli-kit/print'
 import { durationInWords } from '@muster/domain'
 import { asUsage } from '../../documents/as-usage.ts'
@@ -13,6 +12,8 @@ export const tokensExtend = defineCommand({
   options: {
     ttl: {
       type: 'string',
+      required: true,
+      value: 'DURATION',
       describe: 'How long from now on: 30s, 5m, 1h30m, 2d; the cluster has a limit, 7d unless set',
     },
     format: FORMAT,
@@ -20,7 +21,6 @@ export const tokensExtend = defineCommand({
   examples: [['$0 tokens extend abcdefghij --ttl=1h', 'an hour from now, whatever was left']],
   async run({ ttl, format, positionals }, { io, cluster }) {
     const idOrName = oneToken(positionals)
-    if (ttl === undefined) throw new UsageError('--ttl: how long from now on? such as --ttl=1h')
     const ttlSeconds = asUsage(() => parseTtl(ttl))
     const { tokens } = await cluster()
     const { token: extended } = await tokens.extendToken({ idOrName, ttlSeconds })

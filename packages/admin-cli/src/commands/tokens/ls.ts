@@ -13,6 +13,8 @@ export const tokensLs = defineCommand({
   options: {
     type: {
       type: 'string',
+      value: 'TYPES',
+      names: 'token-type',
       describe: `Those for these: ${NODE_ROLES.join(', ')}; or of these kinds: join, signup, static; several with commas`,
     },
     labels: { type: 'string', describe: 'Those that carry all of these labels: k=v,k=v' },

@@ -9,6 +9,7 @@ const MOST_BY_DEFAULT = '2d'
 /** The flag of commands that make a signup token. */
 export const SIGNUP_TTL = {
   type: 'string',
+  value: 'DURATION',
   default: '1h',
   describe: `How long the signup command works: 30m, 1h, 1d; the cluster has a limit, ${MOST_BY_DEFAULT} unless set`,
 } as const
@@ -16,6 +17,9 @@ export const SIGNUP_TTL = {
 /** The flag of commands that give roles. */
 export const USER_ROLES = {
   type: 'string',
+  required: true,
+  value: 'ROLES',
+  names: 'user-role',
   describe: 'What the person may do: viewer (read), operator (tokens and nodes too), admin (everything)',
 } as const
 
@@ -28,8 +32,8 @@ export function parseUserName(positionals: readonly string[]): string {
 }
 
 /** @throws UsageError */
-export function parseUserRoles(text: string | undefined): OperatorRole[] {
-  const roles = text?.split(',').filter((role) => role.trim() !== '') ?? []
+export function parseUserRoles(text: string): OperatorRole[] {
+  const roles = text.split(',').filter((role) => role.trim() !== '')
   return asUsage(() => parseOperatorRoles(roles, '--roles'))
 }
 

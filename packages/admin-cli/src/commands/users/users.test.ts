@@ -253,9 +253,9 @@ describe('users update', () => {
 
 describe('bad usage of users exits with 2', () => {
   test.each([
-    [['users', 'add'], 'which user?'],
+    [['users', 'add', '--roles=viewer'], 'which user?'],
     [['users', 'add', 'ada', 'bob', '--roles=viewer'], 'one user at a time; 2 names were given'],
-    [['users', 'add', 'ada'], '--roles: at least one is needed; valid values: viewer, operator, admin'],
+    [['users', 'add', 'ada'], '--roles is required: what the person may do: viewer (read)'],
     [['users', 'add', 'ada', '--roles=root'], '--roles: "root" is not known; valid values: viewer, operator, admin'],
     [['users', 'add', 'Ada', '--roles=viewer'], 'NAME: "Ada" must start with a lower-case letter'],
     [['users', 'add', 'ada', '--roles=viewer', '--ttl=0'], '--ttl: must be at least 1s'],
@@ -266,7 +266,7 @@ describe('bad usage of users exits with 2', () => {
     [['users', 'reset'], 'which user?'],
     [['users', 'rm'], 'which user?'],
     [['users', 'rm', 'ada', '../x'], 'NAME: "../x" must start'],
-    [['users', 'update', 'ada'], '--roles: at least one is needed'],
+    [['users', 'update', 'ada'], '--roles is required'],
   ])('%j', async (argv, message) => {
     const { status, stdout, stderr } = await run(...argv)
     expect(stderr).toContain(`musterctl: ${message}`)
