@@ -5,4 +5,7 @@ export * as ca from './gen/muster/ca/v1/ca.ts'
 export * as registration from './gen/muster/registration/v1/registration.ts'
 export * as token from './gen/muster/token/v1/token.ts'
 export * as users from './gen/muster/registration/v1/users.ts'
+/** google.rpc: the standard messages for the details of an error. */
+export * as errorDetails from './gen/google/rpc/error_details.ts'
+export * as rpcStatus from './gen/google/rpc/status.ts'
 export * from './descriptors.ts'

@@ -42,15 +42,6 @@ describe('an error', () => {
     expect(fromStatus(onTheWire(new AppError('resourceExhausted', 'x', { retryAfterMs }))).retryAfterMs).toBe(read)
   })
 
-  test.each(['', 'soon', '-1', '1.5', '1e9', 'Infinity'])(
-    'whose peer says to wait %j is read as if it had not',
-    (text) => {
-      const wire = onTheWire(new AppError('resourceExhausted', 'x', { retryAfterMs: 1 }))
-      wire.metadata.set('muster-retry-after-ms', text)
-      expect(fromStatus(wire).retryAfterMs).toBeUndefined()
-    },
-  )
-
   test('without reason, field and time to wait stays without', () => {
     const read = fromStatus(onTheWire(new AppError('notFound', 'x')))
     expect(read.retryAfterMs).toBeUndefined()

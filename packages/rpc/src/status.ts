@@ -1,5 +1,7 @@
 import type { ServiceError, StatusObject } from '@grpc/grpc-js'
 import { AppError, type ErrorKind, receivedError } from '@muster/domain'
+import { addLegacyDetails, readLegacyDetails } from './legacy-details.ts'
+import { decodeDetails, DETAILS_KEY, encodeDetails } from './status-details.ts'
 import { logVerbosity, Metadata, setLogVerbosity, status as grpcStatus } from './grpc.ts'
 
 // grpc-js writes to stderr what it also throws; the error is enough.
@@ -24,30 +26,24 @@ const KIND_OF = new Map(Object.entries(STATUS_OF).map(([kind, code]) => [code, k
 // An aborted stream is a lost connection to its reader.
 KIND_OF.set(grpcStatus.CANCELLED, 'unavailable')
 
-const REASON_KEY = 'muster-reason'
-const FIELD_KEY = 'muster-field'
-const RETRY_AFTER_KEY = 'muster-retry-after-ms'
-
 /** What a failed call answers. Anything but an AppError is opaque: its text stays in the log. */
 export function toStatus(error: unknown): Pick<StatusObject, 'code' | 'details' | 'metadata'> {
   const metadata = new Metadata()
   if (!(error instanceof AppError)) return { code: grpcStatus.INTERNAL, details: 'internal error', metadata }
-  if (error.reason !== undefined) metadata.set(REASON_KEY, error.reason)
-  if (error.field !== undefined) metadata.set(FIELD_KEY, error.field)
-  if (error.retryAfterMs !== undefined) metadata.set(RETRY_AFTER_KEY, String(Math.ceil(error.retryAfterMs)))
-  return { code: STATUS_OF[error.kind], details: error.message, metadata }
+  const code = STATUS_OF[error.kind]
+  const details = encodeDetails(code, error)
+  if (details !== undefined) metadata.set(DETAILS_KEY, details)
+  addLegacyDetails(metadata, error)
+  return { code, details: error.message, metadata }
 }
 
 /** What a failed call means to its caller: the kind, reason and field that the server gave, over any number of hops. */
 export function fromStatus(error: ServiceError): AppError {
-  const reason = error.metadata?.get(REASON_KEY)[0]
-  const field = error.metadata?.get(FIELD_KEY)[0]
-  const retryAfterMs = error.metadata?.get(RETRY_AFTER_KEY)[0]
+  const { metadata } = error
+  const details = metadata && { ...readLegacyDetails(metadata), ...decodeDetails(metadata.get(DETAILS_KEY)[0]) }
   return receivedError(KIND_OF.get(error.code) ?? 'internal', error.details || error.message, {
     cause: error,
-    ...(typeof reason === 'string' && { reason }),
-    ...(typeof field === 'string' && { field }),
-    ...(typeof retryAfterMs === 'string' && /^\d{1,10}$/.test(retryAfterMs) && { retryAfterMs: Number(retryAfterMs) }),
+    ...details,
   })
 }
 
