@@ -6,6 +6,7 @@ import { writeFileAtomic } from '@muster/runtime'
 import { type OperatorProfile, readIdentity } from '@muster/identity'
 import { openLog, programFile } from './service-process.ts'
 
+/** How to start the first node. */
 export interface FirstNodeOptions {
   dataDir: string
   operatorDir: string
@@ -20,6 +21,7 @@ const STOP_STEPS: readonly StopStep[] = [
   ['SIGKILL', 5_000],
 ]
 
+/** The first node, running. */
 export interface FirstNode {
   process: ChildProcess
   /** What the agent said when it came online, with its node id. */

@@ -3,6 +3,7 @@ import type { Postgres, Redis } from '@muster/embedded-stores'
 import { type Lifecycle, systemClock } from '@muster/runtime'
 import type { ControlPlane } from './control-plane.ts'
 
+/** What a local cluster watches while it runs. */
 export interface KeepRunningOptions {
   controlPlane: ControlPlane
   postgres: Pick<Postgres, 'exited'>

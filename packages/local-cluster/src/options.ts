@@ -2,6 +2,7 @@ import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { messageOf, parseClusterName } from '@muster/domain'
 
+/** The options of `npm start`. */
 export interface LocalClusterOptions {
   dataDir: string
   /** 0 takes a free one. */
@@ -13,6 +14,7 @@ export interface LocalClusterOptions {
 /** In the data directory: the configuration of token-service, which its README describes. */
 export const STATIC_TOKENS_FILE = 'token-service.yaml'
 
+/** The help text of `npm start`. */
 export const USAGE = `Usage: npm start -- [options]
 
   --data-dir DIR      where everything is kept [default: .muster]

@@ -3,6 +3,7 @@ import type { OperatorProfile } from '@muster/identity'
 import path from 'node:path'
 import type { ControlPlane } from './control-plane.ts'
 
+/** What `npm start` tells people once the cluster is ready. */
 export interface ReadyFacts {
   profile: OperatorProfile
   services: ControlPlane['services']

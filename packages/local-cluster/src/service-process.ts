@@ -19,6 +19,7 @@ export interface ServiceProcess {
   stop(): Promise<void>
 }
 
+/** How to start a service as a process. */
 export interface ServiceProcessOptions {
   /** Package of the service, such as `token-service`. */
   program: string

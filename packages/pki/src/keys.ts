@@ -3,6 +3,7 @@ import type { KeyObject } from 'node:crypto'
 import { decode, reading } from './asn1/asn1.ts'
 import { PkiError } from './errors.ts'
 
+/** The key algorithms that members may use. */
 export type KeyAlgorithm = 'p256' | 'ed25519'
 
 // A SubjectPublicKeyInfo of an allowed key has exactly one DER form up to the key itself, so the bytes are compared and

@@ -18,10 +18,17 @@ export const {
   status,
 } = grpc
 
+/** grpc-js's credentials of a call. */
 export type CallCredentials = Grpc.CallCredentials
+/** grpc-js's credentials of a client's connection. */
 export type ChannelCredentials = Grpc.ChannelCredentials
+/** grpc-js's client. */
 export type Client = Grpc.Client
+/** grpc-js's metadata of a call. */
 export type Metadata = Grpc.Metadata
+/** grpc-js's credentials of a server. */
 export type ServerCredentials = Grpc.ServerCredentials
+/** grpc-js's server call as interceptors see it. */
 export type ServerInterceptingCall = Grpc.ServerInterceptingCall
+/** A gRPC status code. */
 export type status = Grpc.status

@@ -22,7 +22,9 @@ export interface Duplex<Request, Response> {
   send(message: Response): void
 }
 
+/** Serves a unary RPC. */
 export type UnaryHandler<Request, Response> = (request: Request, context: CallContext) => Promise<Response>
+/** Serves a server stream: what it yields is sent. */
 export type ServerStreamHandler<Request, Response> = (request: Request, context: CallContext) => AsyncIterable<Response>
 /** Serves until its promise settles; the stream then ends. The signal aborts when the caller half-closes or is gone. */
 export type DuplexHandler<Request, Response> = (
@@ -42,6 +44,7 @@ export interface MethodDefinition<Request, Response> {
 }
 
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- any method, whatever its messages
+/** The generated definition of a gRPC service. */
 export type ServiceDefinition = Record<string, MethodDefinition<any, any>>
 
 type RequestOf<M> = M extends { requestDeserialize: (bytes: Buffer) => infer Request } ? Request : never
@@ -81,6 +84,7 @@ export type ClientOf<D extends ServiceDefinition> = {
   ) => Promise<ResponseOf<D[M]>>
 }
 
+/** How to make a call. */
 export interface CallOptions {
   /** The call being served, whose deadline, signal and request id this call inherits. */
   parent?: CallContext

@@ -1,6 +1,7 @@
 import { AppError } from '@muster/domain'
 import type { Clock } from './clock.ts'
 
+/** When to retry, how long to wait, and when to give up. */
 export interface RetryOptions {
   clock: Clock
   signal: AbortSignal

@@ -8,6 +8,7 @@ export interface Clock {
 // setTimeout fires at once for delays beyond 2^31-1 ms, so a longer sleep is taken in pieces.
 const MAX_TIMER_MS = 2 ** 31 - 1
 
+/** The machine's own clock. */
 export const systemClock: Clock = {
   now: () => new Date(),
   async sleep(ms, signal) {

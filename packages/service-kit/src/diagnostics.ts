@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { collectDefaultMetrics, Counter, Registry } from 'prom-client'
 import { splitAddress } from '@muster/domain'
 
+/** The HTTP server for /metrics, /healthz and /readyz. */
 export interface Diagnostics {
   /** HOST:PORT that is listened on. */
   address: string

@@ -1,7 +1,9 @@
 import type { Logger } from '@muster/runtime'
 import { pino, type DestinationStream } from 'pino'
 
+/** The log levels, from the most lines to none. */
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const
+/** A log level. */
 export type LogLevel = (typeof LOG_LEVELS)[number]
 
 // The last line of defence: handlers log no secret, and if one slips into a field of these names it is cut out.

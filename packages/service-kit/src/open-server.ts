@@ -4,6 +4,7 @@ import { type RpcServer, serve, type ServeOptions } from '@muster/rpc/server'
 import { createMetrics, serveDiagnostics } from './diagnostics.ts'
 import { watchReadiness } from './readiness.ts'
 
+/** What a service's server needs besides what `serve` takes. */
 export interface OpenServerOptions extends Omit<ServeOptions, 'metrics'> {
   currentRoles: CurrentRoles
   name: string

@@ -6,6 +6,7 @@ import { createLogger, type LogLevel } from './log.ts'
 /** For all that closes after the server has drained. A statement that waits for a lock would hold the database pool for ever. */
 const CLOSE_LIMIT_MS = 1_000
 
+/** A service as a program: its name, its variables, how it starts. */
 export interface Program<S extends z.ZodObject> {
   name: string
   schema: S

@@ -12,6 +12,7 @@ import {
   renewForever,
 } from '@muster/identity'
 
+/** What a service needs to enrol. */
 export interface EnrollOptions {
   name: ServiceName
   caAddresses: readonly string[]
@@ -25,6 +26,7 @@ export interface EnrollOptions {
   signal: AbortSignal
 }
 
+/** The identity of a running service, which renews itself. */
 export interface ServiceIdentity {
   tls: TlsIdentity
   clusterName: string

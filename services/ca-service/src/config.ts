@@ -25,6 +25,7 @@ export const storeSchema = z.object({
   MUSTER_KEY_ENCRYPTION_KEY_FILE: fileKey,
 })
 
+/** The variables of this service. */
 export const configSchema = z.object({
   ...clusterNameField(),
   ...commonFields({ listenAddress: '0.0.0.0:3027', diagnosticsAddress: '127.0.0.1:9027' }),
@@ -38,4 +39,5 @@ export const configSchema = z.object({
   MUSTER_BOT_CERTIFICATE_TTL_SECONDS: seconds.max(7 * 86_400).default(3_600),
 })
 
+/** The configuration of this service, parsed. */
 export type Config = z.output<typeof configSchema>

@@ -9,6 +9,7 @@ const publicAddress = parsedBy((text) =>
     : parseServerAddress(text, 'address'),
 )
 
+/** The variables of this service. */
 export const configSchema = z.object({
   ...commonFields({ listenAddress: '0.0.0.0:3025', diagnosticsAddress: '127.0.0.1:9025' }),
   ...enrolmentFields(),
@@ -25,4 +26,5 @@ export const configSchema = z.object({
   MUSTER_PUBLIC_CA_ADDR: publicAddress.default(':3027'),
 })
 
+/** The configuration of this service, parsed. */
 export type Config = z.output<typeof configSchema>

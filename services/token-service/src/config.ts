@@ -10,6 +10,7 @@ import {
 import { z } from 'zod'
 import { staticTokensFile } from './static/static-config.ts'
 
+/** The variables of this service. */
 export const configSchema = z.object({
   ...commonFields({ listenAddress: '0.0.0.0:3026', diagnosticsAddress: '127.0.0.1:9026' }),
   ...enrolmentFields(),
@@ -24,4 +25,5 @@ export const configSchema = z.object({
   MUSTER_CONFIG_FILE: staticTokensFile().default([]),
 })
 
+/** The configuration of this service, parsed. */
 export type Config = z.output<typeof configSchema>

@@ -4,6 +4,7 @@ import { retry, systemClock } from '@muster/runtime'
 import { CallError } from '../cli/errors.ts'
 import { safeText } from '@muster/domain/safe-text'
 
+/** How to follow a stream: how to open it, what to do with each message, when to stop. */
 export interface FollowOptions<T> {
   io: Io
   signal: AbortSignal

@@ -11,6 +11,7 @@ import { userJson } from '../commands/users/json.ts'
 
 /** What `get`, `create` and `rm` deal with, by the name of each alone and of several. */
 export const KINDS = { token: 'tokens', node: 'nodes', user: 'users' } as const
+/** The kind of a document. */
 export type Kind = keyof typeof KINDS
 
 /** @throws UsageError that names the kinds there are */

@@ -9,6 +9,7 @@ import { mustComeBack, type OperatorIdentity } from './operator-identity.ts'
 import { safeText } from '@muster/domain/safe-text'
 import { isRefused, writeIdentity } from '@muster/identity'
 
+/** What coming back needs besides the identity. */
 export interface ComeBackOptions {
   now: () => Date
   signal: AbortSignal

@@ -6,6 +6,7 @@ import type { IdentityFlags } from './identity-flags.ts'
 import { homeOf, openStore } from './identity-store.ts'
 import { readOperator, type OperatorIdentity } from './operator-identity.ts'
 
+/** Where to look for an identity, and which one the flags ask for. */
 export interface FindOptions {
   io: Pick<Io, 'env' | 'cwd' | 'stderr'>
   now: () => Date

@@ -7,6 +7,7 @@ import { comeBack, whyNotBack } from './come-back.ts'
 import { renewedBy } from './grant.ts'
 import { canProlong, mustComeBack, type OperatorIdentity } from './operator-identity.ts'
 
+/** What the renewal of an operator's certificate needs. */
 export interface RenewalOptions {
   operator: OperatorIdentity
   /** Gets each new certificate. */

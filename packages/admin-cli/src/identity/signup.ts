@@ -8,6 +8,7 @@ import { CallError, nextAfter } from '../cli/errors.ts'
 import { CLUSTER_FAULT, identityOf, readClusterName } from './grant.ts'
 import type { IdentityStore } from './identity-store.ts'
 
+/** What a signup needs: where to store the identity, the server and its pins, the person and their token. */
 export interface SignupOptions {
   store: IdentityStore
   /** HOST:PORT of registration-service. */

@@ -5,6 +5,7 @@ import { isRefused, type NodeFacts } from '@muster/identity'
 import type { Connection, TlsIdentity } from '@muster/rpc'
 import { type Clock, type LineLog, VERSION } from '@muster/runtime'
 
+/** What the heartbeat needs. */
 export interface HeartbeatDeps {
   connection: Connection
   /** The identity that the connection shows. */

@@ -7,6 +7,7 @@ import { certificateLife, isRefused, type NodeIdentity, renewForever, tlsMateria
 import { NotTrustedError } from '../exit-status.ts'
 import { ensureNodeKey, storeGrant } from '../join/node-identity.ts'
 
+/** What the renewal of a node's certificate needs. */
 export interface RenewDeps {
   dataDir: string
   identity: NodeIdentity

@@ -5,6 +5,7 @@ import { beat } from './heartbeat.ts'
 import { describeMember } from '../join/node-identity.ts'
 import { renew } from './renew.ts'
 
+/** What `muster start` needs from its caller. */
 export interface StartDeps {
   clock: Clock
   log: LineLog
@@ -13,6 +14,7 @@ export interface StartDeps {
   signal: AbortSignal
 }
 
+/** A node that has joined: its identity, its connection, and what it reports. */
 export interface Stay {
   identity: NodeIdentity
   facts: NodeFacts

@@ -1,9 +1,12 @@
 import { invalid } from '../errors/errors.ts'
 import { printable } from './roles.ts'
 
+/** Labels by key. */
 export type Labels = Record<string, string>
 
+/** The most labels that a node or a token may have. */
 export const MAX_LABELS = 64
+/** The most bytes that the key and value of a label may have together. */
 export const MAX_LABEL_BYTES = 256
 
 /**

@@ -3,10 +3,12 @@ import { withoutSecrets } from '../tokens/token-value.ts'
 
 /** What a node may be; the types of join token. */
 export const NODE_ROLES = ['app', 'auth', 'bot', 'db', 'discovery', 'kube', 'node', 'proxy', 'windowsdesktop'] as const
+/** A role of a node. */
 export type NodeRole = (typeof NODE_ROLES)[number]
 
 /** What an operator may do: read, manage tokens and nodes, everything. Each includes the one before. */
 export const OPERATOR_ROLES = ['viewer', 'operator', 'admin'] as const
+/** A role of an operator. */
 export type OperatorRole = (typeof OPERATOR_ROLES)[number]
 
 /**

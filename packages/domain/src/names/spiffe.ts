@@ -1,5 +1,6 @@
 /** The kinds of cluster member: the first part of a SPIFFE path. */
 export const MEMBER_KINDS = ['node', 'service', 'user', 'bot'] as const
+/** The kind of a member. */
 export type MemberKind = (typeof MEMBER_KINDS)[number]
 
 /** The two authorities of a cluster: one vouches for machines and services, the other for people. */

@@ -18,6 +18,7 @@ export function isNameText(text: string): boolean {
   return nameTextPattern.test(text)
 }
 
+/** The parts of a distinguished name. */
 export interface NameParts {
   organizations?: readonly string[]
   organizationalUnit?: string

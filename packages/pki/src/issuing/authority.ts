@@ -8,6 +8,7 @@ import { newSerial, serialHex } from './serial.ts'
 import { signCertificate } from './sign-certificate.ts'
 import { wholeSeconds } from '../asn1/times.ts'
 
+/** What a CA certificate is to say. */
 export interface AuthorityRequest {
   type: AuthorityType
   /** DNS-like, lower case, at most 64 characters. */

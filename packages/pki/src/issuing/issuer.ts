@@ -12,6 +12,7 @@ export interface Issuer {
   readonly privateKey: KeyObject
 }
 
+/** What every certificate under one issuer repeats. */
 export interface IssuerFacts {
   /** The issuer's subject, octet for octet as in its certificate. */
   name: Asn1Node

@@ -19,6 +19,7 @@ const maxDnsNames = 16
 const maxRoles = 16
 const rolePattern = /^[a-z][a-z0-9-]{0,63}$/
 
+/** What a member's certificate is to say, and who issues it. */
 export interface LeafRequest {
   issuer: Issuer
   /** DER SubjectPublicKeyInfo, out of a request that `parseCsr` accepted. */

@@ -10,6 +10,7 @@ const extensionsTag = 0xa3
 const version3 = node(versionTag, [node(tags.integer, '\x02')])
 const ecdsaWithSha256 = sequence(oids.ecdsaWithSha256)
 
+/** The fields of a certificate before it is signed. */
 export interface CertificateFields {
   serial: Uint8Array
   issuer: Asn1Node

@@ -6,6 +6,7 @@ const maxCertificateBytes = 16_384
 const versionTag = 0xa0
 const extensionsTag = 0xa3
 
+/** The parts of a certificate, decoded and not verified. */
 export interface CertificateParts {
   /** Lower-case hex without a leading zero octet. */
   serial: string

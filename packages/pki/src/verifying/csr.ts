@@ -21,6 +21,7 @@ import { oids } from '../asn1/oids.ts'
 
 const attributesTag = 0xa0
 
+/** What a certificate request is made from. */
 export interface CsrRequest {
   privateKey: KeyObject
   /** For people who read the request; whoever signs it does not take it over. */

@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 
+/** The certificates of a chain, all DER, and the time to check it at. */
 export interface ChainRequest {
   leafDer: Uint8Array
   intermediatesDer: readonly Uint8Array[]

@@ -11,6 +11,7 @@ import type { CallOptions, ClientOf, MethodDefinition, ServiceDefinition } from 
 import { fromStatus } from '../status.ts'
 import type { TlsIdentity } from '../tls/tls-identity.ts'
 
+/** How to connect to a service. */
 export interface ConnectOptions {
   /** HOST:PORT of each replica; calls go round them. */
   addresses: readonly string[]

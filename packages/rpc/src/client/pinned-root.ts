@@ -3,6 +3,7 @@ import { AppError, splitAddress } from '@muster/domain'
 import { pemFromDer, spkiPin } from '@muster/pki'
 import { ServerNotTrustedError } from '../tls/credentials.ts'
 
+/** Where to look for a root, and the pins that it must match. */
 export interface PinnedRootOptions {
   address: string
   /** `sha256:` pins; one match is enough. Undefined takes whatever root is shown: for those who said they want that. */

@@ -4,6 +4,7 @@ import { anyone } from './callers.ts'
 import { captureService } from './foreign-service.ts'
 import type { BoundService } from '../route.ts'
 
+/** The standard health service (grpc.health.v1), and what it answers. */
 export interface Health {
   service: BoundService
   /** What the standard health service (grpc.health.v1) answers. */

@@ -5,6 +5,7 @@ import { assertNotExpired } from '../tls/peer.ts'
 import type { DuplexHandler, Route } from '../route.ts'
 import type { ServedCall } from './served-call.ts'
 
+/** grpc-js's call of a bidirectional stream. */
 export type DuplexCall = ServerDuplexStream<unknown, unknown>
 
 /** A peer that does not read is cut once this many messages wait for it. */

@@ -4,6 +4,7 @@ import { assertNotExpired } from '../tls/peer.ts'
 import type { Route, ServerStreamHandler } from '../route.ts'
 import type { ServedCall } from './served-call.ts'
 
+/** grpc-js's call of a server stream. */
 export type StreamCall = ServerWritableStream<unknown, unknown>
 
 /** Serves one server stream at its reader's pace. Each message is sent only while the reader's certificate is good. */

@@ -3,6 +3,7 @@ import type { Admission } from './admission.ts'
 import type { Route, UnaryHandler } from '../route.ts'
 import type { ServedCall } from './served-call.ts'
 
+/** grpc-js's unary call. */
 export type UnaryCall = ServerUnaryCall<unknown, unknown>
 
 /** Serves one unary call: callers first, then the handler, then one line in the log. */

@@ -8,6 +8,7 @@ import type { Peer } from '../tls/peer.ts'
 import type { CallContext } from '../route.ts'
 
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- calls of every message type
+/** grpc-js's call of any shape. */
 export type AnyCall = ServerUnaryCall<any, any> | ServerWritableStream<any, any> | ServerDuplexStream<any, any>
 
 /** No unary call is served longer than this, whatever its caller asks. */

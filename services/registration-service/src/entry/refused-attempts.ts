@@ -28,6 +28,7 @@ return 0`
 /** A limit that cannot be asked must not hold up a join for long. */
 const COMMAND_TIMEOUT_MS = 500
 
+/** How to count refused attempts. */
 export interface RefusedAttemptsOptions {
   redisUrl: string
   clusterName: string

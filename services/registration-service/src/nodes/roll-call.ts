@@ -6,6 +6,7 @@ import { purgeNodes, recordLastSeen } from './nodes.ts'
 import type { OpenStreams } from './open-streams.ts'
 import type { Presence } from '../presence/presence.ts'
 
+/** What the sweep of presence needs. */
 export interface RollCallDeps {
   pool: pg.Pool
   presence: Presence

@@ -5,6 +5,7 @@ import type { HeartbeatPace } from './heartbeat-pace.ts'
 import type { StoredNode } from './nodes.ts'
 import type { Presence, PresenceView } from '../presence/presence.ts'
 
+/** What the roll is put together from. */
 export interface RollDeps {
   pool: Db
   presence: Presence

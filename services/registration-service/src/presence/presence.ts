@@ -27,6 +27,7 @@ export interface PresenceView {
   silent: ReadonlyMap<string, Date>
 }
 
+/** Where presence is kept. */
 export interface PresenceOptions {
   redisUrl: string
   clusterName: string

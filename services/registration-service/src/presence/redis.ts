@@ -3,6 +3,7 @@ import { Redis } from 'ioredis'
 
 const WARN_EVERY_MS = 10_000
 
+/** How a connection to Redis behaves. */
 export interface RedisConnectionOptions {
   commandTimeoutMs: number
   onError(error: Error): void

@@ -2,7 +2,9 @@ import { token } from '@muster/contracts'
 import type { Labels, NodeRole, Restrictions } from '@muster/domain'
 import type { Db } from '@muster/postgres'
 
+/** The type of a token. */
 export type TokenType = 'join' | 'signup' | 'static'
+/** The state of a token. */
 export type TokenState = 'live' | 'expired' | 'usedUp' | 'revoked'
 
 /** A token as stored, without its secret. */
@@ -60,6 +62,7 @@ export const IS: Record<TokenState, string> = {
 
 /** The columns of StoredToken, where $1 is Configured. */
 // A token without a limit is not counted when it is spent, so that its joins do not queue on one row; the spends are.
+/** The columns of a token, named as in `StoredToken`. */
 export const COLUMNS = `
   id, type, name, roles, labels, description, bot_name as "botName", user_name as "userName",
   node_labels as "nodeLabels", allow_cidrs as "allowCidrs", allow_hostnames as "allowHostnames",

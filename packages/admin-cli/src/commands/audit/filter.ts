@@ -20,6 +20,7 @@ export const AUDIT_FILTERS = {
   outcome: { ...text, choices: ['ok', 'refused'], describe: 'Events with this outcome' },
 } as const
 
+/** The flags that filter audit events, as typed. */
 export interface AuditFlags {
   type?: string | undefined
   actor?: string | undefined

@@ -1,6 +1,7 @@
 import type { bots } from '@muster/contracts'
 
 const STATES = ['unknown', 'active', 'expired', 'locked'] as const
+/** A bot's state as a word. */
 export type BotState = (typeof STATES)[number]
 
 /** A bot's state as a word. One that this version does not know yet is `unknown`. */

@@ -1,6 +1,7 @@
 import type { registration } from '@muster/contracts'
 
 const STATUS = ['unknown', 'pending', 'online', 'offline', 'expired', 'unknown'] as const
+/** A node's status as a word. */
 export type Status = (typeof STATUS)[number]
 
 /** A node's status as a word. One that this version does not know yet is `unknown`. */

@@ -2,6 +2,7 @@ import type { token } from '@muster/contracts'
 
 const TYPES = ['unknown', 'join', 'signup', 'static'] as const
 const STATES = ['unknown', 'live', 'expired', 'used_up', 'revoked'] as const
+/** A token's state as a word. */
 export type TokenState = (typeof STATES)[number]
 
 /** A token's type as a word. One that this version does not know yet is `unknown`. */

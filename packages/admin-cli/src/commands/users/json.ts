@@ -1,6 +1,7 @@
 import type { users } from '@muster/contracts'
 
 const STATE = ['unknown', 'invited', 'active', 'expired'] as const
+/** A person's state as a word. */
 export type State = (typeof STATE)[number]
 
 /** A person's state as a word. One that this version does not know yet is `unknown`. */

@@ -10,6 +10,7 @@ import { userJson } from './json.ts'
 /** What `users add` and `users reset` answer with. */
 type Made = users.CreateUserResponse | users.ResetUserResponse
 
+/** The flags of commands that print a signup token. */
 export interface SignupArgs {
   format: Format | undefined
   ttlSeconds: number
