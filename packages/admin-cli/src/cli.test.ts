@@ -139,7 +139,7 @@ describe('bad usage exits with 2 before an identity is looked for', () => {
     [['tokens', 'ls', '--format=xml'], '--format: "xml" is not known; valid values: text, json, yaml'],
     [['status', '--identity'], 'a value is missing after --identity'],
     [['tokens', 'rm'], 'which token?'],
-    [['tokens', 'add'], `--type is required: what may join: ${NODE_ROLES.join(', ')};`],
+    [['tokens', 'add'], `--type is required: who may join: ${NODE_ROLES.join(', ')};`],
     [['tokens', 'add', '--type=nod'], `--type: "nod" is not known; valid values: ${NODE_ROLES.join(', ')}`],
     [['tokens', 'add', '--type=node', '--type=proxy'], '--type is given more than once'],
     [['tokens', 'add', '--type=node', '--ttl=5x'], '--ttl: "5x" is not a duration'],
@@ -153,7 +153,7 @@ describe('bad usage exits with 2 before an identity is looked for', () => {
     [['tokens', 'add', '--type=node', '--value=short'], '--value: shorter than 16 characters'],
     [['tokens', 'add', '--type=node', '--value=/run/secrets/join-token'], '--value: must not begin with'],
     [['tokens', 'add', '--type=node', '--value="correct-horse-battery"'], '--value: must not begin and end with'],
-    [['tokens', 'add', '--type=bot'], '--bot-name: is needed with --type=bot'],
+    [['tokens', 'add', '--type=bot'], '--bot-name: is required with --type=bot'],
     [['tokens', 'add', '--type=bot,node', '--bot-name=ci'], '--type: bot cannot be combined'],
     [['tokens', 'add', '--type=node', '--bot-name=ci'], '--bot-name: goes with --type=bot only'],
   ])('%j', async (argv, message) => {

@@ -4,12 +4,12 @@ import type { Context } from './cli/command.ts'
 
 /** What the nouns are for. */
 export const NOUNS: Readonly<Record<string, string>> = {
-  tokens: 'Make, list, look at, extend and remove tokens',
-  nodes: 'See who is in and who is alive; take nodes off the roll',
-  bots: 'See the bots and which of them are locked; remove them',
-  users: 'Say who may operate the cluster, and as what',
-  audit: 'See who did what, and who was turned away',
-  clusters: 'See the clusters that you are logged in to, and choose one',
+  tokens: 'Create, list, show, extend and remove tokens',
+  nodes: 'List and watch the nodes of the cluster; remove them',
+  bots: 'List bots, find out which are locked, and remove them',
+  users: 'Manage who may operate the cluster',
+  audit: 'Read the audit log: who did what, and what was refused',
+  clusters: 'List the clusters that you are logged in to, and choose one',
 }
 
 /** The flags of every command. */
@@ -25,26 +25,26 @@ export const COMMANDS: readonly Entry<Context>[] = [
   {
     noun: 'tokens',
     verb: 'add',
-    describe: 'Make a join token and print the command that joins a node with it',
+    describe: 'Create a join token and print the command that joins a node with it',
     load: async () => (await import('./commands/tokens/add.ts')).tokensAdd,
   },
   {
     noun: 'tokens',
     verb: 'ls',
-    describe: 'List tokens, those that can still admit someone unless asked otherwise; never their secrets',
+    describe: 'List tokens without their secrets; by default those that can still admit someone',
     load: async () => (await import('./commands/tokens/ls.ts')).tokensLs,
   },
   {
     noun: 'tokens',
     verb: 'show',
-    describe: 'Show a token and everyone who came in by it; never its secret',
+    describe: 'Show a token without its secret, and everyone who joined with it',
     rest: { name: 'TOKEN', describe: 'Token id or name', names: 'token' },
     load: async () => (await import('./commands/tokens/show.ts')).tokensShow,
   },
   {
     noun: 'tokens',
     verb: 'extend',
-    describe: 'Let a token live until so long from now',
+    describe: 'Change when a token expires',
     rest: { name: 'TOKEN', describe: 'Token id or name', names: 'token' },
     load: async () => (await import('./commands/tokens/extend.ts')).tokensExtend,
   },
@@ -52,47 +52,47 @@ export const COMMANDS: readonly Entry<Context>[] = [
     noun: 'tokens',
     verb: 'rm',
     aliases: ['del'],
-    describe: 'Remove tokens, so that nobody joins with them any more',
+    describe: 'Remove tokens, so that nobody can join with them',
     rest: { name: 'TOKEN...', describe: 'Token ids, names, or whole tokens', names: 'token' },
     load: async () => (await import('./commands/tokens/rm.ts')).tokensRm,
   },
   {
     noun: 'nodes',
     verb: 'add',
-    describe: 'Make a join token: tokens add in its older spelling',
+    describe: 'Create a join token; the older spelling of tokens add',
     load: async () => (await import('./commands/nodes/add.ts')).nodesAdd,
   },
   {
     noun: 'nodes',
     verb: 'ls',
-    describe: 'List the nodes with their status and when each was last seen',
+    describe: 'List the nodes with their status and the time each was last seen',
     load: async () => (await import('./commands/nodes/ls.ts')).nodesLs,
   },
   {
     noun: 'nodes',
     verb: 'watch',
-    describe: 'List the nodes, then print each change as it happens, until Ctrl-C',
+    describe: 'List the nodes, then print each change, until Ctrl-C',
     load: async () => (await import('./commands/nodes/watch.ts')).nodesWatch,
   },
   {
     noun: 'nodes',
     verb: 'rm',
     aliases: ['del'],
-    describe: 'Take nodes off the roll, so that they come back only by a token',
+    describe: 'Remove nodes from the cluster; they need a new token to come back',
     rest: { name: 'NODE...', describe: 'Node ids, at least 8 characters of each, or host names', names: 'node' },
     load: async () => (await import('./commands/nodes/rm.ts')).nodesRm,
   },
   {
     noun: 'bots',
     verb: 'ls',
-    describe: 'List the bots, and say of locked ones why and what to do',
+    describe: 'List the bots, and explain what to do about locked ones',
     load: async () => (await import('./commands/bots/ls.ts')).botsLs,
   },
   {
     noun: 'bots',
     verb: 'rm',
     aliases: ['del'],
-    describe: 'Remove bots, so that they renew no more',
+    describe: 'Remove bots, so that they can no longer renew',
     rest: {
       name: 'BOT...',
       describe: 'Ids of instances, at least 8 characters of each, or names of bots',
@@ -110,20 +110,20 @@ export const COMMANDS: readonly Entry<Context>[] = [
   {
     noun: 'users',
     verb: 'ls',
-    describe: 'List the people with their roles and when each was last seen',
+    describe: 'List the people with their roles and the time each was last seen',
     load: async () => (await import('./commands/users/ls.ts')).usersLs,
   },
   {
     noun: 'users',
     verb: 'update',
-    describe: 'Give a person other roles',
+    describe: 'Replace the roles of a person',
     rest: { name: 'NAME', describe: 'Name of the person', names: 'user' },
     load: async () => (await import('./commands/users/update.ts')).usersUpdate,
   },
   {
     noun: 'users',
     verb: 'reset',
-    describe: "End a person's identity and print the command to sign up anew",
+    describe: "End a person's identity and print the command to sign up again",
     rest: { name: 'NAME', describe: 'Name of the person', names: 'user' },
     load: async () => (await import('./commands/users/reset.ts')).usersReset,
   },
@@ -131,35 +131,35 @@ export const COMMANDS: readonly Entry<Context>[] = [
     noun: 'users',
     verb: 'rm',
     aliases: ['del'],
-    describe: 'Remove people, who are turned away at once',
+    describe: 'Remove people; every service rejects them at once',
     rest: { name: 'NAME...', describe: 'Names of the people', names: 'user' },
     load: async () => (await import('./commands/users/rm.ts')).usersRm,
   },
   {
     noun: 'audit',
     verb: 'ls',
-    describe: 'List what the services have on record, newest first',
+    describe: 'List audit events, newest first',
     load: async () => (await import('./commands/audit/ls.ts')).auditLs,
   },
   {
     noun: 'audit',
     verb: 'tail',
-    describe: 'Print what the services put on record as they do, until Ctrl-C',
+    describe: 'Print audit events as they happen, until Ctrl-C',
     load: async () => (await import('./commands/audit/tail.ts')).auditTail,
   },
   {
     verb: 'login',
-    describe: 'Sign up with a token that an admin gave you, and keep the identity on this machine',
+    describe: 'Sign up with a token from an admin, and keep the identity on this machine',
     load: async () => (await import('./commands/login.ts')).login,
   },
   {
     verb: 'logout',
-    describe: 'Delete the identity that login has kept',
+    describe: 'Delete the identity that login stored on this machine',
     load: async () => (await import('./commands/logout.ts')).logout,
   },
   {
     verb: 'whoami',
-    describe: 'Show who you are, as what, where, and until when',
+    describe: 'Show your identity: name, roles, cluster, and when it expires',
     load: async () => (await import('./commands/whoami.ts')).whoami,
   },
   {
@@ -182,7 +182,7 @@ export const COMMANDS: readonly Entry<Context>[] = [
   },
   {
     verb: 'get',
-    describe: 'Show tokens, nodes or users as documents; never a secret',
+    describe: 'Show tokens, nodes or users as documents, without secrets',
     rest: {
       name: 'KIND [NAME]',
       describe: 'tokens, nodes or users; then a name or id',
@@ -193,7 +193,7 @@ export const COMMANDS: readonly Entry<Context>[] = [
   },
   {
     verb: 'create',
-    describe: 'Make the tokens and users that a file of documents asks for; what is there already stays as it is',
+    describe: 'Create the tokens and users that a file of documents describes; existing ones stay as they are',
     load: async () => (await import('./commands/create.ts')).create,
   },
   {

@@ -76,7 +76,7 @@ const TRIES: Record<string, Try> = {
   },
   'tokens show': {
     args: async () => [(await musterctlJson<{ token_id: string }[]>(cluster(), ['nodes', 'ls']))[0]!.token_id],
-    text: /Came in by it:/,
+    text: /Joined with it:/,
     json: expect.objectContaining({ uses: 1, nodes: [expect.objectContaining({ id: NODE_ID })] }),
   },
   'tokens extend': {
@@ -117,7 +117,7 @@ const TRIES: Record<string, Try> = {
   },
   'bots rm': {
     args: async () => [await newBot()],
-    text: /^Bot short-lived on .* has been removed/,
+    text: /^Bot short-lived on .* is removed/,
     json: [{ id: NODE_ID, name: 'short-lived', hostname: expect.any(String), deleted: true }],
   },
   'users add': {
@@ -191,7 +191,7 @@ const TRIES: Record<string, Try> = {
   },
   'clusters use': {
     args: () => ['muster.internal'],
-    text: /muster\.internal is the current cluster/,
+    text: /muster\.internal is now the current cluster/,
     json: { cluster_name: 'muster.internal', previous: 'muster.internal' },
     at: atDesk,
   },

@@ -34,7 +34,7 @@ export function parseReference(text: string, { noun, nameIs, checkName }: NameFo
     checkName(text)
   } catch {
     throw new UsageError(
-      `${printable(text)} is no id and no ${nameIs} of a ${noun}; 'musterctl ${noun}s ls' shows both`,
+      `${printable(text)} is neither an id nor a ${nameIs} of a ${noun}; 'musterctl ${noun}s ls' shows both`,
     )
   }
   return text

@@ -62,7 +62,7 @@ describe('create', () => {
       `${TOKEN.replace('[node, proxy]', '[node]').replace('max_uses: 5', 'max_uses: 6')}---\n${USER.replace('viewer', 'operator')}`,
     )
     expect(stdout).toBe('user/ada updated\n')
-    expect(stderr).toContain('document 1: token/runners: is there with another spec (roles, max_uses)\n')
+    expect(stderr).toContain('document 1: token/runners: already exists with another spec (roles, max_uses)\n')
     expect(stderr).toContain("remove it first with 'musterctl rm token/runners'")
     expect(status).toBe(1)
     expect(lists.people[0]!.roles).toEqual(['operator'])
@@ -112,17 +112,17 @@ describe('create', () => {
       USER.replace('user', 'usr'),
       /line 1\): kind: must be one of token, node, user; did you mean user\?/,
     ],
-    ['a node', `kind: node\nmetadata: {name: x}\nspec: {}\n`, /kind: nodes join by themselves/],
-    ['no name', 'kind: user\nmetadata: {}\nspec: {roles: [viewer]}\n', /metadata\.name: is needed/],
+    ['a node', `kind: node\nmetadata: {name: x}\nspec: {}\n`, /kind: nodes cannot be created/],
+    ['no name', 'kind: user\nmetadata: {}\nspec: {roles: [viewer]}\n', /metadata\.name: is required/],
     ['no spec', 'kind: user\nmetadata: {name: ada}\n', /spec: must be a mapping/],
     ['a text', 'just text\n', /the document: must be a mapping/],
     ['a list', `- ${USER.replaceAll('\n', '\n  ')}\n`, /the document: must be a mapping/],
     [
       'a number for a text',
       TOKEN.replace('for the runners', '42'),
-      /line 11\): spec\.description: must be a text; put it in quotes/,
+      /line 11\): spec\.description: must be a string; put it in quotes/,
     ],
-    ['a number for a label', TOKEN.replace('"1"', '1'), /spec\.node_labels: must be a mapping of texts to texts/],
+    ['a number for a label', TOKEN.replace('"1"', '1'), /spec\.node_labels: must map strings to strings/],
     ['a text for a list', TOKEN.replace('[node, proxy]', 'node'), /line 6\): spec\.roles: must be a list/],
     ['an unknown role', TOKEN.replace('proxy', 'prxy'), /spec\.roles: "prxy" is not known/],
     [
@@ -132,9 +132,13 @@ describe('create', () => {
     ],
     ['uses below zero', TOKEN.replace('max_uses: 5', 'max_uses: -5'), /spec\.max_uses: must be a whole number/],
     ['no uses', TOKEN.replace('max_uses: 5', 'max_uses: 0'), /spec\.max_uses: must be a whole number of at least 1/],
-    ['a bot without a name', TOKEN.replace('[node, proxy]', '[bot]'), /spec\.bot_name: is needed with spec\.roles=bot/],
+    [
+      'a bot without a name',
+      TOKEN.replace('[node, proxy]', '[bot]'),
+      /spec\.bot_name: is required with spec\.roles=bot/,
+    ],
     ['a bot that is a node', TOKEN.replace('node, proxy', 'bot, node'), /spec\.roles: bot cannot be combined/],
-    ['two ends', TOKEN.replace('ttl: 1h', 'ttl: 1h\n  expires_at: 2030-01-01T00:00:00Z'), /spec\.ttl: contradicts/],
+    ['two ends', TOKEN.replace('ttl: 1h', 'ttl: 1h\n  expires_at: 2030-01-01T00:00:00Z'), /spec\.ttl: conflicts/],
     ['an end that is none', TOKEN.replace('ttl: 1h', 'expires_at: tomorrow'), /spec\.expires_at: is not a time/],
     ['a secret that is too short', TOKEN.replace(SECRET, 'canary'), /spec\.value: shorter than 16/],
     [
@@ -142,17 +146,17 @@ describe('create', () => {
       TOKEN.replace(`value: ${SECRET}`, 'value_file: nowhere'),
       /line 14\): spec\.value_file: there is no file \/.*\/nowhere\n/,
     ],
-    ['a secret twice', `${TOKEN}  value_file: secret\n`, /spec\.value_file: contradicts spec\.value/],
+    ['a secret twice', `${TOKEN}  value_file: secret\n`, /spec\.value_file: conflicts with spec\.value/],
     ['a key twice', TOKEN.replace('ttl: 1h', 'ttl: 1h\n  ttl: 2h'), /line 8\): is not YAML: duplicate key/],
     ['an alias to nothing', TOKEN.replace(SECRET, `*${SECRET}`), /document 1 .*: (?:is not YAML|has aliases)/],
     ['a tag that nobody knows', TOKEN.replace(SECRET, `!${SECRET} x`), /spec\.value: /],
-    ['a document twice', `${USER}---\n${USER}`, /document 2 \(line 6\): user\/ada is document 1 already/],
+    ['a document twice', `${USER}---\n${USER}`, /document 2 \(line 6\): user\/ada repeats document 1/],
     [
       'a name that looks like an id, for a token that is not there',
       TOKEN.replace('runners', 'abcdefghij'),
       /metadata\.name: .* looks like a token id/,
     ],
-    ['no secret, for a token that is not there', TOKEN.replace(`  value: ${SECRET}\n`, ''), /spec\.value: is needed/],
+    ['no secret, for a token that is not there', TOKEN.replace(`  value: ${SECRET}\n`, ''), /spec\.value: is required/],
     ['a life without end', TOKEN.replace('ttl: 1h', 'ttl: 99999999d'), /spec\.ttl: is too far away/],
     [
       'an end beyond all',
@@ -192,7 +196,7 @@ describe('create', () => {
   test.each([
     [['create'], 2, '--file is required'],
     [['create', '-f', '/nowhere/at/all'], 1, 'there is no file /nowhere/at/all\n'],
-    [['create', '-f', '-'], 1, 'standard input holds no documents'],
+    [['create', '-f', '-'], 1, 'standard input contains no documents'],
   ])('%j is an error', async (argv, status, message) => {
     const ran = await cluster.run(argv)
     expect(ran.stderr).toContain(message)

@@ -27,7 +27,7 @@ export const create = defineCommand({
     format: FORMAT,
   },
   examples: [
-    ['$0 create -f tokens.yaml', 'tokens and users as the file has them; again, and nothing changes'],
+    ['$0 create -f tokens.yaml', 'create tokens and users; running it again changes nothing'],
     ["printf 'kind: user\\nmetadata: {name: ada}\\nspec: {roles: [viewer]}' | $0 create -f -", 'from standard input'],
     ['$0 get users -o yaml | $0 create --cluster=other.example -f -', 'the same people in another cluster'],
   ],
@@ -35,7 +35,7 @@ export const create = defineCommand({
     const { text, baseDir } = await readInput(file, io)
     const { plans, problems } = await check(text, baseDir)
     problems.forEach((problem) => io.stderr.write(`musterctl: ${safeText(problem)}\n`))
-    if (plans.length === 0 && problems.length === 0) throw new CliError(`${nameOf(file)} holds no documents`)
+    if (plans.length === 0 && problems.length === 0) throw new CliError(`${nameOf(file)} contains no documents`)
     let hasFailed = problems.length > 0
     const done: { kind: string; name: string; outcome: Outcome }[] = []
     if (plans.length > 0) {
@@ -76,7 +76,7 @@ async function check(text: string, baseDir: string): Promise<{ plans: Checked[];
       const plan = await planOf(read.value, baseDir)
       const same = plans.find(({ plan: { kind, name } }) => kind === plan.kind && name === plan.name)
       if (same === undefined) plans.push({ plan, ...read })
-      else problems.push(`${read.lineOf('metadata.name')}: ${plan.kind}/${plan.name} is ${same.where} already`)
+      else problems.push(`${read.lineOf('metadata.name')}: ${plan.kind}/${plan.name} repeats ${same.where}`)
     } catch (error) {
       problems.push(problemOf(error, read.lineOf))
     }
@@ -107,7 +107,7 @@ async function readAll(chunks: AsyncIterable<string | Uint8Array> | readonly nev
   let text = ''
   for await (const chunk of chunks) {
     text += typeof chunk === 'string' ? chunk : decoder.decode(chunk, { stream: true })
-    if (text.length > MAX_INPUT_CHARACTERS) throw new CliError('standard input holds more than 4 MiB')
+    if (text.length > MAX_INPUT_CHARACTERS) throw new CliError('standard input is longer than 4 MiB')
   }
   return text
 }

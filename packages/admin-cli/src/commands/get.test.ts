@@ -88,12 +88,12 @@ describe('get', () => {
   })
 
   test.each([
-    [['get'], 2, 'of what? valid values: tokens, nodes, users'],
-    [['get', 'node', 'web 1'], 2, '"web 1" is no id and no host name of a node'],
+    [['get'], 2, 'which kind? valid values: tokens, nodes, users'],
+    [['get', 'node', 'web 1'], 2, '"web 1" is neither an id nor a host name of a node'],
     [['get', 'node', 'web-9'], 1, 'no node has the id or host name web-9'],
-    [['get', 'usrs'], 2, '"usrs" is no kind; valid values: tokens, nodes, users; did you mean users?'],
+    [['get', 'usrs'], 2, '"usrs" is not a kind; valid values: tokens, nodes, users; did you mean users?'],
     [['get', 'tokens', 'a', 'b'], 2, 'one name at a time'],
-    [['get', 'users', 'nobody'], 1, 'there is none of that name'],
+    [['get', 'users', 'nobody'], 1, 'no user has that name'],
     [['get', 'tokens', 'nothing'], 1, 'no such token'],
   ])('%j is an error', async (argv, status, message) => {
     const ran = await cluster.run(argv)

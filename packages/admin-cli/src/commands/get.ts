@@ -19,19 +19,19 @@ import {
   type Resource,
 } from '../documents/resources.ts'
 import { tokenColumns } from './tokens/columns.ts'
-import { typeOf } from './tokens/json.ts'
+import { tokenTypeOf } from './tokens/json.ts'
 import { userColumns } from './users/columns.ts'
 
 /** Prints things as documents that `create` takes: join tokens without their secrets, nodes, people. */
 export const get = defineCommand({
   options: { format: { ...FORMAT, describe: 'yaml: documents that create takes; json: the same' } },
   examples: [
-    ['$0 get tokens', 'the join tokens that live'],
+    ['$0 get tokens', 'the join tokens that work now'],
     ['$0 get tokens ci -o yaml', 'one by name, as a document without its secret'],
-    ['$0 get users -o yaml > users.yaml', 'everyone, to be given to create'],
+    ['$0 get users -o yaml > users.yaml', 'everyone, in a file for create'],
   ],
   async run({ format, positionals: [kindText, name, ...others] }, context) {
-    if (kindText === undefined) throw new UsageError('of what? valid values: tokens, nodes, users')
+    if (kindText === undefined) throw new UsageError('which kind? valid values: tokens, nodes, users')
     if (others.length > 0) throw new UsageError('one name at a time')
     const kind = parseKind(kindText)
     const checkedName = name === undefined ? undefined : parseResourceName(kind, name)
@@ -54,7 +54,11 @@ const SHOW: Record<Kind, (services: Cluster, name: string | undefined, out: Out)
 }
 
 async function showTokens({ tokens }: Cluster, name: string | undefined, out: Out): Promise<void> {
-  const style = { resource: tokenResource, columns: tokenColumns, none: 'No active join tokens.' }
+  const style = {
+    resource: tokenResource,
+    columns: tokenColumns,
+    none: "No active join tokens. 'musterctl tokens add --type=node' creates one.",
+  }
   if (name !== undefined) {
     const { token: made } = await tokens.getToken({ idOrName: name })
     return showOne(made === undefined ? undefined : joinToken(made, name), style, out)
@@ -70,9 +74,9 @@ async function showTokens({ tokens }: Cluster, name: string | undefined, out: Ou
 
 /** The others come from elsewhere than a document: a static one from configuration, a signup token from `users add`. */
 function joinToken(made: token.Token, name: string): token.Token {
-  const type = typeOf(made)
+  const type = tokenTypeOf(made)
   if (type === 'join') return made
-  throw new CliError(`${name} is a ${type} token, and no document`, `'musterctl tokens show ${name}' shows it.`)
+  throw new CliError(`${name} is a ${type} token, which has no document`, `'musterctl tokens show ${name}' shows it.`)
 }
 
 async function showNodes(services: Cluster, name: string | undefined, out: Out): Promise<void> {
@@ -119,7 +123,7 @@ async function showAll<T>(pages: AsyncIterable<T[]>, style: Style<T>, { format, 
 }
 
 async function showOne<T>(item: T | undefined, style: Style<T>, out: Out): Promise<void> {
-  if (item === undefined) throw new CliError('there is none of that name', "'musterctl get' without a name shows all.")
+  if (item === undefined) throw new CliError('no user has that name', "'musterctl get' without a name shows all.")
   if (out.format === 'text') await showAll(onePage([item]), style, out)
   else await print(out.io, out.format, style.resource(item), () => {})
 }

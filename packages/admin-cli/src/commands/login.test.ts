@@ -29,8 +29,8 @@ describe('login', () => {
   test('keeps an identity that works, makes its cluster the current one, and says until when', async () => {
     const { status, stdout, stderr } = await people.login()
     expect(stderr).toBe('')
-    expect(stdout).toMatch(/^Logged in to muster\.internal as ada: operator\. It is the current cluster now\.\n/)
-    expect(stdout).toMatch(/Certificate {2}until .* UTC; renewed by itself/)
+    expect(stdout).toMatch(/^Logged in to muster\.internal as ada: operator\. It is now the current cluster\.\n/)
+    expect(stdout).toMatch(/Certificate {2}until .* UTC; musterctl renews it/)
     expect(stdout).toMatch(/Session {6}until .* UTC \(in 29d23h\); then ask an admin for a new signup token/)
     expect(stdout).toContain(`Folder       ${store('clusters', CLUSTER)}\n`)
     expect(status).toBe(0)
@@ -276,7 +276,7 @@ describe('login', () => {
     await people.login()
     expect(await people.login()).toMatchObject({ status: 0 })
     const { status, stderr } = await people.login({ user: 'bob' })
-    expect(stderr).toContain(`you are logged in to ${CLUSTER} as ada already, so the token was not sent\n`)
+    expect(stderr).toContain(`already logged in to ${CLUSTER} as ada; the token was not sent\n`)
     expect(stderr).toContain('--force')
     expect(people.signups).toHaveLength(2)
     expect(status).toBe(1)
@@ -293,9 +293,7 @@ describe('login', () => {
 
   test('with --cluster sends the token to that cluster only', async () => {
     const { status, stderr } = await people.login({ flags: ['--cluster=other.internal'] })
-    expect(stderr).toContain(
-      'what answers is the cluster muster.internal, not other.internal, so the token was not sent\n',
-    )
+    expect(stderr).toContain('connected to cluster muster.internal, expected other.internal; the token was not sent\n')
     expect(people.signups).toEqual([])
     expect(status).toBe(1)
   })
@@ -303,7 +301,7 @@ describe('login', () => {
   test('says when another identity comes first here', async () => {
     const env = { HOME: people.home }
     expect((await people.login({ io: { cwd: cluster.dir, env } })).stderr).toBe(
-      `musterctl: note: here ${cluster.operatorDir} is used, since it comes first ` +
+      `musterctl: note: in this folder commands use ${cluster.operatorDir} ` +
         '(a local cluster, here or in a folder above); add --cluster muster.internal to use this login\n',
     )
   })

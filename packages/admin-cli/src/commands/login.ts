@@ -26,14 +26,15 @@ export const login = defineCommand({
       array: true,
       required: true,
       value: 'PIN',
-      describe: 'sha256:... of the host root that must answer there; several with commas or by repeating the flag',
+      describe:
+        'sha256:... of the host root that the server must show; separate several with commas or repeat the flag',
     },
     user: { type: 'string', required: true, value: 'NAME', describe: 'Your name in the cluster' },
     token: {
       type: 'string',
       required: true,
       value: 'TOKEN',
-      describe: 'The signup token, or a file that holds it, or - for standard input',
+      describe: 'The signup token, a file that contains it, or - for standard input',
     },
     force: { type: 'boolean', describe: "Replace another person's identity for the same cluster" },
     format: FORMAT,
@@ -73,12 +74,9 @@ export const login = defineCommand({
     await print(io, args.format, identityJson(operator), () => {
       const { name, roles, expiresAt, sessionExpiresAt } = operator
       io.stdout.write(
-        `Logged in to ${clusterName} as ${name}: ${roles.join(', ')}. It is the current cluster now.\n\n` +
+        `Logged in to ${clusterName} as ${name}: ${roles.join(', ')}. It is now the current cluster.\n\n` +
           facts([
-            [
-              'Certificate',
-              `until ${utcTime(expiresAt)}; renewed by itself when you use musterctl, until the session ends`,
-            ],
+            ['Certificate', `until ${utcTime(expiresAt)}; musterctl renews it until the session ends`],
             [
               'Session',
               `until ${utcTimeAndDistance(sessionExpiresAt!, now())}; then ask an admin for a new signup token`,
@@ -103,7 +101,7 @@ function parseFlags(args: { 'auth-server': string; 'ca-pin': string[]; user: str
 
 function checkCluster(clusterName: string, wanted: string | undefined): void {
   if (wanted === undefined || wanted === clusterName) return
-  throw new CliError(`what answers is the cluster ${clusterName}, not ${wanted}, so the token was not sent`)
+  throw new CliError(`connected to cluster ${clusterName}, expected ${wanted}; the token was not sent`)
 }
 
 /** Before the token is spent: whoever shares a machine with others must not lose an identity by a slip. */
@@ -112,8 +110,8 @@ async function refuseToReplace(store: IdentityStore, clusterName: string, user: 
   const there = await readOperator(store.folderOf(clusterName), 'login').catch(() => undefined)
   if (there === undefined || there.name === user || isOver(there, now)) return
   throw new CliError(
-    `you are logged in to ${clusterName} as ${there.name} already, so the token was not sent`,
-    `'musterctl logout --cluster ${clusterName}' ends that, or add --force to put ${user} in the place of ${there.name}.`,
+    `already logged in to ${clusterName} as ${there.name}; the token was not sent`,
+    `'musterctl logout --cluster ${clusterName}' ends that login; --force replaces ${there.name} with ${user}.`,
   )
 }
 
@@ -122,6 +120,6 @@ async function warnIfOthersComeFirst({ io, now }: Context, clusterName: string):
   const found = await findIdentity({ io, now, flags: {} }).catch(() => undefined)
   if (found === undefined || found.foundBy === 'the current cluster') return
   io.stderr.write(
-    `musterctl: note: here ${found.dir} is used, since it comes first (${found.foundBy}); add --cluster ${clusterName} to use this login\n`,
+    `musterctl: note: in this folder commands use ${found.dir} (${found.foundBy}); add --cluster ${clusterName} to use this login\n`,
   )
 }

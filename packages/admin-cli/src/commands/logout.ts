@@ -19,8 +19,8 @@ export const logout = defineCommand({
     const clusterName = (args as { cluster?: string }).cluster ?? (await store.current())
     if (clusterName === undefined) {
       throw new CliError(
-        'there is no current cluster to log out of',
-        "'musterctl clusters ls' shows where you are; say which with --cluster.",
+        'no current cluster to log out of',
+        "'musterctl clusters ls' lists your logins; name one with --cluster.",
       )
     }
     if (!(await store.has(clusterName))) throw notLoggedIn(clusterName)
@@ -32,8 +32,8 @@ export const logout = defineCommand({
     await print(io, args.format, data, () => {
       const name = operator?.name ?? 'NAME'
       io.stdout.write(
-        `Logged out of ${clusterName}: key and certificate in ${folder} are deleted.\n` +
-          `A copy of them would still work; an admin ends the identity on the servers with 'musterctl users rm ${name}' or 'musterctl users reset ${name}'.\n`,
+        `Logged out of ${clusterName}: the key and certificate in ${folder} are deleted.\n` +
+          `Copies of them still work. An admin can end the identity on the servers with 'musterctl users rm ${name}' or 'musterctl users reset ${name}'.\n`,
       )
     })
   },

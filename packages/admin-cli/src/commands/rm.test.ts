@@ -34,10 +34,10 @@ describe('rm', () => {
   })
 
   test.each([
-    [['rm'], 'remove what? give KIND/NAME'],
+    [['rm'], 'which resource? give KIND/NAME'],
     [['rm', 'runners'], 'argument 1 is not KIND/NAME'],
-    [['rm', 'tokn/runners'], '"tokn" is no kind'],
-    [['rm', 'node/web 1'], '"web 1" is no id and no host name of a node'],
+    [['rm', 'tokn/runners'], '"tokn" is not a kind'],
+    [['rm', 'node/web 1'], '"web 1" is neither an id nor a host name of a node'],
     [['rm', 'user/Ada'], 'NAME: "Ada" must start with a lower-case letter'],
   ])('%j is bad usage', async (argv, message) => {
     const ran = await cluster.run(argv)

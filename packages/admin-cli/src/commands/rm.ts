@@ -14,7 +14,7 @@ export const rm = defineCommand({
     ['$0 rm node/web-01 node/6805dda3', 'nodes, by host name and by the beginning of an id'],
   ],
   async run({ format, positionals }, { io, cluster }) {
-    if (positionals.length === 0) throw new UsageError('remove what? give KIND/NAME, such as token/ci')
+    if (positionals.length === 0) throw new UsageError('which resource? give KIND/NAME, such as token/ci')
     const wanted = positionals.map(parseReference)
     const services = await cluster()
     const removal = await removeEach(

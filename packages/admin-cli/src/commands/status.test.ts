@@ -33,12 +33,12 @@ test('status shows the cluster, its version, each authority and the host pin', a
   expect(stdout.split('\n').slice(0, 6)).toEqual([
     'Cluster   muster.internal',
     'Version   0.1.0',
-    'host CA   never updated',
-    'user CA   updated 2026-11-21 09:30 UTC',
+    'host CA   never rotated',
+    'user CA   rotated 2026-11-21 09:30 UTC',
     `CA pin    sha256:${'a'.repeat(64)}`,
     `Address   ${PUBLIC_ADDRESS}`,
   ])
-  expect(stdout).toMatch(/\nOperator {2}alice, for another (?:\d+[dhm])+\n$/)
+  expect(stdout).toMatch(/\nOperator {2}alice, certificate valid for (?:\d+[dhm])+\n$/)
   expect(status).toBe(0)
 })
 

@@ -34,7 +34,7 @@ export const status = defineCommand({
         ...found.authorities.map((authority): [string, string] => [`${authority.type} CA`, rotationOf(authority)]),
         ...caPins.map((pin): [string, string] => ['CA pin', pin]),
         ['Address', publicAddress],
-        ['Operator', `${operator.name}, for another ${timeLeft(operator.expiresAt, now())}`],
+        ['Operator', `${operator.name}, certificate valid for ${timeLeft(operator.expiresAt, now())}`],
       ]
       io.stdout.write(facts(rows))
     })
@@ -42,7 +42,7 @@ export const status = defineCommand({
 })
 
 function rotationOf({ rotatedAt }: ca.Authority): string {
-  return rotatedAt === undefined ? 'never updated' : `updated ${utcTime(rotatedAt)}`
+  return rotatedAt === undefined ? 'never rotated' : `rotated ${utcTime(rotatedAt)}`
 }
 
 function authorityJson(authority: ca.Authority) {

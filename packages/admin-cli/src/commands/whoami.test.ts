@@ -228,7 +228,7 @@ describe('clusters', () => {
     await addOther()
     expect(await people.run(['clusters', 'use', OTHER])).toEqual({
       status: 0,
-      stdout: 'other.internal is the current cluster now\n',
+      stdout: 'other.internal is now the current cluster\n',
       stderr: '',
     })
     expect((await people.run(['whoami'])).stdout).toContain('Name         root\n')
@@ -269,13 +269,15 @@ describe('logout', () => {
   test('deletes key and certificate, and says what it does not do', async () => {
     await people.login()
     const { status, stdout } = await people.run(['logout'])
-    expect(stdout).toContain(`Logged out of ${MINE}: key and certificate in ${store('clusters', MINE)} are deleted.\n`)
+    expect(stdout).toContain(
+      `Logged out of ${MINE}: the key and certificate in ${store('clusters', MINE)} are deleted.\n`,
+    )
     expect(stdout).toContain("'musterctl users rm ada' or 'musterctl users reset ada'")
     expect(status).toBe(0)
     expect(await readdir(store('identities'))).toEqual([])
     expect(await readdir(store('clusters'))).toEqual([])
     expect((await people.run(['whoami'])).stderr).toContain('no operator identity found')
-    expect((await people.run(['logout'])).stderr).toContain('there is no current cluster to log out of\n')
+    expect((await people.run(['logout'])).stderr).toContain('no current cluster to log out of\n')
   })
 
   test.each(['json', 'yaml'])('of another cluster leaves the current one; %s says what is gone', async (format) => {

@@ -9,7 +9,7 @@ import { assertUsable, mustComeBack, type OperatorIdentity } from '../identity/o
 export const whoami = defineCommand({
   options: { format: FORMAT },
   examples: [
-    ['$0 whoami', 'name, roles, cluster, and until when'],
+    ['$0 whoami', 'name, roles, cluster, and expiry'],
     ['$0 whoami --format=json | jq -r .cluster_name', 'the cluster alone'],
   ],
   async run(args, { io, now }) {

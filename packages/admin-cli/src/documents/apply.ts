@@ -8,7 +8,7 @@ import { Fields } from './document-fields.ts'
 import { CallError } from '../cli/errors.ts'
 import { KINDS, type Kind } from './resources.ts'
 import { differences, parseTokenDocument, type TokenDocument } from './token-document.ts'
-import { stateOf } from '../commands/tokens/json.ts'
+import { tokenStateOf } from '../commands/tokens/json.ts'
 
 /** What became of a document. */
 export type Outcome = 'created' | 'updated' | 'unchanged'
@@ -28,9 +28,9 @@ export async function planOf(value: unknown, baseDir: string): Promise<Plan> {
   const kind = parseDocumentKind(top.text('kind'))
   const metadata = top.fields('metadata')
   const name = metadata.text('name')
-  if (name === undefined) throw invalid(metadata.nameOf('name'), 'is needed')
+  if (name === undefined) throw invalid(metadata.nameOf('name'), 'is required')
   metadata.refuseOthers()
-  if (kind === 'node') throw invalid('kind', 'nodes join by themselves, with a token; they are not created')
+  if (kind === 'node') throw invalid('kind', 'nodes cannot be created; they join with a token')
   const spec = top.fields('spec')
   // What get prints beside the spec is no wish.
   top.ignore('status')
@@ -60,8 +60,8 @@ function planToken(wanted: TokenDocument): Plan {
       const differing = differences(made, wanted)
       if (differing.length === 0) return 'unchanged'
       throw new CliError(
-        `is there with another spec (${differing.join(', ')})`,
-        `A token is not changed; remove it first with 'musterctl rm token/${wanted.name}'.`,
+        `already exists with another spec (${differing.join(', ')})`,
+        `Tokens cannot be changed; remove it first with 'musterctl rm token/${wanted.name}'.`,
       )
     },
   }
@@ -69,7 +69,7 @@ function planToken(wanted: TokenDocument): Plan {
 
 async function findLiveToken(tokens: Cluster['tokens'], idOrName: string): Promise<token.Token | undefined> {
   const { token: made } = await tokens.getToken({ idOrName }).catch(ifNotFound({ token: undefined }))
-  return made !== undefined && stateOf(made) === 'live' ? made : undefined
+  return made !== undefined && tokenStateOf(made) === 'live' ? made : undefined
 }
 
 function planUser(text: string, spec: Fields): Plan {

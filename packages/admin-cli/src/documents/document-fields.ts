@@ -24,7 +24,7 @@ export class Fields {
   text(key: string): string | undefined {
     const value = this.#take(key)
     if (value === undefined || typeof value === 'string') return value
-    throw invalid(this.nameOf(key), 'must be a text; put it in quotes')
+    throw invalid(this.nameOf(key), 'must be a string; put it in quotes')
   }
 
   /** A whole number that fits the wire. @throws invalidArgument */
@@ -39,7 +39,7 @@ export class Fields {
   texts(key: string): string[] {
     const value = this.#take(key) ?? []
     if (Array.isArray(value) && value.every((item) => typeof item === 'string')) return value
-    throw invalid(this.nameOf(key), 'must be a list of texts, such as [a, b]')
+    throw invalid(this.nameOf(key), 'must be a list of strings, such as [a, b]')
   }
 
   /** A mapping of texts to texts; empty if it is absent. @throws invalidArgument */
@@ -48,7 +48,7 @@ export class Fields {
     if (isMapping(value) && Object.values(value).every((item) => typeof item === 'string')) {
       return value as Record<string, string>
     }
-    throw invalid(this.nameOf(key), 'must be a mapping of texts to texts; put numbers and true in quotes')
+    throw invalid(this.nameOf(key), 'must map strings to strings; put numbers and true in quotes')
   }
 
   /** A mapping of its own. @throws invalidArgument */

@@ -22,7 +22,7 @@ export function parseKind(text: string): Kind {
   const names = Object.values(KINDS)
   const meant = closest(text, names)
   throw new UsageError(
-    `${printable(text)} is no kind; valid values: ${names.join(', ')}${meant === undefined ? '' : `; did you mean ${meant}?`}`,
+    `${printable(text)} is not a kind; valid values: ${names.join(', ')}${meant === undefined ? '' : `; did you mean ${meant}?`}`,
   )
 }
 

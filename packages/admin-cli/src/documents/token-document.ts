@@ -48,7 +48,7 @@ export async function parseTokenDocument(name: string, spec: Fields, baseDir: st
   const parsed = parseTokenSpec(wish, nameOf)
   const expiresAt = parseTime(spec.text('expires_at'), at('expires_at'))
   const ttl = spec.text('ttl')
-  if (ttl !== undefined && expiresAt !== undefined) throw invalid(at('ttl'), 'contradicts spec.expires_at')
+  if (ttl !== undefined && expiresAt !== undefined) throw invalid(at('ttl'), 'conflicts with spec.expires_at')
   const ttlSeconds = parseDuration(ttl ?? DEFAULT_TTL, at('ttl'))
   const value = await readValue(spec, baseDir)
   // Names that look like ids are those of tokens without one, as get prints them.
@@ -60,7 +60,10 @@ export async function parseTokenDocument(name: string, spec: Fields, baseDir: st
     request(now) {
       parseTokenName(name, 'metadata.name')
       if (value === undefined) {
-        throw invalid(at('value'), 'is needed to make the token, or value_file that names a file which holds it')
+        throw invalid(
+          at('value'),
+          'is required to create the token; or value_file, the path of a file that contains it',
+        )
       }
       const restSeconds = expiresAt && Math.round((expiresAt.getTime() - now.getTime()) / 1000)
       if (restSeconds !== undefined && restSeconds <= 0) throw invalid(at('expires_at'), 'has passed')
@@ -105,11 +108,11 @@ async function readValue(spec: Fields, baseDir: string): Promise<string | undefi
   const file = spec.text('value_file')
   if (file === undefined) return given === undefined ? undefined : parseCustomTokenValue(given, spec.nameOf('value'))
   const field = spec.nameOf('value_file')
-  if (given !== undefined) throw invalid(field, 'contradicts spec.value')
+  if (given !== undefined) throw invalid(field, 'conflicts with spec.value')
   const whole = path.resolve(baseDir, file)
   const content = await readFile(whole, 'utf8').catch((error: unknown) => {
     throw invalid(field, whyUnreadable(whole, error))
   })
-  if (content.length > MAX_VALUE_BYTES) throw invalid(field, `holds more than ${MAX_VALUE_BYTES} bytes`)
+  if (content.length > MAX_VALUE_BYTES) throw invalid(field, `is longer than ${MAX_VALUE_BYTES} bytes`)
   return parseCustomTokenValue(content.trimEnd(), field)
 }

@@ -199,7 +199,7 @@ describe('a role that was given', () => {
   test('counts from the first command that needs it: that renews, and asks again', async () => {
     await people.login()
     people.hand.roles = ['admin']
-    expect(await people.run(removal)).toEqual({ status: 0, stdout: 'User bob has been deleted\n', stderr: '' })
+    expect(await people.run(removal)).toEqual({ status: 0, stdout: 'User bob is removed\n', stderr: '' })
     expect(people.renewals).toBe(1)
     expect((await people.run(['whoami'])).stdout).toContain('Roles        admin\n')
   })

@@ -7,8 +7,8 @@ import { scriptFor, SHELLS } from './scripts.ts'
 export const completion: Command = {
   options: {},
   examples: [
-    ['source <($0 completion bash)', 'for this bash; put it into ~/.bashrc for every one'],
-    ['source <($0 completion zsh)', 'for this zsh; put it into ~/.zshrc, after compinit'],
+    ['source <($0 completion bash)', 'in this bash; add it to ~/.bashrc for every shell'],
+    ['source <($0 completion zsh)', 'in this zsh; add it to ~/.zshrc after compinit'],
     ['$0 completion fish > ~/.config/fish/completions/$0.fish', 'for every fish'],
   ],
   async run({ positionals: [wanted] }, { io, program }) {

@@ -192,7 +192,9 @@ describe('audit ls', () => {
     expect(asked.at(-1)!.request.pageSize).toBe(3)
     const { stdout, stderr } = await run('--limit=8')
     expect(stdout.match(/ ok /g)).toHaveLength(8)
-    expect(stderr).toBe('There are more than 8: --limit shows more of them, --since and others fewer.\n')
+    expect(stderr).toBe(
+      'There are more than 8 events: raise --limit, or narrow the list with --since or another filter.\n',
+    )
     expect((await run('--limit=9')).stderr).toBe('')
   })
 
@@ -220,7 +222,11 @@ describe('audit ls', () => {
 
   test('says when there is nothing', async () => {
     const { status, stdout, stderr } = await run()
-    expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: '', stderr: 'No such events.\n' })
+    expect({ status, stdout, stderr }).toEqual({
+      status: 0,
+      stdout: '',
+      stderr: 'No event matches. Leave out a filter, or choose an earlier --since.\n',
+    })
   })
 
   test('lets nothing on record act on the terminal', async () => {
@@ -235,7 +241,7 @@ describe('audit ls', () => {
   test.each([
     ['--since=yesterday', '--since: must be how long ago, such as 1h or 2d, or a time such as'],
     ['--since=2026-13-45', '--since: must be how long ago'],
-    ['--node=web 1', '"web 1" is no id and no host name of a node'],
+    ['--node=web 1', '"web 1" is neither an id nor a host name of a node'],
     ['--token=no such', 'neither a token id nor a name'],
     ['--outcome=maybe', '--outcome: "maybe" is not known; valid values: ok, refused'],
     ['--limit=0', '--limit: must be a whole number above zero'],

@@ -20,14 +20,14 @@ export const auditLs = defineCommand({
   options: {
     since: {
       type: 'string',
-      describe: 'Those since then: how long ago (1h, 2d), or a time (2026-11-22T18:00:00Z)',
+      describe: 'Events since then: how long ago (1h, 2d), or a time (2026-11-22T18:00:00Z)',
     },
     ...AUDIT_FILTERS,
-    limit: { type: 'number', default: 100, describe: 'The newest so many' },
+    limit: { type: 'number', default: 100, describe: 'The largest number of events to list' },
     format: FORMAT,
   },
   examples: [
-    ['$0 audit ls --since=1h --outcome=refused', 'who was turned away, and why'],
+    ['$0 audit ls --since=1h --outcome=refused', 'what was refused, and why'],
     ['$0 audit ls --token=abcdefghij', 'what a token was used for'],
     ['$0 audit ls --actor=alice --type=token', 'what a person did with tokens'],
     [`$0 audit ls --limit=1000 --format=json | jq -r '.[].action' | sort | uniq -c`, 'what happens most'],
@@ -62,9 +62,15 @@ export const auditLs = defineCommand({
       }
       yield page
     }
-    await printList(io, format, pages(), { json: auditJson, columns: () => AUDIT_COLUMNS, none: 'No such events.' })
+    await printList(io, format, pages(), {
+      json: auditJson,
+      columns: () => AUDIT_COLUMNS,
+      none: 'No event matches. Leave out a filter, or choose an earlier --since.',
+    })
     if (hasMore && format === 'text') {
-      io.stderr.write(`There are more than ${limit}: --limit shows more of them, --since and others fewer.\n`)
+      io.stderr.write(
+        `There are more than ${limit} events: raise --limit, or narrow the list with --since or another filter.\n`,
+      )
     }
     return hasFailed ? EXIT.failed : EXIT.done
   },

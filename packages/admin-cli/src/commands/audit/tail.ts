@@ -15,12 +15,12 @@ import { follow } from '../../cluster/follow.ts'
 export const auditTail = defineCommand({
   options: {
     ...AUDIT_FILTERS,
-    format: { ...FORMAT, describe: 'text for people; json: a line per event; yaml: a document per event' },
+    format: { ...FORMAT, describe: 'text for people; json: one line per event; yaml: one document per event' },
   },
   examples: [
-    ['$0 audit tail', 'who does what, just now'],
-    ['$0 audit tail --type=node.join --outcome=refused', 'who is being turned away'],
-    ['$0 audit tail --format=json', 'an object per line'],
+    ['$0 audit tail', 'what happens now'],
+    ['$0 audit tail --type=node.join --outcome=refused', 'joins that are refused'],
+    ['$0 audit tail --format=json', 'one object per line'],
   ],
   async run({ format, ...flags }, { io, signal, cluster }) {
     const filterFor = auditFilter(flags)

@@ -59,9 +59,9 @@ ci   ${aBot.id}  build-7  192.0.2.8  3           10m21s ago  in 49m39s  active
 deploy  ${locked.id}  build-7  192.0.2.8  3           10m21s ago  in 49m39s  locked
 
 deploy on build-7 (${locked.id}) is locked since 2026-11-22 18:05 UTC (5m21s ago): a copy of its credentials was used from 198.51.100.66.
-Find out how that copy came about; if the machine is sound, let it in anew with a token of its own:
+Find out who copied them. If the machine can be trusted, let it join again with a new token:
   musterctl tokens add --type=bot --bot-name=deploy
-Then take this one off the list:
+Then remove the locked instance:
   musterctl bots rm ${locked.id}
 `,
     )
@@ -109,7 +109,7 @@ Then take this one off the list:
     answer(Array.from({ length: 23 }, () => locked))
     const { stdout } = await cluster.run(['bots', 'ls'], { now: () => NOW })
     expect(stdout.match(/is locked since/g)).toHaveLength(20)
-    expect(stdout).toMatch(/\n3 more are locked\.\n$/)
+    expect(stdout).toMatch(/\n3 more bots are locked\.\n$/)
   })
 
   test('says how to make a token for the first when there is none', async () => {

@@ -10,7 +10,7 @@ import { idOrName, resolveTokenId } from '../tokens/token-argument.ts'
 /** Lists the instances of bots, by name; says of those that are locked why and what to do. */
 export const botsLs = defineCommand({
   options: {
-    token: { type: 'string', names: 'token', describe: 'The one that came in by this token: its id or name' },
+    token: { type: 'string', names: 'token', describe: 'Bots that joined with this token: its id or name' },
     format: FORMAT,
   },
   examples: [
@@ -34,11 +34,11 @@ export const botsLs = defineCommand({
     await printList(io, format, pages, {
       json: botJson,
       columns: () => botColumns(now()),
-      none: "No bots. 'musterctl tokens add --type=bot --bot-name=NAME' makes a token for one.",
+      none: "No bots yet. 'musterctl tokens add --type=bot --bot-name=NAME' creates a token for one.",
     })
     if (format !== 'text') return
     locked.forEach((bot) => io.stdout.write(`\n${explain(bot, now())}`))
-    if (more > 0) io.stdout.write(`\n${more} more are locked.\n`)
+    if (more > 0) io.stdout.write(`\n${more} more bots are locked.\n`)
   },
 })
 
@@ -50,9 +50,9 @@ function explain({ id, name, hostname, lockedAt, lockedFrom }: bots.Bot, now: Da
   const from = lockedFrom === '' ? '' : ` from ${lockedFrom}`
   return [
     `${name} on ${hostname} (${id}) is locked${since}: a copy of its credentials was used${from}.`,
-    `Find out how that copy came about; if the machine is sound, let it in anew with a token of its own:`,
+    `Find out who copied them. If the machine can be trusted, let it join again with a new token:`,
     `  musterctl tokens add --type=bot --bot-name=${name}`,
-    'Then take this one off the list:',
+    'Then remove the locked instance:',
     `  musterctl bots rm ${id}`,
   ]
     .map((line) => `${safeText(line)}\n`)

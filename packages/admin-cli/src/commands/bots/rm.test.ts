@@ -85,7 +85,7 @@ describe('bots rm', () => {
 
   test.each([
     [[], "which bot? give its id or name, as 'musterctl bots ls' shows it"],
-    [['c i'], `"c i" is no id and no name of a bot; 'musterctl bots ls' shows both`],
+    [['c i'], `"c i" is neither an id nor a name of a bot; 'musterctl bots ls' shows both`],
   ])('%j is bad usage, and nothing is removed', async (args, message) => {
     const { status, stderr } = await rm(...args)
     expect(stderr).toContain(message)

@@ -11,7 +11,7 @@ import { clusterColumns, type Login } from './columns.ts'
 export const clustersLs = defineCommand({
   options: { format: FORMAT },
   examples: [
-    ['$0 clusters ls', 'where you are logged in, as whom, and until when'],
+    ['$0 clusters ls', 'each login with its name and end'],
     [`$0 clusters ls --format=json | jq -r '.[] | select(.current) | .cluster_name'`, 'the current one'],
   ],
   async run({ format }, { io, now }) {
@@ -28,7 +28,7 @@ export const clustersLs = defineCommand({
       if (found.length > 0) io.stdout.write(table(clusterColumns(now()), found, styleFor(io.stdout, io.env)))
       else
         io.stderr.write(
-          "You are logged in nowhere. An admin's 'musterctl users add' prints the command that does it.\n",
+          "Not logged in to any cluster. An admin's 'musterctl users add' prints the command that logs you in.\n",
         )
     })
   },

@@ -18,7 +18,7 @@ export const clustersUse = defineCommand({
     const previous = await store.current()
     await store.use(clusterName)
     await print(io, format, { cluster_name: clusterName, previous: previous ?? null }, () => {
-      io.stdout.write(`${clusterName} is the current cluster now\n`)
+      io.stdout.write(`${clusterName} is now the current cluster\n`)
     })
   },
 })

@@ -9,13 +9,14 @@ export const nodesAdd = defineCommand({
       default: 'node',
       value: 'ROLES',
       names: 'node-role',
-      describe: 'What may join: app, auth, bot, db, discovery, kube, node, proxy, windowsdesktop; several with commas',
+      describe:
+        'Who may join: app, auth, bot, db, discovery, kube, node, proxy, windowsdesktop; separate several with commas',
     },
     ...ADD_OPTIONS,
   },
   examples: [
     ['$0 nodes add --ttl=5m --roles=proxy', 'the same as tokens add --ttl=5m --type=proxy'],
-    ['$0 nodes add', 'for nodes, for half an hour'],
+    ['$0 nodes add', 'a token for nodes that works for half an hour'],
   ],
   run: (args, context) => addToken(args, { flag: '--roles', roles: args.roles }, context),
 })

@@ -1,7 +1,7 @@
 import { paint, type Column, timeAgo } from '@muster/cli-kit/print'
 import type { registration } from '@muster/contracts'
 import { formatLabels } from '@muster/domain'
-import { publicAddress, statusOf, type Status } from './json.ts'
+import { publicAddress, nodeStatusOf, type Status } from './json.ts'
 
 const COLOUR: Record<Status, (text: string) => string> = {
   online: paint.green,
@@ -13,7 +13,7 @@ const COLOUR: Record<Status, (text: string) => string> = {
 
 /** A node's status in its colour, for a terminal. */
 export function paintStatus(text: string, node: registration.Node): string {
-  return COLOUR[statusOf(node)](text)
+  return COLOUR[nodeStatusOf(node)](text)
 }
 
 /** The columns of a table of nodes. */
@@ -24,7 +24,7 @@ export function nodeColumns(now: Date): Column<registration.Node>[] {
     { title: 'Public Address', text: publicAddress, rank: 2 },
     { title: 'Labels', text: ({ labels }) => formatLabels(labels), rank: 3 },
     { title: 'Version', text: ({ version }) => version, rank: 4 },
-    { title: 'Status', text: statusOf, paint: paintStatus },
+    { title: 'Status', text: nodeStatusOf, paint: paintStatus },
     {
       title: 'Last Seen',
       text: ({ lastSeenAt }) => (lastSeenAt === undefined ? 'never' : timeAgo(lastSeenAt, now)),

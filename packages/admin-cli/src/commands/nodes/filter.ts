@@ -21,12 +21,12 @@ const STATUSES = { pending: 1, online: 2, offline: 3, expired: 4, unknown: 5 } a
 
 /** The flags that narrow a list of nodes. */
 export const NODE_FILTERS = {
-  token: { type: 'string', names: 'token', describe: 'Nodes that came in by this token: its id or name' },
-  labels: { type: 'string', describe: 'Nodes that carry all of these labels: k=v,k=v' },
+  token: { type: 'string', names: 'token', describe: 'Nodes that joined with this token: its id or name' },
+  labels: { type: 'string', describe: 'Nodes with all of these labels: k=v,k=v' },
   status: {
     type: 'string',
     names: 'node-status',
-    describe: `Nodes with one of these statuses: ${Object.keys(STATUSES).join(', ')}; several with commas`,
+    describe: `Nodes with one of these statuses: ${Object.keys(STATUSES).join(', ')}; separate several with commas`,
   },
   search: { type: 'string', describe: 'Nodes with this text in their host name, id, addresses or labels' },
 } as const

@@ -5,7 +5,7 @@ const STATUS = ['unknown', 'pending', 'online', 'offline', 'expired', 'unknown']
 export type Status = (typeof STATUS)[number]
 
 /** A node's status as a word. One that this version does not know yet is `unknown`. */
-export function statusOf({ status }: registration.Node): Status {
+export function nodeStatusOf({ status }: registration.Node): Status {
   return STATUS[status] ?? 'unknown'
 }
 
@@ -19,7 +19,7 @@ export function nodeJson(node: registration.Node) {
   return {
     id: node.id,
     hostname: node.hostname,
-    status: statusOf(node),
+    status: nodeStatusOf(node),
     last_seen_at: node.lastSeenAt ?? null,
     public_address: publicAddress(node),
     remote_address: node.remoteAddress,

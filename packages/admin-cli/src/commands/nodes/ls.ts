@@ -11,7 +11,7 @@ export const nodesLs = defineCommand({
     ['$0 nodes ls', 'every node'],
     ['$0 nodes ls --status=offline,expired', 'the nodes that are away'],
     ['$0 nodes ls --labels=env=prod,team=web --search=eu-west', 'nodes with these labels and this text'],
-    ['$0 nodes ls --token=abcdefghij', 'the nodes that came in by a token'],
+    ['$0 nodes ls --token=abcdefghij', 'the nodes that joined with a token'],
     [`$0 nodes ls -o json | jq -r '.[].hostname'`, 'the host names, for programs'],
   ],
   async run({ format, ...flags }, { io, now, cluster }) {
@@ -27,5 +27,5 @@ export const nodesLs = defineCommand({
 })
 
 /** What to do on an empty roll. */
-export const NO_NODES = "No nodes yet. 'musterctl tokens add --type=node' makes a token for the first."
+export const NO_NODES = "No nodes yet. 'musterctl tokens add --type=node' creates a token for the first."
 const NONE_MATCHES = "No node matches. 'musterctl nodes ls' without filters lists all of them."

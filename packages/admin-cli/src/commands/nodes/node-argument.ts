@@ -3,7 +3,7 @@ import type { registration } from '@muster/contracts'
 import type { Cluster } from '../../cluster/cluster.ts'
 import { findByName, findId, parseReference, type Findable, type NameForm } from '../../cluster/find-by-name.ts'
 import { EVERY_NODE, nodePages } from './filter.ts'
-import { publicAddress, statusOf } from './json.ts'
+import { publicAddress, nodeStatusOf } from './json.ts'
 
 const NAME_FORM: NameForm = { noun: 'node', nameIs: 'host name', checkName: parseHostname }
 
@@ -27,7 +27,7 @@ function nodesOf(services: Pick<Cluster, 'registration'>): Findable<registration
     ...NAME_FORM,
     idOf: ({ id }) => id,
     nameOf: ({ hostname }) => hostname,
-    detailsOf: (node) => [node.hostname, publicAddress(node), statusOf(node)].join(', '),
+    detailsOf: (node) => [node.hostname, publicAddress(node), nodeStatusOf(node)].join(', '),
     search: (text) => nodePages(services, { ...EVERY_NODE, search: text }),
   }
 }

@@ -48,8 +48,8 @@ describe('nodes rm', () => {
   test('takes whole ids, and does not read the roll for them', async () => {
     const { status, stdout, stderr } = await rm(WEB, DB.toUpperCase())
     expect(stdout).toBe(
-      `Node web-01 (${WEB}) is off the roll; it comes back only by a token\n` +
-        `Node db-01 (${DB}) is off the roll; it comes back only by a token\n`,
+      `Node web-01 (${WEB}) is removed; it needs a new token to come back\n` +
+        `Node db-01 (${DB}) is removed; it needs a new token to come back\n`,
     )
     expect({ status, stderr, removed, listed }).toEqual({ status: 0, stderr: '', removed: [WEB, DB], listed: [] })
   })
@@ -100,9 +100,9 @@ describe('nodes rm', () => {
 
   test.each([
     [[], 'which node? '],
-    [['web 01'], '"web 01" is no id and no host name of a node; '],
-    [[WEB, '--------'], '"--------" is no id'],
-    [['mtk_abcdefghij_klmnopqrstuvwxyz234567abcdefghij'], 'is no id'],
+    [['web 01'], '"web 01" is neither an id nor a host name of a node; '],
+    [[WEB, '--------'], '"--------" is neither an id'],
+    [['mtk_abcdefghij_klmnopqrstuvwxyz234567abcdefghij'], 'is neither an id'],
   ])('%j is bad usage, and nothing is removed', async (args, message) => {
     const { status, stderr } = await rm('--', ...args)
     expect(stderr).toContain(message)

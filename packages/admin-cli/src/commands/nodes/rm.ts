@@ -31,7 +31,7 @@ export const nodesRm = defineCommand({
     const data = removal.removed.map((node) => ({ ...node, deleted: true }))
     await print(io, format, data, () => {
       removal.removed.forEach(({ id, hostname }) =>
-        io.stdout.write(safeText(`Node ${hostname} (${id}) is off the roll; it comes back only by a token`) + '\n'),
+        io.stdout.write(safeText(`Node ${hostname} (${id}) is removed; it needs a new token to come back`) + '\n'),
       )
     })
     return reportRemoval(io, removal)

@@ -3,7 +3,7 @@ import { toJson, toYaml, styleFor, table, utcTime } from '@muster/cli-kit/print'
 import type { registration } from '@muster/contracts'
 import { formatLabels } from '@muster/domain'
 import { nodeColumns, paintStatus } from './columns.ts'
-import { nodeJson, publicAddress, statusOf, type Status } from './json.ts'
+import { nodeJson, publicAddress, nodeStatusOf, type Status } from './json.ts'
 import { safeText } from '@muster/domain/safe-text'
 
 type Event = NonNullable<registration.WatchNodesResponse['event']>
@@ -114,5 +114,5 @@ const STATUS_WIDTH = 'offline'.length
 
 function lineOf(node: registration.Node): Line {
   const parts = [node.hostname, node.id, publicAddress(node), formatLabels(node.labels), node.version]
-  return { status: statusOf(node), rest: safeText(parts.filter((text) => text !== '').join('  ')) }
+  return { status: nodeStatusOf(node), rest: safeText(parts.filter((text) => text !== '').join('  ')) }
 }

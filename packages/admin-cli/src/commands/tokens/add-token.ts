@@ -14,34 +14,34 @@ export const ADD_OPTIONS = {
     type: 'string',
     value: 'DURATION',
     default: '30m',
-    describe: 'How long it can be used: 30s, 5m, 1h30m, 2d; the cluster has a limit, 7d unless set',
+    describe: 'How long the token works: 30s, 5m, 1h30m, 2d; at most the limit of the cluster, by default 7d',
   },
   'max-uses': {
     type: 'string',
-    describe: 'How many may join with it [default: any number; one bot]',
+    describe: 'How many may join with it [default: no limit; 1 for a bot]',
   },
   labels: { type: 'string', describe: 'Labels of the token: k=v,k=v' },
   'node-labels': {
     type: 'string',
-    describe: 'Labels that every node which joins with it carries, whatever it says of itself: k=v,k=v',
+    describe: 'Labels forced on every node that joins with it: k=v,k=v',
   },
   description: { type: 'string', describe: 'What it is for' },
   'allow-cidr': {
     type: 'string',
     array: true,
-    describe: 'Network that may join with it, such as 10.0.0.0/8; several with commas or by repeating the flag',
+    describe: 'Network to admit nodes from, such as 10.0.0.0/8; separate several with commas or repeat the flag',
   },
   'allow-hostname': {
     type: 'string',
     array: true,
-    describe: "Host names that may join with it, such as 'web-*'; several in the same way",
+    describe: "Host names to admit, such as 'web-*'; separate several with commas or repeat the flag",
   },
   value: {
     type: 'string',
-    describe: 'A secret of your own, at least 16 characters; - reads it from standard input [default: a generated one]',
+    describe: 'Your own secret, at least 16 characters; - reads it from standard input [default: a generated one]',
   },
-  'bot-name': { type: 'string', describe: 'Name of the bot; for the type bot' },
-  format: { ...FORMAT, default: undefined, describe: 'text: the token alone; json, yaml: all of it' },
+  'bot-name': { type: 'string', describe: 'Name of the bot; required for the type bot' },
+  format: { ...FORMAT, default: undefined, describe: 'text: the token alone; json, yaml: everything' },
 } as const satisfies OptionSet
 
 type AddArgs = ArgsOf<typeof ADD_OPTIONS>

@@ -67,11 +67,11 @@ Please note:
 
   - This invitation token will expire in 5 minutes
   - ${PUBLIC_ADDRESS} must be reachable from the new node
-  - It admits any number of nodes until then; --max-uses sets a limit
+  - It admits any number of nodes; --max-uses sets a limit
   - node: add --labels=env=prod to sort it by, and --nodename=NAME if its host name is not what you want on the roll; it calls out only, so open no port for it
   - The token is not shown again. Its id is abcdefghij
-  - See who came in by it with: musterctl tokens show abcdefghij
-  - Revoke it with: musterctl tokens rm abcdefghij
+  - List who joined with it: musterctl tokens show abcdefghij
+  - Revoke it: musterctl tokens rm abcdefghij
 `)
     expect(status).toBe(0)
   })
@@ -97,16 +97,16 @@ Please note:
   test('of a bot says that it admits one, and under which name', async () => {
     const { stdout } = await cluster.run(['tokens', 'add', '--type=bot', '--bot-name=ci'])
     expect(stdout).toContain('Run this on the new machine to join the cluster:')
-    expect(stdout).toContain('  - It admits one instance of the bot ci; another needs a token of its own\n')
+    expect(stdout).toContain('  - It admits one instance of the bot ci; each other instance needs its own token\n')
     expect(stdout).toContain('/bot/ci')
   })
 
   test('says whom a restricted token admits, and what its nodes carry', async () => {
     const flags = ['--allow-cidr=10.0.0.0/8', '--allow-hostname=WEB-*', '--node-labels=env=prod']
     const { stdout } = await cluster.run(['tokens', 'add', '--type=node', ...flags])
-    expect(stdout).toContain('  - It admits from these networks only: 10.0.0.0/8\n')
+    expect(stdout).toContain('  - It admits nodes from these networks only: 10.0.0.0/8\n')
     expect(stdout).toContain('  - It admits these host names only: web-*\n')
-    expect(stdout).toContain('  - Who joins by it carries the labels env=prod\n')
+    expect(stdout).toContain('  - Nodes that join with it carry the labels env=prod\n')
   })
 
   test('makes what is to be pasted stand out on a terminal alone', async () => {

@@ -1,7 +1,7 @@
 import { utcTimeAndDistance, paint, type Column } from '@muster/cli-kit/print'
 import type { token } from '@muster/contracts'
 import { formatLabels } from '@muster/domain'
-import { stateOf, typeOf, type TokenState } from './json.ts'
+import { tokenStateOf, tokenTypeOf, type TokenState } from './json.ts'
 
 /** The columns of a table of tokens; those that are empty for most are there if one of `first` needs them. */
 export function tokenColumns(first: readonly token.Token[], now: Date): Column<token.Token>[] {
@@ -13,11 +13,11 @@ export function tokenColumns(first: readonly token.Token[], now: Date): Column<t
     { title: 'Type', text: typeText },
     { title: 'Labels', text: ({ labels }) => formatLabels(labels), rank: 4 },
     { title: 'Uses', text: ({ uses, maxUses }) => (maxUses === undefined ? `${uses}` : `${uses}/${maxUses}`), rank: 3 },
-    ...optional((made) => stateOf(made) !== 'live', {
+    ...optional((made) => tokenStateOf(made) !== 'live', {
       title: 'State',
       text: stateText,
       rank: 2,
-      paint: (cell, made) => COLOUR[stateOf(made)](cell),
+      paint: (cell, made) => COLOUR[tokenStateOf(made)](cell),
     }),
     { title: 'Expires', text: (made) => expiryText(made, now) },
     ...optional(({ description }) => description !== '', {
@@ -31,7 +31,7 @@ export function tokenColumns(first: readonly token.Token[], now: Date): Column<t
 /** Whom it admits: `node,proxy`, `bot (ci)`, `signup (alice)`, `node (static)`. */
 export function typeText(made: token.Token): string {
   const roles = made.roles.join(',')
-  switch (typeOf(made)) {
+  switch (tokenTypeOf(made)) {
     case 'signup':
       return `signup (${made.userName})`
     case 'static':
@@ -43,7 +43,7 @@ export function typeText(made: token.Token): string {
 
 /** `live`, `expired`, `used up`, `revoked`. */
 export function stateText(made: token.Token): string {
-  return stateOf(made).replace('_', ' ')
+  return tokenStateOf(made).replace('_', ' ')
 }
 
 /** When a token expires and how far away that is; `never` for a static one. */

@@ -51,7 +51,7 @@ describe('tokens extend', () => {
   test.each([
     [['abcdefghij', '--ttl=9d'], 2, 'token-service refused --ttl: must be between 1s and 7d\n'],
     [['static', '--ttl=1h'], 1, 'musterctl: a static token never expires\n'],
-    [['abcdefghij'], 2, '--ttl is required: how long from now on: 30s'],
+    [['abcdefghij'], 2, '--ttl is required: how long from now: 30s'],
     [
       ['abcdefghij', '--ttl=0'],
       2,

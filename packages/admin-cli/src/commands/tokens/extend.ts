@@ -14,11 +14,11 @@ export const tokensExtend = defineCommand({
       type: 'string',
       required: true,
       value: 'DURATION',
-      describe: 'How long from now on: 30s, 5m, 1h30m, 2d; the cluster has a limit, 7d unless set',
+      describe: 'How long from now: 30s, 5m, 1h30m, 2d; at most the limit of the cluster, by default 7d',
     },
     format: FORMAT,
   },
-  examples: [['$0 tokens extend abcdefghij --ttl=1h', 'an hour from now, whatever was left']],
+  examples: [['$0 tokens extend abcdefghij --ttl=1h', 'expires an hour from now']],
   async run({ ttl, format, positionals }, { io, cluster }) {
     const idOrName = oneToken(positionals)
     const ttlSeconds = asUsage(() => parseTtl(ttl))

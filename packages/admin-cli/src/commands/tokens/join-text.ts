@@ -54,19 +54,21 @@ function notes({ made, authServer, flags }: JoinFacts, lifetime: string): string
     `This invitation token will expire in ${lifetime}`,
     `${authServer} must be reachable from the new ${botName === '' ? 'node' : 'machine'}`,
     admits(made),
-    ...(allowCidrs.length > 0 ? [`It admits from these networks only: ${allowCidrs.join(', ')}`] : []),
+    ...(allowCidrs.length > 0 ? [`It admits nodes from these networks only: ${allowCidrs.join(', ')}`] : []),
     ...(allowHostnames.length > 0 ? [`It admits these host names only: ${allowHostnames.join(', ')}`] : []),
-    ...(Object.keys(nodeLabels).length > 0 ? [`Who joins by it carries the labels ${formatLabels(nodeLabels)}`] : []),
+    ...(Object.keys(nodeLabels).length > 0
+      ? [`Nodes that join with it carry the labels ${formatLabels(nodeLabels)}`]
+      : []),
     ...typeHints(roles, botName),
     `The token is not shown again. Its id is ${id}`,
-    `See who came in by it with: musterctl tokens show ${id}${flags}`,
-    `Revoke it with: musterctl tokens rm ${id}${flags}`,
+    `List who joined with it: musterctl tokens show ${id}${flags}`,
+    `Revoke it: musterctl tokens rm ${id}${flags}`,
   ]
 }
 
 function admits({ maxUses, botName }: token.Token): string {
-  if (botName !== '') return `It admits one instance of the bot ${botName}; another needs a token of its own`
-  if (maxUses === undefined) return 'It admits any number of nodes until then; --max-uses sets a limit'
+  if (botName !== '') return `It admits one instance of the bot ${botName}; each other instance needs its own token`
+  if (maxUses === undefined) return 'It admits any number of nodes; --max-uses sets a limit'
   return maxUses === 1 ? 'It admits one node' : `It admits ${maxUses} nodes`
 }
 

@@ -6,12 +6,12 @@ const STATES = ['unknown', 'live', 'expired', 'used_up', 'revoked'] as const
 export type TokenState = (typeof STATES)[number]
 
 /** A token's type as a word. One that this version does not know yet is `unknown`. */
-export function typeOf({ type }: token.Token): (typeof TYPES)[number] {
+export function tokenTypeOf({ type }: token.Token): (typeof TYPES)[number] {
   return TYPES[type] ?? 'unknown'
 }
 
 /** A token's state as a word. */
-export function stateOf({ state }: token.Token): TokenState {
+export function tokenStateOf({ state }: token.Token): TokenState {
   return STATES[state] ?? 'unknown'
 }
 
@@ -24,8 +24,8 @@ export function usesLeft({ maxUses, uses }: token.Token): number | undefined {
 export function tokenJson(made: token.Token) {
   return {
     id: made.id,
-    type: typeOf(made),
-    state: stateOf(made),
+    type: tokenTypeOf(made),
+    state: tokenStateOf(made),
     name: orNull(made.name),
     roles: made.roles,
     labels: made.labels,

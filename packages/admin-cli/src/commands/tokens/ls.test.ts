@@ -139,8 +139,14 @@ describe('tokens ls', () => {
 
   test('says so when there are none, and keeps standard output for data', async () => {
     answer(() => ({ tokens: [], nextPageToken: '' }))
-    expect(await cluster.run(['tokens', 'ls'])).toEqual({ status: 0, stdout: '', stderr: 'No active tokens.\n' })
-    expect(await cluster.run(['tokens', 'ls', '--used'])).toMatchObject({ stderr: 'No such tokens.\n' })
+    expect(await cluster.run(['tokens', 'ls'])).toEqual({
+      status: 0,
+      stdout: '',
+      stderr: "No active tokens. 'musterctl tokens add --type=node' creates one.\n",
+    })
+    expect(await cluster.run(['tokens', 'ls', '--used'])).toMatchObject({
+      stderr: expect.stringMatching(/^No token matches\. /),
+    })
     for (const format of ['json', 'yaml']) {
       const ran = await cluster.run(['tokens', 'ls', `--format=${format}`])
       expect(ran).toEqual({ status: 0, stdout: '[]\n', stderr: '' })

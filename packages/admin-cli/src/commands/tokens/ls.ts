@@ -15,17 +15,17 @@ export const tokensLs = defineCommand({
       type: 'string',
       value: 'TYPES',
       names: 'token-type',
-      describe: `Those for these: ${NODE_ROLES.join(', ')}; or of these kinds: join, signup, static; several with commas`,
+      describe: `Tokens for these types: ${NODE_ROLES.join(', ')}; or of these kinds: join, signup, static; separate several with commas`,
     },
-    labels: { type: 'string', describe: 'Those that carry all of these labels: k=v,k=v' },
-    used: { type: 'boolean', describe: 'Those that have admitted someone, used up ones among them' },
-    expired: { type: 'boolean', describe: 'Those that admit nobody any more: expired, used up or revoked' },
+    labels: { type: 'string', describe: 'Tokens with all of these labels: k=v,k=v' },
+    used: { type: 'boolean', describe: 'Tokens that have admitted someone, including used up ones' },
+    expired: { type: 'boolean', describe: 'Tokens that no longer admit anyone: expired, used up or revoked' },
     format: FORMAT,
   },
   examples: [
-    ['$0 tokens ls', 'all that can still admit someone'],
-    ['$0 tokens ls --type=proxy,static --labels=env=prod', 'static tokens for proxies, labelled so'],
-    ['$0 tokens ls --expired --used', 'what let somebody in and is over'],
+    ['$0 tokens ls', 'tokens that can still admit someone'],
+    ['$0 tokens ls --type=proxy,static --labels=env=prod', 'static tokens for proxies with this label'],
+    ['$0 tokens ls --expired --used', 'tokens that were used and no longer work'],
     [`$0 tokens ls --format=json | jq -r '.[].id'`, 'the ids, for programs'],
   ],
   async run(args, { io, now, cluster }) {
@@ -44,7 +44,9 @@ export const tokensLs = defineCommand({
     await printList(io, args.format, pages, {
       json: tokenJson,
       columns: (first) => tokenColumns(first, now()),
-      none: isFiltered ? 'No such tokens.' : 'No active tokens.',
+      none: isFiltered
+        ? "No token matches. 'musterctl tokens ls' lists those that can admit someone; --expired lists the others."
+        : "No active tokens. 'musterctl tokens add --type=node' creates one.",
     })
   },
 })

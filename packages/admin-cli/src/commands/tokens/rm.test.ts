@@ -34,9 +34,9 @@ describe('tokens rm', () => {
 
   test('takes an id, a name or a whole token, and prints the id, never the secret', async () => {
     const byId = await cluster.run(['tokens', 'rm', 'abcdefghij'])
-    expect(byId).toEqual({ status: 0, stdout: 'Token abcdefghij has been deleted\n', stderr: '' })
+    expect(byId).toEqual({ status: 0, stdout: 'Token abcdefghij is removed\n', stderr: '' })
     expect(await cluster.run(['tokens', 'del', SECRET])).toEqual(byId)
-    expect((await cluster.run(['tokens', 'rm', 'web'])).stdout).toBe('Token webwebwebw has been deleted\n')
+    expect((await cluster.run(['tokens', 'rm', 'web'])).stdout).toBe('Token webwebwebw is removed\n')
   })
 
   test('takes several, of which some may look like numbers', async () => {
@@ -57,7 +57,7 @@ describe('tokens rm', () => {
       'qqqqqqqqqq',
       'abcdefghij',
     ])
-    expect(stdout).toBe('Token abcdefghij has been deleted\n')
+    expect(stdout).toBe('Token abcdefghij is removed\n')
     expect(stderr).toBe(
       'musterctl: argument 1 (not shown, since it may be a secret): no such token\n' +
         'musterctl: qqqqqqqqqq: no such token\n',
@@ -68,14 +68,14 @@ describe('tokens rm', () => {
 
   test('says where a static token is to be removed, and removes the others', async () => {
     const { status, stdout, stderr } = await cluster.run(['tokens', 'rm', 'static2222', 'abcdefghij'])
-    expect(stdout).toBe('Token abcdefghij has been deleted\n')
+    expect(stdout).toBe('Token abcdefghij is removed\n')
     expect(stderr).toBe('musterctl: static2222: it stands in /etc/muster/token.yaml:3; remove it there\n')
     expect(status).toBe(1)
   })
 
   test('stops when the cluster fails, and says what was removed before', async () => {
     const { status, stdout, stderr } = await cluster.run(['tokens', 'rm', 'abcdefghij', 'down222222', '2222222222'])
-    expect(stdout).toBe('Token abcdefghij has been deleted\n')
+    expect(stdout).toBe('Token abcdefghij is removed\n')
     expect(stderr).toContain('could not do it: the database is away\n')
     expect(status).toBe(1)
   })

@@ -21,7 +21,7 @@ export const tokensRm = defineCommand({
     )
     const data = removal.removed.map((id) => ({ id, deleted: true }))
     await print(io, format, data, () => {
-      removal.removed.forEach((id) => io.stdout.write(`Token ${id} has been deleted\n`))
+      removal.removed.forEach((id) => io.stdout.write(`Token ${id} is removed\n`))
     })
     return reportRemoval(io, removal)
   },

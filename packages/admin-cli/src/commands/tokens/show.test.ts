@@ -61,7 +61,7 @@ Networks     10.0.0.0/8, 192.0.2.0/24
 Host names   web-*
 Node labels  zone=a
 
-Came in by it:
+Joined with it:
 
 Host    UUID                                  Address    Joined                            Status
 ------  ------------------------------------  ---------  --------------------------------  ------
@@ -114,10 +114,10 @@ web-02  0b7a7c3e-3a55-4b3f-8a6b-0d9a3f2f7e12  192.0.2.7  2026-11-20 08:00 UTC (2
   test('counts those who are not on the roll any more', async () => {
     shown.uses = 3
     expect((await show('abcdefghij')).stdout).toMatch(
-      /\n1 more was admitted and is not on the roll now: 'musterctl audit ls --token abcdefghij' has the record\.\n$/,
+      /\n1 more was admitted and is no longer listed: see 'musterctl audit ls --token abcdefghij'\.\n$/,
     )
     cluster.answers.registration = { listNodes: async () => ({ nodes: [], nextPageToken: '' }) }
-    expect((await show('abcdefghij')).stdout).toContain('\n3 were admitted and are not on the roll now: ')
+    expect((await show('abcdefghij')).stdout).toContain('\n3 were admitted and are no longer listed: ')
   })
 
   test('of a bot token shows the instance of the bot', async () => {

@@ -6,13 +6,13 @@ import { oneToken } from './token-argument.ts'
 import { expiryText, stateText, typeText } from './columns.ts'
 import { entrantColumns } from './entrant-columns.ts'
 import { entrantsOf, type Entrant } from './token-entrants.ts'
-import { stateOf, tokenJson, typeOf, usesLeft } from './json.ts'
+import { tokenStateOf, tokenJson, tokenTypeOf, usesLeft } from './json.ts'
 
 /** Shows a token of any state, and everyone who came in by it. Never its secret. */
 export const tokensShow = defineCommand({
   options: { format: FORMAT },
   examples: [
-    ['$0 tokens show abcdefghij', 'who made it, what it admits, and who came in by it'],
+    ['$0 tokens show abcdefghij', 'who created it, what it admits, and who joined with it'],
     [`$0 tokens show abcdefghij --format=json | jq -r '.nodes[].hostname'`, 'the nodes alone'],
   ],
   async run({ format, positionals }, { io, now, cluster }) {
@@ -29,7 +29,7 @@ export const tokensShow = defineCommand({
     }
     await print(io, format, data, () => {
       io.stdout.write(facts(factsOf(found, now())))
-      if (entrants.length > 0) io.stdout.write(`\nCame in by it:\n\n`)
+      if (entrants.length > 0) io.stdout.write(`\nJoined with it:\n\n`)
       if (entrants.length > 0)
         io.stdout.write(table(entrantColumns(entrants[0]!.kind, now()), entrants, styleFor(io.stdout, io.env)))
       const others = found.uses - entrants.length
@@ -49,7 +49,7 @@ function personJson({ name, address, at }: Entrant) {
 function factsOf(found: token.Token, now: Date): [string, string][] {
   const { allowCidrs = [], allowHostnames = [] } = found.restrictions ?? {}
   const when = (at: Date) => utcTimeAndDistance(at, now)
-  const isStatic = typeOf(found) === 'static'
+  const isStatic = tokenTypeOf(found) === 'static'
   const rows: [string, string][] = [
     ['Token id', found.id],
     ['Name', found.name],
@@ -72,7 +72,7 @@ function factsOf(found: token.Token, now: Date): [string, string][] {
 function usesText(found: token.Token): string {
   const left = usesLeft(found)
   if (left === undefined) return `${found.uses}, no limit`
-  return stateOf(found) === 'live'
+  return tokenStateOf(found) === 'live'
     ? `${found.uses} of ${found.maxUses}, ${left} left`
     : `${found.uses} of ${found.maxUses}`
 }
@@ -80,5 +80,5 @@ function usesText(found: token.Token): string {
 /** A node that was removed, or whose join never came to its end, was admitted and is not on the roll. */
 function goneText(count: number, present: number, id: string): string {
   const more = present === 0 ? '' : ' more'
-  return `${count}${more} ${count === 1 ? 'was' : 'were'} admitted and ${count === 1 ? 'is' : 'are'} not on the roll now: 'musterctl audit ls --token ${id}' has the record.`
+  return `${count}${more} ${count === 1 ? 'was' : 'were'} admitted and ${count === 1 ? 'is' : 'are'} no longer listed: see 'musterctl audit ls --token ${id}'.`
 }

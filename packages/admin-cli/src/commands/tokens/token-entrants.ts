@@ -3,8 +3,8 @@ import { allPages, PAGE_SIZE } from '../../cluster/all-pages.ts'
 import { botStateOf } from '../bots/json.ts'
 import type { Cluster } from '../../cluster/cluster.ts'
 import { EVERY_NODE } from '../nodes/filter.ts'
-import { statusOf } from '../nodes/json.ts'
-import { typeOf } from './json.ts'
+import { nodeStatusOf } from '../nodes/json.ts'
+import { tokenTypeOf } from './json.ts'
 
 /** A node, bot or person that came in by a token. */
 export interface Entrant {
@@ -23,7 +23,7 @@ export interface Entrant {
 
 /** Who came in by a token, as far as it is still on record: nodes that were removed are not. */
 export async function entrantsOf(made: token.Token, cluster: Cluster): Promise<Entrant[]> {
-  if (typeOf(made) === 'signup') return people(made, cluster)
+  if (tokenTypeOf(made) === 'signup') return people(made, cluster)
   return made.roles.includes('bot') ? botsOf(made.id, cluster) : nodesOf(made.id, cluster)
 }
 
@@ -37,7 +37,7 @@ function nodesOf(tokenId: string, { registration }: Cluster): Promise<Entrant[]>
       hostname: node.hostname,
       address: node.remoteAddress,
       at: node.joinedAt,
-      status: statusOf(node),
+      status: nodeStatusOf(node),
     }))
     return { items, next: page.nextPageToken }
   })

@@ -59,6 +59,6 @@ function parseBotName(name: string, roles: readonly NodeRole[], nameOf: NameOfPa
     return ''
   }
   if (roles.length > 1) throw invalid(nameOf('roles'), 'bot cannot be combined with others')
-  if (name === '') throw invalid(field, `is needed with ${wanted}`)
+  if (name === '') throw invalid(field, `is required with ${wanted}`)
   return parseMemberName(name, field)
 }

@@ -20,7 +20,7 @@ describe('bad flags of tokens, nodes and bots end with 2 before an identity is l
     [[...ADD, '--allow-cidr=10.0.0.0/8', '--allow-cidr=x'], '--allow-cidr: "x" is not a network'],
     [[...ADD, '--allow-hostname=,'], '--allow-hostname: is empty; '],
     [[...ADD, '--allow-hostname=web/1'], '--allow-hostname: "web/1" is not a host name pattern'],
-    [['nodes', 'add', '--roles=bot'], '--bot-name: is needed with --roles=bot\n'],
+    [['nodes', 'add', '--roles=bot'], '--bot-name: is required with --roles=bot\n'],
     [['nodes', 'add', '--type=node'], 'unknown '],
     [['tokens', 'ls', '--type=nod'], '--type: "nod" is not known; valid values: app, '],
     [['tokens', 'ls', '--type=constructor'], '--type: "constructor" is not known'],

@@ -7,11 +7,11 @@ export const usersAdd = defineCommand({
   options: {
     roles: USER_ROLES,
     ttl: SIGNUP_TTL,
-    format: { ...FORMAT, default: undefined, describe: 'text: the signup token alone; json, yaml: all of it' },
+    format: { ...FORMAT, default: undefined, describe: 'text: the signup token alone; json, yaml: everything' },
   },
   examples: [
-    ['$0 users add ada --roles=operator', 'somebody who makes tokens'],
-    ['$0 users add bob --roles=viewer --ttl=1d', 'somebody who looks, and who signs up by tomorrow'],
+    ['$0 users add ada --roles=operator', 'a person who creates tokens'],
+    ['$0 users add bob --roles=viewer --ttl=1d', 'a person who only reads, and has a day to sign up'],
     ['token=$($0 users add eve --roles=admin --format=text)', 'in a script'],
   ],
   async run(args, context) {
@@ -22,7 +22,7 @@ export const usersAdd = defineCommand({
       { ...args, ttlSeconds },
       context,
       ({ users }) => users.createUser({ name, roles, signupTtlSeconds: ttlSeconds }),
-      (user) => `User ${user.name} has been added: ${user.roles.join(', ')}.`,
+      (user) => `User ${user.name} is added: ${user.roles.join(', ')}.`,
     )
   },
 })

@@ -1,6 +1,6 @@
 import { utcTimeAndDistance, paint, type Column, timeAgo, utcTime } from '@muster/cli-kit/print'
 import type { users } from '@muster/contracts'
-import { stateOf, type State } from './json.ts'
+import { userStateOf, type State } from './json.ts'
 
 const COLOUR: Record<State, (text: string) => string> = {
   active: paint.green,
@@ -14,7 +14,7 @@ export function userColumns(now: Date): Column<users.User>[] {
   return [
     { title: 'Name', text: ({ name }) => name },
     { title: 'Roles', text: ({ roles }) => roles.join(',') },
-    { title: 'State', text: stateOf, paint: (cell, user) => COLOUR[stateOf(user)](cell) },
+    { title: 'State', text: userStateOf, paint: (cell, user) => COLOUR[userStateOf(user)](cell) },
     { title: 'Created', text: ({ createdAt }) => (createdAt === undefined ? '' : utcTime(createdAt)), rank: 3 },
     {
       title: 'Last Seen',

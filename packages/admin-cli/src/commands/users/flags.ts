@@ -11,7 +11,7 @@ export const SIGNUP_TTL = {
   type: 'string',
   value: 'DURATION',
   default: '1h',
-  describe: `How long the signup command works: 30m, 1h, 1d; the cluster has a limit, ${MOST_BY_DEFAULT} unless set`,
+  describe: `How long the signup command works: 30m, 1h, 1d; at most the limit of the cluster, by default ${MOST_BY_DEFAULT}`,
 } as const
 
 /** The flag of commands that give roles. */

@@ -5,7 +5,7 @@ const STATE = ['unknown', 'invited', 'active', 'expired'] as const
 export type State = (typeof STATE)[number]
 
 /** A person's state as a word. One that this version does not know yet is `unknown`. */
-export function stateOf({ state }: users.User): State {
+export function userStateOf({ state }: users.User): State {
   return STATE[state] ?? 'unknown'
 }
 
@@ -14,7 +14,7 @@ export function userJson(user: users.User) {
   return {
     name: user.name,
     roles: user.roles,
-    state: stateOf(user),
+    state: userStateOf(user),
     created_by: user.createdBy,
     created_at: user.createdAt ?? null,
     signed_up_at: user.signedUpAt ?? null,

@@ -8,7 +8,7 @@ import { userJson } from './json.ts'
 export const usersLs = defineCommand({
   options: { format: FORMAT },
   examples: [
-    ['$0 users ls', 'who may operate the cluster, and when each was last seen'],
+    ['$0 users ls', 'everyone who may operate the cluster'],
     [`$0 users ls --format=json | jq -r '.[] | select(.roles | index("admin")) | .name'`, 'the admins'],
   ],
   async run({ format }, { io, now, cluster }) {

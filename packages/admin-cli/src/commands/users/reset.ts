@@ -6,11 +6,11 @@ import { parseSignupTtl, parseUserName, SIGNUP_TTL } from './flags.ts'
 export const usersReset = defineCommand({
   options: {
     ttl: SIGNUP_TTL,
-    format: { ...FORMAT, default: undefined, describe: 'text: the signup token alone; json, yaml: all of it' },
+    format: { ...FORMAT, default: undefined, describe: 'text: the signup token alone; json, yaml: everything' },
   },
   examples: [
-    ['$0 users reset ada', 'who lost a laptop, or whose session has ended'],
-    ['$0 users reset ada --ttl=1d', 'with a day to sign up in'],
+    ['$0 users reset ada', 'ada lost a laptop, or the session has ended'],
+    ['$0 users reset ada --ttl=1d', 'with a day to sign up'],
   ],
   async run(args, context) {
     const name = parseUserName(args.positionals)
@@ -19,7 +19,7 @@ export const usersReset = defineCommand({
       { ...args, ttlSeconds },
       context,
       ({ users }) => users.resetUser({ name, signupTtlSeconds: ttlSeconds }),
-      (user) => `User ${user.name} has been reset: the identity there was has ended, and ${user.name} signs up anew.`,
+      (user) => `User ${user.name} is reset: the old identity no longer works, and ${user.name} can sign up again.`,
     )
   },
 })

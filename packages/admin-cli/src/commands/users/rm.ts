@@ -8,8 +8,8 @@ import { parseUserName } from './flags.ts'
 export const usersRm = defineCommand({
   options: { format: FORMAT },
   examples: [
-    ['$0 users rm ada', 'who is turned away at once, on open connections too'],
-    ['$0 users rm ada bob', 'several'],
+    ['$0 users rm ada', 'ada is rejected at once, on open connections too'],
+    ['$0 users rm ada bob', 'several at once'],
   ],
   async run({ format, positionals }, { io, cluster }) {
     if (positionals.length === 0) throw new UsageError("which user? give a name, as 'musterctl users ls' shows it")
@@ -22,7 +22,7 @@ export const usersRm = defineCommand({
     )
     const data = removal.removed.map((name) => ({ name, deleted: true }))
     await print(io, format, data, () => {
-      removal.removed.forEach((name) => io.stdout.write(`User ${name} has been deleted\n`))
+      removal.removed.forEach((name) => io.stdout.write(`User ${name} is removed\n`))
     })
     return reportRemoval(io, removal)
   },

@@ -21,17 +21,17 @@ export function signupText(facts: SignupFacts): string {
   const { user, tokenId, ttlSeconds, authServer, flags } = facts
   const again = flagsAgain(flags)
   const lifetime = durationInWords(ttlSeconds)
-  return `Hand this command to ${user}, who runs it once, within ${lifetime}, on a machine of their own:
+  return `Send this command to ${user}, to run once within ${lifetime} on their own machine:
 
 ${signupCommand(facts)}
 
 Please note:
 
-  - Whoever runs it first is ${user}: send it by a way that nobody else reads
-  - The key is made on that machine and does not leave it
+  - The first person to run it becomes ${user}: send it over a private channel
+  - The key is created on that machine and never leaves it
   - ${authServer} must be reachable from there
-  - The token is not shown again. If it is lost or too late: musterctl users reset ${user}${again}
-  - Its id is ${tokenId}; revoke it with: musterctl tokens rm ${tokenId}${again}
+  - The token is not shown again. If it is lost or has expired: musterctl users reset ${user}${again}
+  - Its id is ${tokenId}; to revoke it: musterctl tokens rm ${tokenId}${again}
 `
 }
 

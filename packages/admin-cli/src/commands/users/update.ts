@@ -6,7 +6,7 @@ import { userJson } from './json.ts'
 /** Gives a person other roles in place of those they have. */
 export const usersUpdate = defineCommand({
   options: { roles: USER_ROLES, format: FORMAT },
-  examples: [['$0 users update ada --roles=viewer', 'ada may only look from now on']],
+  examples: [['$0 users update ada --roles=viewer', 'from now on ada can only read']],
   async run({ format, positionals, roles: typed }, { io, cluster }) {
     const name = parseUserName(positionals)
     const roles = parseUserRoles(typed)
@@ -15,8 +15,8 @@ export const usersUpdate = defineCommand({
     if (user === undefined) throw new Error('registration-service answered without a user')
     await print(io, format, userJson(user), () => {
       io.stdout.write(
-        `User ${user.name} has these roles now: ${user.roles.join(', ')}.\n` +
-          `What was taken away is gone. What was given comes with the next renewal, which musterctl asks for when it is needed.\n`,
+        `User ${user.name} now has the roles ${user.roles.join(', ')}.\n` +
+          `Removed roles no longer work. Added roles work from the next renewal; musterctl renews when a command needs them.\n`,
       )
     })
   },

@@ -56,11 +56,11 @@ const invitedJson = {
 }
 
 describe.each([
-  ['add', ['users', 'add', 'bob', '--roles=viewer'], 'User bob has been added: viewer.'],
+  ['add', ['users', 'add', 'bob', '--roles=viewer'], 'User bob is added: viewer.'],
   [
     'reset',
     ['users', 'reset', 'bob'],
-    'User bob has been reset: the identity there was has ended, and bob signs up anew.',
+    'User bob is reset: the old identity no longer works, and bob can sign up again.',
   ],
 ] as const)('users %s', (_verb, argv, first) => {
   let asked: unknown
@@ -77,7 +77,7 @@ describe.each([
     const { status, stdout, stderr } = await run(...argv, '--ttl=90m')
     expect(stdout).toBe(`${first}
 
-Hand this command to bob, who runs it once, within 1 hour 30 minutes, on a machine of their own:
+Send this command to bob, to run once within 1 hour 30 minutes on their own machine:
 
 musterctl login \\
   --auth-server=${PUBLIC_ADDRESS} \\
@@ -87,11 +87,11 @@ musterctl login \\
 
 Please note:
 
-  - Whoever runs it first is bob: send it by a way that nobody else reads
-  - The key is made on that machine and does not leave it
+  - The first person to run it becomes bob: send it over a private channel
+  - The key is created on that machine and never leaves it
   - ${PUBLIC_ADDRESS} must be reachable from there
-  - The token is not shown again. If it is lost or too late: musterctl users reset bob
-  - Its id is abcdefghij; revoke it with: musterctl tokens rm abcdefghij
+  - The token is not shown again. If it is lost or has expired: musterctl users reset bob
+  - Its id is abcdefghij; to revoke it: musterctl tokens rm abcdefghij
 `)
     expect(asked).toMatchObject({ name: 'bob', signupTtlSeconds: 5400 })
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
@@ -207,7 +207,7 @@ describe('users rm', () => {
 
   test('removes several, and goes on after one that is refused', async () => {
     const { status, stdout, stderr } = await run('users', 'rm', 'nobody', 'ada', 'root', 'bob')
-    expect(stdout).toBe('User ada has been deleted\nUser bob has been deleted\n')
+    expect(stdout).toBe('User ada is removed\nUser bob is removed\n')
     expect(stderr).toContain('musterctl: there is no user nobody\n')
     expect(stderr).toContain(
       "musterctl: root is the last admin; make another user admin first, or use 'ca-service issue-admin'.\n",
@@ -217,7 +217,7 @@ describe('users rm', () => {
 
   test('says what was removed before a service went away', async () => {
     const { status, stdout, stderr } = await run('users', 'rm', 'ada', 'late', 'bob')
-    expect(stdout).toBe('User ada has been deleted\n')
+    expect(stdout).toBe('User ada is removed\n')
     expect(stderr).toContain('the database is not reachable')
     expect(status).toBe(1)
   })
@@ -240,7 +240,7 @@ describe('users update', () => {
 
   test('says what the person may do now', async () => {
     const { status, stdout } = await run('users', 'update', 'ada', '--roles=viewer,operator')
-    expect(stdout).toMatch(/^User ada has these roles now: operator, viewer\.\n/)
+    expect(stdout).toMatch(/^User ada now has the roles operator, viewer\.\n/)
     expect(asked).toMatchObject({ name: 'ada', roles: ['operator', 'viewer'] })
     expect(status).toBe(0)
   })
