@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/gl
 import { AppError, type ErrorKind, receivedError } from '@muster/domain'
 import { eventually, serveForTest, testCluster, type TestCluster } from '@muster/testkit'
 import { anyone, nodes } from './server/callers.ts'
-import { isTrustFailure } from './client/connect.ts'
+import { isTrustFailure } from './client/explain-failure.ts'
 import type { RpcServer, ServeOptions } from './server/serve.ts'
 import { beat, connections, contract, memoryLog, rejection, sampleService } from '@muster/testkit'
 

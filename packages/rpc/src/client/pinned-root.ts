@@ -1,12 +1,12 @@
 import { connect as tlsConnect, type DetailedPeerCertificate } from 'node:tls'
 import { AppError, splitAddress } from '@muster/domain'
 import { pemFromDer, spkiPin } from '@muster/pki'
-import { ServerNotTrustedError } from '../tls/credentials.ts'
+import { ServerNotTrustedError } from '../tls/server-trust.ts'
 
 /** Where to look for a root, and the pins that it must match. */
 export interface PinnedRootOptions {
   address: string
-  /** `sha256:` pins; one match is enough. Undefined takes whatever root is shown: for those who said they want that. */
+  /** `sha256:` pins; one match is enough. Undefined accepts any root, for users who turned the check off. */
   pins: readonly string[] | undefined
   timeoutMs?: number
   signal?: AbortSignal
@@ -15,9 +15,8 @@ export interface PinnedRootOptions {
 const MAX_CHAIN = 8
 
 /**
- * Looks at the chain that a server presents and returns its root, PEM, if the root's key matches a pin. A TLS handshake
- * is all that happens: no byte of application data is sent. The root vouches for nothing yet; connect with it as the
- * only root next, which verifies the rest of the chain.
+ * Returns the root, PEM, of the chain that a server presents, if its key matches a pin. Only a TLS handshake happens: no
+ * application data is sent. The chain is not verified yet; connect with this root as the only root next, which does it.
  * @throws unavailable if the server cannot be reached; unavailable caused by ServerNotTrustedError if no pin matches
  */
 export async function fetchPinnedRoot(options: PinnedRootOptions): Promise<string> {
@@ -33,7 +32,7 @@ export async function fetchPinnedRoot(options: PinnedRootOptions): Promise<strin
 function presentedChain({ address, timeoutMs = 5_000, signal }: PinnedRootOptions): Promise<DetailedPeerCertificate[]> {
   const { host, port } = splitAddress(address)
   return new Promise((resolve, reject) => {
-    // Verification is off here because there is no root to verify with yet: the pin decides, and nothing is sent.
+    // Verification is off: there is no root to verify with yet. The pin decides, and nothing is sent.
     const socket = tlsConnect({
       host,
       port: port!,
@@ -67,7 +66,7 @@ function chainOf(leaf: DetailedPeerCertificate | undefined): DetailedPeerCertifi
   let certificate = leaf
   while (certificate?.raw !== undefined && chain.length < MAX_CHAIN) {
     chain.push(certificate)
-    // Node ends the chain by a certificate that is its own issuer.
+    // Node ends the chain with a certificate that is its own issuer.
     if (certificate.issuerCertificate === certificate) break
     certificate = certificate.issuerCertificate
   }
@@ -78,7 +77,7 @@ function isSelfIssued(certificate: DetailedPeerCertificate): boolean {
   return certificate.issuerCertificate === certificate
 }
 
-/** A stranger may show what OpenSSL takes for a certificate and we do not. */
+/** OpenSSL accepts certificates that this system does not, so the pin of a foreign root may be unreadable. */
 function pinOf(der: Buffer): string {
   try {
     return spkiPin(der)

@@ -1,15 +1,16 @@
 import type { Client } from '@grpc/grpc-js'
 import type { TlsIdentity } from '../tls/tls-identity.ts'
 
+/** A client with one certificate, and how many calls are open on it. */
 interface Generation {
   client: Client
   calls: number
 }
 
 /**
- * A client that follows the identity it was made with. A server asks of every call that the certificate behind it be
- * valid now, and a TLS connection shows for ever the one it was opened with; so after each update new calls go over a
- * new connection, and the old one closes once its last call has ended.
+ * A client that follows its identity. A TLS connection keeps the certificate that it was opened with, and servers reject
+ * calls whose certificate has expired. After each update, new calls use a new connection; the former one closes when its
+ * last call ends.
  */
 export class RenewingClient {
   readonly #make: () => Client
@@ -25,7 +26,7 @@ export class RenewingClient {
     })
   }
 
-  /** The client for one call or stream, and how to say, once, that it has ended. */
+  /** The client for one call or stream. Call `release` once, when that has ended. */
   lease(): { client: Client; release: () => void } {
     const generation = (this.#current ??= { client: this.#make(), calls: 0 })
     generation.calls += 1
@@ -38,7 +39,7 @@ export class RenewingClient {
     }
   }
 
-  /** Calls that are open may still end; there will be no more. */
+  /** Rejects new calls. Open calls may complete. */
   close(): void {
     this.#stopFollowing()
     this.#current ??= { client: this.#make(), calls: 0 }

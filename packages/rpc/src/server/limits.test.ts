@@ -4,7 +4,7 @@ import { AppError } from '@muster/domain'
 import { eventually, serveForTest, testCluster, type TestCluster } from '@muster/testkit'
 import { Client, Metadata } from '../grpc.ts'
 import { anyone } from './callers.ts'
-import { RotatingChannelCredentials } from '../tls/credentials.ts'
+import { RotatingChannelCredentials } from '../tls/channel-credentials.ts'
 import type { CallContext } from '../route.ts'
 import type { RpcServer } from './serve.ts'
 import {

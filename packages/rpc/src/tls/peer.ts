@@ -2,7 +2,7 @@ import type { PeerCertificate } from 'node:tls'
 import { AUTHORITY_OF, formatSpiffeId, type MemberKind, parseSpiffeId, refusal } from '@muster/domain'
 import { parseIdentity } from '@muster/pki'
 
-/** A caller with a certificate that verified: what the certificate says, and nothing that the caller says. */
+/** A caller whose certificate verified. Everything here comes from the certificate, nothing from the request. */
 export interface Member {
   kind: MemberKind
   name: string
@@ -15,12 +15,12 @@ export interface Member {
   publicKeyDer: Buffer
 }
 
-/** Whoever called: a member, or nobody in particular. */
+/** The caller: a member, or anonymous without a valid certificate. */
 export type Peer = Member | { kind: 'anonymous' }
 
 /**
- * Reads members from the certificates of verified TLS peers. Keeps the last few hundred, since services call each other
- * with the same certificate again and again.
+ * Reads members from the certificates of verified TLS peers. Caches the last few hundred, since services call each other
+ * with the same certificates.
  */
 export class PeerReader {
   readonly #clusterName: string
@@ -31,8 +31,8 @@ export class PeerReader {
   }
 
   /**
-   * The peer of a connection whose certificate TLS has verified against the trust bundle, or `undefined` for none.
-   * Certificates of another cluster, of the wrong authority for what they claim, or past their end are no identity.
+   * The peer behind a certificate that TLS has verified against the trust bundle; `undefined` means no certificate.
+   * A certificate of another cluster, of the wrong authority for its kind, or past its end makes an anonymous peer.
    */
   read(certificate: PeerCertificate | undefined, now: Date): Peer {
     if (certificate?.raw === undefined) return { kind: 'anonymous' }
@@ -48,7 +48,7 @@ export class PeerReader {
   }
 }
 
-/** What a certificate says of its holder, or undefined if it is no identity of this cluster. */
+/** The member that a certificate names, or undefined if it is not an identity of this cluster. */
 export function readMember(der: Buffer, clusterName: string | undefined): Member | undefined {
   let identity
   try {
@@ -63,21 +63,20 @@ export function readMember(der: Buffer, clusterName: string | undefined): Member
   return { kind: id.kind, name: id.name, spiffeId: formatSpiffeId(id), roles, serial, notAfter, publicKeyDer }
 }
 
-/** How a peer is named in logs and audit. */
+/** The name of a peer in logs and audit events. */
 export function peerName(peer: Peer): string {
   return peer.kind === 'anonymous' ? 'anonymous' : peer.spiffeId
 }
 
 /**
- * TLS looked at the certificate when the connection was made, and the call's table when it began; a stream may outlive
- * both. @throws unauthenticated once the certificate has ended
+ * Checks that the certificate has not expired since the connection opened or the call started: streams may outlive it. @throws unauthenticated once the certificate has ended
  */
 export function assertNotExpired(peer: Peer, now: Date): void {
   if (peer.kind === 'anonymous' || peer.notAfter > now) return
   throw refusal('CERTIFICATE_EXPIRED', 'the certificate has expired')
 }
 
-/** The member behind a call whose route lets members in only. */
+/** The member behind a call of a route that admits members only. */
 export function memberOf(peer: Peer): Member {
   if (peer.kind === 'anonymous') throw refusal('NO_IDENTITY', 'a client certificate of this cluster is needed')
   return peer

@@ -1,6 +1,6 @@
-/** What a member shows and whom it trusts. PEM throughout. */
+/** What a member presents and which roots it trusts. All PEM. */
 export interface TlsMaterial {
-  /** Private key and chain, leaf first. Absent: connects without a certificate. */
+  /** Private key and chain, leaf first. Undefined: connects without a certificate. */
   own?: { keyPem: string; chainPem: string }
   /** Roots that vouch for services and nodes. */
   hostRootsPem: string
@@ -9,8 +9,8 @@ export interface TlsMaterial {
 }
 
 /**
- * The TLS material of a running program. Servers and connections that were given it use each update for the next
- * handshake, with no restart; what is connected stays connected.
+ * The TLS material of a running program. Servers and connections that use it take each update for their next handshake,
+ * without a restart. Open connections stay open.
  */
 export class TlsIdentity {
   #current: TlsMaterial
@@ -20,16 +20,18 @@ export class TlsIdentity {
     this.#current = material
   }
 
+  /** The material in use. */
   get current(): TlsMaterial {
     return this.#current
   }
 
+  /** Replaces the material and calls the listeners. */
   update(material: TlsMaterial): void {
     this.#current = material
     for (const listener of this.#listeners) listener()
   }
 
-  /** Calls back after each update; returns how to stop that. */
+  /** Calls `listener` after each update; returns a function that stops it. */
   onUpdate(listener: () => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)

@@ -5,7 +5,8 @@ import { systemClock } from '@muster/runtime'
 import { eventually, serveForTest, testCluster, type TestCluster, type TestMaterial } from '@muster/testkit'
 import type { CurrentRoles } from '../../src/server/admission.ts'
 import { anyone, nodes, operators, services } from '../../src/server/callers.ts'
-import type { Connection, DuplexCall } from '../../src/client/connect.ts'
+import type { DuplexCall } from '../../src/client/calls.ts'
+import type { Connection } from '../../src/client/connect.ts'
 import {
   beat,
   connections,

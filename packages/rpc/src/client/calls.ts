@@ -1,0 +1,118 @@
+import type { ServiceError } from '@grpc/grpc-js'
+import { AppError } from '@muster/domain'
+import { assertRemoteCallAllowed } from '@muster/runtime'
+import { Metadata } from '../grpc.ts'
+import type { CallOptions, MethodDefinition } from '../route.ts'
+import type { RotatingChannelCredentials } from '../tls/channel-credentials.ts'
+import { explainFailure } from './explain-failure.ts'
+import type { RenewingClient } from './renewing-client.ts'
+
+/** What a call is sent over. */
+export interface Channel {
+  clients: RenewingClient
+  credentials: RotatingChannelCredentials
+}
+
+/** The caller's side of a bidirectional stream. */
+export interface DuplexCall<Q> {
+  send(message: Q): void
+  /** Resolves when the server has ended the stream, rejects with an AppError when it breaks or is refused. */
+  ended: Promise<void>
+  /** Half-closes the stream, and gives the server up to a second to end it. */
+  end(): Promise<void>
+  cancel(): void
+}
+
+const DEFAULT_TIMEOUT_MS = 10_000
+/** Time that a caller keeps for itself after this call has timed out, so that the slow service is the one reported. */
+const HOP_MARGIN_MS = 20
+/** A call with less time left than this is not sent. */
+const LEAST_USEFUL_MS = 100
+
+/** Makes a unary call. Rejects with an AppError. */
+export function unary<Q, S>(
+  { clients, credentials }: Channel,
+  method: MethodDefinition<Q, S>,
+  request: Q,
+  { parent, timeoutMs = DEFAULT_TIMEOUT_MS, signal = parent?.signal }: CallOptions = {},
+): Promise<S> {
+  return new Promise((resolve, reject) => {
+    assertRemoteCallAllowed(method.path)
+    const now = Date.now()
+    const deadline = Math.min(now + timeoutMs, (parent?.deadlineMs ?? Number.POSITIVE_INFINITY) - HOP_MARGIN_MS)
+    if (deadline - now < Math.min(LEAST_USEFUL_MS, timeoutMs)) {
+      reject(new AppError('deadlineExceeded', 'too little time is left; try again'))
+      return
+    }
+    const metadata = new Metadata()
+    if (parent !== undefined) metadata.set('muster-request-id', parent.requestId)
+    const { client, release } = clients.lease()
+    const call = client.makeUnaryRequest(
+      method.path,
+      method.requestSerialize,
+      method.responseDeserialize,
+      request,
+      metadata,
+      { deadline },
+      (error: ServiceError | null, response?: S) => {
+        signal?.removeEventListener('abort', cancel)
+        release()
+        if (error === null) resolve(response!)
+        else reject(explainFailure(error, credentials))
+      },
+    )
+    const cancel = () => call.cancel()
+    if (signal?.aborted) cancel()
+    else signal?.addEventListener('abort', cancel, { once: true })
+  })
+}
+
+/** Opens a server stream. It ends when the signal aborts, and throws an AppError when it breaks. */
+export async function* serverStream<Q, S>(
+  { clients, credentials }: Channel,
+  method: MethodDefinition<Q, S>,
+  request: Q,
+  signal: AbortSignal,
+): AsyncGenerator<S> {
+  if (signal.aborted) return
+  const { client, release } = clients.lease()
+  const call = client.makeServerStreamRequest(method.path, method.requestSerialize, method.responseDeserialize, request)
+  const cancel = () => call.cancel()
+  signal.addEventListener('abort', cancel, { once: true })
+  try {
+    yield* call as AsyncIterable<S>
+  } catch (error) {
+    if (!signal.aborted) throw explainFailure(error as ServiceError, credentials)
+  } finally {
+    signal.removeEventListener('abort', cancel)
+    call.cancel()
+    release()
+  }
+}
+
+/** Opens a bidirectional stream. */
+export function duplex<Q, S>(
+  { clients, credentials }: Channel,
+  method: MethodDefinition<Q, S>,
+  onMessage: (message: S) => void,
+): DuplexCall<Q> {
+  const { client, release } = clients.lease()
+  const call = client.makeBidiStreamRequest(method.path, method.requestSerialize, method.responseDeserialize)
+  call.on('data', onMessage)
+  const ended = new Promise<void>((resolve, reject) => {
+    call.on('error', (error: ServiceError) => reject(explainFailure(error, credentials)))
+    call.on('end', resolve)
+  })
+  ended.then(release, release)
+  return {
+    send: (message) => void call.write(message),
+    ended,
+    async end() {
+      call.end()
+      const timer = setTimeout(() => call.cancel(), 1_000)
+      await ended.catch(() => {})
+      clearTimeout(timer)
+    },
+    cancel: () => call.cancel(),
+  }
+}
