@@ -23,8 +23,8 @@ afterAll(async () => {
 })
 
 function open() {
-  const options = { name: 'token-service', pool: store.pool, clock: systemClock, log: silentLog } as const
-  return openAudit({ ...options, retentionSeconds: 3_600 }, life)
+  const background = { clock: systemClock, log: silentLog, life, failures: { inc: () => {} } }
+  return openAudit({ name: 'token-service', pool: store.pool, retentionSeconds: 3_600, background })
 }
 
 async function rows(columns: string) {

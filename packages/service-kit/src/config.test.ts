@@ -4,7 +4,6 @@ import os from 'node:os'
 import path from 'node:path'
 import { z } from 'zod'
 import { ConfigError, fileContent, fileText, listOf, parseConfig, parsedBy } from './config.ts'
-import { auditFields, clusterNameField, commonFields, enrolmentFields } from './service-config.ts'
 
 let folder: string
 beforeAll(async () => {
@@ -95,57 +94,4 @@ describe('a variable that is a list', () => {
   test('needs one entry', () => {
     expect(problemsOf(() => parseConfig(schema, { LIST: ' , ' }))).toEqual(['  LIST: is an empty list'])
   })
-})
-
-describe('the variables of every service', () => {
-  const schema = z.object({
-    ...clusterNameField(),
-    ...commonFields({ listenAddress: '0.0.0.0:1', diagnosticsAddress: '127.0.0.1:2' }),
-    ...enrolmentFields(),
-  })
-
-  test('need only what has no sensible default', () => {
-    expect(problemsOf(() => parseConfig(schema, {}))).toEqual([
-      '  MUSTER_DATABASE_URL_FILE: is not set',
-      '  MUSTER_CA_ADDRS: is not set',
-      '  MUSTER_CA_PINS: is not set',
-      '  MUSTER_ENROLL_TOKEN_FILE: is not set',
-    ])
-  })
-
-  test('are all checked at once', async () => {
-    const secret = await file('secret', 'CANARY-secret')
-    const problems = problemsOf(() =>
-      parseConfig(schema, {
-        MUSTER_CLUSTER_NAME: 'nodot',
-        MUSTER_LISTEN_ADDR: 'nowhere',
-        MUSTER_DATABASE_URL_FILE: secret,
-        MUSTER_DATABASE_POOL_SIZE: '0',
-        MUSTER_TLS_DNS_NAMES: 'a_b',
-        MUSTER_DRAIN_TIMEOUT_MS: '-1',
-        MUSTER_LOG_LEVEL: 'loud',
-        MUSTER_CA_ADDRS: 'a:b',
-        MUSTER_CA_PINS: 'sha256:short',
-        MUSTER_ENROLL_TOKEN_FILE: secret,
-      }),
-    )
-    expect(problems.map((line) => line.trim().split(':')[0])).toEqual([
-      'MUSTER_CLUSTER_NAME',
-      'MUSTER_LISTEN_ADDR',
-      'MUSTER_DATABASE_POOL_SIZE',
-      'MUSTER_TLS_DNS_NAMES',
-      'MUSTER_DRAIN_TIMEOUT_MS',
-      'MUSTER_LOG_LEVEL',
-      'MUSTER_CA_ADDRS',
-      'MUSTER_CA_PINS',
-    ])
-    expect(problems.join('\n')).not.toContain('CANARY')
-  })
-})
-
-test('the audit is kept for 90 days unless the configuration says how long', () => {
-  const schema = z.object(auditFields())
-  expect(parseConfig(schema, {})).toEqual({ MUSTER_AUDIT_RETENTION: 90 * 86_400 })
-  expect(parseConfig(schema, { MUSTER_AUDIT_RETENTION: '2d' })).toEqual({ MUSTER_AUDIT_RETENTION: 2 * 86_400 })
-  expect(() => parseConfig(schema, { MUSTER_AUDIT_RETENTION: 'long' })).toThrow('audit retention')
 })

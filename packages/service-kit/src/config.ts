@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { whyUnreadable } from '@muster/runtime'
 
-/** Bad configuration: every problem at once, one a line. The program says it and exits with status 2. */
+/** A bad configuration: every problem on a line of its own. The program prints it and exits with status 2. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
 }
@@ -24,7 +24,7 @@ export function parseConfig<S extends z.ZodObject>(schema: S, env: NodeJS.Proces
   throw new ConfigError(`The configuration is not usable:\n${problems.join('\n')}`)
 }
 
-/** A variable that names a file; the value is the file's content. */
+/** A variable that names a file; its value is the content of the file. */
 export function fileContent(): z.ZodType<Buffer, string> {
   return z.string().transform((path, context) => {
     try {
@@ -36,7 +36,7 @@ export function fileContent(): z.ZodType<Buffer, string> {
   })
 }
 
-/** A variable that names a file with one line of text in it. */
+/** A variable that names a text file; its value is the text, trimmed. */
 export function fileText(): z.ZodType<string, string> {
   return fileContent().transform((content, context) => {
     const text = content.toString('utf8').trim()
@@ -48,7 +48,7 @@ export function fileText(): z.ZodType<string, string> {
   })
 }
 
-/** Runs a parser of another package inside a schema; what it throws becomes the problem's text. */
+/** Runs a parser of another package inside a schema; the message of its error becomes the problem's text. */
 export function parsedBy<T>(parse: (text: string) => T): z.ZodType<T, string> {
   return z.string().transform((text, context) => {
     try {
@@ -60,7 +60,7 @@ export function parsedBy<T>(parse: (text: string) => T): z.ZodType<T, string> {
   })
 }
 
-/** A comma list of whatever `parse` reads; at least one. */
+/** A list with commas, each entry read by `parse`; at least one entry. */
 export function listOf<T>(parse: (text: string) => T): z.ZodType<T[], string> {
   return parsedBy((text) => {
     const parts = text.split(',').filter((part) => part.trim() !== '')

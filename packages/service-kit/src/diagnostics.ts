@@ -3,9 +3,9 @@ import type { AddressInfo } from 'node:net'
 import { collectDefaultMetrics, Counter, Registry } from 'prom-client'
 import { splitAddress } from '@muster/domain'
 
-/** The HTTP server for /metrics, /healthz and /readyz. */
+/** The HTTP server of a service's diagnostics. */
 export interface Diagnostics {
-  /** HOST:PORT that is listened on. */
+  /** HOST:PORT on which it listens. */
   address: string
   close(): Promise<void>
 }
@@ -29,8 +29,8 @@ export function countBackgroundFailures(registry: Registry): Counter<'task'> {
 }
 
 /**
- * Serves /metrics (Prometheus text), /healthz (200 while the process runs) and /readyz (200 once `isReady`, else 503).
- * Meant for a loopback address: there is no authentication.
+ * Serves /metrics (Prometheus text), /healthz (200 while the process runs) and /readyz (200 while `isReady`, else 503).
+ * Use a loopback address: there is no authentication.
  */
 export async function serveDiagnostics(
   listenAddress: string,

@@ -1,12 +1,12 @@
 import type { Logger } from '@muster/runtime'
 import { pino, type DestinationStream } from 'pino'
 
-/** The log levels, from the most lines to none. */
+/** From most to least; `silent` writes nothing. */
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const
-/** A log level. */
+/** How much a log says. */
 export type LogLevel = (typeof LOG_LEVELS)[number]
 
-// The last line of defence: handlers log no secret, and if one slips into a field of these names it is cut out.
+// Handlers log no secrets. If one gets into a field with one of these names, pino redacts it.
 const SECRETS = ['token', 'value', 'secret', 'password', 'pepper', 'key', 'privateKey', 'keyPem', 'csr', 'csrDer']
 
 /** JSON lines to stdout, or to `destination`. Fields that are named like secrets are redacted, two levels deep. */
@@ -28,8 +28,8 @@ export function createLogger(name: string, level: LogLevel = 'info', destination
 const MAX_CAUSES = 4
 
 /**
- * What a log may hold of an error: its class, message, code and stack, and the same of what caused it. Libraries hang all
- * sorts of things on their errors; ioredis, for one, the command that failed, and the first command is AUTH.
+ * What a log may say about an error: its class, message, code and stack, and the same about its causes. Libraries attach
+ * other values to their errors: ioredis attaches the command that failed, and its first command is AUTH.
  */
 function describeError(error: unknown, depth = 0): unknown {
   if (!(error instanceof Error)) return String(error)
@@ -47,13 +47,13 @@ function describeError(error: unknown, depth = 0): unknown {
 const BATCH_CHARACTERS = 8 * 1024
 const BATCH_MS = 50
 
-/** A process has one standard output, however many loggers. */
+/** All loggers of the process write to one standard output. */
 let sharedStdout: DestinationStream | undefined
 
 /**
- * Lines go out together, at the latest after 50 ms and at exit: a write for each line was a sixth of a join's CPU time.
- * Written by process.stdout, which is synchronous for files, pipes and terminals alike, and gives up on a pipe that nobody
- * reads any more; pino's own destination tries such a one for ever when it flushes at exit.
+ * Writes lines in batches, at the latest after 50 ms and at exit: one write per line took a sixth of a join's CPU time.
+ * Uses process.stdout, which is synchronous for files, pipes and terminals, and gives up on a pipe without a reader;
+ * pino's own destination retries such a pipe for ever when it flushes at exit.
  */
 function stdoutInBatches(): DestinationStream {
   if (sharedStdout !== undefined) return sharedStdout

@@ -1,53 +1,58 @@
-import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals'
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
+import { Lifecycle } from '@muster/runtime'
+import { manualClock, type ManualClock } from '@muster/testkit'
 import { watchReadiness } from './readiness.ts'
 
-let stop = () => {}
+let clock: ManualClock
+let life: Lifecycle
+let reports: boolean[]
 beforeEach(() => {
-  jest.useFakeTimers()
+  clock = manualClock()
+  life = new Lifecycle()
+  reports = []
 })
-afterEach(() => {
-  stop()
-  jest.useRealTimers()
-})
+afterEach(() => life.close())
+
+function watch(check: () => Promise<unknown>): void {
+  watchReadiness({ check, report: (ready) => reports.push(ready), clock, life })
+}
 
 describe('readiness', () => {
-  test('is told after each check', async () => {
-    const reports: boolean[] = []
+  test('is reported after each check, at once and then every three seconds', async () => {
     let works = true
-    stop = watchReadiness(
-      async () => {
-        if (!works) throw new Error('down')
-      },
-      (ready) => reports.push(ready),
-    )
-    await jest.advanceTimersByTimeAsync(0)
+    watch(async () => {
+      if (!works) throw new Error('down')
+    })
+    await clock.advance(0)
     expect(reports).toEqual([true])
     works = false
-    await jest.advanceTimersByTimeAsync(3_000)
+    await clock.advance(3_000)
     works = true
-    await jest.advanceTimersByTimeAsync(3_000)
+    await clock.advance(3_000)
     expect(reports).toEqual([true, false, true])
   })
 
   test('is lost when a check hangs', async () => {
-    const reports: boolean[] = []
-    stop = watchReadiness(
-      () => new Promise(() => {}),
-      (ready) => reports.push(ready),
-    )
-    await jest.advanceTimersByTimeAsync(2_500)
+    watch(() => new Promise(() => {}))
+    await clock.advance(1_900)
+    expect(reports).toEqual([])
+    await clock.advance(100)
     expect(reports).toEqual([false])
   })
 
-  test('is not told any more once it is stopped, even by a check that was under way', async () => {
-    const reports: boolean[] = []
-    stop = watchReadiness(
-      () => new Promise((resolve) => setTimeout(resolve, 1_000)),
-      (ready) => reports.push(ready),
-    )
-    stop()
-    await jest.advanceTimersByTimeAsync(20_000)
+  test('of a check that answers in time leaves no timer behind', async () => {
+    watch(async () => {})
+    await clock.advance(0)
+    expect(clock.sleepers).toBe(1)
+  })
+
+  test('is not reported any more once its program closes, even by a check that was running', async () => {
+    let finish = () => {}
+    watch(() => new Promise<void>((resolve) => (finish = resolve)))
+    await life.close()
+    finish()
+    await clock.advance(20_000)
     expect(reports).toEqual([])
-    expect(jest.getTimerCount()).toBe(0)
+    expect(clock.sleepers).toBe(0)
   })
 })

@@ -8,8 +8,8 @@ const PROGRAM = `
   await runMain(
     {
       name: 'sample',
-      schema: z.object({ MODE: z.enum(['run', 'fail', 'unfit', 'hang']), SIZE: z.coerce.number() }),
-      async start(config, log, life) {
+      configSchema: z.object({ MODE: z.enum(['run', 'fail', 'unfit', 'hang']), SIZE: z.coerce.number() }),
+      async start({ config, life }) {
         life.own('first', 0, () => process.stdout.write('first closed\\n'))
         if (config.MODE === 'unfit') throw new ConfigError('that value is taken')
         if (config.MODE === 'fail') throw new Error('no database')

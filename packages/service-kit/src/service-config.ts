@@ -1,40 +1,58 @@
 import { isIP } from 'node:net'
 import {
+  addressesVariable,
+  type AddressesVariable,
   parseCaPin,
   parseClusterName,
   parseDnsName,
   parseDuration,
   parseServerAddress,
+  type ServiceDescriptor,
+  type ServingService,
   splitAddress,
 } from '@muster/domain'
 import { z } from 'zod'
 import { fileText, listOf, parsedBy } from './config.ts'
 import { LOG_LEVELS } from './log.ts'
 
-/** Variables that every service reads. */
-export function commonFields(defaults: { listenAddress: string; diagnosticsAddress: string }) {
-  const address = (name: string) => parsedBy((text) => parseServerAddress(text, name))
-  return {
-    MUSTER_LISTEN_ADDR: address('listen address').default(defaults.listenAddress),
-    MUSTER_DIAGNOSTICS_ADDR: address('diagnostics address').default(defaults.diagnosticsAddress),
-    MUSTER_DATABASE_URL_FILE: fileText(),
-    MUSTER_DATABASE_POOL_SIZE: z.coerce.number().int().min(1).max(200).default(10),
-    MUSTER_TLS_DNS_NAMES: listOf((text) => parseDnsName(text, 'DNS name')).default(['localhost']),
-    MUSTER_DRAIN_TIMEOUT_MS: z.coerce.number().int().min(0).max(600_000).default(5_000),
-    MUSTER_LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
-  }
-}
+const address = (name: string) => parsedBy((text) => parseServerAddress(text, name))
 
-/** The addresses of a service's replicas: one of any kind, or several IP addresses, which calls go round. */
-export function replicaAddresses() {
+/** The addresses of a service's replicas: one address of any kind, or several IP addresses. Calls go to each in turn. */
+function replicaAddresses() {
   return listOf((text) => parseServerAddress(text, 'address')).refine(
-    (addresses) => addresses.length === 1 || addresses.every((address) => isIP(splitAddress(address).host) !== 0),
+    (addresses) => addresses.length === 1 || addresses.every((each) => isIP(splitAddress(each).host) !== 0),
     'several addresses must all be IP addresses; for several replicas behind a name give the one name',
   )
 }
 
+/** Variables of every service. */
+function everyFields(diagnosticsPort: number) {
+  return {
+    MUSTER_DIAGNOSTICS_ADDR: address('diagnostics address').default(`127.0.0.1:${diagnosticsPort}`),
+    MUSTER_LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
+  }
+}
+
+/** Variables of the services that serve gRPC. */
+function servingFields(listenPort: number) {
+  return {
+    MUSTER_LISTEN_ADDR: address('listen address').default(`0.0.0.0:${listenPort}`),
+    MUSTER_TLS_DNS_NAMES: listOf((text) => parseDnsName(text, 'DNS name')).default(['localhost']),
+    MUSTER_DRAIN_TIMEOUT_MS: z.coerce.number().int().min(0).max(600_000).default(5_000),
+  }
+}
+
+/** Variables of the services that own a schema. */
+export function storeFields() {
+  return {
+    MUSTER_DATABASE_URL_FILE: fileText(),
+    MUSTER_DATABASE_POOL_SIZE: z.coerce.number().int().min(1).max(200).default(10),
+    MUSTER_AUDIT_RETENTION: parsedBy((text) => parseDuration(text, 'audit retention')).default(90 * 86_400),
+  }
+}
+
 /** Variables of the services that get their identity from ca-service. */
-export function enrolmentFields() {
+function enrolmentFields() {
   return {
     MUSTER_CA_ADDRS: replicaAddresses(),
     MUSTER_CA_PINS: listOf((text) => parseCaPin(text, 'pin')),
@@ -42,14 +60,43 @@ export function enrolmentFields() {
   }
 }
 
+/** The fields of a schema if the service has that trait, else none. */
+type FieldsIf<Trait, Fields> = Trait extends false | undefined ? unknown : Fields
+
+/** The variables that follow from a service's descriptor. */
+export type ServiceFields<D extends ServiceDescriptor> = ReturnType<typeof everyFields> &
+  FieldsIf<D['listenPort'], ReturnType<typeof servingFields>> &
+  FieldsIf<D['schema'], ReturnType<typeof storeFields>> &
+  FieldsIf<D['enrols'], ReturnType<typeof enrolmentFields>> & {
+    [Called in D['calls'][number] as AddressesVariable<Called>]: ReturnType<typeof replicaAddresses>
+  }
+
+/** What the variables that follow from a service's descriptor say. */
+export type ServiceConfig<D extends ServiceDescriptor> = z.output<z.ZodObject<ServiceFields<D>>>
+
+/** Every variable that a descriptor may ask for. */
+export type AnyServiceConfig = z.output<z.ZodObject<ReturnType<typeof everyFields>>> &
+  Partial<
+    z.output<z.ZodObject<ReturnType<typeof servingFields>>> &
+      z.output<z.ZodObject<ReturnType<typeof storeFields>>> &
+      z.output<z.ZodObject<ReturnType<typeof enrolmentFields>>> &
+      Record<AddressesVariable<ServingService>, string[]>
+  >
+
+/** The variables that follow from a service's descriptor; its own variables stand beside them in its schema. */
+export function serviceFields<const D extends ServiceDescriptor>(descriptor: D): ServiceFields<D> {
+  const { listenPort, schema, enrols, calls, diagnosticsPort } = descriptor
+  const addresses = calls.map((called) => [addressesVariable(called), replicaAddresses()])
+  return {
+    ...everyFields(diagnosticsPort),
+    ...(listenPort !== undefined && servingFields(listenPort)),
+    ...(schema !== undefined && storeFields()),
+    ...(enrols && enrolmentFields()),
+    ...Object.fromEntries(addresses),
+  } as ServiceFields<D>
+}
+
 /** The variable of the one service that says what the cluster is called; the others learn it when they enrol. */
 export function clusterNameField() {
   return { MUSTER_CLUSTER_NAME: parsedBy((text) => parseClusterName(text)).default('muster.internal') }
-}
-
-/** The variable that says how long a service keeps its audit events, in seconds. */
-export function auditFields() {
-  return {
-    MUSTER_AUDIT_RETENTION: parsedBy((text) => parseDuration(text, 'audit retention')).default(90 * 86_400),
-  }
 }

@@ -1,99 +1,31 @@
-import { fileURLToPath } from 'node:url'
-import { migrateWithAudit, openAudit } from '@muster/audit'
-import { users } from '@muster/contracts'
-import { asAppError, openPool } from '@muster/postgres'
-import { connect } from '@muster/rpc'
-import type { RpcServer } from '@muster/rpc/server'
-import { type Lifecycle, type Logger, systemClock } from '@muster/runtime'
-import { askRegister, openServer } from '@muster/service-kit'
+import { repeatEvery } from '@muster/runtime'
+import { openService, type ServiceStart } from '@muster/service-kit'
 import { ensureAuthorities } from './authorities/authorities.ts'
-import type { Config } from './config.ts'
+import { type Config, DESCRIPTOR } from './config.ts'
 import type { Deps } from './deps.ts'
-import { issueOwnIdentity } from './issuing/own-identity.ts'
 import { purgeCertificates } from './issuing/issue-certificate.ts'
+import { issueOwnIdentity } from './issuing/own-identity.ts'
 import { caService } from './rpc/service.ts'
 
-export { configSchema, type Config } from './config.ts'
+/** The folder of the migrations of ca-service. */
+export const MIGRATIONS = new URL('../migrations', import.meta.url)
+/** Issuing CAs live for months, so an hour is soon enough to notice a new one and to purge old certificates. */
+const REFRESH_EVERY_MS = 60 * 60_000
 
-const SCHEMA = 'ca'
-/** Issuing CAs live for months, so an hour is soon enough to notice a new one. */
-const AUTHORITY_REFRESH_MS = 60 * 60_000
+/** Opens ca-service: the authorities, its identity, which it issues to itself, and what every service has. */
+export async function startApp(start: ServiceStart<Config>): Promise<void> {
+  const { config, log, life, clock } = start
+  const { pool, audit, background, join } = await openService(DESCRIPTOR, start, MIGRATIONS)
 
-/** Opens ca-service. Each part is handed to `life`, which closes them in reverse order. */
-export async function startApp(config: Config, log: Logger, life: Lifecycle): Promise<RpcServer> {
-  const databaseUrl = config.MUSTER_DATABASE_URL_FILE
-  const clusterName = config.MUSTER_CLUSTER_NAME
-  const folder = fileURLToPath(new URL('../migrations', import.meta.url))
-  await migrateWithAudit({ databaseUrl, schema: SCHEMA, folder }, log)
-  const poolOptions = {
-    databaseUrl,
-    schema: SCHEMA,
-    applicationName: 'ca-service',
-    size: config.MUSTER_DATABASE_POOL_SIZE,
-  }
-  const pool = life.own('database', openPool(poolOptions, log), (p) => p.end())
+  const keyEncryptionKey = config.MUSTER_KEY_ENCRYPTION_KEY_FILE
+  const load = () => ensureAuthorities({ pool, keyEncryptionKey, clusterName: config.MUSTER_CLUSTER_NAME, clock, log })
+  let authorities = await load()
+  // While they cannot be loaded, the last ones stay in use.
+  const refresh = async () => (authorities = await load())
+  repeatEvery({ task: 'authority-refresh', everyMs: REFRESH_EVERY_MS, work: refresh }, background)
+  repeatEvery({ task: 'certificate-purge', everyMs: REFRESH_EVERY_MS, work: () => purgeCertificates(pool) }, background)
 
-  const retentionSeconds = config.MUSTER_AUDIT_RETENTION
-  const audit = openAudit({ name: 'ca-service', pool, retentionSeconds, clock: systemClock, log }, life)
-
-  const authorityDeps = {
-    pool,
-    keyEncryptionKey: config.MUSTER_KEY_ENCRYPTION_KEY_FILE,
-    clusterName,
-    clock: systemClock,
-    log,
-  }
-  let authorities = await ensureAuthorities(authorityDeps)
-  const refresh = async () => {
-    authorities = await ensureAuthorities(authorityDeps).catch((error: unknown) => {
-      log.error({ err: error }, 'could not refresh the authorities; the last ones stay in use')
-      return authorities
-    })
-    await purgeCertificates(pool).catch((error: unknown) =>
-      log.warn({ err: error }, 'could not purge old certificates'),
-    )
-  }
-  life.own(
-    'authority refresh',
-    setInterval(() => void refresh(), AUTHORITY_REFRESH_MS),
-    clearInterval,
-  )
-
-  const deps: Deps = {
-    config,
-    pool,
-    clock: systemClock,
-    refusals: audit.refusals,
-    authorities: () => authorities,
-  }
-  const identity = await issueOwnIdentity(deps, log, life.signal)
-  const registration = life.own(
-    'connection to registration-service',
-    connect({
-      identity,
-      clusterName,
-      addresses: config.MUSTER_REGISTRATION_ADDRS,
-      service: 'registration-service',
-      retryUnavailable: true,
-    }),
-    (connection) => connection.close(),
-  )
-  return openServer(
-    {
-      name: 'ca-service',
-      listenAddress: config.MUSTER_LISTEN_ADDR,
-      diagnosticsAddress: config.MUSTER_DIAGNOSTICS_ADDR,
-      drainTimeoutMs: config.MUSTER_DRAIN_TIMEOUT_MS,
-      identity,
-      clusterName,
-      services: [caService(deps), audit.service],
-      onRefused: audit.onRefused,
-      currentRoles: askRegister(registration.client(users.UserServiceService)),
-      mapError: asAppError,
-      check: () => pool.query('select 1'),
-      clock: systemClock,
-      log,
-    },
-    life,
-  )
+  const deps: Deps = { config, pool, clock, refusals: audit.refusals, authorities: () => authorities }
+  const { serve } = await join(await issueOwnIdentity(deps, log, life.signal))
+  await serve({ services: [caService(deps)] })
 }

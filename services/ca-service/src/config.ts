@@ -1,5 +1,11 @@
-import { type EnrollingService, ENROLLING_SERVICES, enrolTokenVariable, type EnrolTokenVariable } from '@muster/domain'
-import { auditFields, clusterNameField, commonFields, fileText, parsedBy, replicaAddresses } from '@muster/service-kit'
+import {
+  describeService,
+  type EnrollingService,
+  ENROLLING_SERVICES,
+  enrolTokenVariable,
+  type EnrolTokenVariable,
+} from '@muster/domain'
+import { clusterNameField, fileText, parsedBy, serviceFields, storeFields } from '@muster/service-kit'
 import { z } from 'zod'
 
 const fileKey = fileText().pipe(
@@ -18,26 +24,27 @@ const enrolTokens = Object.fromEntries(
 
 const seconds = z.coerce.number().int().min(10)
 
-/** What `issue-admin` needs as well as the service. */
+/** The row of ca-service in the table of services. */
+export const DESCRIPTOR = describeService('ca-service')
+
+/** The variables that `issue-admin` reads. */
 export const storeSchema = z.object({
   ...clusterNameField(),
-  MUSTER_DATABASE_URL_FILE: commonFields({ listenAddress: '', diagnosticsAddress: '' }).MUSTER_DATABASE_URL_FILE,
+  MUSTER_DATABASE_URL_FILE: storeFields().MUSTER_DATABASE_URL_FILE,
   MUSTER_KEY_ENCRYPTION_KEY_FILE: fileKey,
 })
 
-/** The variables of this service. */
+/** The environment of ca-service. */
 export const configSchema = z.object({
   ...clusterNameField(),
-  ...commonFields({ listenAddress: '0.0.0.0:3027', diagnosticsAddress: '127.0.0.1:9027' }),
-  ...auditFields(),
+  ...serviceFields(DESCRIPTOR),
   MUSTER_KEY_ENCRYPTION_KEY_FILE: fileKey,
   ...enrolTokens,
-  MUSTER_REGISTRATION_ADDRS: replicaAddresses(),
   MUSTER_NODE_CERTIFICATE_TTL_SECONDS: seconds.max(7 * 86_400).default(86_400),
   MUSTER_SERVICE_CERTIFICATE_TTL_SECONDS: seconds.max(7 * 86_400).default(86_400),
   MUSTER_USER_CERTIFICATE_TTL_SECONDS: seconds.max(7 * 86_400).default(43_200),
   MUSTER_BOT_CERTIFICATE_TTL_SECONDS: seconds.max(7 * 86_400).default(3_600),
 })
 
-/** The configuration of this service, parsed. */
+/** What the environment of ca-service says. */
 export type Config = z.output<typeof configSchema>

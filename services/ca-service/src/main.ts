@@ -1,7 +1,8 @@
 import { runMain } from '@muster/service-kit'
-import { configSchema, startApp } from './app.ts'
+import { startApp } from './app.ts'
 import { issueAdmin } from './break-glass/issue-admin.ts'
+import { configSchema, DESCRIPTOR } from './config.ts'
 
 const [command, ...argv] = process.argv.slice(2)
 if (command === 'issue-admin') await issueAdmin(argv, process.env)
-else await runMain({ name: 'ca-service', schema: configSchema, start: startApp }, process.env, process.argv.slice(2))
+else await runMain({ name: DESCRIPTOR.name, configSchema, start: startApp }, process.env, process.argv.slice(2))

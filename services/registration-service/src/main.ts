@@ -1,8 +1,5 @@
 import { runMain } from '@muster/service-kit'
-import { configSchema, startApp } from './app.ts'
+import { startApp } from './app.ts'
+import { configSchema, DESCRIPTOR } from './config.ts'
 
-await runMain(
-  { name: 'registration-service', schema: configSchema, start: startApp },
-  process.env,
-  process.argv.slice(2),
-)
+await runMain({ name: DESCRIPTOR.name, configSchema, start: startApp }, process.env, process.argv.slice(2))

@@ -1,21 +1,14 @@
-import { parseDuration } from '@muster/domain'
-import {
-  auditFields,
-  commonFields,
-  enrolmentFields,
-  fileContent,
-  parsedBy,
-  replicaAddresses,
-} from '@muster/service-kit'
+import { describeService, parseDuration } from '@muster/domain'
+import { fileContent, parsedBy, serviceFields } from '@muster/service-kit'
 import { z } from 'zod'
 import { staticTokensFile } from './static/static-config.ts'
 
-/** The variables of this service. */
+/** The row of token-service in the table of services. */
+export const DESCRIPTOR = describeService('token-service')
+
+/** The environment of token-service. */
 export const configSchema = z.object({
-  ...commonFields({ listenAddress: '0.0.0.0:3026', diagnosticsAddress: '127.0.0.1:9026' }),
-  ...enrolmentFields(),
-  ...auditFields(),
-  MUSTER_REGISTRATION_ADDRS: replicaAddresses(),
+  ...serviceFields(DESCRIPTOR),
   MUSTER_PEPPER_FILE: fileContent().refine((content) => content.length >= 32, 'the file must hold at least 32 bytes'),
   MUSTER_TOKEN_MAX_TTL: parsedBy((text) => parseDuration(text, 'longest TTL')).default(7 * 86_400),
   MUSTER_SIGNUP_TOKEN_MAX_TTL: parsedBy((text) => parseDuration(text, 'longest TTL of a signup token')).default(
@@ -25,5 +18,5 @@ export const configSchema = z.object({
   MUSTER_CONFIG_FILE: staticTokensFile().default([]),
 })
 
-/** The configuration of this service, parsed. */
+/** What the environment of token-service says. */
 export type Config = z.output<typeof configSchema>

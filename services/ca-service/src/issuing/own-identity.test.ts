@@ -33,7 +33,7 @@ describe('ca-service', () => {
     }
     const deps = { config, pool: store.pool, clock, authorities: () => authorities } as unknown as Deps
     const stop = new AbortController()
-    const identity = await issueOwnIdentity(deps, silentLog, stop.signal)
+    const { tls: identity } = await issueOwnIdentity(deps, silentLog, stop.signal)
 
     const first = leafOf(identity)
     expect(first).toMatchObject({

@@ -12,13 +12,13 @@ import {
   renewForever,
 } from '@muster/identity'
 
-/** What a service needs to enrol. */
+/** How a service enrols with ca-service. */
 export interface EnrollOptions {
   name: ServiceName
   caAddresses: readonly string[]
   /** Pins of the host root. */
   caPins: readonly string[]
-  /** The static token of role auth. */
+  /** The secret that this service shares with ca-service. */
   enrollToken: string
   dnsNames: readonly string[]
   clock: Clock
@@ -26,7 +26,7 @@ export interface EnrollOptions {
   signal: AbortSignal
 }
 
-/** The identity of a running service, which renews itself. */
+/** The identity of a service. */
 export interface ServiceIdentity {
   tls: TlsIdentity
   clusterName: string
@@ -35,10 +35,10 @@ export interface ServiceIdentity {
 }
 
 /**
- * Gets this service its identity from ca-service and keeps it fresh until the signal aborts: checks the pin before the
- * token is sent, tries for as long as ca-service is not reachable, renews at a random 50-80 % of life over mTLS, and
- * enrols anew if it slept through the end of its certificate. The key lives in memory only.
- * @throws AppError if ca-service refuses, or is not the one that the pin names
+ * Gets a service its identity from ca-service and keeps it fresh until the signal aborts. Checks the pin before it sends
+ * the token, and retries for as long as ca-service cannot be reached. Renews over mTLS at a random 50-80 % of the
+ * certificate's life; enrols again if the certificate has expired. The key lives in memory only.
+ * @throws AppError if ca-service refuses, or if no pin matches its root
  */
 export async function enrollService(options: EnrollOptions): Promise<ServiceIdentity> {
   const { name, clock, log, signal } = options

@@ -1,7 +1,5 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
-import { ca } from '@muster/contracts'
-import { type AppError, refusal } from '@muster/domain'
-import { parseCsr } from '@muster/pki'
+import { refusal } from '@muster/domain'
 import {
   eventually,
   manualClock,
@@ -14,9 +12,9 @@ import {
 } from '@muster/testkit'
 import { createPublicKey } from 'node:crypto'
 import { createServer } from 'node:net'
-import { anyone, bindService, isTrustFailure, memberOf, readMember } from '@muster/rpc'
-import type { RpcServer } from '@muster/rpc/server'
-import { enrollService, type EnrollOptions } from './service-identity.ts'
+import { isTrustFailure, readMember } from '@muster/rpc'
+import { type FakeAuthority, serveAuthority } from '../test/support/authority.ts'
+import { enrollService, type EnrollOptions } from './enrolment.ts'
 
 const DAY_MS = 86_400_000
 const TOKEN = 'CANARY-enrolment-token-of-many-characters'
@@ -24,9 +22,7 @@ const TOKEN = 'CANARY-enrolment-token-of-many-characters'
 let cluster: TestCluster
 let clock: ManualClock
 let stop: AbortController
-let calls: { rpc: 'enroll' | 'renew'; token?: string; by?: string }[]
-let answer: AppError | undefined
-let authority: RpcServer | undefined
+let authority: FakeAuthority | undefined
 const { log, lines } = memoryLog()
 
 beforeAll(() => {
@@ -35,65 +31,20 @@ beforeAll(() => {
 beforeEach(() => {
   clock = manualClock()
   stop = new AbortController()
-  calls = []
-  answer = undefined
+  authority = undefined
   lines.length = 0
 })
 afterEach(async () => {
   stop.abort()
-  await authority?.close()
+  await authority?.server.close()
 })
 
-function grant(name: string, publicKeyDer: Buffer) {
-  const expiresAt = new Date(clock.now().getTime() + DAY_MS)
-  const { issuing } = cluster.authorities.host
-  const made = cluster.certify({ kind: 'service', name, roles: ['auth'], publicKeyDer, notAfter: expiresAt })
-  return {
-    certificate: { chainDer: [made.leafDer, issuing.certificateDer], serial: made.serial, expiresAt },
-    trustBundle: {
-      version: 1,
-      clusterName: cluster.clusterName,
-      hostRootsDer: [cluster.authorities.host.root.certificateDer],
-      userRootsDer: [cluster.authorities.user.root.certificateDer],
-    },
-  }
-}
-
-/** ca-service as far as a service needs it. */
-async function serveAuthority(listenAddress = '127.0.0.1:0'): Promise<RpcServer> {
-  const unused = () => Promise.reject(new Error('not part of this test'))
-  authority = await serveForTest({
-    clusterName: cluster.clusterName,
-    identity: cluster.service('ca-service'),
-    listenAddress,
-    clock,
-    services: [
-      bindService(ca.CaServiceService, {
-        enrollService: {
-          callers: anyone,
-          handle: async (request) => {
-            calls.push({ rpc: 'enroll', token: request.token })
-            if (answer !== undefined) throw answer
-            return grant(request.serviceName, parseCsr(request.csrDer).publicKeyDer)
-          },
-        },
-        renewService: {
-          callers: anyone,
-          handle: async (_request, { peer }) => {
-            const member = memberOf(peer)
-            calls.push({ rpc: 'renew', by: member.serial })
-            return grant(member.name, member.publicKeyDer)
-          },
-        },
-        signHost: { callers: anyone, handle: unused },
-        signUser: { callers: anyone, handle: unused },
-        signBot: { callers: anyone, handle: unused },
-        getTrustBundle: { callers: anyone, handle: unused },
-        listAuthorities: { callers: anyone, handle: unused },
-      }),
-    ],
-  })
-  return authority
+/** Serves ca-service, again at the same address after it was closed. */
+async function serve(address?: string): Promise<string> {
+  const calls = authority?.calls
+  authority = await serveAuthority(cluster, clock, address)
+  authority.calls = calls ?? authority.calls
+  return authority.server.address
 }
 
 function enroll(address: string, overrides: Partial<EnrollOptions> = {}) {
@@ -120,7 +71,7 @@ function shown(identity: { tls: { current: { own?: { keyPem: string; chainPem: s
 
 describe('a service', () => {
   test('gets its identity for the token and its own key, with the roots to trust', async () => {
-    const { address } = await serveAuthority()
+    const address = await serve()
     const identity = await enroll(address)
     const { member, hasItsKey } = shown(identity)
     expect(member).toMatchObject({ kind: 'service', name: 'token-service' })
@@ -129,16 +80,16 @@ describe('a service', () => {
     expect(identity.trustBundle().version).toBe(1)
     expect(identity.tls.current.hostRootsPem).toBe(cluster.hostRootsPem)
     expect(identity.tls.current.userRootsPem).toBe(cluster.userRootsPem)
-    expect(calls).toEqual([{ rpc: 'enroll', token: TOKEN }])
+    expect(authority!.calls).toEqual([{ rpc: 'enroll', token: TOKEN }])
   })
 
   test('renews with what it has, before that ends, on the same key', async () => {
-    const { address } = await serveAuthority()
+    const address = await serve()
     const identity = await enroll(address)
     const first = shown(identity)
     await clock.advance(0.81 * DAY_MS)
     await eventually('renewed', () => shown(identity).member.serial !== first.member.serial)
-    expect(calls).toEqual([
+    expect(authority!.calls).toEqual([
       { rpc: 'enroll', token: TOKEN },
       { rpc: 'renew', by: first.member.serial },
     ])
@@ -148,34 +99,34 @@ describe('a service', () => {
     await eventually('asleep again', () => clock.sleepers > 0)
     await clock.advance(0.81 * DAY_MS)
     await eventually('renewed again', () => shown(identity).member.serial !== second.member.serial)
-    expect(calls.at(-1)).toEqual({ rpc: 'renew', by: second.member.serial })
+    expect(authority!.calls.at(-1)).toEqual({ rpc: 'renew', by: second.member.serial })
   })
 
   test('enrols anew when it slept through the end of its certificate', async () => {
-    const { address } = await serveAuthority()
+    const address = await serve()
     const identity = await enroll(address)
     const first = shown(identity)
-    await authority!.close()
+    await authority!.server.close()
     // Unreachable for as long as the certificate lives.
     await clock.advance(DAY_MS + 1_000)
-    expect(calls).toHaveLength(1)
-    await serveAuthority(address)
+    expect(authority!.calls).toHaveLength(1)
+    await serve(address)
     await eventually('enrolled anew', async () => {
       await clock.advance(60_000)
       return shown(identity).member.serial !== first.member.serial
     })
-    expect(calls.slice(1).map(({ rpc }) => rpc)).toEqual(['enroll'])
+    expect(authority!.calls.slice(1).map(({ rpc }) => rpc)).toEqual(['enroll'])
   })
 
   test('waits for ca-service, and says so without the token', async () => {
-    const { address } = await serveAuthority()
-    await authority!.close()
+    const address = await serve()
+    await authority!.server.close()
     const enrolling = enroll(address)
     await eventually('waiting', () => clock.sleepers === 1)
-    await serveAuthority(address)
+    await serve(address)
     await eventually('tried again', async () => {
       await clock.advance(2_000)
-      return calls.length > 0
+      return authority!.calls.length > 0
     })
     expect(shown(await enrolling).member.name).toBe('token-service')
     expect(lines.some(({ level, msg }) => level === 'warn' && msg.includes('not reachable'))).toBe(true)
@@ -183,28 +134,29 @@ describe('a service', () => {
   })
 
   test('sends no token to a server whose root does not match the pin, and does not try again', async () => {
-    const { address } = await serveAuthority()
+    const address = await serve()
     const error = await rejection(enroll(address, { caPins: [`sha256:${'0'.repeat(64)}`] }))
     expect(isTrustFailure(error)).toBe(true)
-    expect(calls).toEqual([])
+    expect(authority!.calls).toEqual([])
     expect(clock.sleeps).toEqual([])
   })
 
   test('sends no token to another service of the cluster', async () => {
-    authority = await serveForTest({
+    const other = await serveForTest({
       clusterName: cluster.clusterName,
       identity: cluster.service('registration-service'),
       services: [],
     })
-    const error = await rejection(enroll(authority.address))
+    const error = await rejection(enroll(other.address))
     expect(isTrustFailure(error)).toBe(true)
+    await other.close()
   })
 
   test('does not try again when it is refused', async () => {
-    const { address } = await serveAuthority()
-    answer = refusal('TOKEN_UNKNOWN', 'not known')
+    const address = await serve()
+    authority!.refusal = refusal('TOKEN_UNKNOWN', 'not known')
     expect(await rejection(enroll(address))).toMatchObject({ kind: 'permissionDenied', reason: 'TOKEN_UNKNOWN' })
-    expect(calls).toHaveLength(1)
+    expect(authority!.calls).toHaveLength(1)
   })
 
   test('stops waiting for a server that never answers', async () => {

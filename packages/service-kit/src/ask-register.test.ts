@@ -15,7 +15,7 @@ import {
   type TestCluster,
 } from '@muster/testkit'
 import { bindService, operators, type Routes, services } from '@muster/rpc'
-import { askRegister } from './operator-register.ts'
+import { askRegister } from './ask-register.ts'
 import type { RpcServer, ServeOptions } from '@muster/rpc/server'
 
 type CheckOperator = Routes<users.UserServiceService>['checkOperator']['handle']
