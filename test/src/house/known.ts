@@ -22,7 +22,7 @@ export const KNOWN: Known = {
     'services/token-service: spendToken in src/rpc/spend-token.ts, src/store/spend.ts',
   ],
   undocumented: [],
-  withoutReadme: ['packages/identity', 'packages/service-kit'],
+  withoutReadme: ['packages/identity'],
   brokenLinks: [],
   selectAll: [],
 }
