@@ -15,14 +15,13 @@ export const KNOWN: Known = {
   longFiles: [],
   circles: [],
   repeatedExports: [
-    'packages/admin-cli: stateOf in src/commands/tokens/json.ts, src/commands/users/json.ts',
-    'packages/rpc: DuplexCall in src/client/connect.ts, src/server/serve-duplex.ts',
+    'packages/rpc: DuplexCall in src/client/calls.ts, src/server/serve-duplex.ts',
     'services/token-service: extendToken in src/rpc/extend-token.ts, src/store/token-by-key.ts',
     'services/token-service: revokeToken in src/rpc/revoke-token.ts, src/store/token-by-key.ts',
     'services/token-service: spendToken in src/rpc/spend-token.ts, src/store/spend.ts',
   ],
   undocumented: [],
-  withoutReadme: ['packages/identity'],
+  withoutReadme: [],
   brokenLinks: [],
   selectAll: [],
 }
