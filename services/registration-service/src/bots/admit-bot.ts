@@ -1,31 +1,34 @@
-import type { registration } from '@muster/contracts'
-import { AppError, refusal } from '@muster/domain'
+import type { registration, token } from '@muster/contracts'
+import { AppError, refusal, tokenIdOf } from '@muster/domain'
 import { issuedCertificate } from '@muster/identity'
 import type { CallContext } from '@muster/rpc'
-import { spendToken, type AttemptRecord } from '../entry/attempt.ts'
+import { withFacts } from '../entry/attempt-facts.ts'
+import { spendToken } from '../entry/spend-token.ts'
 import type { Deps } from '../deps.ts'
 import type { JoinRequest } from '../nodes/join-request.ts'
 import { activateBot, isKeyTaken, recordJoiningBot } from './bots.ts'
 
 /**
- * Admits a bot: as with nodes, each step may be repeated with the same token and key. A bot is not on the roll; it has an
+ * Admits a bot: as with nodes, each step may be repeated with the same token and key. A bot is not on the roll. It has an
  * instance with a line of keys, of which this one is the first.
  */
-export async function admitBot(
-  deps: Deps,
-  join: JoinRequest,
-  record: AttemptRecord,
+export function admitBot(deps: Deps, join: JoinRequest, context: CallContext): Promise<registration.RegisterResponse> {
+  const { token: value, roles, hostname, keyFingerprint } = join
+  return withFacts({ action: 'bot.join' }, async () => {
+    if (await isKeyTaken(deps.pool, keyFingerprint, tokenIdOf(value))) throw keyUsedBefore()
+    const purpose = { $case: 'join', value: { roles, hostname, remoteAddress: context.remoteAddress } } as const
+    const spent = await spendToken(deps, { value, keyFingerprint, purpose }, context)
+    return withFacts({ tokenId: spent.tokenId }, () => recordBot(deps, join, spent, context))
+  })
+}
+
+async function recordBot(
+  { pool, authority }: Deps,
+  { hostname, keyFingerprint, publicKeyDer }: JoinRequest,
+  { nodeId: id, tokenId, botName: name }: token.SpentToken,
   context: CallContext,
 ): Promise<registration.RegisterResponse> {
-  const { pool, authority } = deps
-  const { token: value, roles, hostname, keyFingerprint, publicKeyDer } = join
   const { remoteAddress } = context
-  record.action = 'bot.join'
-
-  if (await isKeyTaken(pool, keyFingerprint, record.tokenId)) throw keyUsedBefore()
-  const purpose = { $case: 'join', value: { roles, hostname, remoteAddress } } as const
-  const spent = await spendToken(deps, { value, keyFingerprint, purpose }, record, context)
-  const { nodeId: id, tokenId, botName: name } = spent
   if (name === '') throw new AppError('internal', 'token-service named no bot')
   const recorded = await recordJoiningBot(pool, { id, name, hostname, remoteAddress, tokenId, keyFingerprint })
   if (!recorded) throw keyUsedBefore()

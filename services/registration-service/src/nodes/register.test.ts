@@ -252,7 +252,7 @@ describe('a join that is refused', () => {
     ['TOKEN_UNKNOWN', 'permissionDenied', 'the token is not known'],
     ['TOKEN_EXPIRED', 'failedPrecondition', 'expired'],
     ['TOKEN_REVOKED', 'failedPrecondition', 'revoked'],
-    ['TOKEN_USED_UP', 'failedPrecondition', 'as often as it may'],
+    ['TOKEN_USED_UP', 'failedPrecondition', 'reached its use limit'],
     ['ROLE_NOT_ALLOWED', 'failedPrecondition', 'these roles'],
     ['TOKEN_WRONG_TYPE', 'failedPrecondition', "'musterctl tokens add'"],
     ['A_REASON_OF_TOMORROW', 'failedPrecondition', 'refused'],

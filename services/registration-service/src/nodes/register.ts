@@ -1,7 +1,9 @@
-import type { registration } from '@muster/contracts'
+import type { registration, token } from '@muster/contracts'
 import { issuedCertificate } from '@muster/identity'
 import type { CallContext, UnaryHandler } from '@muster/rpc'
-import { attempt, spendToken, type AttemptRecord } from '../entry/attempt.ts'
+import { attempt } from '../entry/attempt.ts'
+import { withFacts } from '../entry/attempt-facts.ts'
+import { spendToken } from '../entry/spend-token.ts'
 import { admitBot } from '../bots/admit-bot.ts'
 import type { Deps } from '../deps.ts'
 import { parseJoinRequest, type JoinRequest } from './join-request.ts'
@@ -22,27 +24,29 @@ import { unknownNode } from './renew-certificate.ts'
  */
 export function register(deps: Deps): UnaryHandler<registration.RegisterRequest, registration.RegisterResponse> {
   return (request, context) =>
-    attempt(deps, { action: 'node.join', token: request.token, context }, (record) => {
+    attempt(deps, { action: 'node.join', token: request.token, context }, async () => {
       const join = parseJoinRequest(request)
-      record.details['hostname'] = join.hostname
-      return join.roles.includes('bot') ? admitBot(deps, join, record, context) : admit(deps, join, record, context)
+      const admit = join.roles.includes('bot') ? admitBot : admitNode
+      return withFacts({ details: { hostname: join.hostname } }, () => admit(deps, join, context))
     })
 }
 
-async function admit(
-  deps: Deps,
+async function admitNode(deps: Deps, join: JoinRequest, context: CallContext): Promise<registration.RegisterResponse> {
+  const { token: value, roles, hostname, keyFingerprint } = join
+  const purpose = { $case: 'join', value: { roles, hostname, remoteAddress: context.remoteAddress } } as const
+  const spent = await spendToken(deps, { value, keyFingerprint, purpose }, context)
+  const { nodeId, tokenId } = spent
+  return withFacts({ nodeId, tokenId }, () => putOnRoll(deps, join, spent, context))
+}
+
+async function putOnRoll(
+  { pool, authority, presence, pace }: Deps,
   join: JoinRequest,
-  record: AttemptRecord,
+  { nodeId, tokenId, nodeLabels }: token.SpentToken,
   context: CallContext,
 ): Promise<registration.RegisterResponse> {
-  const { pool, authority, presence, pace } = deps
-  const { token: value, roles, hostname, keyFingerprint, publicKeyDer } = join
+  const { publicKeyDer, roles, hostname } = join
   const { remoteAddress } = context
-
-  const purpose = { $case: 'join', value: { roles, hostname, remoteAddress } } as const
-  const spent = await spendToken(deps, { value, keyFingerprint, purpose }, record, context)
-  const { nodeId, tokenId, nodeLabels } = spent
-  record.nodeId = nodeId
   const recorded = await recordJoiningNode(pool, { ...join, id: nodeId, tokenId, nodeLabels, remoteAddress })
   if (!recorded) throw unknownNode()
   const signed = await authority.signHost({ publicKeyDer, nodeId, roles }, { parent: context })
@@ -51,11 +55,6 @@ async function admit(
 
   presence.announce(nodeId)
   context.log.info({ event: 'node.joined', nodeId, tokenId, hostname }, 'a node joined')
-  return {
-    nodeId,
-    certificate,
-    trustBundle,
-    heartbeat: { intervalMs: pace.intervalMs, offlineAfterMs: pace.offlineAfterMs() },
-    botName: '',
-  }
+  const heartbeat = { intervalMs: pace.intervalMs, offlineAfterMs: pace.offlineAfterMs() }
+  return { nodeId, certificate, trustBundle, heartbeat, botName: '' }
 }

@@ -3,6 +3,7 @@ import { BREAK_GLASS, formatSpiffeId, parseMemberName } from '@muster/domain'
 import { certifiedIdentity, parseCsr } from '@muster/pki'
 import { type CallContext, pkiField } from '@muster/rpc'
 import { attempt } from '../entry/attempt.ts'
+import { withFacts } from '../entry/attempt-facts.ts'
 import type { Deps } from '../deps.ts'
 import { unknownUser } from './check-operator.ts'
 import { renewPerson } from './renew-person.ts'
@@ -20,20 +21,21 @@ export function comeBack(
   request: users.SignupRequest,
   context: CallContext,
 ): Promise<users.SignupResponse> {
-  return attempt(deps, { action: 'user.renew', token: '', context }, async (record) => {
-    record.details['returned'] = true
-    const name = parseMemberName(request.userName, 'user_name')
-    const { publicKeyDer } = pkiField('csr_der', () => parseCsr(request.csrDer))
-    record.details['user'] = name
-    const { clusterName, userRootsDer } = deps.identity.trustBundle()
-    const actor = formatSpiffeId({ clusterName, kind: 'user', name })
-    if (!wasCertified(request.formerChainDer, { spiffeId: actor, publicKeyDer, rootsDer: userRootsDer })) {
-      throw unknownUser(name)
-    }
-    const signed = await renewPerson(deps, { name, publicKeyDer, actor, hasReturned: true }, context)
-    context.log.info({ event: 'user.returned', user: name }, 'a person came back')
-    return signed
-  })
+  return attempt(deps, { action: 'user.renew', token: '', context }, () =>
+    withFacts({ details: { returned: true } }, async () => {
+      const name = parseMemberName(request.userName, 'user_name')
+      const { publicKeyDer } = pkiField('csr_der', () => parseCsr(request.csrDer))
+      return withFacts({ details: { user: name } }, async () => {
+        const { clusterName, userRootsDer } = deps.identity.trustBundle()
+        const actor = formatSpiffeId({ clusterName, kind: 'user', name })
+        const expected = { spiffeId: actor, publicKeyDer, rootsDer: userRootsDer }
+        if (!wasCertified(request.formerChainDer, expected)) throw unknownUser(name)
+        const signed = await renewPerson(deps, { name, publicKeyDer, actor, hasReturned: true }, context)
+        context.log.info({ event: 'user.returned', user: name }, 'a person came back')
+        return signed
+      })
+    }),
+  )
 }
 
 /**

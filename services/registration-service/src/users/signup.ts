@@ -2,7 +2,9 @@ import type { users } from '@muster/contracts'
 import { type AppError, invalid, parseMemberName, refusal } from '@muster/domain'
 import { keyFingerprint, parseCsr } from '@muster/pki'
 import { type CallContext, pkiField, type UnaryHandler } from '@muster/rpc'
-import { attempt, spendToken, type AttemptRecord } from '../entry/attempt.ts'
+import { attempt } from '../entry/attempt.ts'
+import { withFacts } from '../entry/attempt-facts.ts'
+import { spendToken } from '../entry/spend-token.ts'
 import type { Deps } from '../deps.ts'
 import { comeBack } from './come-back.ts'
 import { signPerson } from './sign-person.ts'
@@ -23,25 +25,30 @@ export function signup(deps: Deps): UnaryHandler<users.SignupRequest, users.Sign
   return (request, context) => {
     const { token } = request
     if (token === '') return comeBack(deps, request, context)
-    return attempt(deps, { action: 'user.signup', token, context }, (record) => admit(deps, request, record, context))
+    return attempt(deps, { action: 'user.signup', token, context }, async () => {
+      const newcomer = parseSignup(request)
+      return withFacts({ details: { user: newcomer.name } }, () => admit(deps, newcomer, context))
+    })
   }
 }
 
-async function admit(
+async function admit(deps: Deps, newcomer: Newcomer, context: CallContext): Promise<users.SignupResponse> {
+  const { token: value, name, publicKeyDer } = newcomer
+  const purpose = { $case: 'signup' as const, value: { userName: name, remoteAddress: context.remoteAddress } }
+  const spend = { value, keyFingerprint: keyFingerprint(publicKeyDer), purpose }
+  const { tokenId } = await spendToken(deps, spend, context)
+  return withFacts({ tokenId }, () => beginSession(deps, newcomer, tokenId, context))
+}
+
+async function beginSession(
   deps: Deps,
-  request: users.SignupRequest,
-  record: AttemptRecord,
+  { name, publicKeyDer }: Newcomer,
+  tokenId: string,
   context: CallContext,
 ): Promise<users.SignupResponse> {
   const { pool, people } = deps
-  const { token, name, publicKeyDer } = parseSignup(request)
-  record.details['user'] = name
-  const holder = { name, keyFingerprint: keyFingerprint(publicKeyDer) }
   const { remoteAddress } = context
-
-  const purpose = { $case: 'signup' as const, value: { userName: name, remoteAddress } }
-  const spend = { value: token, keyFingerprint: holder.keyFingerprint, purpose }
-  const { tokenId } = await spendToken(deps, spend, record, context)
+  const holder = { name, keyFingerprint: keyFingerprint(publicKeyDer) }
   const { sessionTtlSeconds } = people
   const session = await bindKey(pool, { ...holder, tokenId, sessionTtlSeconds, remoteAddress })
   if (session === undefined) throw tokenReplaced(name)
@@ -53,7 +60,13 @@ async function admit(
   return signed
 }
 
-function parseSignup(request: users.SignupRequest) {
+interface Newcomer {
+  token: string
+  name: string
+  publicKeyDer: Buffer
+}
+
+function parseSignup(request: users.SignupRequest): Newcomer {
   if (request.token.length > 512) throw invalid('token', 'must be at most 512 characters')
   const name = parseMemberName(request.userName, 'user_name')
   const { publicKeyDer } = pkiField('csr_der', () => parseCsr(request.csrDer))

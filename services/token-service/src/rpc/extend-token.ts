@@ -34,7 +34,7 @@ function whyNot(found: StoredToken | undefined): AppError {
   }
   if (found.state === 'revoked') return refusal('TOKEN_REVOKED', 'the token has been revoked')
   if (found.state === 'usedUp') {
-    return refusal('TOKEN_USED_UP', 'the token has been used as often as it may be')
+    return refusal('TOKEN_USED_UP', 'the token has reached its use limit')
   }
   return refusal('TOKEN_EXPIRED', 'the token has expired')
 }
