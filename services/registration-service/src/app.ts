@@ -6,8 +6,8 @@ import type { Deps } from './deps.ts'
 import { RefusedAttempts } from './entry/refused-attempts.ts'
 import { HeartbeatPace } from './nodes/heartbeat-pace.ts'
 import { OpenStreams } from './nodes/open-streams.ts'
-import { callRoll } from './nodes/roll-call.ts'
 import { registrationService } from './nodes/service.ts'
+import { sweepPresence } from './nodes/sweep-presence.ts'
 import { Presence } from './presence/presence.ts'
 import { operatorRoles } from './users/check-operator.ts'
 import { userService } from './users/service.ts'
@@ -17,7 +17,7 @@ const MIGRATIONS = new URL('../migrations', import.meta.url)
 /** Opens registration-service: presence, the limit of refused attempts, and what every service has. */
 export async function startApp(start: ServiceStart<Config>): Promise<void> {
   const { config, log, life, clock } = start
-  const { pool, audit, join } = await openService(DESCRIPTOR, start, MIGRATIONS)
+  const { pool, audit, background, join } = await openService(DESCRIPTOR, start, MIGRATIONS)
   const { identity, connections, serve } = await join()
 
   const redis = { redisUrl: config.MUSTER_REDIS_URL_FILE, clusterName: identity.clusterName, log }
@@ -30,8 +30,7 @@ export async function startApp(start: ServiceStart<Config>): Promise<void> {
     beatsPerSecond: config.MUSTER_HEARTBEATS_PER_SECOND,
   })
   const streams = life.own('open streams', new OpenStreams({ pool, presence, log }), (open) => open.close())
-  const rollCall = { ended: callRoll({ pool, presence, pace, streams, clock, log }, life.signal) }
-  life.own('roll call', rollCall, ({ ended }) => ended)
+  sweepPresence({ pool, presence, pace, streams }, background)
 
   const deps: Deps = {
     pool,

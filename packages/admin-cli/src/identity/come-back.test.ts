@@ -130,7 +130,7 @@ describe('a person whose certificate has ended, and whose session has not', () =
 
 describe('a person who cannot come back', () => {
   const gone =
-    "you are no longer a user of this cluster, or signed up anew elsewhere; ask an admin for 'musterctl users reset ada'"
+    "you are no longer a user of this cluster, or you signed up again elsewhere; ask an admin for 'musterctl users reset ada'"
   const folder = () => path.dirname(file('x'))
 
   /** Fails the test if a service is asked for anything with a certificate that has ended. */

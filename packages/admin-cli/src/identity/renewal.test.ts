@@ -218,7 +218,7 @@ describe('a role that was given', () => {
 test('who was removed is told so once, with whom to ask', async () => {
   await people.login()
   const gone =
-    "you are no longer a user of this cluster, or signed up anew elsewhere; ask an admin for 'musterctl users reset ada'"
+    "you are no longer a user of this cluster, or you signed up again elsewhere; ask an admin for 'musterctl users reset ada'"
   cluster.answers.tokens = {
     listTokens: async () => {
       throw refusal('USER_UNKNOWN', gone)

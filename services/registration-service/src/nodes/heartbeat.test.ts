@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import type { registration } from '@muster/contracts'
 import { eventually, type TestMember } from '@muster/testkit'
-import { selectNodes } from './nodes.ts'
+import { selectNodes } from './store/roll-queries.ts'
 import { addNode, contract, refusal, serveRegistration, type Served } from '../../test/support/service.ts'
 
 let served: Served

@@ -4,8 +4,8 @@ import { keyFingerprint } from '@muster/pki'
 import { type CallContext, type DuplexHandler, memberOf } from '@muster/rpc'
 import type { Deps } from '../deps.ts'
 import { parseVersion } from './join-request.ts'
-import { recordHello, type HelloFacts } from './nodes.ts'
-import { unknownNode } from './renew-certificate.ts'
+import { recordHello, type HelloFacts } from './store/sightings.ts'
+import { unknownNode } from './node-errors.ts'
 
 /**
  * A node's beats: a hello, then small beats until either side ends the stream. The hello costs one statement in Postgres;

@@ -3,7 +3,7 @@ import { decodeCursor, encodeCursor, MAX_PAGE_SIZE, parseNodeId, parsePageSize }
 import type { UnaryHandler } from '@muster/rpc'
 import type { Deps } from '../deps.ts'
 import { parseNodeFilter, parseStatuses } from './node-filter.ts'
-import { selectNodes } from './nodes.ts'
+import { selectNodes } from './store/roll-queries.ts'
 import { toRoll } from './roll.ts'
 
 /** Nodes may carry 16 KiB of labels each; a page ends early before it outgrows what clients take. */

@@ -1,6 +1,6 @@
 import { registration } from '@muster/contracts'
 import { invalid, parseLabels } from '@muster/domain'
-import type { NodeFilter } from './nodes.ts'
+import type { NodeFilter } from './store/roll-queries.ts'
 import { parseTokenFilter } from './token-filter.ts'
 
 const MAX_SEARCH_CHARACTERS = 256

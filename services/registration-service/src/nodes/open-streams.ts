@@ -1,6 +1,6 @@
 import type { Logger } from '@muster/runtime'
 import type pg from 'pg'
-import { selectKnownIds } from './nodes.ts'
+import { selectKnownIds } from './store/roll-queries.ts'
 import type { Presence } from '../presence/presence.ts'
 
 /** A check asks for at most this many nodes at a time. */

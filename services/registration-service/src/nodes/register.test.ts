@@ -3,7 +3,7 @@ import { AppError, type ErrorKind } from '@muster/domain'
 import { createCsr, generateKey, parseIdentity, publicKeyDer, verifyChain } from '@muster/pki'
 import { eventually } from '@muster/testkit'
 import { createLogger } from '@muster/service-kit'
-import { selectNodes } from './nodes.ts'
+import { selectNodes } from './store/roll-queries.ts'
 import { joinRequest, refusal, serveRegistration, type Served } from '../../test/support/service.ts'
 
 const lines: string[] = []

@@ -7,8 +7,8 @@ import { spendToken } from '../entry/spend-token.ts'
 import { admitBot } from '../bots/admit-bot.ts'
 import type { Deps } from '../deps.ts'
 import { parseJoinRequest, type JoinRequest } from './join-request.ts'
-import { activateNode, recordJoiningNode } from './nodes.ts'
-import { unknownNode } from './renew-certificate.ts'
+import { activateNode, recordJoiningNode } from './store/joining.ts'
+import { unknownNode } from './node-errors.ts'
 
 /**
  * Admits a node, or a bot: spends the token, records the node, has its key signed, puts it on the roll.

@@ -3,7 +3,7 @@ import type { registration } from '@muster/contracts'
 import { parseNodeId, refusal } from '@muster/domain'
 import { memberOf, type UnaryHandler } from '@muster/rpc'
 import type { Deps } from '../deps.ts'
-import { takeOffRoll } from './nodes.ts'
+import { takeOffRoll } from './store/removal.ts'
 import { toRoll } from './roll.ts'
 
 /**

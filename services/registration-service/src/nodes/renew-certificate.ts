@@ -4,7 +4,8 @@ import { issuedCertificate } from '@muster/identity'
 import { keyFingerprint } from '@muster/pki'
 import { memberOf, type UnaryHandler } from '@muster/rpc'
 import type { Deps } from '../deps.ts'
-import { checkRenewal, recordRenewal, type RenewalCheck } from './nodes.ts'
+import { unknownNode } from './node-errors.ts'
+import { checkRenewal, recordRenewal, type RenewalCheck } from './store/renewal.ts'
 
 /**
  * Issues the calling node a new certificate for the key of its connection, as what it was admitted. Bound to node id, key
@@ -57,9 +58,4 @@ const REFUSALS: Record<RenewalRefusal, () => { reason: Reason; error: AppError }
     const message = 'the last certificate is too new to be renewed; try again later'
     return { reason, error: refusal(reason, message) }
   },
-}
-
-/** The node's certificate is genuine but the roll does not have it: it was removed, or the database was restored from before. */
-export function unknownNode(): AppError {
-  return refusal('NODE_UNKNOWN', 'this node is not on the roll')
 }

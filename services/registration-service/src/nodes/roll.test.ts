@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { manualClock } from '@muster/testkit'
 import { HeartbeatPace } from './heartbeat-pace.ts'
-import type { StoredNode } from './nodes.ts'
+import type { StoredNode } from './store/stored-node.ts'
 import type { Presence, PresenceView } from '../presence/presence.ts'
 import { statusOf, toRoll, type RollDeps } from './roll.ts'
 import { NodeStatus } from '../../test/support/service.ts'

@@ -2,7 +2,7 @@ import { registration } from '@muster/contracts'
 import type { Db } from '@muster/postgres'
 import type { Clock } from '@muster/runtime'
 import type { HeartbeatPace } from './heartbeat-pace.ts'
-import type { StoredNode } from './nodes.ts'
+import type { StoredNode } from './store/stored-node.ts'
 import type { Presence, PresenceView } from '../presence/presence.ts'
 
 /** What the roll is put together from. */

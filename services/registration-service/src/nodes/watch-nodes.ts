@@ -1,7 +1,7 @@
 import type { registration } from '@muster/contracts'
 import type { ServerStreamHandler } from '@muster/rpc'
 import type { Deps } from '../deps.ts'
-import { selectNodes, selectNodesById } from './nodes.ts'
+import { selectNodes, selectNodesById } from './store/roll-queries.ts'
 import { toRoll } from './roll.ts'
 
 const PAGE = 500

@@ -6,7 +6,7 @@ import { generateKey, parseIdentity, publicKeyDer, verifyChain } from '@muster/p
 import { testCluster } from '@muster/testkit'
 import { ADDRESSES, refusal } from '../../test/support/service.ts'
 import { returnRequest, servePeople, type People } from '../../test/support/people.ts'
-import { selectUser } from './users.ts'
+import { selectUser } from './store/people.ts'
 
 const LIMIT = 5
 let people: People
@@ -167,7 +167,7 @@ describe('who comes back and is refused', () => {
     const error = await refusal(comeBack('ada', shown()))
     expect(error).toMatchObject({ kind: 'unauthenticated', reason: 'USER_UNKNOWN', field: undefined })
     expect(error.message).toBe(
-      "you are no longer a user of this cluster, or signed up anew elsewhere; ask an admin for 'musterctl users reset ada'",
+      "you are no longer a user of this cluster, or you signed up again elsewhere; ask an admin for 'musterctl users reset ada'",
     )
     expect(await audits()).toEqual([
       {

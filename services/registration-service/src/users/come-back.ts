@@ -5,7 +5,7 @@ import { type CallContext, pkiField } from '@muster/rpc'
 import { attempt } from '../entry/attempt.ts'
 import { withFacts } from '../entry/attempt-facts.ts'
 import type { Deps } from '../deps.ts'
-import { unknownUser } from './check-operator.ts'
+import { unknownUser } from './user-errors.ts'
 import { renewPerson } from './renew-person.ts'
 
 /**

@@ -6,7 +6,7 @@ import { memberOf, type UnaryHandler } from '@muster/rpc'
 import type { Deps } from '../deps.ts'
 import { type SignupToken, withSignupToken } from './signup-token.ts'
 import { toUser } from './to-user.ts'
-import { insertUser, selectUser } from './users.ts'
+import { insertUser, selectUser } from './store/people.ts'
 
 /**
  * Adds a person and, if asked, makes the token to sign up with. All or nothing: while token-service does not answer,

@@ -3,7 +3,7 @@ import { decodeCursor, encodeCursor, parsePageSize } from '@muster/domain'
 import type { UnaryHandler } from '@muster/rpc'
 import type { Deps } from '../deps.ts'
 import { toUser } from './to-user.ts'
-import { selectUsers } from './users.ts'
+import { selectUsers } from './store/people.ts'
 
 /** A page of the people, by name. */
 export function listUsers({ pool }: Deps): UnaryHandler<users.ListUsersRequest, users.ListUsersResponse> {

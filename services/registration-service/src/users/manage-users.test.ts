@@ -4,7 +4,7 @@ import { AppError } from '@muster/domain'
 import { eventually, type TestMember } from '@muster/testkit'
 import { refusal } from '../../test/support/service.ts'
 import { servePeople, type People } from '../../test/support/people.ts'
-import { selectUser } from './users.ts'
+import { selectUser } from './store/people.ts'
 
 const { UserState } = users
 let people: People
@@ -280,7 +280,7 @@ describe('the last admin', () => {
     await people.pool.query('truncate audit_events')
     const removal = await refusal(admin().removeUser({ name: 'root' }))
     expect(removal).toMatchObject({ kind: 'failedPrecondition', reason: 'LAST_ADMIN' })
-    expect(removal.message).toContain('make somebody else admin first')
+    expect(removal.message).toContain('make another user an admin first')
     const demotion = people.client(people.breakGlass).updateUser({ name: 'root', roles: ['viewer'] })
     expect(await refusal(demotion)).toMatchObject({ reason: 'LAST_ADMIN' })
     expect(await audits()).toMatchObject([

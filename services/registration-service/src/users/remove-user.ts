@@ -4,10 +4,10 @@ import { parseMemberName } from '@muster/domain'
 import { transaction } from '@muster/postgres'
 import { memberOf, type UnaryHandler } from '@muster/rpc'
 import type { Deps } from '../deps.ts'
-import { whyUnchanged } from './last-admin.ts'
+import { whyUnchanged } from './why-unchanged.ts'
 import { endSignupTokens } from './signup-token.ts'
 import { toUser } from './to-user.ts'
-import { deleteUser, lockAdmins } from './users.ts'
+import { deleteUser, lockAdmins } from './store/admins.ts'
 
 /**
  * Removes a person, but not the last admin. Every service asks for each call whether its caller is still on the roll, so

@@ -2,9 +2,10 @@ import { type AppError, refusal } from '@muster/domain'
 import type { CallContext } from '@muster/rpc'
 import { keyFingerprint } from '@muster/pki'
 import type { Deps } from '../deps.ts'
-import { unknownUser } from './check-operator.ts'
+import { unknownUser } from './user-errors.ts'
 import { signPerson, type Signed } from './sign-person.ts'
-import { chargeRenewal, recordUserRenewal, RENEWAL_COSTS_SECONDS } from './users.ts'
+import { recordUserRenewal } from './store/certificates.ts'
+import { chargeRenewal, RENEWAL_COSTS_SECONDS } from './store/sessions.ts'
 
 /** Somebody who has proved that they hold this key, by a certificate or by the key alone. */
 export interface Prover {

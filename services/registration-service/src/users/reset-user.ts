@@ -4,10 +4,12 @@ import { BREAK_GLASS, invalid, parseMemberName } from '@muster/domain'
 import { type Db, transaction } from '@muster/postgres'
 import { memberOf, type UnaryHandler } from '@muster/rpc'
 import type { Deps } from '../deps.ts'
-import { lastAdmin } from './last-admin.ts'
 import { withSignupToken } from './signup-token.ts'
-import { noSuchUser, toUser } from './to-user.ts'
-import { isLastAdmin, lockAdmins, resetIdentity, selectUser } from './users.ts'
+import { toUser } from './to-user.ts'
+import { lastAdmin, noSuchUser } from './user-errors.ts'
+import { isLastAdmin, lockAdmins } from './store/admins.ts'
+import { resetIdentity } from './store/identities.ts'
+import { selectUser } from './store/people.ts'
 
 /**
  * Ends a person's identity and makes a token to sign up again. All or nothing: while token-service does not answer, the

@@ -2,7 +2,7 @@ import type { users } from '@muster/contracts'
 import { issuedCertificate, type IssuedCertificate } from '@muster/identity'
 import type { CallContext } from '@muster/rpc'
 import type { Deps } from '../deps.ts'
-import type { Session } from './users.ts'
+import type { Session } from './store/sessions.ts'
 
 /** What a person gets by a signup and by a renewal. */
 export type Signed = users.SignupResponse & { certificate: IssuedCertificate }

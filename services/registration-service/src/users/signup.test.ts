@@ -5,7 +5,7 @@ import { eventually } from '@muster/testkit'
 import { createLogger } from '@muster/service-kit'
 import { ADDRESSES, refusal } from '../../test/support/service.ts'
 import { servePeople, signupRequest, type People } from '../../test/support/people.ts'
-import { selectUser } from './users.ts'
+import { selectUser } from './store/people.ts'
 
 const lines: string[] = []
 let people: People

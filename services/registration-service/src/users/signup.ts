@@ -8,7 +8,8 @@ import { spendToken } from '../entry/spend-token.ts'
 import type { Deps } from '../deps.ts'
 import { comeBack } from './come-back.ts'
 import { signPerson } from './sign-person.ts'
-import { bindKey, noteFirstCertificate } from './users.ts'
+import { noteFirstCertificate } from './store/certificates.ts'
+import { bindKey } from './store/identities.ts'
 
 /**
  * Gives a person who holds a signup token the first certificate: spends the token, binds the key to the person, has it

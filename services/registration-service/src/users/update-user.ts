@@ -4,9 +4,11 @@ import { parseMemberName, parseOperatorRoles } from '@muster/domain'
 import { transaction } from '@muster/postgres'
 import { memberOf, type UnaryHandler } from '@muster/rpc'
 import type { Deps } from '../deps.ts'
-import { whyUnchanged } from './last-admin.ts'
-import { noSuchUser, toUser } from './to-user.ts'
-import { lockAdmins, selectUser, updateRoles } from './users.ts'
+import { whyUnchanged } from './why-unchanged.ts'
+import { toUser } from './to-user.ts'
+import { noSuchUser } from './user-errors.ts'
+import { lockAdmins, updateRoles } from './store/admins.ts'
+import { selectUser } from './store/people.ts'
 
 /**
  * Changes a person's roles, but does not demote the last admin. A role taken away is gone with the next call, since the

@@ -12,7 +12,9 @@ import { registrationService } from '../../src/nodes/service.ts'
 import { serveRegistration, type Served } from './service.ts'
 import { operatorRoles } from '../../src/users/check-operator.ts'
 import { userService } from '../../src/users/service.ts'
-import { bindKey, insertUser, noteFirstCertificate } from '../../src/users/users.ts'
+import { noteFirstCertificate } from '../../src/users/store/certificates.ts'
+import { bindKey } from '../../src/users/store/identities.ts'
+import { insertUser } from '../../src/users/store/people.ts'
 
 export const contract = users.UserServiceService
 

@@ -1,19 +1,12 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import { testCluster } from '@muster/testkit'
 import { randomUUID } from 'node:crypto'
-import {
-  activateNode,
-  takeOffRoll,
-  purgeNodes,
-  recordHello,
-  recordJoiningNode,
-  recordLastSeen,
-  recordRenewal,
-  selectNodes,
-  selectNodesById,
-  type JoiningNode,
-} from './nodes.ts'
-import { addNode, openStore, type Store } from '../../test/support/service.ts'
+import { activateNode, recordJoiningNode, type JoiningNode } from './joining.ts'
+import { takeOffRoll, purgeNodes } from './removal.ts'
+import { recordRenewal } from './renewal.ts'
+import { selectNodes, selectNodesById } from './roll-queries.ts'
+import { recordHello, recordLastSeen } from './sightings.ts'
+import { addNode, openStore, type Store } from '../../../test/support/service.ts'
 
 const cluster = testCluster()
 let store: Store

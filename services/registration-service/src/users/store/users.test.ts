@@ -2,22 +2,12 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/g
 import type { OperatorRole } from '@muster/domain'
 import type pg from 'pg'
 import { randomBytes } from 'node:crypto'
-import { openStore, refusal, type Store } from '../../test/support/service.ts'
-import {
-  bindKey,
-  chargeRenewal,
-  deleteUser,
-  insertUser,
-  noteFirstCertificate,
-  recordUserRenewal,
-  RENEWALS_AT_ONCE,
-  resetIdentity,
-  selectCurrentRoles,
-  selectSession,
-  selectUser,
-  selectUsers,
-  updateRoles,
-} from './users.ts'
+import { openStore, refusal, type Store } from '../../../test/support/service.ts'
+import { deleteUser, updateRoles } from './admins.ts'
+import { noteFirstCertificate, recordUserRenewal } from './certificates.ts'
+import { bindKey, resetIdentity } from './identities.ts'
+import { insertUser, selectUser, selectUsers } from './people.ts'
+import { chargeRenewal, RENEWALS_AT_ONCE, selectCurrentRoles, selectSession } from './sessions.ts'
 
 let store: Store
 let pool: pg.Pool

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
-import { systemClock } from '@muster/runtime'
+import { type Background, Lifecycle, systemClock } from '@muster/runtime'
 import { createRedis, eventually, manualClock, testCluster, type TestRedis } from '@muster/testkit'
 import { createLogger } from '@muster/service-kit'
 import { randomUUID } from 'node:crypto'
 import { HeartbeatPace } from './heartbeat-pace.ts'
-import { selectNodesById } from './nodes.ts'
+import { selectNodesById } from './store/roll-queries.ts'
 import type { Presence } from '../presence/presence.ts'
-import { callRoll } from './roll-call.ts'
-import { addNode, openPresence, openStore, type Store } from '../../test/support/service.ts'
+import { sweepPresence } from './sweep-presence.ts'
+import { addNode, openPresence, openStore, silentLog, type Store } from '../../test/support/service.ts'
 
 const cluster = testCluster()
 let store: Store
@@ -31,18 +31,23 @@ function pace(): HeartbeatPace {
 
 const streams = { checkAll: async () => {} }
 
-describe('the roll call', () => {
-  test('of two replicas notices who fell silent though nobody asks, and keeps when it was last seen', async () => {
+/** What runs the sweeps until `life` closes; failed rounds are in `failed`. */
+function openBackground(overrides: Partial<Background> = {}) {
+  const failed: string[] = []
+  const failures = { inc: ({ task }: { task: string }, by = 1) => void failed.push(...Array<string>(by).fill(task)) }
+  return { clock: systemClock, log: silentLog, life: new Lifecycle(), failures, failed, ...overrides }
+}
+
+describe('the sweep of presence', () => {
+  test('on two replicas notices a silent node without a watcher, and stores when it was last seen', async () => {
     const node = cluster.node()
     await addNode(store.pool, node)
     const clusterName = `${randomUUID()}.internal`
     const replicas = await Promise.all([openPresence(redis, clusterName), openPresence(redis, clusterName)])
     const lines: string[] = []
     const log = createLogger('test', 'info', { write: (line) => void lines.push(line) })
-    const stop = new AbortController()
-    const rounds = replicas.map((presence) =>
-      callRoll({ pool: store.pool, presence, pace: pace(), streams, clock: systemClock, log }, stop.signal),
-    )
+    const background = openBackground({ log })
+    for (const presence of replicas) sweepPresence({ pool: store.pool, presence, pace: pace(), streams }, background)
     const heard: string[] = []
     replicas[1].on('changed', (id) => heard.push(id))
     replicas[0].beat(node.name, 200)
@@ -52,30 +57,27 @@ describe('the roll call', () => {
       return stored!.lastSeenAt !== undefined
     })
     await eventually('in the log', () => lines.some((line) => line.includes('node.offline')))
-    stop.abort()
-    await Promise.all(rounds)
+    await background.life.close()
     expect(heard).toEqual([node.name, node.name])
     for (const presence of replicas) presence.close()
   })
 
   test('measures the fleet for the pace', async () => {
     const presence = await openPresence(redis)
-    const stop = new AbortController()
     const fleet = pace()
     const clock = manualClock()
-    const log = createLogger('test', 'silent')
-    const rounds = callRoll({ pool: store.pool, presence, pace: fleet, streams, clock, log }, stop.signal)
+    const background = openBackground({ clock })
+    sweepPresence({ pool: store.pool, presence, pace: fleet, streams }, background)
     for (let i = 0; i < 30; i++) presence.beat(randomUUID(), 60_000)
     await eventually('told of thirty', async () => {
       await clock.advance(1_000)
       return fleet.intervalMs === 3_000
     })
-    stop.abort()
-    await rounds
+    await background.life.close()
     presence.close()
   })
 
-  test('goes on when Redis or Postgres is away, and ends when it is told to', async () => {
+  test('continues while Redis or Postgres is away, counts its failed rounds, and ends with the service', async () => {
     let rounds = 0
     let isAway = true
     const presence = {
@@ -89,13 +91,13 @@ describe('the roll call', () => {
       },
     } as unknown as Presence
     const clock = manualClock()
-    const stop = new AbortController()
-    const log = createLogger('test', 'silent')
-    const calling = callRoll({ pool: store.pool, presence, pace: pace(), streams, clock, log }, stop.signal)
+    const background = openBackground({ clock })
+    sweepPresence({ pool: store.pool, presence, pace: pace(), streams }, background)
     await eventually('tried again', async () => {
       await clock.advance(700)
       return rounds >= 3
     })
+    expect(background.failed).toContain('presence-sweep')
     isAway = false
     const before = rounds
     await eventually('going on', async () => {
@@ -103,15 +105,14 @@ describe('the roll call', () => {
       return rounds >= before + 3
     })
     // Between three and six tenths of a second apart, and never at the same moment as another replica for long.
-    for (const ms of clock.sleeps) {
+    for (const ms of clock.sleeps.filter((slept) => slept < 60_000)) {
       expect(ms).toBeGreaterThanOrEqual(375)
       expect(ms).toBeLessThanOrEqual(625)
     }
-    stop.abort()
-    await calling
+    await background.life.close()
   })
 
-  test('has the heartbeat streams checked every minute, and clears away what is over', async () => {
+  test('checks the heartbeat streams every minute, and deletes joins that never finished', async () => {
     const joining = cluster.node()
     await addNode(store.pool, joining)
     await store.pool.query(`update nodes set joined_at = null, created_at = now() - interval '25 hours'`)
@@ -119,16 +120,8 @@ describe('the roll call', () => {
     const counting = { checkAll: async () => void (checks += 1) }
     const presence = await openPresence(redis)
     const clock = manualClock()
-    const stop = new AbortController()
-    const deps = {
-      pool: store.pool,
-      presence,
-      pace: pace(),
-      streams: counting,
-      clock,
-      log: createLogger('test', 'silent'),
-    }
-    const calling = callRoll(deps, stop.signal)
+    const background = openBackground({ clock })
+    sweepPresence({ pool: store.pool, presence, pace: pace(), streams: counting }, background)
     await eventually('purged', async () => (await store.pool.query('select from nodes')).rowCount === 0)
     expect(checks).toBe(1)
     const startedAt = clock.now().getTime()
@@ -137,8 +130,7 @@ describe('the roll call', () => {
       return checks === 2
     })
     expect(clock.now().getTime() - startedAt).toBeGreaterThanOrEqual(59_000)
-    stop.abort()
-    await calling
+    await background.life.close()
     presence.close()
   })
 })

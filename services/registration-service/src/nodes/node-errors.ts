@@ -1,0 +1,9 @@
+import { type AppError, refusal } from '@muster/domain'
+
+/**
+ * The error for a node whose certificate is genuine but which is not on the roll: it was removed, or the database was
+ * restored from an earlier state.
+ */
+export function unknownNode(): AppError {
+  return refusal('NODE_UNKNOWN', 'this node is not on the roll')
+}

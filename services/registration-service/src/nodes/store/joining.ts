@@ -1,0 +1,83 @@
+import type { Labels, NodeRole } from '@muster/domain'
+import type { Db } from '@muster/postgres'
+
+/** A node as it joins. */
+export interface JoiningNode {
+  id: string
+  hostname: string
+  roles: readonly NodeRole[]
+  labels: Labels
+  version: string
+  advertisedAddress: string
+  remoteAddress: string
+  tokenId: string
+  keyFingerprint: Buffer
+  /** Labels that the token forces on it: they stand over what the node says of itself, now and at each hello. */
+  nodeLabels: Labels
+}
+
+/**
+ * Records a join that is under way. Repeated with the same id it brings the row up to what the node says now; the id
+ * comes from the token's spend, so the same id means the same key.
+ * @returns false if the node was removed: its key may not come back, though it may repeat the spend
+ */
+export async function recordJoiningNode(db: Db, node: JoiningNode): Promise<boolean> {
+  const { rowCount } = await db.query({
+    name: 'record-joining-node',
+    text: `
+      insert into nodes
+        (id, hostname, roles, labels, node_labels, version, advertised_address, remote_address, token_id,
+         key_fingerprint)
+      values ($1, $2, $3, $4::jsonb || $5::jsonb, $5, $6, $7, $8, $9, $10)
+      on conflict on constraint nodes_pkey do update
+        set hostname = excluded.hostname,
+            roles = excluded.roles,
+            labels = excluded.labels,
+            node_labels = excluded.node_labels,
+            version = excluded.version,
+            advertised_address = excluded.advertised_address,
+            remote_address = excluded.remote_address
+        where nodes.removed_at is null`,
+    values: [
+      node.id,
+      node.hostname,
+      node.roles,
+      node.labels,
+      node.nodeLabels,
+      node.version,
+      node.advertisedAddress,
+      node.remoteAddress,
+      node.tokenId,
+      node.keyFingerprint,
+    ],
+  })
+  return rowCount === 1
+}
+
+/**
+ * Puts a joining node on the roll with the certificate it is about to get, and writes the audit event, in one statement.
+ * Repeated for a node that is on the roll it notes the newer certificate.
+ * @returns false if the node is gone: it was removed meanwhile
+ */
+export async function activateNode(db: Db, id: string, serial: string, expiresAt: Date): Promise<boolean> {
+  const { rowCount } = await db.query({
+    name: 'activate-node',
+    text: `
+      with active as (
+        update nodes
+           set joined_at = coalesce(joined_at, date_trunc('milliseconds', now())),
+               previous_serial = certificate_serial,
+               certificate_serial = $2,
+               certificate_issued_at = now(),
+               certificate_expires_at = $3
+         where id = $1
+           and removed_at is null
+        returning id, token_id, remote_address, hostname, roles)
+      select record_audit(
+               action => 'node.join', actor => 'anonymous', remote_address => remote_address, token_id => token_id,
+               node_id => id, details => jsonb_build_object('hostname', hostname, 'roles', roles, 'serial', $2::text))
+        from active`,
+    values: [id, serial, expiresAt],
+  })
+  return rowCount === 1
+}

@@ -1,0 +1,46 @@
+import type { Db } from '@muster/postgres'
+import { NODE_COLUMNS, type StoredNode, toStoredNode } from './stored-node.ts'
+
+/** Takes a node off the roll, with the audit event in the same statement. @returns what it was, or undefined if it is not there */
+export async function takeOffRoll(
+  db: Db,
+  { id, actor, remoteAddress }: { id: string; actor: string; remoteAddress: string },
+): Promise<StoredNode | undefined> {
+  const { rows } = await db.query(
+    `with known as (
+       select id, hostname, roles, labels, version, advertised_address, remote_address, os, token_id, joined_at,
+              first_seen_at, last_seen_at, certificate_expires_at
+         from nodes
+        where id = $1
+          and joined_at is not null
+          for update),
+     removed as (
+       update nodes
+          set joined_at = null,
+              removed_at = now()
+         from known
+        where nodes.id = known.id
+       returning nodes.id)
+     select ${NODE_COLUMNS}
+       from known
+       join removed using (id)
+      cross join lateral record_audit(
+              action => 'node.remove', actor => $2, remote_address => $3, token_id => token_id, node_id => id,
+              details => jsonb_build_object('hostname', hostname, 'roles', roles))`,
+    [id, actor, remoteAddress],
+  )
+  return rows.map(toStoredNode)[0]
+}
+
+/**
+ * Forgets joins that were begun over a day ago and never finished, and nodes that were removed as long ago: far beyond the
+ * time in which the spend of a token may be repeated.
+ */
+export async function purgeNodes(db: Db): Promise<number> {
+  const { rowCount } = await db.query(
+    `delete from nodes
+      where joined_at is null
+        and coalesce(removed_at, created_at) < now() - interval '1 day'`,
+  )
+  return rowCount ?? 0
+}

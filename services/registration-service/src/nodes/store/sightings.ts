@@ -1,0 +1,60 @@
+import type { Labels } from '@muster/domain'
+import type { Db } from '@muster/postgres'
+
+/** What a node says of itself at the beginning of a stream of beats. */
+export interface HelloFacts {
+  id: string
+  /** Of the key that the stream's certificate is for. */
+  keyFingerprint: Buffer
+  hostname: string
+  labels: Labels
+  version: string
+  advertisedAddress: string
+  remoteAddress: string
+  os: string
+}
+
+/**
+ * Notes what a node says of itself when its stream opens, save for labels that its token forced on it.
+ * @returns false if no node with that id and key is on the roll
+ */
+export async function recordHello(db: Db, hello: HelloFacts): Promise<boolean> {
+  const { rowCount } = await db.query({
+    name: 'record-hello',
+    text: `
+      update nodes
+         set hostname = $2,
+             labels = $3::jsonb || node_labels,
+             version = $4,
+             advertised_address = $5,
+             remote_address = $6,
+             os = $7,
+             first_seen_at = coalesce(first_seen_at, now()),
+             last_seen_at = now()
+       where id = $1
+         and key_fingerprint = $8
+         and joined_at is not null`,
+    values: [
+      hello.id,
+      hello.hostname,
+      hello.labels,
+      hello.version,
+      hello.advertisedAddress,
+      hello.remoteAddress,
+      hello.os,
+      hello.keyFingerprint,
+    ],
+  })
+  return rowCount === 1
+}
+
+/** Keeps when nodes were last heard of. Never moves a time back, so it may be repeated and come late. */
+export async function recordLastSeen(db: Db, seen: readonly { id: string; lastSeenAt: Date }[]): Promise<void> {
+  await db.query(
+    `update nodes
+        set last_seen_at = greatest(nodes.last_seen_at, seen.at)
+       from unnest($1::uuid[], $2::timestamptz[]) as seen (id, at)
+      where nodes.id = seen.id`,
+    [seen.map(({ id }) => id), seen.map(({ lastSeenAt }) => lastSeenAt)],
+  )
+}

@@ -1,0 +1,32 @@
+import type { Labels, NodeRole } from '@muster/domain'
+
+/** A node that has joined, as stored. */
+export interface StoredNode {
+  id: string
+  hostname: string
+  roles: NodeRole[]
+  labels: Labels
+  version: string
+  advertisedAddress: string
+  remoteAddress: string
+  os: string
+  tokenId: string
+  joinedAt: Date
+  /** Undefined until its first hello. */
+  firstSeenAt: Date | undefined
+  lastSeenAt: Date | undefined
+  certificateExpiresAt: Date
+}
+
+/** The columns of StoredNode. */
+export const NODE_COLUMNS = `
+  id, hostname, roles, labels, version, advertised_address as "advertisedAddress", remote_address as "remoteAddress",
+  os, token_id as "tokenId", joined_at as "joinedAt", first_seen_at as "firstSeenAt", last_seen_at as "lastSeenAt",
+  certificate_expires_at as "certificateExpiresAt"`
+
+type NodeRow = Omit<StoredNode, 'firstSeenAt' | 'lastSeenAt'> & { firstSeenAt: Date | null; lastSeenAt: Date | null }
+
+/** A row as a node, with undefined in place of null. */
+export function toStoredNode(row: NodeRow): StoredNode {
+  return { ...row, firstSeenAt: row.firstSeenAt ?? undefined, lastSeenAt: row.lastSeenAt ?? undefined }
+}

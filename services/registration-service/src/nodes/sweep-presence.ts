@@ -1,0 +1,51 @@
+import { type Background, type Logger, repeatEvery } from '@muster/runtime'
+import type pg from 'pg'
+import { purgeBots } from '../bots/bots.ts'
+import type { Presence } from '../presence/presence.ts'
+import type { HeartbeatPace } from './heartbeat-pace.ts'
+import type { OpenStreams } from './open-streams.ts'
+import { purgeNodes } from './store/removal.ts'
+import { recordLastSeen } from './store/sightings.ts'
+
+/** What the sweeps work on. */
+export interface SweepDeps {
+  pool: pg.Pool
+  presence: Presence
+  pace: HeartbeatPace
+  streams: Pick<OpenStreams, 'checkAll'>
+}
+
+const SWEEP_EVERY_MS = 500
+/** How long a removed node's stream may stay open on a replica that missed the news of the removal. */
+const CHECK_STREAMS_EVERY_MS = 60_000
+const PURGE_EVERY_MS = 60 * 60_000
+
+/**
+ * Keeps the roll true in the background: notices nodes that fell silent, whether or not anybody watches, stores when they
+ * were last seen, measures the fleet for the pace, and deletes joins and removed members that are over. Every replica
+ * does; the sweep's script in Redis moves each silent node once.
+ */
+export function sweepPresence(deps: SweepDeps, background: Background): void {
+  const { pool, streams } = deps
+  // Nothing is lost when Redis or Postgres is away: the next round finds the same nodes. Replicas drift apart, so their
+  // sweeps spread over the interval.
+  const sweepEveryMs = () => SWEEP_EVERY_MS * (0.75 + Math.random() / 2)
+  repeatEvery(
+    { task: 'presence-sweep', everyMs: sweepEveryMs, work: () => sweepOnce(deps, background.log) },
+    background,
+  )
+  const checkStreams = () => streams.checkAll()
+  repeatEvery({ task: 'stream-check', everyMs: CHECK_STREAMS_EVERY_MS, work: checkStreams }, background)
+  repeatEvery({ task: 'node-purge', everyMs: PURGE_EVERY_MS, work: () => purgeNodes(pool) }, background)
+  repeatEvery({ task: 'bot-purge', everyMs: PURGE_EVERY_MS, work: () => purgeBots(pool) }, background)
+}
+
+async function sweepOnce({ pool, presence, pace }: SweepDeps, log: Logger): Promise<void> {
+  pace.setFleetSize(await presence.sweep(pace.offlineAfterMs()))
+  await presence.drainGone(async (seen) => {
+    await recordLastSeen(pool, seen)
+    for (const { id, lastSeenAt } of seen) {
+      log.info({ event: 'node.offline', nodeId: id, lastSeenAt }, 'a node fell silent')
+    }
+  })
+}

@@ -1,0 +1,48 @@
+import type { Db } from '@muster/postgres'
+import type { KeyHolder } from './sessions.ts'
+
+/** A certificate that a person was given for their key. */
+export interface NewCertificate extends KeyHolder {
+  serial: string
+  expiresAt: Date
+}
+
+/** One that follows another, and what the audit says of it. */
+export interface RenewedCertificate extends NewCertificate {
+  /** Who asked, as the audit names them. */
+  actor: string
+  remoteAddress: string
+  /** Whether the last certificate had ended. */
+  hasReturned: boolean
+}
+
+const NOTE_CERTIFICATE = `
+  update users
+     set certificate_serial = $3,
+         certificate_expires_at = $4,
+         last_seen_at = date_trunc('milliseconds', now())
+   where name = $1
+     and key_fingerprint = $2`
+
+/** Notes the certificate of a signup. @returns false if the key is the person's no more */
+export async function noteFirstCertificate(db: Db, certificate: NewCertificate): Promise<boolean> {
+  const { name, keyFingerprint, serial, expiresAt } = certificate
+  const { rowCount } = await db.query(NOTE_CERTIFICATE, [name, keyFingerprint, serial, expiresAt])
+  return rowCount === 1
+}
+
+/** Notes the certificate of a renewal, with its audit event in the same statement. @returns false if the key is the person's no more */
+export async function recordUserRenewal(db: Db, renewal: RenewedCertificate): Promise<boolean> {
+  const { name, keyFingerprint, serial, expiresAt, actor, remoteAddress, hasReturned } = renewal
+  const { rowCount } = await db.query(
+    `with noted as (
+       ${NOTE_CERTIFICATE}
+       returning name, roles)
+     select record_audit(
+              action => 'user.renew', actor => $5, remote_address => $6,
+              details => jsonb_build_object('user', name, 'roles', roles, 'serial', $3::text) || $7::jsonb)
+       from noted`,
+    [name, keyFingerprint, serial, expiresAt, actor, remoteAddress, hasReturned ? { returned: true } : {}],
+  )
+  return rowCount === 1
+}
