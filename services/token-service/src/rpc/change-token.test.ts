@@ -44,7 +44,7 @@ describe('ExtendToken', () => {
     for (const [how, word, reason] of [
       ['revoked_at = now()', 'revoked', 'TOKEN_REVOKED'],
       ['expires_at = now()', 'expired', 'TOKEN_EXPIRED'],
-      ['max_uses = 1, uses = 1', 'used', 'TOKEN_USED_UP'],
+      ['max_uses = 1, uses = 1', 'use limit', 'TOKEN_USED_UP'],
     ] as const) {
       const error = await end(how, how)
       expect(error).toMatchObject({ kind: 'failedPrecondition', reason })
