@@ -1,10 +1,10 @@
-/** A page as a service gives it; `next` is empty on the last one. */
+/** A page of a list; `next` is empty on the last one. */
 export interface Page<T> {
   items: T[]
   next: string
 }
 
-/** The pages of a list one after the other, so that only one is held. `read` is given the page token, empty for the first. */
+/** The pages of a list, one in memory at a time. `read` gets the page token, which is empty for the first page. */
 export async function* pagesOf<T>(read: (pageToken: string) => Promise<Page<T>>): AsyncGenerator<T[]> {
   let pageToken = ''
   do {
@@ -15,12 +15,12 @@ export async function* pagesOf<T>(read: (pageToken: string) => Promise<Page<T>>)
   } while (pageToken !== '')
 }
 
-/** Everything of a list that is known to be short. */
+/** All items of a list that is known to be short. */
 export async function allPages<T>(read: (pageToken: string) => Promise<Page<T>>): Promise<T[]> {
   const found: T[] = []
   for await (const items of pagesOf(read)) found.push(...items)
   return found
 }
 
-/** The most that the services give at once. */
+/** The largest page that the services return. */
 export const PAGE_SIZE = 1000

@@ -22,7 +22,7 @@ const LS = ['tokens', 'ls', '--format=json']
 const HOUR_MS = 3_600_000
 
 describe('the identity', () => {
-  test('is found in .muster/operator here and above, and not in the home folder', async () => {
+  test('is found in .muster/operator here and in folders above, but not in the home folder', async () => {
     const below = path.join(cluster.dir, 'a', 'b')
     await mkdir(below, { recursive: true })
     expect(await runCli(LS, { cwd: below })).toEqual({ status: 0, stdout: '[]\n', stderr: '' })
@@ -65,13 +65,13 @@ describe('the identity', () => {
     expect(status).toBe(2)
   })
 
-  test('that is nowhere is an error that says how to get one', async () => {
+  test('that is missing is an error that says how to get one', async () => {
     const { status, stderr, stdout } = await runCli(LS, { cwd: '/nowhere' })
     for (const way of ["'npm start'", "'ca-service issue-admin'", "'musterctl login'"]) expect(stderr).toContain(way)
     expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
   })
 
-  test('that has expired is refused before anything is sent, with when and what to do', async () => {
+  test('that has expired is refused before anything is sent, with its end and the next step', async () => {
     await cluster.issueOperator({
       notBefore: new Date(Date.now() - 4 * HOUR_MS),
       notAfter: new Date(Date.now() - 2 * HOUR_MS),
@@ -110,7 +110,7 @@ describe('the identity', () => {
     expect(status).toBe(1)
   })
 
-  test('whose key is another is refused before anything is sent, and the key is not repeated', async () => {
+  test('with the wrong key is refused before anything is sent, and the key is not printed', async () => {
     const { own } = testCluster('muster.internal').user('eve', 'admin')
     for (const key of [own.keyPem, 'sesame']) {
       await writeFile(path.join(cluster.operatorDir, 'key.pem'), key, { mode: 0o600 })
@@ -120,7 +120,7 @@ describe('the identity', () => {
     }
   })
 
-  test('without its key is refused by name', async () => {
+  test('without its key names the missing file', async () => {
     await rm(path.join(cluster.operatorDir, 'key.pem'))
     expect((await cluster.run(LS)).stderr).toMatch(/is damaged: .*key\.pem/)
   })
@@ -134,7 +134,7 @@ describe('a call', () => {
     await writeFile(file, JSON.stringify(profile))
   }
 
-  test('to a service that is down says which, where, and what to check', async () => {
+  test('to a service that is down names it, its address, and what to check', async () => {
     await changeAddresses((addresses) => (addresses.token = '127.0.0.1:1'))
     const { status, stderr } = await cluster.run(LS)
     expect(stderr).toBe(
@@ -171,7 +171,7 @@ describe('a call', () => {
     expect(status).toBe(1)
   })
 
-  test('that fails says with -v which gRPC status it was, why, and who answered', async () => {
+  test('that fails prints with -v the gRPC status, the reason and the service', async () => {
     cluster.answers.tokens = {
       listTokens: async () => {
         throw refusal('LAST_ADMIN', 'not now', { field: 'a_field' })

@@ -34,14 +34,14 @@ export interface Cluster {
   registration: ClientOf<registration.RegistrationServiceService>
   users: ClientOf<users.UserServiceService>
   bots: ClientOf<bots.BotServiceService>
-  /** Each service keeps its own record. */
+  /** Each service has its own audit log. */
   audit: Record<AuditedService, ClientOf<audit.AuditServiceService>>
   /**
-   * The roll, then its changes. Ends without an error when the signal aborts, and when the certificate has been renewed:
-   * the next call shows the new one.
+   * The nodes, then each change. Ends without an error when the signal aborts, and when the certificate is renewed: the next call
+   * uses the new one.
    */
   watchNodes(signal: AbortSignal): AsyncIterable<registration.WatchNodesResponse>
-  /** What goes on the record of a service; ends as the other does. */
+  /** Audit events of a service as they happen; ends like `watchNodes`. */
   watchAudit(
     service: AuditedService,
     request: audit.WatchEventsRequest,
@@ -49,13 +49,13 @@ export interface Cluster {
   ): AsyncIterable<audit.WatchEventsResponse>
   /** The pins of all host roots that members must trust now. */
   caPins(): Promise<string[]>
-  /** Closes the connections, once a renewal that is under way has had a moment to end. */
+  /** Closes the connections, after a short wait for a renewal in progress. */
   close(): Promise<void>
 }
 
 /**
- * Finds the identity and makes ready to call. Nothing is sent yet, save for a person's renewal when it is due: beside the
- * first calls, or before them if the certificate has ended. @throws CliError about the identity
+ * Finds the identity and prepares the connections. Sends nothing yet except a person's renewal that is due: during the first
+ * calls, or before them if the certificate has expired. @throws CliError about the identity
  */
 export async function openCluster(options: FindOptions & { signal: AbortSignal }): Promise<Cluster> {
   const found = await findIdentity(options)
@@ -106,14 +106,14 @@ interface ServiceOptions {
   address: string
   operator: OperatorIdentity
   tls: TlsIdentity
-  /** Asks for roles that may have been given since; true if there are others now. */
+  /** Renews to get roles that were added since; true if the roles are now different. */
   roles: () => Promise<boolean>
-  /** Gets a certificate if the one at hand has ended; true if there is another now. */
+  /** Renews an expired certificate; true if there is a new one. */
   comeBack: () => Promise<boolean>
   signal: AbortSignal
 }
 
-/** One service, with errors that say who was asked. */
+/** A service whose errors name it and its address. */
 class Service {
   readonly connection: Connection
   readonly #options: ServiceOptions
@@ -142,7 +142,7 @@ class Service {
     try {
       yield* this.connection.serverStream(method, request, AbortSignal.any([signal, renewed.signal]))
     } catch (error) {
-      // On a machine that slept past the end of the certificate nobody renewed it in time. The next call shows another.
+      // The machine may have slept past the end of the certificate. The next call uses a new one.
       const isStranger = error instanceof AppError && error.kind === 'unauthenticated'
       if (!isStranger || !(await this.#options.comeBack())) throw this.#explain(error)
     } finally {
@@ -150,7 +150,7 @@ class Service {
     }
   }
 
-  /** A role that was given counts from the next certificate on, so whoever is refused for the lack of one gets that first. */
+  /** Added roles work from the next certificate on, so a call that lacks a role renews and retries once. */
   async #withTodaysRoles<T>(call: () => Promise<T>): Promise<T> {
     try {
       return await call().catch(async (error: unknown) => {

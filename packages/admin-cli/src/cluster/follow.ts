@@ -8,19 +8,19 @@ import { safeText } from '@muster/domain/safe-text'
 export interface FollowOptions<T> {
   io: Io
   signal: AbortSignal
-  /** Begins a connection. */
+  /** Opens a connection. */
   open: () => AsyncIterable<T>
   show: (message: T) => void | Promise<void>
-  /** Whether to try again before anything was ever heard. By default no: it may well be the wrong address. */
+  /** Whether to retry before the first message ever. By default no: the address may be wrong. */
   maybeLater?: (error: CallError) => boolean
 }
 
-/** Spreads those who were cut off together. */
+/** Spreads the reconnects of clients that lost their connection together. */
 const RECONNECT_WITHIN_MS = 500
 
 /**
- * Shows what a stream brings until the signal aborts, which is no error. Servers close connections now and then, and
- * restart: what was once connected is connected again.
+ * Shows the messages of a stream until the signal aborts, which is not an error. Servers restart and close old connections, so it
+ * reconnects once it has been connected.
  */
 export async function follow<T>({ io, signal, open, show, maybeLater }: FollowOptions<T>): Promise<void> {
   let wasConnected = false
@@ -37,7 +37,7 @@ export async function follow<T>({ io, signal, open, show, maybeLater }: FollowOp
         await show(message)
       }
     } catch (error) {
-      // Only a try that brought nothing counts towards longer waits.
+      // Only attempts without any message lengthen the wait.
       if (isSilent || !isLost(error) || signal.aborted) throw error
       say(error)
     }

@@ -6,15 +6,15 @@ import { EXIT } from '../cli/exit-status.ts'
 /** The result of removing several things. */
 export interface Removal<T> {
   removed: T[]
-  /** A line for each that could not be removed. */
+  /** One line for each that could not be removed. */
   problems: string[]
-  /** The error that ended it early, such as of a service that is not there. */
+  /** The error that stopped it early, for example when a service is down. */
   stopped?: unknown
 }
 
 /**
- * Removes one after the other and goes on after one that is refused; every removal may be repeated. `nameOf` gives the name
- * to print for one, which must not be a secret.
+ * Removes one after another and continues after a refusal; every removal may be repeated. `nameOf` returns the name to print,
+ * which must not be a secret.
  */
 export async function removeEach<A, T>(
   all: readonly A[],
@@ -35,7 +35,7 @@ export async function removeEach<A, T>(
   return removal
 }
 
-/** Says what was not removed. @returns the exit status */
+/** Prints what could not be removed. @returns the exit status */
 export function reportRemoval({ stderr }: Io, { problems, stopped }: Removal<unknown>): number {
   problems.forEach((problem) => stderr.write(`musterctl: ${safeText(problem)}\n`))
   if (stopped !== undefined) throw stopped

@@ -27,7 +27,7 @@ beforeEach(() => {
 const create = (text: string, ...flags: string[]) => createDocuments(cluster, text, ...flags)
 
 describe('create', () => {
-  test('makes what is not there, and then finds it unchanged', async () => {
+  test('creates what does not exist, and then finds it unchanged', async () => {
     const first = await create(`${TOKEN}---${TOKEN.replace('runners', 'others')}---\n${USER}`)
     expect(first).toEqual({
       status: 0,
@@ -56,7 +56,7 @@ describe('create', () => {
     expect(lists.calls).toHaveLength(3)
   })
 
-  test('gives a person other roles, and says of a token that differs that it must go first', async () => {
+  test('replaces the roles of a person, and says that a token that differs must be removed first', async () => {
     await create(`${TOKEN}---\n${USER}`)
     const { status, stdout, stderr } = await create(
       `${TOKEN.replace('[node, proxy]', '[node]').replace('max_uses: 5', 'max_uses: 6')}---\n${USER.replace('viewer', 'operator')}`,
@@ -68,13 +68,13 @@ describe('create', () => {
     expect(lists.people[0]!.roles).toEqual(['operator'])
   })
 
-  test('takes the secret from a file beside the document, without its line end', async () => {
+  test('reads the secret from a file beside the document, without its line end', async () => {
     await writeFile(path.join(cluster.dir, 'secret'), `${SECRET}-in-a-file\n`)
     await create(TOKEN.replace(`value: ${SECRET}`, 'value_file: secret'))
     expect(lists.values).toEqual([`${SECRET}-in-a-file`])
   })
 
-  test('makes a token anew whose namesake has ended', async () => {
+  test('creates a token again when the one with that name has expired', async () => {
     lists.tokens.push(tokenOf({ name: 'runners', state: token.TokenState.EXPIRED }))
     expect((await create(TOKEN)).stdout).toBe('token/runners created\n')
   })
@@ -178,14 +178,14 @@ describe('create', () => {
     expect(lists.values).toEqual([])
   })
 
-  test('goes on after a document that the cluster refuses', async () => {
+  test('continues after a document that the cluster refuses', async () => {
     const { status, stdout, stderr } = await create(`${TOKEN.replace('for the runners', 'too long')}---\n${USER}`)
     expect(stderr).toMatch(/document 1: token\/runners: token-service refused .*at most 7d/)
     expect(stdout).toBe('user/ada created\n')
     expect(status).toBe(1)
   })
 
-  test('is not led to use all memory by aliases of aliases', async () => {
+  test('rejects aliases of aliases before they use much memory', async () => {
     const bomb = Array.from(
       { length: 30 },
       (_, i) => `a${i}: &a${i} [${i === 0 ? 'x' : `*a${i - 1}, *a${i - 1}`}]`,

@@ -11,8 +11,8 @@ import { EXIT } from '../cli/exit-status.ts'
 import { safeText } from '@muster/domain/safe-text'
 
 /**
- * Makes what a file of documents asks for. All of them are checked before anything is sent; those that are broken or
- * refused are named and the others applied, and then the exit status is 1. Safe to repeat.
+ * Creates what the documents in a file describe. Checks all of them before it sends anything. Names broken and refused documents,
+ * applies the others, and then ends with exit status 1. Safe to repeat.
  */
 export const create = defineCommand({
   options: {

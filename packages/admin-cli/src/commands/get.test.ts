@@ -46,7 +46,7 @@ describe('get', () => {
     expect(lists.calls).toEqual([])
   })
 
-  test('prints one by name: a document, an object, a row', async () => {
+  test('prints one resource by name: a document, an object, a row', async () => {
     await create(`${TOKEN}---\n${USER}`)
     const yaml = await cluster.run(['get', 'token', 'runners', '--format=yaml'])
     expect(yaml.stdout).toMatch(/^kind: token\nmetadata:\n {2}name: runners\nspec:\n/)
@@ -101,7 +101,7 @@ describe('get', () => {
     expect(ran.status).toBe(status)
   })
 
-  test('shows no signup or static token as a document', async () => {
+  test('rejects signup and static tokens, which have no document', async () => {
     lists.tokens = [tokenOf({ id: 'abcdefghij', type: token.TokenType.STATIC, expiresAt: undefined })]
     expect((await cluster.run(['get', 'tokens', '-o', 'yaml'])).stdout).toBe('')
     expect((await cluster.run(['get', 'tokens', 'abcdefghij'])).stderr).toContain('abcdefghij is a static token')

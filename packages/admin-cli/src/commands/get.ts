@@ -22,7 +22,7 @@ import { tokenColumns } from './tokens/columns.ts'
 import { tokenTypeOf } from './tokens/json.ts'
 import { userColumns } from './users/columns.ts'
 
-/** Prints things as documents that `create` takes: join tokens without their secrets, nodes, people. */
+/** Prints join tokens without their secrets, nodes, and people, as the documents that `create` reads. */
 export const get = defineCommand({
   options: { format: { ...FORMAT, describe: 'yaml: documents that create takes; json: the same' } },
   examples: [
@@ -40,7 +40,7 @@ export const get = defineCommand({
   },
 })
 
-/** Where things are shown. */
+/** How and where to print. */
 interface Out {
   format: Format
   io: Io
@@ -72,7 +72,7 @@ async function showTokens({ tokens }: Cluster, name: string | undefined, out: Ou
   await showAll(pages, style, out)
 }
 
-/** The others come from elsewhere than a document: a static one from configuration, a signup token from `users add`. */
+/** Only join tokens have documents: a static token comes from configuration, a signup token from `users add`. */
 function joinToken(made: token.Token, name: string): token.Token {
   const type = tokenTypeOf(made)
   if (type === 'join') return made
@@ -104,7 +104,7 @@ async function showUsers({ users: people }: Cluster, name: string | undefined, o
   )
 }
 
-/** How things of one kind look. */
+/** How to print resources of one kind. */
 interface Style<T> {
   resource: (item: T) => Resource
   columns: (first: readonly T[], now: Date) => Column<T>[]
@@ -116,7 +116,7 @@ async function showAll<T>(pages: AsyncIterable<T[]>, style: Style<T>, { format, 
   if (format !== 'yaml') {
     return printList(io, format, pages, { json: resource, columns: (first) => columns(first, now), none })
   }
-  // A document each, as create takes them.
+  // One document for each, as create reads them.
   for await (const items of pages) {
     for (const item of items) io.stdout.write(`---\n${await toYaml(resource(item))}`)
   }

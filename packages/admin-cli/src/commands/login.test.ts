@@ -26,7 +26,7 @@ const store = (...parts: string[]) => path.join(people.home, '.muster', ...parts
 const modeOf = async (file: string) => ((await stat(file)).mode & 0o777).toString(8)
 
 describe('login', () => {
-  test('keeps an identity that works, makes its cluster the current one, and says until when', async () => {
+  test('stores an identity that works, makes its cluster the current one, and prints its expiry', async () => {
     const { status, stdout, stderr } = await people.login()
     expect(stderr).toBe('')
     expect(stdout).toMatch(/^Logged in to muster\.internal as ada: operator\. It is now the current cluster\.\n/)
@@ -39,7 +39,7 @@ describe('login', () => {
     expect(await people.run(['tokens', 'ls', '--format=json'])).toEqual({ status: 0, stdout: '[]\n', stderr: '' })
   })
 
-  test('keeps the key to its owner, in folders that are closed to others', async () => {
+  test('stores the key for its owner only, in private folders', async () => {
     await people.login()
     expect(await modeOf(store('clusters', CLUSTER, 'key.pem'))).toBe('600')
     expect(await modeOf(store('clusters', CLUSTER))).toBe('700')
@@ -62,7 +62,7 @@ describe('login', () => {
     })
   })
 
-  test('takes :PORT as a port of the host that was reached, and any other address as it is', async () => {
+  test('reads :PORT as a port of the host that was reached, and any other address unchanged', async () => {
     people.hand.addresses = { registrationService: '', tokenService: ':4711', caService: 'ca.example.com:3027' }
     await people.login()
     const profile: unknown = JSON.parse(await readFile(store('clusters', CLUSTER, 'profile.json'), 'utf8'))
@@ -78,7 +78,7 @@ describe('login', () => {
     })
   })
 
-  test('goes on at the address that was reached, and hands out the one that the cluster says', async () => {
+  test('keeps the address that was reached, and prints the public address of the cluster', async () => {
     people.hand.addresses.registrationService = 'muster.example.com:3025'
     const { stdout } = await people.login({ flags: ['--format=json'] })
     expect(JSON.parse(stdout)).toMatchObject({ auth_server: 'muster.example.com:3025' })
@@ -109,12 +109,12 @@ describe('login', () => {
     },
   )
 
-  test('takes several pins, of which one must match', async () => {
+  test('accepts several pins, one of which must match', async () => {
     const [first, second] = [testCluster(CLUSTER).pin, testCluster(CLUSTER).pin]
     expect(await people.login({ flags: [`--ca-pin=${first},${second}`] })).toMatchObject({ status: 0, stderr: '' })
   })
 
-  test('takes the token from a file and from standard input', async () => {
+  test('reads the token from a file and from standard input', async () => {
     const file = path.join(people.home, 'token')
     await writeFile(file, `${SIGNUP_TOKEN}\n`)
     const without = (await people.login({ flags: [] })).status
@@ -139,7 +139,7 @@ describe('login', () => {
     expect(people.signups.map(({ token }) => token)).toEqual([SIGNUP_TOKEN, SIGNUP_TOKEN, SIGNUP_TOKEN])
   })
 
-  test('with a token whose reply was lost goes on with the same key', async () => {
+  test('a repeated login after a lost reply uses the same key', async () => {
     const { signup } = people.answers
     people.answers.signup = async (request, context) => {
       await signup!(request, context)
@@ -157,7 +157,7 @@ describe('login', () => {
     expect(second).toBe(first)
   })
 
-  test('makes another key once it has succeeded, and for another token', async () => {
+  test('creates a new key after a success and for another token', async () => {
     await people.login()
     await people.login()
     people.answers.signup = async (request) => {
@@ -218,14 +218,17 @@ describe('login', () => {
     expect(await people.run(['clusters', 'ls', '--format=json'])).toMatchObject({ stdout: '[]\n' })
   })
 
-  test.each(['../../evil', '..', 'MUSTER', ''])('takes no cluster name like %j into a path', async (clusterName) => {
-    const trustBundle = { version: 1, clusterName, hostRootsDer: [], userRootsDer: [] }
-    cluster.answers.registration = { getTrustBundle: async () => ({ trustBundle }) }
-    const { status, stderr } = await people.login()
-    expect(stderr).toContain('with an invalid cluster name')
-    expect(people.signups).toEqual([])
-    expect(status).toBe(1)
-  })
+  test.each(['../../evil', '..', 'MUSTER', ''])(
+    'rejects the cluster name %j, which would escape the folder',
+    async (clusterName) => {
+      const trustBundle = { version: 1, clusterName, hostRootsDer: [], userRootsDer: [] }
+      cluster.answers.registration = { getTrustBundle: async () => ({ trustBundle }) }
+      const { status, stderr } = await people.login()
+      expect(stderr).toContain('with an invalid cluster name')
+      expect(people.signups).toEqual([])
+      expect(status).toBe(1)
+    },
+  )
 
   test.each([
     [
@@ -260,7 +263,7 @@ describe('login', () => {
     expect((await people.login()).stderr).toMatch(said)
   })
 
-  test('that cannot reach the server says so', async () => {
+  test('says that the server cannot be reached', async () => {
     const { status, stderr } = await people.run([
       'login',
       '--auth-server=127.0.0.1:1',
@@ -291,14 +294,14 @@ describe('login', () => {
     expect(await readdir(store('identities', CLUSTER))).toHaveLength(1)
   })
 
-  test('with --cluster sends the token to that cluster only', async () => {
+  test('--cluster sends the token to that cluster only', async () => {
     const { status, stderr } = await people.login({ flags: ['--cluster=other.internal'] })
     expect(stderr).toContain('connected to cluster muster.internal, expected other.internal; the token was not sent\n')
     expect(people.signups).toEqual([])
     expect(status).toBe(1)
   })
 
-  test('says when another identity comes first here', async () => {
+  test('says that another identity is used in this folder', async () => {
     const env = { HOME: people.home }
     expect((await people.login({ io: { cwd: cluster.dir, env } })).stderr).toBe(
       `musterctl: note: in this folder commands use ${cluster.operatorDir} ` +
@@ -306,7 +309,7 @@ describe('login', () => {
     )
   })
 
-  test('takes the place of a folder that somebody put there by hand', async () => {
+  test('replaces a folder that a person put there', async () => {
     await mkdir(store('clusters', CLUSTER), { recursive: true })
     await writeFile(store('clusters', CLUSTER, 'notes'), 'mine')
     expect(await people.login()).toMatchObject({ status: 0 })

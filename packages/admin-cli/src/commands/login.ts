@@ -104,7 +104,7 @@ function checkCluster(clusterName: string, wanted: string | undefined): void {
   throw new CliError(`connected to cluster ${clusterName}, expected ${wanted}; the token was not sent`)
 }
 
-/** Before the token is spent: whoever shares a machine with others must not lose an identity by a slip. */
+/** Refuses before the token is spent, so that people who share a machine do not lose an identity by mistake. */
 async function refuseToReplace(store: IdentityStore, clusterName: string, user: string, now: Date): Promise<void> {
   if (!(await store.has(clusterName))) return
   const there = await readOperator(store.folderOf(clusterName), 'login').catch(() => undefined)

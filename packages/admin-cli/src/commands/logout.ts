@@ -6,7 +6,7 @@ import { openStore } from '../identity/identity-store.ts'
 import { notLoggedIn } from '../identity/identity.ts'
 import { readOperator } from '../identity/operator-identity.ts'
 
-/** Deletes the key and certificate that `login` has stored. Local: the servers are not told. */
+/** Deletes the key and certificate that `login` stored. Does not tell the servers. */
 export const logout = defineCommand({
   options: { format: FORMAT },
   examples: [
@@ -25,7 +25,7 @@ export const logout = defineCommand({
     }
     if (!(await store.has(clusterName))) throw notLoggedIn(clusterName)
     const folder = store.folderOf(clusterName)
-    // A damaged identity is one more reason to delete it.
+    // A damaged identity can be deleted too.
     const operator = await readOperator(folder, '').catch(() => undefined)
     await store.remove(clusterName)
     const data = { cluster_name: clusterName, name: operator?.name ?? null, folder }

@@ -17,7 +17,7 @@ beforeEach(() => {
 const create = (text: string, ...flags: string[]) => createDocuments(cluster, text, ...flags)
 
 describe('rm', () => {
-  test('removes things of every kind, one after the other', async () => {
+  test('removes resources of every kind', async () => {
     await create(`${TOKEN}---\n${USER}`)
     const { status, stdout } = await cluster.run(['rm', 'token/runners', 'users/ada', 'node/web-1'])
     expect(stdout).toBe(`token/runners deleted\nuser/ada deleted\nnode/web-1 deleted\n`)
@@ -25,7 +25,7 @@ describe('rm', () => {
     expect({ status, tokens: lists.tokens, people: lists.people }).toEqual({ status: 0, tokens: [], people: [] })
   })
 
-  test('goes on after what is not there, and exits with 1', async () => {
+  test('continues after an unknown name, and exits with 1', async () => {
     await create(USER)
     const { status, stdout, stderr } = await cluster.run(['rm', 'token/nothing', 'user/ada', '--format=json'])
     expect(JSON.parse(stdout)).toEqual([{ kind: 'user', name: 'ada', deleted: true }])

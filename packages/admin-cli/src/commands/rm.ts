@@ -6,7 +6,7 @@ import { removeEach, reportRemoval } from '../cluster/removal.ts'
 import { findNodeId } from './nodes/node-argument.ts'
 import { parseKind, parseResourceName, type Kind } from '../documents/resources.ts'
 
-/** Removes tokens, nodes and people by KIND/NAME. Goes on after one that is refused; then the exit status is 1. */
+/** Removes tokens, nodes and people by KIND/NAME. Continues after a refusal; the exit status is then 1. */
 export const rm = defineCommand({
   options: { format: FORMAT },
   examples: [
@@ -39,7 +39,7 @@ interface Reference {
 
 function parseReference(text: string, index: number): Reference {
   const slash = text.indexOf('/')
-  // Not repeated: it may be a token.
+  // Do not repeat it: it may be a token.
   if (slash < 1) throw new UsageError(`argument ${index + 1} is not KIND/NAME, such as token/ci or user/ada`)
   const kind = parseKind(text.slice(0, slash))
   return { kind, name: parseResourceName(kind, text.slice(slash + 1)) }

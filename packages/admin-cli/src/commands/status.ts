@@ -2,7 +2,7 @@ import { print, facts, timeLeft, utcTime } from '@muster/cli-kit/print'
 import type { ca } from '@muster/contracts'
 import { defineCommand, FORMAT } from '../cli/command.ts'
 
-/** Shows the cluster as its ca-service sees it, and who is asking. */
+/** Shows the cluster as ca-service describes it, and the identity in use. */
 export const status = defineCommand({
   options: { format: FORMAT },
   examples: [

@@ -42,7 +42,7 @@ async function addOther(): Promise<void> {
 }
 
 describe('whoami', () => {
-  test('says who, as what, where, until when, and how it was found, and asks nobody', async () => {
+  test('prints name, roles, cluster, expiry and where the identity was found, without calling a server', async () => {
     await people.login()
     cluster.answers = {}
     const { status, stdout, stderr } = await people.run(['whoami'])
@@ -77,7 +77,7 @@ describe('whoami', () => {
     })
   })
 
-  test('of a certificate that has ended, and a session that has not, says that a command renews it, and asks nobody', async () => {
+  test('says that the next command renews an expired certificate while the session lasts, without calling a server', async () => {
     await people.login()
     cluster.answers = {}
     const now = () => new Date(Date.now() + 14 * HOUR_MS)
@@ -87,7 +87,7 @@ describe('whoami', () => {
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
   })
 
-  test('of a session that is over says so, whom to ask, and ends with 1', async () => {
+  test('says that the session is over and whom to ask, and exits with 1', async () => {
     await people.login()
     const now = () => new Date(people.hand.sessionExpiresAt.getTime() + 2 * HOUR_MS)
     const { status, stdout, stderr } = await people.run(['whoami'], { now })
@@ -113,7 +113,7 @@ describe('whoami', () => {
     expect(JSON.parse(stdout)).toMatchObject({ found_by: foundBy, name })
   })
 
-  test('takes a local cluster, here or above, before the current cluster', async () => {
+  test('prefers a local cluster, here or in a folder above, to the current cluster', async () => {
     await people.login()
     const io = { cwd: path.join(cluster.dir), env: { HOME: people.home } }
     const found: unknown = JSON.parse((await people.run(['whoami', '--format=json'], io)).stdout)
@@ -144,7 +144,7 @@ describe('whoami', () => {
 })
 
 describe('clusters', () => {
-  test('ls is a table with the current one marked', async () => {
+  test('ls prints a table that marks the current one', async () => {
     await people.login()
     await addOther()
     const { status, stdout, stderr } = await people.run(['clusters', 'ls'])
@@ -162,7 +162,7 @@ describe('clusters', () => {
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
   })
 
-  test('ls says of a certificate that has ended that a command renews it, until the session is over', async () => {
+  test('ls says that a command renews an expired certificate, until the session is over', async () => {
     await people.login()
     await addOther()
     const rowsAt = async (time: number) => {
@@ -177,7 +177,7 @@ describe('clusters', () => {
     expect((await rowsAt(Date.now() + 800 * HOUR_MS))[0]).toMatch(/ada {3}operator {2}expired {6}expired /)
   })
 
-  test.each(['json', 'yaml'])('ls as %s has the identity of each', async (format) => {
+  test.each(['json', 'yaml'])('ls as %s prints the identity of each', async (format) => {
     await people.login()
     await addOther()
     const { stdout } = await people.run(['clusters', 'ls', `--format=${format}`])
@@ -208,7 +208,7 @@ describe('clusters', () => {
     ])
   })
 
-  test('ls of none says how to log in', async () => {
+  test('ls without logins says how to log in', async () => {
     expect(await people.run(['clusters', 'ls', '--format=json'])).toEqual({ status: 0, stdout: '[]\n', stderr: '' })
     expect((await people.run(['clusters', 'ls'])).stderr).toContain("An admin's 'musterctl users add'")
   })
@@ -240,7 +240,7 @@ describe('clusters', () => {
     })
   })
 
-  test('use of a cluster without an identity changes nothing', async () => {
+  test('use with an unknown cluster changes nothing', async () => {
     await people.login()
     const { status, stderr } = await people.run(['clusters', 'use', OTHER])
     expect(stderr).toContain('you are not logged in to other.internal\n')
@@ -266,7 +266,7 @@ describe('clusters', () => {
 })
 
 describe('logout', () => {
-  test('deletes key and certificate, and says what it does not do', async () => {
+  test('deletes key and certificate, and says that copies still work', async () => {
     await people.login()
     const { status, stdout } = await people.run(['logout'])
     expect(stdout).toContain(
@@ -280,17 +280,20 @@ describe('logout', () => {
     expect((await people.run(['logout'])).stderr).toContain('no current cluster to log out of\n')
   })
 
-  test.each(['json', 'yaml'])('of another cluster leaves the current one; %s says what is gone', async (format) => {
-    await people.login()
-    await addOther()
-    const { stdout } = await people.run(['logout', `--cluster=${OTHER}`, `--format=${format}`])
-    expect(format === 'json' ? JSON.parse(stdout) : parseYaml(stdout)).toEqual({
-      cluster_name: OTHER,
-      name: 'root',
-      folder: store('clusters', OTHER),
-    })
-    expect((await people.run(['whoami'])).stdout).toContain('Name         ada\n')
-  })
+  test.each(['json', 'yaml'])(
+    'of another cluster keeps the current one; %s prints what was deleted',
+    async (format) => {
+      await people.login()
+      await addOther()
+      const { stdout } = await people.run(['logout', `--cluster=${OTHER}`, `--format=${format}`])
+      expect(format === 'json' ? JSON.parse(stdout) : parseYaml(stdout)).toEqual({
+        cluster_name: OTHER,
+        name: 'root',
+        folder: store('clusters', OTHER),
+      })
+      expect((await people.run(['whoami'])).stdout).toContain('Name         ada\n')
+    },
+  )
 
   test('deletes a damaged identity too', async () => {
     await people.login()
@@ -300,7 +303,7 @@ describe('logout', () => {
     expect(await readdir(store('identities'))).toEqual([])
   })
 
-  test('takes away a link that a person made, and leaves what it leads to', async () => {
+  test('removes a link that a person made, and keeps its target', async () => {
     await addOther()
     const elsewhere = path.join(people.home, 'elsewhere')
     await rm(elsewhere, { recursive: true, force: true })

@@ -5,7 +5,7 @@ import { identityJson } from '../identity/identity-json.ts'
 import { findIdentity } from '../identity/identity.ts'
 import { assertUsable, mustComeBack, type OperatorIdentity } from '../identity/operator-identity.ts'
 
-/** Shows the identity that commands would use. Asks no server. Exit status 1 if it is of no use any more. */
+/** Shows the identity that commands would use. Calls no server. Exit status 1 if it no longer works. */
 export const whoami = defineCommand({
   options: { format: FORMAT },
   examples: [

@@ -10,19 +10,19 @@ import { KINDS, type Kind } from './resources.ts'
 import { differences, parseTokenDocument, type TokenDocument } from './token-document.ts'
 import { tokenStateOf } from '../commands/tokens/json.ts'
 
-/** What became of a document. */
+/** The result of applying a document. */
 export type Outcome = 'created' | 'updated' | 'unchanged'
 
-/** A document that was checked and can be applied. Applying it again changes nothing. */
+/** A checked document. Applying it again changes nothing. */
 export interface Plan {
   kind: Kind
   name: string
   apply(cluster: Cluster, now: Date): Promise<Outcome>
-  /** What to do after it was created. */
+  /** The next step after it is created. */
   next?: string
 }
 
-/** Checks a document without asking the cluster. @throws invalidArgument that names the key */
+/** Checks a document without calling the cluster. @throws invalidArgument that names the key */
 export async function planOf(value: unknown, baseDir: string): Promise<Plan> {
   const top = new Fields(value, '')
   const kind = parseDocumentKind(top.text('kind'))
@@ -32,7 +32,7 @@ export async function planOf(value: unknown, baseDir: string): Promise<Plan> {
   metadata.refuseOthers()
   if (kind === 'node') throw invalid('kind', 'nodes cannot be created; they join with a token')
   const spec = top.fields('spec')
-  // What get prints beside the spec is no wish.
+  // get prints a status beside the spec; ignore it.
   top.ignore('status')
   top.refuseOthers()
   const plan = kind === 'token' ? planToken(await parseTokenDocument(name, spec, baseDir)) : planUser(name, spec)
@@ -104,7 +104,7 @@ export function listUsers(people: Cluster['users']): Promise<users.User[]> {
   })
 }
 
-/** For `catch`: this in place of what is not there. */
+/** For `catch`: returns `instead` if the error says that there is none. */
 function ifNotFound<T>(instead: T): (error: unknown) => T {
   return (error) => {
     if (error instanceof CallError && error.error.kind === 'notFound') return instead

@@ -1,7 +1,7 @@
 import { UsageError } from '@muster/cli-kit'
 import { AppError } from '@muster/domain'
 
-/** What `read` makes of flags and arguments; what it finds malformed is bad usage. @throws UsageError */
+/** Runs a parser of flags and arguments and turns its errors into usage errors. @throws UsageError */
 export function asUsage<T>(read: () => T): T {
   try {
     return read()

@@ -2,7 +2,7 @@ import { didYouMean } from '@muster/cli-kit/input'
 import { MAX_UINT32 } from '../cluster/wire-limits.ts'
 import { invalid, printable } from '@muster/domain'
 
-/** The keys of one mapping in a document, read one by one; what is left at the end is not known. */
+/** Reads the keys of one mapping in a document; keys that nobody read are unknown. */
 export class Fields {
   readonly #path: string
   readonly #values: Readonly<Record<string, unknown>>
@@ -20,14 +20,14 @@ export class Fields {
     return this.#path === '' ? key : `${this.#path}.${key}`
   }
 
-  /** A text; undefined if it is absent or null. @throws invalidArgument that does not repeat the value */
+  /** A string; undefined if it is absent or null. @throws invalidArgument that does not repeat the value */
   text(key: string): string | undefined {
     const value = this.#take(key)
     if (value === undefined || typeof value === 'string') return value
     throw invalid(this.nameOf(key), 'must be a string; put it in quotes')
   }
 
-  /** A whole number that fits the wire. @throws invalidArgument */
+  /** A whole number that fits a uint32. @throws invalidArgument */
   count(key: string): number | undefined {
     const value = this.#take(key)
     if (value === undefined) return undefined
@@ -35,14 +35,14 @@ export class Fields {
     throw invalid(this.nameOf(key), 'must be a whole number')
   }
 
-  /** A list of texts; empty if it is absent. @throws invalidArgument */
+  /** A list of strings; empty if it is absent. @throws invalidArgument */
   texts(key: string): string[] {
     const value = this.#take(key) ?? []
     if (Array.isArray(value) && value.every((item) => typeof item === 'string')) return value
     throw invalid(this.nameOf(key), 'must be a list of strings, such as [a, b]')
   }
 
-  /** A mapping of texts to texts; empty if it is absent. @throws invalidArgument */
+  /** A mapping of strings to strings; empty if it is absent. @throws invalidArgument */
   textMap(key: string): Record<string, string> {
     const value = this.#take(key) ?? {}
     if (isMapping(value) && Object.values(value).every((item) => typeof item === 'string')) {
@@ -51,17 +51,17 @@ export class Fields {
     throw invalid(this.nameOf(key), 'must map strings to strings; put numbers and true in quotes')
   }
 
-  /** A mapping of its own. @throws invalidArgument */
+  /** A nested mapping. @throws invalidArgument */
   fields(key: string): Fields {
     return new Fields(this.#take(key), this.nameOf(key))
   }
 
-  /** Takes a key that may hold anything. */
+  /** Accepts a key with any value. */
   ignore(key: string): void {
     this.#take(key)
   }
 
-  /** @throws invalidArgument for the first key that nobody asked for */
+  /** Rejects keys that were not read. @throws invalidArgument for the first of them */
   refuseOthers(): void {
     const unknown = Object.keys(this.#values).find((key) => !this.#known.includes(key))
     if (unknown === undefined) return

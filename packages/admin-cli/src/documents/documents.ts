@@ -1,16 +1,16 @@
 import { AppError } from '@muster/domain'
 import { LineCounter, parseAllDocuments, type Document } from 'yaml'
 
-/** A document of a file, or why it is none. */
+/** A document of a file, or its problem. */
 export type Read =
   { where: string; value: unknown; lineOf: (field: string) => string } | { where: string; problem: string }
 
 /**
  * Reads the documents of a YAML (or JSON) text. A problem names the document by its number and line, and repeats nothing of
- * the text, since that may be a secret.
+ * the text, which may contain a secret.
  */
 export function readDocuments(text: string): Read[] {
-  // Read one by one, so that a bracket which is never closed spoils its own document and no other.
+  // Parse one by one, so that an unclosed bracket breaks only its own document.
   return piecesOf(text)
     .flatMap(({ piece, line }) => documentsOf(piece, line))
     .map(({ document, lineAt }, i): Read => {
@@ -22,7 +22,7 @@ export function readDocuments(text: string): Read[] {
         return { where, problem: `${where} (line ${lineAt(error.pos[0])}): is not YAML: ${what}` }
       }
       try {
-        // A few aliases are fine; a bomb of them is not.
+        // Allow a few aliases, but not a bomb of them.
         const value: unknown = document.toJS({ maxAliasCount: 20 })
         return { where, value, lineOf: (field) => `${where} (line ${lineOf(document, field, lineAt) ?? start})` }
       } catch {
@@ -31,7 +31,7 @@ export function readDocuments(text: string): Read[] {
     })
 }
 
-/** The text parted before each line that begins with `---`, which YAML allows nowhere else (YAML 1.2 §9.1.2). */
+/** Splits the text before each line that starts with `---`, which YAML allows only between documents (YAML 1.2 §9.1.2). */
 function piecesOf(text: string): { piece: string; line: number }[] {
   let line = 1
   return text.split(/^(?=---(?:\s|$))/m).map((piece) => {
@@ -55,7 +55,7 @@ function documentsOf(piece: string, firstLine: number): Parsed[] {
   return [...found].filter(isSomething).map((document) => ({ document, lineAt }))
 }
 
-/** What is wrong with a document, by its number and line. */
+/** The problem of a document with its number and line. */
 export function problemOf(error: unknown, lineOf: (field: string) => string): string {
   if (!(error instanceof AppError)) throw error
   return `${lineOf(error.field ?? '')}: ${error.message}`
@@ -67,7 +67,7 @@ function isSomething(document: Document.Parsed): boolean {
 
 function lineOf(document: Document.Parsed, field: string, lineAt: (offset: number) => number): number | undefined {
   const path = field.split('.')
-  // The nearest that is there: a key that is missing is missing from what is above it.
+  // For a missing key use the line of the nearest mapping that exists.
   while (path.length > 0 && !document.hasIn(path)) path.pop()
   const node = path.length === 0 ? undefined : document.getIn(path, true)
   const range = (node as { range?: [number, number, number] } | undefined)?.range

@@ -9,7 +9,7 @@ import { idOrName } from '../commands/tokens/token-argument.ts'
 import { tokenJson } from '../commands/tokens/json.ts'
 import { userJson } from '../commands/users/json.ts'
 
-/** What `get`, `create` and `rm` deal with, by the name of each alone and of several. */
+/** The kinds that `get`, `create` and `rm` handle, singular and plural. */
 export const KINDS = { token: 'tokens', node: 'nodes', user: 'users' } as const
 /** The kind of a document. */
 export type Kind = keyof typeof KINDS
@@ -26,14 +26,14 @@ export function parseKind(text: string): Kind {
   )
 }
 
-/** A name or id as it is typed. @throws UsageError */
+/** Reads a name or id. @throws UsageError */
 export function parseResourceName(kind: Kind, name: string): string {
   if (kind === 'token') return idOrName(name)
   if (kind === 'user') return asUsage(() => parseMemberName(name, 'NAME'))
   return parseNodeReference(name)
 }
 
-/** A thing as a document: `spec` is what was asked for and can be given to `create`; `status` is what became of it. */
+/** A resource as a document: `spec` is the input of `create`, `status` is everything else. */
 export interface Resource {
   kind: Kind
   metadata: { name: string }
@@ -41,7 +41,7 @@ export interface Resource {
   status: Record<string, unknown>
 }
 
-/** A join token without its secret. Its name is the one that an operator chose, else its id. */
+/** A join token without its secret. Its name is the one that the operator chose, or else its id. */
 export function tokenResource(made: token.Token): Resource {
   const { name, roles, labels, node_labels, description, bot_name, max_uses, expires_at, ...rest } = tokenJson(made)
   const { allow_cidrs, allow_hostnames, ...status } = rest
@@ -59,13 +59,13 @@ export function tokenResource(made: token.Token): Resource {
   return { kind: 'token', metadata: { name: name ?? made.id }, spec, status }
 }
 
-/** A node. Its name is its id, as host names may repeat. */
+/** A node. Its name is its id, because host names may repeat. */
 export function nodeResource(node: registration.Node): Resource {
   const { id, roles, labels, ...status } = nodeJson(node)
   return { kind: 'node', metadata: { name: id }, spec: { roles, labels }, status }
 }
 
-/** A person, whose roles are all that can be asked for. */
+/** A person; the spec has only the roles. */
 export function userResource(user: users.User): Resource {
   const { name, roles, ...status } = userJson(user)
   return { kind: 'user', metadata: { name }, spec: { roles }, status }

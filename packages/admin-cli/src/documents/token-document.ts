@@ -8,12 +8,12 @@ import { parseTokenSpec, type NameOfPart, type TokenSpec } from '../commands/tok
 import type { Fields } from './document-fields.ts'
 import { tokenResource } from './resources.ts'
 
-/** A token as a document asks for it. */
+/** A token that a document describes. */
 export interface TokenDocument {
   name: string
   spec: TokenSpec
   expiresAt: Date | undefined
-  /** What makes the token unless it is there. @throws invalidArgument if the document lacks what only that needs */
+  /** The request that creates the token. @throws invalidArgument if the document lacks what only a new token needs */
   request: (now: Date) => token.CreateTokenRequest
 }
 
@@ -31,7 +31,7 @@ const KEY_OF = {
   allowHostnames: 'allow_hostnames',
 } as const
 
-/** Reads `spec` of a token. @param baseDir what a relative value_file begins at. @throws invalidArgument */
+/** Reads `spec` of a token. @param baseDir the folder of a relative value_file. @throws invalidArgument */
 export async function parseTokenDocument(name: string, spec: Fields, baseDir: string): Promise<TokenDocument> {
   const at = (key: string) => spec.nameOf(key)
   const wish = {
@@ -51,7 +51,7 @@ export async function parseTokenDocument(name: string, spec: Fields, baseDir: st
   if (ttl !== undefined && expiresAt !== undefined) throw invalid(at('ttl'), 'conflicts with spec.expires_at')
   const ttlSeconds = parseDuration(ttl ?? DEFAULT_TTL, at('ttl'))
   const value = await readValue(spec, baseDir)
-  // Names that look like ids are those of tokens without one, as get prints them.
+  // get prints the id as the name of a token that has no name.
   const checkedName = isTokenId(name) ? name : parseTokenName(name, 'metadata.name')
   return {
     name: checkedName,
@@ -75,12 +75,12 @@ export async function parseTokenDocument(name: string, spec: Fields, baseDir: st
   }
 }
 
-/** The keys of `spec` in which a token differs from what a document asks for. */
+/** The keys of `spec` in which a token differs from a document. */
 export function differences(made: token.Token, { spec: asked, expiresAt }: TokenDocument): string[] {
   const wanted = tokenResource({
     ...made,
     ...asked,
-    // A bot's token admits one, also where that is not said.
+    // A token for a bot admits one, even if the document does not say so.
     maxUses: asked.maxUses ?? (asked.roles.includes('bot') ? made.maxUses : undefined),
     expiresAt: expiresAt ?? made.expiresAt,
   }).spec

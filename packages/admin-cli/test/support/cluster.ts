@@ -26,12 +26,12 @@ export const PUBLIC_ADDRESS = '192.0.2.10:3025'
 
 type Handlers<D extends ServiceDefinition> = { [M in keyof D]?: Routes<D>[M]['handle'] }
 
-/** What the services answer in a test; what is left out fails. */
+/** The answers of the services in a test; a call without an answer fails. */
 export interface Answers {
   tokens?: Handlers<token.TokenServiceService>
   ca?: Handlers<ca.CaServiceService>
   registration?: Handlers<registration.RegistrationServiceService>
-  /** On the server of registration-service, as are the bots. */
+  /** Served by registration-service, like the bots. */
   users?: Handlers<users.UserServiceService>
   bots?: Handlers<bots.BotServiceService>
   /** Each service has its own. */
@@ -44,20 +44,20 @@ export interface Ran {
   stderr: string
 }
 
-/** Three servers with real mTLS and an operator's folder, for commands to be run against. */
+/** Servers with real mTLS and an operator's folder, to run commands against. */
 export interface TestCluster {
   /** Its `.muster/operator` is the operator's identity. */
   dir: string
   operatorDir: string
   pin: string
   hostRootDer: Buffer
-  /** Its authorities, for tests that hand out certificates. */
+  /** Its authorities, for tests that issue certificates. */
   pki: ReturnType<typeof testCluster>
   addresses: OperatorProfile['addresses']
   /** Set by each test. */
   answers: Answers
   run(argv: readonly string[], io?: Partial<Io>): Promise<Ran>
-  /** Writes the operator's identity anew. */
+  /** Writes a new identity of the operator. */
   issueOperator(options?: { notBefore?: Date; notAfter?: Date; bundlePem?: string }): Promise<void>
   close(): Promise<void>
 }
@@ -81,13 +81,13 @@ export async function runCli(argv: readonly string[], io: Partial<Io> & Pick<Io,
   return { status, ...ran }
 }
 
-/** Good by the clock of the servers and by that of commands that are run at NOW. */
+/** Valid by the clock of the servers and by that of commands that run at NOW. */
 function goodNowAndThen(): { notBefore: Date; notAfter: Date } {
   const times = [NOW.getTime(), Date.now()]
   return { notBefore: new Date(Math.min(...times) - 60_000), notAfter: new Date(Math.max(...times) + 86_400_000) }
 }
 
-/** Newcomers, people as well as machines, have no certificate yet. */
+/** RPCs for callers without a certificate. */
 const ANONYMOUS = ['getTrustBundle', 'register', 'signup']
 
 function answering(definition: ServiceDefinition, answers: () => Record<string, unknown> | undefined): BoundService {

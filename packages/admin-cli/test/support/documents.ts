@@ -28,16 +28,16 @@ spec:
 /** A document of a person. */
 export const USER = 'kind: user\nmetadata: { name: ada }\nspec: { roles: [viewer] }\n'
 
-/** What a cluster of three lists has, as far as documents are concerned, and what was asked of it. */
+/** The tokens and people of a test cluster, and the calls that it got. */
 export interface TestLists {
   tokens: token.Token[]
   people: users.User[]
-  /** The secrets of the tokens that were made. */
+  /** The secrets of the tokens that were created. */
   values: string[]
   calls: string[]
 }
 
-/** Empty lists, from which the cluster answers from now on. Of nodes it has `aNode`. */
+/** Makes the cluster answer from empty lists. Its only node is `aNode`. */
 export function startLists(cluster: TestCluster): TestLists {
   const lists: TestLists = { tokens: [], people: [], values: [], calls: [] }
   const takeOut = <T>(list: T[], isIt: (item: T) => boolean, what: string): T => {
@@ -97,7 +97,7 @@ export function startLists(cluster: TestCluster): TestLists {
   return lists
 }
 
-/** A token as a document makes it: with an expiry and without restrictions. */
+/** A token as a document creates it: with an expiry and without restrictions. */
 export function tokenOf(over: Partial<token.Token>): token.Token {
   const restrictions = { allowCidrs: [], allowHostnames: [] }
   return { ...aToken, restrictions, expiresAt: new Date('2030-01-01T00:00:00.000Z'), ...over }

@@ -13,7 +13,7 @@ export const SIGNUP_TOKEN = 'mtk_signup2222_klmnopqrstuvwxyz234567abcdefghij'
 
 export const HOUR_MS = 3_600_000
 
-/** What registration-service hands out next. */
+/** The next grant of registration-service. */
 export interface Hand {
   roles: string[]
   /** Of the certificate, from when it is made, backdating aside. */
@@ -25,16 +25,16 @@ export interface Hand {
 
 type UserAnswers = NonNullable<Answers['users']>
 
-/** A registration-service that signs up and renews whoever comes, and a home folder for people to log in from. */
+/** A registration-service that signs up and renews every caller, and a home folder to log in from. */
 export interface TestPeople {
   home: string
   hand: Hand
   signups: users.SignupRequest[]
   renewals: number
-  /** To be changed by a test that wants another answer. */
+  /** A test may replace answers. */
   answers: { -readonly [M in keyof UserAnswers]: UserAnswers[M] }
   login(options?: { user?: string; io?: Partial<Io>; flags?: readonly string[] }): Promise<Ran>
-  /** Puts a certificate for the key of the login in place of what there is, with such an end. */
+  /** Replaces the certificate of the login by one with this end. */
   endCertificate(notAfter: Date): Promise<void>
   /** Runs a command in the home folder. */
   run(argv: readonly string[], io?: Partial<Io>): Promise<Ran>
@@ -71,7 +71,7 @@ export async function startPeople(cluster: TestCluster): Promise<TestPeople> {
       roles: ['operator'],
       agedMs: 0,
       livesMs: 12 * HOUR_MS,
-      // Whole seconds, as certificates have them.
+      // Certificates have whole seconds.
       sessionExpiresAt: new Date(Math.floor(Date.now() / 1000) * 1000 + 30 * 24 * HOUR_MS),
       addresses: { registrationService: '', tokenService: `:${token.split(':')[1]}`, caService: ca },
     },

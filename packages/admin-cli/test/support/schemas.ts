@@ -27,7 +27,7 @@ export const tokenSchema = z.strictObject({
   revoked_at: time.nullable(),
 })
 
-/** What is printed of a token that was made just now. */
+/** The output for a new join token. */
 export const newTokenSchema = tokenSchema.extend({
   token: z.string(),
   invitation: z.string().startsWith('muster://'),
@@ -70,7 +70,7 @@ export const nodeSchema = z.strictObject({
   certificate_expires_at: time.nullable(),
 })
 
-/** A node that `nodes rm` took off the roll. */
+/** A node that `nodes rm` removed. */
 export const removedNodeSchema = z.strictObject({ id: z.uuid(), hostname: z.string(), deleted: z.literal(true) })
 
 /** An instance of a bot as `bots ls` prints it. */
@@ -105,7 +105,7 @@ export const userSchema = z.strictObject({
   certificate_expires_at: time.nullable(),
 })
 
-/** What is printed of a signup token that was made just now. */
+/** The output for a new signup token. */
 export const newSignupSchema = userSchema.extend({
   token: z.string(),
   token_id: tokenId,

@@ -6,17 +6,17 @@ import { hiddenNote, styleFor, tableOf, type Column, type Table } from './table.
 
 /** How a list of `T` looks. */
 export interface ListStyle<T> {
-  /** One of them in JSON and YAML; a stable interface. */
+  /** One item in JSON and YAML; a stable interface. */
   json: (item: T) => unknown
   /** The columns of the table, chosen by what the first page holds. */
   columns: (first: readonly T[]) => readonly Column<T>[]
-  /** What a person is told if there are none. */
+  /** The message for people if the list is empty. */
   none: string
 }
 
 /**
- * Prints a list page by page, so that what it needs does not grow with the list. JSON and YAML are one list all the same;
- * a table is laid out by its first page.
+ * Prints a list page by page, in constant memory. JSON and YAML are still one list; the first page decides the layout of a
+ * table.
  */
 export async function printList<T>(
   io: Io,
@@ -42,7 +42,7 @@ interface Printer<T> {
 
 const PRINTERS: Record<Format, <T>(io: Io, style: ListStyle<T>) => Printer<T>> = {
   json: ({ stdout }, { json }) => ({
-    // What stands between the brackets of a list, which are printed once.
+    // The brackets of the list are printed once, so take what is between them.
     page: (items, isFirst) => `${isFirst ? '[' : ','}${toJson(items.map(json), 2).slice(1, -'\n]'.length)}`,
     end: (isEmpty) => stdout.write(isEmpty ? '[]\n' : '\n]\n'),
   }),
@@ -62,7 +62,7 @@ const PRINTERS: Record<Format, <T>(io: Io, style: ListStyle<T>) => Printer<T>> =
   },
 }
 
-/** Waits for a reader that is slow, or all that it has not read yet would pile up. */
+/** Waits for a slow reader, so that unread output does not pile up in memory. */
 async function caughtUp(output: Output): Promise<void> {
   if (output.writableNeedDrain === true) await once(output as unknown as NodeJS.EventEmitter, 'drain')
 }

@@ -1,4 +1,4 @@
-/** A word that a POSIX shell reads as this text; in single quotes only where it needs them. */
+/** Quotes a word for a POSIX shell, if it needs quotes. */
 export function shellQuote(text: string): string {
   return /^[A-Za-z0-9_./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
 }

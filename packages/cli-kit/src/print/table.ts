@@ -14,14 +14,14 @@ export interface Column<T> {
   paint?: (cell: string, row: T) => string
 }
 
-/** What the terminal can show. */
+/** The width and colours of an output. */
 export interface TableStyle {
-  /** Columns give way so that lines fit; absent: the table is whole. */
+  /** Columns give way until lines fit this; absent: the table is whole. */
   width?: number | undefined
   colour: boolean
 }
 
-/** A table whose layout is settled. */
+/** A table with a fixed layout. */
 export interface Table<T> {
   /** The titles and the line under them; empty if each row is a block of its own. */
   head: string
@@ -74,7 +74,7 @@ export function hiddenNote(hidden: readonly string[]): string {
   return hidden.length === 0 ? '' : `Not shown: ${hidden.join(', ')}. Widen the terminal, or add -o json.\n`
 }
 
-/** How a table should look on this output: plain and whole in a pipe. */
+/** The style of tables on this output; in a pipe a table is whole and without colours. */
 export function styleFor(output: Output, env: Readonly<Record<string, string | undefined>>): TableStyle {
   if (output.isTTY !== true) return { colour: false }
   // https://no-color.org: present and not empty, whatever its value.
@@ -82,7 +82,7 @@ export function styleFor(output: Output, env: Readonly<Record<string, string | u
   return { width: output.columns, colour: !wantsNone }
 }
 
-/** Lines of a label and a value, the values under each other. Values are made safe to show. */
+/** Lines of a label and a value, with aligned values. Values are made safe to show. */
 export function facts(rows: readonly (readonly [label: string, value: string])[]): string {
   const width = Math.max(...rows.map(([label]) => label.length)) + GAP
   return rows.map(([label, value]) => `${label.padEnd(width)}${safeText(value)}\n`).join('')

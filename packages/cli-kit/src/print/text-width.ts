@@ -3,7 +3,7 @@ export function lengthOf(text: string): number {
   return Array.from(text).length
 }
 
-/** The text, filled up with spaces to a width. */
+/** Pads the text with spaces to a width. */
 export function pad(text: string, width: number): string {
   return text + ' '.repeat(Math.max(0, width - lengthOf(text)))
 }

@@ -23,14 +23,14 @@ export const AUDIT_COLUMNS: readonly Column<audit.AuditEvent>[] = [
 
 const NODE_ID_START = 8
 
-/** `user/ada` of `spiffe://muster.internal/user/ada`, `node/6805dda3` of a node; anything else as it is. */
+/** `user/ada` of `spiffe://muster.internal/user/ada`, `node/6805dda3` of a node; anything else unchanged. */
 function shortActor({ actor }: audit.AuditEvent): string {
   const id = parseSpiffeId(actor)
   if (id === undefined) return actor
   return `${id.kind}/${id.kind === 'node' ? id.name.slice(0, NODE_ID_START) : id.name}`
 }
 
-/** `TOKEN_RESTRICTED (allow-cidr)`: the caller was told the first half only. */
+/** `TOKEN_RESTRICTED (allow-cidr)`. The caller saw only the first half. */
 function reasonText(event: audit.AuditEvent): string {
   const { restriction } = detailsOf(event)
   return typeof restriction === 'string' ? `${event.reason} (${restriction})` : event.reason
@@ -43,7 +43,7 @@ function detailsText(event: audit.AuditEvent): string {
     .join(' ')
 }
 
-/** As wide as most events are. */
+/** An event that is as wide as most. */
 const USUAL: audit.AuditEvent = {
   service: '',
   id: '',
@@ -60,7 +60,7 @@ const USUAL: audit.AuditEvent = {
   lastAt: undefined,
 }
 
-/** A table for events that are yet to come. */
+/** A table for events that have not happened yet. */
 export function auditTableToCome(style: TableStyle): Table<audit.AuditEvent> {
   return tableOf(AUDIT_COLUMNS, [USUAL], style)
 }

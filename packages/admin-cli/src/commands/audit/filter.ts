@@ -7,7 +7,7 @@ import { idOrName, resolveTokenId } from '../tokens/token-argument.ts'
 
 const text = { type: 'string' } as const
 
-/** The flags that choose among audit events. */
+/** The flags that filter audit events. */
 export const AUDIT_FILTERS = {
   type: { ...text, describe: 'Events of this action, such as token.create, or of this kind, such as token' },
   actor: { ...text, describe: 'Events by this person, node or service: a name or a whole SPIFFE id; or anonymous' },
@@ -63,7 +63,7 @@ function word(value: string, flag: string): string {
   return value
 }
 
-/** A moment as people say it: how long ago (1h, 2d), or an ISO 8601 date or time; one without a zone is UTC. @throws UsageError */
+/** Reads how long ago (1h, 2d), or an ISO 8601 date or time, in UTC unless it has a zone. @throws UsageError */
 export function parseSince(value: string | undefined, now: Date): Date | undefined {
   if (value === undefined) return undefined
   const iso = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?)(Z|[+-]\d\d:?\d\d)?)?$/i.exec(value.trim())

@@ -19,13 +19,13 @@ export function auditJson(event: audit.AuditEvent) {
   }
 }
 
-/** How it ended. An outcome that this version does not know yet is `unknown`. */
+/** The outcome as a word. An outcome that this version does not know is `unknown`. */
 export function outcomeOf({ outcome }: audit.AuditEvent): 'ok' | 'refused' | 'unknown' {
   if (outcome === audit.Outcome.OK) return 'ok'
   return outcome === audit.Outcome.REFUSED ? 'refused' : 'unknown'
 }
 
-/** What else the event says. */
+/** The details of an event. */
 export function detailsOf({ detailsJson }: audit.AuditEvent): Record<string, unknown> {
   try {
     const details: unknown = JSON.parse(detailsJson)

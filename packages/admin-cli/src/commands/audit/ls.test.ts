@@ -84,7 +84,7 @@ async function actions(...argv: string[]): Promise<string[]> {
 }
 
 describe('audit ls', () => {
-  test('puts the records of the three services together, newest first', async () => {
+  test('merges the events of all services, newest first', async () => {
     kept['token-service'] = [anEvent(2, { tokenId: 'abcdefghij', detailsJson: '{"roles":["node"]}' })]
     kept['ca-service'] = [anEvent(3, { action: 'service.enroll', actor: 'anonymous', remoteAddress: '' })]
     kept['registration-service'] = [
@@ -131,7 +131,7 @@ describe('audit ls', () => {
     expect(parseYaml(yaml.stdout)).toEqual(found)
   })
 
-  test('asks each service for what the flags say, a token by its id alone', async () => {
+  test('sends the filters of the flags to each service, with the id of a token and not its secret', async () => {
     await run(
       '--since=1h',
       '--type=token',
@@ -157,7 +157,7 @@ describe('audit ls', () => {
     }
   })
 
-  test('takes the host name of a node that is on the roll', async () => {
+  test('--node takes the host name of a node', async () => {
     const nodes = [{ ...aNode, id: NODE_ID, hostname: 'web-01' }]
     cluster.answers.registration = { listNodes: async () => ({ nodes, nextPageToken: '' }) }
     await run('--node=web-01')
@@ -181,7 +181,7 @@ describe('audit ls', () => {
     expect(asked[0]!.request.filter!.tokenId).toBe('abcdefghij')
   })
 
-  test('shows the newest so many, over pages and services, and says when there are more', async () => {
+  test('--limit prints the newest events of all pages and services, and says that there are more', async () => {
     const named = (name: string, minutes: number[]) => minutes.map((ago) => anEvent(ago, { action: `${name}.${ago}` }))
     kept['token-service'] = named('token', [1, 4, 5, 9])
     kept['ca-service'] = named('ca', [2, 3, 7])
@@ -198,13 +198,13 @@ describe('audit ls', () => {
     expect((await run('--limit=9')).stderr).toBe('')
   })
 
-  test('goes through more than the services give at once', async () => {
+  test('reads more events than fit on one page', async () => {
     kept['token-service'] = Array.from({ length: 2_500 }, (_, i) => anEvent(i / 60, { action: `token.${i}` }))
     const found = await actions('--limit=3000')
     expect(found).toEqual(Array.from({ length: 2_500 }, (_, i) => `token.${i}`))
   })
 
-  test('shows what it can when a service is away, says so, and fails', async () => {
+  test('prints the events of the other services when one is down, names it, and exits with 1', async () => {
     kept['token-service'] = [anEvent(1)]
     away = ['ca-service']
     const { status, stdout, stderr } = await run('--format=json')
@@ -213,14 +213,14 @@ describe('audit ls', () => {
     expect(status).toBe(1)
   })
 
-  test('shows no empty list when none could be asked', async () => {
+  test('prints no empty list when every service is down', async () => {
     away = ['token-service', 'ca-service', 'registration-service']
     const { status, stdout, stderr } = await run('--format=json')
     expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
     expect(stderr).toContain('could not do it: the database is not reachable')
   })
 
-  test('says when there is nothing', async () => {
+  test('an empty list says how to find events', async () => {
     const { status, stdout, stderr } = await run()
     expect({ status, stdout, stderr }).toEqual({
       status: 0,
@@ -229,7 +229,7 @@ describe('audit ls', () => {
     })
   })
 
-  test('lets nothing on record act on the terminal', async () => {
+  test('escapes what events contain, so that it cannot control the terminal', async () => {
     kept['token-service'] = [anEvent(1, { detailsJson: JSON.stringify({ hostname: '\u001b[2Jweb\u202e' }) })]
     for (const format of ['text', 'json', 'yaml']) {
       const { stdout } = await run(`--format=${format}`)

@@ -13,8 +13,8 @@ import { safeText } from '@muster/domain/safe-text'
 const PRINTED_AT_ONCE = 500
 
 /**
- * Lists what the three services have on record, newest first. A service that cannot be asked is named on stderr, the rest
- * is shown, and the exit status is 1.
+ * Lists the audit events of all services, newest first. If a service fails, it is named on stderr, the events of the others are
+ * printed, and the exit status is 1.
  */
 export const auditLs = defineCommand({
   options: {
@@ -40,7 +40,7 @@ export const auditLs = defineCommand({
     let hasFailed = false
     const events = allEvents(services, {
       filter,
-      // One more tells whether there are more.
+      // One extra event shows whether there are more.
       pageSize: Math.min(limit + 1, PAGE_SIZE),
       failed({ message, next }) {
         hasFailed = true

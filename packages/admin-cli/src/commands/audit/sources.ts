@@ -19,8 +19,8 @@ async function* eventsOf(
 }
 
 /**
- * The events of all services as one list, newest first, a few at a time. A service that fails is left out from then on;
- * `failed` is told. @throws CallError if none can be asked
+ * Merges the events of all services, newest first, page by page. Leaves out a service from its first failure on, and calls
+ * `failed`. @throws CallError if all of them fail
  */
 export async function* allEvents(
   cluster: Pick<Cluster, 'audit'>,

@@ -82,7 +82,7 @@ function actionsOf({ stdout }: Ran): string[] {
 }
 
 describe('audit tail', () => {
-  test('prints what each service puts on record, under one head, and ends with 0 when interrupted', async () => {
+  test('prints the events of each service under one header, and exits with 0 when interrupted', async () => {
     script = {
       'token-service': [[position('1'), event('token.create', { tokenId: 'abcdefghij' })]],
       'registration-service': [
@@ -104,7 +104,7 @@ describe('audit tail', () => {
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
   })
 
-  test('prints an object per line, or a document per event', async () => {
+  test('prints one JSON object per line, or one YAML document per event', async () => {
     script = { 'token-service': [[position('1'), event('a.b'), event('c.d'), position('2')]] }
     const json = await tail(['--format=json'], 'c.d')
     const objects = json.stdout
@@ -118,7 +118,7 @@ describe('audit tail', () => {
     expect(parseAllDocuments(yaml.stdout).map((document) => document.toJS() as unknown)).toEqual(objects)
   })
 
-  test('after a lost connection goes on where that service had got to, and repeats nothing', async () => {
+  test('continues after a lost connection from the last position, and repeats nothing', async () => {
     script = {
       'token-service': [
         [position('one'), event('a'), position('two'), event('b'), event('c'), lost],
@@ -134,7 +134,7 @@ describe('audit tail', () => {
     expect(ran.status).toBe(0)
   })
 
-  test('keeps trying a service that is away while others are there', async () => {
+  test('keeps retrying a service that is down while others are up', async () => {
     script = {
       'token-service': [[position('1'), event('first')]],
       'ca-service': [[lost], [lost], [position('1'), event('back')]],
@@ -145,21 +145,21 @@ describe('audit tail', () => {
     expect(ran.status).toBe(0)
   })
 
-  test('gives up if no service is there at first', async () => {
+  test('fails if no service can be reached at the start', async () => {
     script = Object.fromEntries(AUDITED_SERVICES.map((service) => [service, Array.from({ length: 20 }, () => [lost])]))
     const { status, stderr } = await cluster.run(['audit', 'tail', '--format=json'])
     expect(stderr).toMatch(/could not do it: the server is shutting down; try again\n/)
     expect(status).toBe(1)
   })
 
-  test('gives up at once when it was refused', async () => {
+  test('exits at once after a refusal', async () => {
     script = { 'ca-service': [[new AppError('permissionDenied', 'this needs an operator with the role viewer')]] }
     const { status, stderr } = await cluster.run(['audit', 'tail'])
     expect(stderr).toContain('ca-service refused: this needs an operator with the role viewer\n')
     expect(status).toBe(1)
   })
 
-  test('asks for what the flags say', async () => {
+  test('sends the filters of the flags', async () => {
     script = { 'token-service': [[position('1'), event('a')]] }
     await tail(['--type=node', '--outcome=refused', '--format=json'], '"a"')
     await eventually('asked everywhere', () => asked.length === 3)

@@ -9,8 +9,8 @@ import { defineCommand, FORMAT } from '../../cli/command.ts'
 import { follow } from '../../cluster/follow.ts'
 
 /**
- * Prints what the three services put on record, as they do, until interrupted; that is exit status 0. Connections that are
- * lost are made again, and what happened meanwhile is printed then. Fails if at first no service can be reached.
+ * Prints audit events of all services as they happen, until interrupted (exit status 0). Reconnects after a lost connection and
+ * prints what it missed. Fails if it cannot reach any service at the start.
  */
 export const auditTail = defineCommand({
   options: {
@@ -34,7 +34,7 @@ export const auditTail = defineCommand({
 
     const followService = async (service: AuditedService) => {
       let afterPosition = ''
-      /** What was shown since that position, and comes again if the connection is lost now. */
+      /** Events printed since that position; the service repeats them after a reconnect. */
       const shown = new Set<string>()
       await follow({
         io,

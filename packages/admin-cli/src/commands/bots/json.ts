@@ -4,7 +4,7 @@ const STATES = ['unknown', 'active', 'expired', 'locked'] as const
 /** A bot's state as a word. */
 export type BotState = (typeof STATES)[number]
 
-/** A bot's state as a word. One that this version does not know yet is `unknown`. */
+/** A bot's state as a word. A state that this version does not know is `unknown`. */
 export function botStateOf({ state }: bots.Bot): BotState {
   return STATES[state] ?? 'unknown'
 }

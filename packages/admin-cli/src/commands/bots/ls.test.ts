@@ -46,7 +46,7 @@ beforeEach(() => {
 })
 
 describe('bots ls', () => {
-  test('lists every instance, and says of a locked one since when, from where and what to do', async () => {
+  test('lists every instance, and explains a locked one: since when, from where and what to do', async () => {
     const { status, stdout, stderr } = await cluster.run(['bots', 'ls'], { now: () => NOW })
     expect(stdout).toBe(
       `Bot  Id                                    Host     Address    Generation  Renewed    Expires   State
@@ -99,20 +99,20 @@ Then remove the locked instance:
     expect(parseYaml((await cluster.run(['bots', 'ls', '--format=yaml'])).stdout)).toEqual(found)
   })
 
-  test('shows with --token the one that came in by it', async () => {
+  test('--token lists the bot that joined with it', async () => {
     cluster.answers.tokens = { getToken: async () => ({ token: aToken }) }
     await cluster.run(['bots', 'ls', '--token=ci-token'])
     expect(asked[0]).toMatchObject({ tokenId: 'abcdefghij' })
   })
 
-  test('explains twenty and counts the rest', async () => {
+  test('explains twenty locked bots and counts the others', async () => {
     answer(Array.from({ length: 23 }, () => locked))
     const { stdout } = await cluster.run(['bots', 'ls'], { now: () => NOW })
     expect(stdout.match(/is locked since/g)).toHaveLength(20)
     expect(stdout).toMatch(/\n3 more bots are locked\.\n$/)
   })
 
-  test('says how to make a token for the first when there is none', async () => {
+  test('an empty list says how to create a token for the first bot', async () => {
     answer([])
     const { status, stdout, stderr } = await cluster.run(['bots', 'ls'])
     expect({ status, stdout }).toEqual({ status: 0, stdout: '' })

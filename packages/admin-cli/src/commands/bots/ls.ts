@@ -7,7 +7,7 @@ import { defineCommand, FORMAT } from '../../cli/command.ts'
 import { safeText } from '@muster/domain/safe-text'
 import { idOrName, resolveTokenId } from '../tokens/token-argument.ts'
 
-/** Lists the instances of bots, by name; says of those that are locked why and what to do. */
+/** Lists the instances of bots by name, and explains what to do about locked ones. */
 export const botsLs = defineCommand({
   options: {
     token: { type: 'string', names: 'token', describe: 'Bots that joined with this token: its id or name' },
@@ -42,7 +42,7 @@ export const botsLs = defineCommand({
   },
 })
 
-/** Enough for a person to read. */
+/** More explanations than this are too many to read. */
 const MOST_EXPLAINED = 20
 
 function explain({ id, name, hostname, lockedAt, lockedFrom }: bots.Bot, now: Date): string {

@@ -43,7 +43,7 @@ beforeEach(() => {
 const rm = (...args: string[]) => cluster.run(['bots', 'rm', ...args])
 
 describe('bots rm', () => {
-  test('takes whole ids, and does not read the list for them', async () => {
+  test('removes by whole ids without reading the list', async () => {
     const { status, stdout, stderr } = await rm(CI, DEPLOY.toUpperCase())
     expect(stdout).toBe(
       `Bot ci on build-7 (${CI}) is removed; it cannot renew any more\n` +
@@ -52,12 +52,12 @@ describe('bots rm', () => {
     expect({ status, stderr, removed, listed }).toEqual({ status: 0, stderr: '', removed: [CI, DEPLOY], listed: 0 })
   })
 
-  test('takes the beginning of an id if one bot alone has it', async () => {
+  test('removes by the beginning of an id that only one bot has', async () => {
     expect((await rm('0b7a7c3e', '6805dda3-779e-49')).status).toBe(0)
     expect(removed).toEqual([DEPLOY, CI])
   })
 
-  test('takes the name of a bot that has one instance, and lists the instances of another', async () => {
+  test('removes by the name of a bot with one instance, and lists the instances of a bot with several', async () => {
     const { status, stderr } = await rm('deploy', 'ci')
     expect({ status, removed }).toEqual({ status: 1, removed: [DEPLOY] })
     expect(stderr).toBe(
@@ -71,7 +71,7 @@ describe('bots rm', () => {
     expect(parseYaml((await rm(CI, '--format=yaml')).stdout)).toEqual(JSON.parse(stdout))
   })
 
-  test('goes on after one that is not there or not told apart, and ends with 1', async () => {
+  test('continues after an unknown or ambiguous name, and exits with 1', async () => {
     const gone = 'ffffffff-779e-493b-8a6b-0d9a3f2f7e11'
     const { status, stdout, stderr } = await rm('6805dda3', 'eeeeeeee', gone, DEPLOY)
     expect(stdout).toContain(DEPLOY)

@@ -5,7 +5,7 @@ import { defineCommand, FORMAT } from '../../cli/command.ts'
 import { removeEach, reportRemoval } from '../../cluster/removal.ts'
 import { findBotId, parseBotReference } from './bot-argument.ts'
 
-/** Removes instances of bots. Goes on after one that is refused; then the exit status is 1. */
+/** Removes instances of bots. Continues after a refusal; the exit status is then 1. */
 export const botsRm = defineCommand({
   options: { format: FORMAT },
   examples: [

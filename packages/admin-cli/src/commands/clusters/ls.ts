@@ -7,7 +7,7 @@ import { readOperator } from '../../identity/operator-identity.ts'
 import { safeText } from '@muster/domain/safe-text'
 import { clusterColumns, type Login } from './columns.ts'
 
-/** Lists the clusters that this person is logged in to, by name. Asks no server. */
+/** Lists the clusters that this person is logged in to, by name. Calls no server. */
 export const clustersLs = defineCommand({
   options: { format: FORMAT },
   examples: [
@@ -37,6 +37,6 @@ export const clustersLs = defineCommand({
 async function rowOf(store: IdentityStore, name: string): Promise<Login> {
   const operator = await readOperator(store.folderOf(name), '')
   if (operator === undefined) throw new Error(`${store.folderOf(name)} holds no identity`)
-  // The name that --cluster takes, should somebody have moved a folder.
+  // The name that --cluster takes, even if a folder was moved.
   return { ...identityJson(operator), cluster_name: name, current: (await store.current()) === name }
 }

@@ -4,7 +4,7 @@ import { defineCommand, FORMAT } from '../../cli/command.ts'
 import { openStore } from '../../identity/identity-store.ts'
 import { notLoggedIn } from '../../identity/identity.ts'
 
-/** Makes a cluster the current one: commands use it unless told otherwise. Asks no server. */
+/** Makes a cluster the current one, which commands use by default. Calls no server. */
 export const clustersUse = defineCommand({
   options: { format: FORMAT },
   examples: [['$0 clusters use prod.example.com', 'for all commands from now on']],

@@ -1,7 +1,7 @@
 import { ADD_OPTIONS, addToken } from '../tokens/add-token.ts'
 import { defineCommand } from '../../cli/command.ts'
 
-/** `tokens add` in its older spelling. */
+/** The older spelling of `tokens add`. */
 export const nodesAdd = defineCommand({
   options: {
     roles: {

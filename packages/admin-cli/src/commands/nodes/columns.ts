@@ -11,7 +11,7 @@ const COLOUR: Record<Status, (text: string) => string> = {
   expired: paint.red,
 }
 
-/** A node's status in its colour, for a terminal. */
+/** Colours a node's status for a terminal. */
 export function paintStatus(text: string, node: registration.Node): string {
   return COLOUR[nodeStatusOf(node)](text)
 }

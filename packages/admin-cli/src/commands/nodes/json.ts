@@ -4,12 +4,12 @@ const STATUS = ['unknown', 'pending', 'online', 'offline', 'expired', 'unknown']
 /** A node's status as a word. */
 export type Status = (typeof STATUS)[number]
 
-/** A node's status as a word. One that this version does not know yet is `unknown`. */
+/** A node's status as a word. A state that this version does not know is `unknown`. */
 export function nodeStatusOf({ status }: registration.Node): Status {
   return STATUS[status] ?? 'unknown'
 }
 
-/** Where a node says it can be reached, or else where it was last heard from. */
+/** The address that a node advertises, or else the address that it last called from. */
 export function publicAddress(node: registration.Node): string {
   return node.advertisedAddress === '' ? node.remoteAddress : node.advertisedAddress
 }

@@ -51,7 +51,7 @@ describe('nodes ls', () => {
     }
   }
 
-  test('lists every page, with where each node is and when it was last seen', async () => {
+  test('lists every page, with the address of each node and the time it was last seen', async () => {
     const { status, stdout } = await cluster.run(['nodes', 'ls'], { now: () => NOW })
     expect(stdout.split('\n')).toEqual([
       'Host    UUID                                  Public Address  Labels             Version  Status   Last Seen',
@@ -68,7 +68,7 @@ describe('nodes ls', () => {
     expect(status).toBe(0)
   })
 
-  test('shows with --token who came in by it, by its id or name', async () => {
+  test('--token lists the nodes that joined with it, by its id or name', async () => {
     cluster.answers.tokens = { getToken: async ({ idOrName }) => ({ token: { ...aToken, name: idOrName } }) }
     for (const given of ['abcdefghij', 'web', SECRET]) await cluster.run(['nodes', 'ls', `--token=${given}`])
     expect(new Set(asked.map(({ tokenId }) => tokenId))).toEqual(new Set(['abcdefghij']))
@@ -112,7 +112,7 @@ describe('nodes ls', () => {
     expect(parseYaml(yaml.stdout)).toEqual(found)
   })
 
-  test('lets nothing that a node says act on the terminal, in any format', async () => {
+  test('escapes what a node says of itself, in every format, so that it cannot control the terminal', async () => {
     const hostile = { ...web, version: '\u001b[2J1.0\u009b31m', labels: { env: 'a\u202egnp\n' } }
     answer(() => ({ nodes: [hostile], nextPageToken: '' }))
     for (const format of ['text', 'json', 'yaml']) {
@@ -163,7 +163,7 @@ describe('nodes ls', () => {
     expect({ status, stderr }).toEqual({ status: 2, stderr: expect.stringContaining(message) })
   })
 
-  test('says how to add the first node when there is none', async () => {
+  test('an empty list says how to add the first node', async () => {
     answer(() => ({ nodes: [], nextPageToken: '' }))
     const { status, stdout, stderr } = await cluster.run(['nodes', 'ls'])
     expect({ status, stdout }).toEqual({ status: 0, stdout: '' })

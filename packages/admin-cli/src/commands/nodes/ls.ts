@@ -26,6 +26,6 @@ export const nodesLs = defineCommand({
   },
 })
 
-/** What to do on an empty roll. */
+/** The message of an empty list of nodes. */
 export const NO_NODES = "No nodes yet. 'musterctl tokens add --type=node' creates a token for the first."
 const NONE_MATCHES = "No node matches. 'musterctl nodes ls' without filters lists all of them."

@@ -45,7 +45,7 @@ beforeEach(() => {
 const rm = (...args: string[]) => cluster.run(['nodes', 'rm', ...args])
 
 describe('nodes rm', () => {
-  test('takes whole ids, and does not read the roll for them', async () => {
+  test('removes by whole ids without listing the nodes', async () => {
     const { status, stdout, stderr } = await rm(WEB, DB.toUpperCase())
     expect(stdout).toBe(
       `Node web-01 (${WEB}) is removed; it needs a new token to come back\n` +
@@ -54,13 +54,13 @@ describe('nodes rm', () => {
     expect({ status, stderr, removed, listed }).toEqual({ status: 0, stderr: '', removed: [WEB, DB], listed: [] })
   })
 
-  test('takes the beginning of an id if one node alone has it, and asks for the nodes with it only', async () => {
+  test('removes by the beginning of an id that only one node has, and asks the server for its matches only', async () => {
     expect((await rm('0b7a7c3e', '6805dda3-779e-49')).status).toBe(0)
     expect(removed).toEqual([DB, WEB])
     expect(new Set(listed)).toEqual(new Set(['0b7a7c3e', '6805dda3-779e-49']))
   })
 
-  test('takes a host name, in any case, if one node alone has it', async () => {
+  test('removes by a host name in any case that only one node has', async () => {
     expect((await rm('DB-01')).status).toBe(0)
     expect(removed).toEqual([DB])
   })
@@ -80,7 +80,7 @@ describe('nodes rm', () => {
     expect(parseYaml((await rm(WEB, '--format=yaml')).stdout)).toEqual(JSON.parse(stdout))
   })
 
-  test('goes on after one that is not there or not told apart, and ends with 1', async () => {
+  test('continues after an unknown or ambiguous name, and exits with 1', async () => {
     const gone = 'ffffffff-779e-493b-8a6b-0d9a3f2f7e11'
     const { status, stdout, stderr } = await rm('6805dda3', 'eeeeeeee', gone, DB)
     expect(stdout).toContain(DB)

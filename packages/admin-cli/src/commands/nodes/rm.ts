@@ -5,7 +5,7 @@ import { defineCommand, FORMAT } from '../../cli/command.ts'
 import { removeEach, reportRemoval } from '../../cluster/removal.ts'
 import { findNodeId, parseNodeReference } from './node-argument.ts'
 
-/** Takes nodes off the roll. Goes on after one that is refused; then the exit status is 1. */
+/** Removes nodes. Continues after a refusal; the exit status is then 1. */
 export const nodesRm = defineCommand({
   options: { format: FORMAT },
   examples: [

@@ -8,14 +8,14 @@ import { safeText } from '@muster/domain/safe-text'
 
 type Event = NonNullable<registration.WatchNodesResponse['event']>
 
-/** Shows the events of a watch. */
+/** Prints the events of a watch. */
 export interface WatchPrinter {
-  /** A connection begins, and with it a snapshot. */
+  /** Call it when a connection opens: a snapshot follows. */
   connected(): void
   show(event: Event | undefined): Promise<void>
 }
 
-/** JSON and YAML show every event; text a table of the first snapshot, then a line per change. */
+/** JSON and YAML print every event; text prints the first snapshot as a table, then one line for each change. */
 export function createWatchPrinter(io: Io, now: () => Date, format: Format): WatchPrinter {
   return format === 'text' ? new TextPrinter(io, now) : dataPrinter(io, format)
 }
@@ -45,11 +45,11 @@ function eventJson(event: Event) {
 class TextPrinter implements WatchPrinter {
   readonly #io: Io
   readonly #now: () => Date
-  /** The first snapshot while it is not complete; afterwards undefined. */
+  /** The first snapshot until it is complete; then undefined. */
   #first: Map<string, registration.Node> | undefined = new Map()
-  /** What was shown last of each node on the roll. */
+  /** The last printed line of each node. */
   readonly #shown = new Map<string, Line>()
-  /** Whom this connection told of since its last snapshot; when the next is complete, nobody else is on the roll. */
+  /** Ids since the last snapshot of this connection began; when it is complete, all other nodes are gone. */
   readonly #heard = new Set<string>()
 
   constructor(io: Io, now: () => Date) {
@@ -73,7 +73,7 @@ class TextPrinter implements WatchPrinter {
     this.#heard.add(node.id)
     this.#shown.set(node.id, line)
     this.#first?.set(node.id, node)
-    // A snapshot that comes again, or a beat's new time, is no news.
+    // Skip repeated snapshots and beats: only the time has changed.
     if (before?.status === line.status && before.rest === line.rest) return
     const { colour } = styleFor(this.#io.stdout, this.#io.env)
     const status = line.status.padEnd(STATUS_WIDTH)
@@ -94,7 +94,7 @@ class TextPrinter implements WatchPrinter {
       stdout.write(table(nodeColumns(this.#now()), [...this.#first.values()], styleFor(stdout, env)))
     }
     this.#first = undefined
-    // Nodes that were removed while there was no connection.
+    // These nodes were removed while the connection was down.
     const gone = [...this.#shown.keys()].filter((id) => !this.#heard.has(id))
     gone.forEach((id) => this.#removed(id))
     this.#heard.clear()

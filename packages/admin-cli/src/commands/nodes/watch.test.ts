@@ -40,7 +40,7 @@ describe('nodes watch', () => {
     return { status: (await running).status, ...seen }
   }
 
-  test('prints the roll, then each change, and ends with 0 when interrupted', async () => {
+  test('prints the nodes, then each change, and exits with 0 when interrupted', async () => {
     cluster.answers.registration = {
       watchNodes: async function* (_request, { signal }) {
         yield* [node(web), complete]
@@ -58,7 +58,7 @@ describe('nodes watch', () => {
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
   })
 
-  test('says who was taken off the roll, once', async () => {
+  test('prints a removed node once', async () => {
     cluster.answers.registration = {
       watchNodes: async function* (_request, { signal }) {
         yield* [node(web), node(db), removed(db.id), complete]
@@ -75,7 +75,7 @@ describe('nodes watch', () => {
     ])
   })
 
-  test('says who was taken off the roll while the connection was lost, or presence was', async () => {
+  test('prints nodes that were removed while the connection or the presence data was lost', async () => {
     let times = 0
     cluster.answers.registration = {
       watchNodes: async function* (_request, { signal }) {
@@ -109,7 +109,7 @@ describe('nodes watch', () => {
     expect(stdout).toContain('2026-11-22 18:10 UTC  \u001b[31moffline\u001b[39m  web-01')
   })
 
-  test('comes back after the connection is lost, and repeats nothing', async () => {
+  test('reconnects after a lost connection and repeats nothing', async () => {
     let times = 0
     cluster.answers.registration = {
       watchNodes: async function* (_request, { signal }) {
@@ -126,7 +126,7 @@ describe('nodes watch', () => {
     expect(status).toBe(0)
   })
 
-  test('prints an object per line, or a document per event', async () => {
+  test('prints one JSON object per line, or one YAML document per event', async () => {
     cluster.answers.registration = {
       watchNodes: async function* (_request, { signal }) {
         yield* [node(web), complete, removed(web.id)]
@@ -147,7 +147,7 @@ describe('nodes watch', () => {
     expect(parseAllDocuments(yaml.stdout).map((document) => document.toJS() as unknown)).toEqual(events)
   })
 
-  test('gives up at once when it was refused', async () => {
+  test('exits at once after a refusal', async () => {
     cluster.answers.registration = {
       watchNodes: () => {
         throw new AppError('permissionDenied', 'this needs an operator with the role viewer')

@@ -2,7 +2,7 @@ import { defineCommand, FORMAT } from '../../cli/command.ts'
 import { follow } from '../../cluster/follow.ts'
 import { createWatchPrinter } from './watch-printer.ts'
 
-/** Prints the roll, then each change, until interrupted; that is exit status 0. A connection that is lost is made again. */
+/** Prints the nodes, then each change, until interrupted (exit status 0). Reconnects after a lost connection. */
 export const nodesWatch = defineCommand({
   options: {
     format: { ...FORMAT, describe: 'text for people; json: one line per event; yaml: one document per event' },

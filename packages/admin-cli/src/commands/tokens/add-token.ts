@@ -8,7 +8,7 @@ import { flagsAgain } from '../../cli/flags-again.ts'
 import { tokenJson } from './json.ts'
 import { parseTokenFlags } from './token-request.ts'
 
-/** The flags that `tokens add` and `nodes add` share: all but the one that names the roles. */
+/** The flags that `tokens add` and `nodes add` share: all but the flag for the roles. */
 export const ADD_OPTIONS = {
   ttl: {
     type: 'string',
@@ -46,7 +46,7 @@ export const ADD_OPTIONS = {
 
 type AddArgs = ArgsOf<typeof ADD_OPTIONS>
 
-/** Makes a join token. Without --format it says what to do with it; text is the bare token, for scripts. */
+/** Creates a join token. Without --format it prints instructions too; --format=text prints the token alone, for scripts. */
 export async function addToken(
   args: AddArgs,
   { flag, roles }: { flag: string; roles: string | undefined },
@@ -68,7 +68,7 @@ export async function addToken(
     flag,
   )
   const { tokens, caPins: readPins, operator } = await cluster()
-  // The pins first: a failure then leaves no token behind.
+  // Read the pins first: if that fails, no token has been created.
   const caPins = args.format === 'text' ? [] : await readPins()
   const { token: made, value } = await tokens.createToken(request)
   if (made === undefined) throw new Error('token-service answered without a token')

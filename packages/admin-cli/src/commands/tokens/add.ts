@@ -1,7 +1,7 @@
 import { ADD_OPTIONS, addToken } from './add-token.ts'
 import { defineCommand } from '../../cli/command.ts'
 
-/** Makes a join token. */
+/** Creates a join token. */
 export const tokensAdd = defineCommand({
   options: {
     type: {

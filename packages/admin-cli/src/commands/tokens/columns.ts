@@ -3,7 +3,7 @@ import type { token } from '@muster/contracts'
 import { formatLabels } from '@muster/domain'
 import { tokenStateOf, tokenTypeOf, type TokenState } from './json.ts'
 
-/** The columns of a table of tokens; those that are empty for most are there if one of `first` needs them. */
+/** The columns of a table of tokens. Columns that are usually empty appear if a token of `first` needs them. */
 export function tokenColumns(first: readonly token.Token[], now: Date): Column<token.Token>[] {
   const optional = (isNeeded: (made: token.Token) => boolean, column: Column<token.Token>) =>
     first.some(isNeeded) ? [column] : []
@@ -28,7 +28,7 @@ export function tokenColumns(first: readonly token.Token[], now: Date): Column<t
   ]
 }
 
-/** Whom it admits: `node,proxy`, `bot (ci)`, `signup (alice)`, `node (static)`. */
+/** Who can join: `node,proxy`, `bot (ci)`, `signup (alice)`, `node (static)`. */
 export function typeText(made: token.Token): string {
   const roles = made.roles.join(',')
   switch (tokenTypeOf(made)) {

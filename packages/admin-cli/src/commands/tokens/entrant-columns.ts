@@ -1,7 +1,7 @@
 import { type Column, utcTimeAndDistance } from '@muster/cli-kit/print'
 import type { Entrant } from './token-entrants.ts'
 
-/** The columns of a table of what came in by a token: nodes, bots or the person. */
+/** The columns of a table of who joined with a token: nodes, bots or the person. */
 export function entrantColumns(kind: Entrant['kind'], now: Date): Column<Entrant>[] {
   const when: Column<Entrant> = {
     title: kind === 'person' ? 'Signed up' : 'Joined',

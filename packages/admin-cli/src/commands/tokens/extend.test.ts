@@ -26,7 +26,7 @@ describe('tokens extend', () => {
     }
   })
 
-  test('says until when it lives now', async () => {
+  test('prints the new expiry', async () => {
     const { status, stdout, stderr } = await cluster.run(['tokens', 'extend', 'abcdefghij', '--ttl=2h'])
     expect(stdout).toBe('Token abcdefghij now expires in 2 hours (2026-11-22 20:10 UTC)\n')
     expect({ status, stderr, asked }).toEqual({
@@ -43,7 +43,7 @@ describe('tokens extend', () => {
     expect(parseYaml(yaml.stdout)).toEqual(JSON.parse(json.stdout))
   })
 
-  test('takes the id from a whole token, so that the secret stays here', async () => {
+  test('sends the id of a whole token and not its secret', async () => {
     await cluster.run(['tokens', 'extend', SECRET, '--ttl=1h'])
     expect(asked).toEqual([{ idOrName: 'abcdefghij', ttlSeconds: 3600 }])
   })

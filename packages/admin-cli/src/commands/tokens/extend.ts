@@ -7,7 +7,7 @@ import { oneToken } from './token-argument.ts'
 import { tokenJson } from './json.ts'
 import { parseTtl } from '../parse-ttl.ts'
 
-/** Moves the expiry of a token that still lives; its secret stays the same. */
+/** Changes the expiry of a live token; the secret stays the same. */
 export const tokensExtend = defineCommand({
   options: {
     ttl: {

@@ -4,7 +4,7 @@ import { durationInWords, formatInvitation, formatLabels, type NodeRole } from '
 import { safeText } from '@muster/domain/safe-text'
 import { typeHints } from './type-hints.ts'
 
-/** What is said of a join token that was made just now. */
+/** The facts that the instructions for a new join token need. */
 export interface JoinFacts {
   made: token.Token
   /** The secret. */
@@ -13,18 +13,18 @@ export interface JoinFacts {
   caPins: readonly string[]
   /** HOST:PORT of registration-service as other machines reach it. */
   authServer: string
-  /** What the commands of `musterctl` that are shown must have too, such as ` --cluster=NAME`. */
+  /** Flags that the printed `musterctl` commands repeat, such as ` --cluster=NAME`. */
   flags: string
-  /** True to make what is to be pasted stand out. */
+  /** True to print the command to paste in bold. */
   colour: boolean
 }
 
-/** All that a machine needs to join by a new token, as one string. */
+/** Everything that a machine needs to join with a new token, as one string. */
 export function invitationOf({ made, value, caPins, authServer }: Omit<JoinFacts, 'ttlSeconds' | 'flags' | 'colour'>) {
   return formatInvitation({ address: authServer, token: value, caPins, roles: made.roles as NodeRole[] })
 }
 
-/** What to do with a new token: the commands to paste on the new node, and what to know about it. */
+/** Instructions for a new token: the commands to paste on the new node, and notes. */
 export function joinText(facts: JoinFacts): string {
   const { made, value, ttlSeconds, colour } = facts
   const lifetime = durationInWords(ttlSeconds)
@@ -72,7 +72,7 @@ function admits({ maxUses, botName }: token.Token): string {
   return maxUses === 1 ? 'It admits one node' : `It admits ${maxUses} nodes`
 }
 
-/** One shell command over several lines, to be pasted as it stands. */
+/** One shell command on several lines, ready to paste. */
 function joinCommand({ made, value, caPins, authServer }: JoinFacts): string {
   const flags = [
     `--roles=${made.roles.join(',')}`,

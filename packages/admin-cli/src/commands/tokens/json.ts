@@ -5,7 +5,7 @@ const STATES = ['unknown', 'live', 'expired', 'used_up', 'revoked'] as const
 /** A token's state as a word. */
 export type TokenState = (typeof STATES)[number]
 
-/** A token's type as a word. One that this version does not know yet is `unknown`. */
+/** A token's type as a word. A state that this version does not know is `unknown`. */
 export function tokenTypeOf({ type }: token.Token): (typeof TYPES)[number] {
   return TYPES[type] ?? 'unknown'
 }
@@ -15,7 +15,7 @@ export function tokenStateOf({ state }: token.Token): TokenState {
   return STATES[state] ?? 'unknown'
 }
 
-/** How many more it admits; undefined without a limit. A live token alone admits anyone. */
+/** How many more it admits; undefined without a limit. Only a live token admits anyone. */
 export function usesLeft({ maxUses, uses }: token.Token): number | undefined {
   return maxUses === undefined ? undefined : Math.max(0, maxUses - uses)
 }

@@ -58,7 +58,7 @@ describe('tokens ls', () => {
     expect(status).toBe(0)
   })
 
-  test('tells join, signup, bot and static tokens apart, of which the last never expire', async () => {
+  test('prints the types of join, signup, bot and static tokens; static ones never expire', async () => {
     const bot = { ...aToken, id: 'bot2222222', roles: ['bot'], botName: 'ci', maxUses: 1 }
     answer(() => ({ tokens: [aToken, bot, aSignupToken, aStaticToken], nextPageToken: '' }))
     const { stdout } = await cluster.run(['tokens', 'ls'], { now: () => NOW })
@@ -78,7 +78,7 @@ describe('tokens ls', () => {
     expect(stdout).toMatch(/abcdefghij +web +node .*\(in 4m39s\) +the web tier\n/)
   })
 
-  test('asks for what can still admit someone, of whatever type', async () => {
+  test('lists tokens of every type that can still admit someone', async () => {
     await cluster.run(['tokens', 'ls'])
     expect(asked[0]).toEqual({
       pageSize: 1000,
@@ -105,7 +105,7 @@ describe('tokens ls', () => {
     expect(status).toBe(0)
   })
 
-  test('says of ended tokens how they ended, in colour on a terminal', async () => {
+  test('prints how tokens ended, in colour on a terminal', async () => {
     const ended = [
       { ...aToken, state: TokenState.EXPIRED, expiresAt: new Date('2026-11-22T16:10:21Z') },
       { ...aToken, id: 'used222222', state: TokenState.USED_UP, uses: 1, maxUses: 1 },
@@ -137,7 +137,7 @@ describe('tokens ls', () => {
     expect(parseYaml(yaml.stdout)).toEqual(found)
   })
 
-  test('says so when there are none, and keeps standard output for data', async () => {
+  test('an empty list says so on standard error only', async () => {
     answer(() => ({ tokens: [], nextPageToken: '' }))
     expect(await cluster.run(['tokens', 'ls'])).toEqual({
       status: 0,
@@ -178,7 +178,7 @@ describe('tokens ls', () => {
     expect(counted[format as keyof typeof counted]()).toBe(pageCount * 1000)
   })
 
-  test('waits for a reader that is behind before it asks for more', async () => {
+  test('waits for a slow reader before it asks for more', async () => {
     let text = ''
     const reader = Object.assign(new EventEmitter(), {
       writableNeedDrain: false,
@@ -203,7 +203,7 @@ describe('tokens ls', () => {
     expect(asked).toHaveLength(2)
   })
 
-  test('that breaks off says so by its exit status', async () => {
+  test('a list that breaks off exits with 1', async () => {
     answer(({ pageToken }) => {
       if (pageToken !== '') throw new AppError('unavailable', 'the server is shutting down')
       return pages['']!

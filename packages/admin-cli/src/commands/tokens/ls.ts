@@ -8,7 +8,7 @@ import { defineCommand, FORMAT } from '../../cli/command.ts'
 import { tokenColumns } from './columns.ts'
 import { tokenJson } from './json.ts'
 
-/** Lists join, signup and static tokens, soonest expiry first: those that can still admit someone, unless told otherwise. */
+/** Lists join, signup and static tokens, soonest expiry first; by default those that can still admit someone. */
 export const tokensLs = defineCommand({
   options: {
     type: {
@@ -54,7 +54,7 @@ export const tokensLs = defineCommand({
 const { TokenState, TokenType } = token
 const KINDS = { join: TokenType.JOIN, signup: TokenType.SIGNUP, static: TokenType.STATIC } as const
 
-/** A list of roles and kinds; a token must be of one of the kinds, if any is named, and admit one of the roles. */
+/** Reads a list of roles and kinds. A token matches if it is of one of the kinds and admits one of the roles; none means all. */
 function parseTypes(text: string | undefined): { types: token.TokenType[]; roles: NodeRole[] } {
   const types = new Set<token.TokenType>()
   const roles = new Set<NodeRole>()
@@ -74,7 +74,7 @@ function parseTypes(text: string | undefined): { types: token.TokenType[]; roles
   return { types: [...types], roles: [...roles] }
 }
 
-/** A token that is used up has been used as none other; `--used` would be odd without it. */
+/** `--used` includes used up tokens: they have been used most. */
 function statesOf({
   expired,
   used,

@@ -4,7 +4,7 @@ import { isTokenId, printable, tokenIdOf } from '@muster/domain'
 import { defineCommand, FORMAT } from '../../cli/command.ts'
 import { removeEach, reportRemoval } from '../../cluster/removal.ts'
 
-/** Removes tokens by id, name or value. Goes on after one that is refused; then the exit status is 1. */
+/** Removes tokens by id, name or value. Continues after a refusal; the exit status is then 1. */
 export const tokensRm = defineCommand({
   options: { format: FORMAT },
   examples: [
@@ -29,10 +29,10 @@ export const tokensRm = defineCommand({
 
 const LEAST_TOKEN_CHARACTERS = 16
 
-/** How to speak of a token without repeating what may be its secret. */
+/** The name of a token in messages, without its secret. */
 function nameOf(idOrValue: string, index: number): string {
   if (isTokenId(idOrValue)) return idOrValue
-  // Too short for any token, so it is a name or a slip of the fingers.
+  // Too short for a token, so it is a name or a typing error.
   if (idOrValue.length < LEAST_TOKEN_CHARACTERS) return printable(idOrValue)
   return tokenIdOf(idOrValue) ?? `argument ${index + 1} (not shown, since it may be a secret)`
 }

@@ -8,7 +8,7 @@ import { entrantColumns } from './entrant-columns.ts'
 import { entrantsOf, type Entrant } from './token-entrants.ts'
 import { tokenStateOf, tokenJson, tokenTypeOf, usesLeft } from './json.ts'
 
-/** Shows a token of any state, and everyone who came in by it. Never its secret. */
+/** Shows a token in any state and everyone who joined with it, but not its secret. */
 export const tokensShow = defineCommand({
   options: { format: FORMAT },
   examples: [
@@ -77,7 +77,7 @@ function usesText(found: token.Token): string {
     : `${found.uses} of ${found.maxUses}`
 }
 
-/** A node that was removed, or whose join never came to its end, was admitted and is not on the roll. */
+/** Removed nodes and nodes that never finished their join were admitted, but are no longer listed. */
 function goneText(count: number, present: number, id: string): string {
   const more = present === 0 ? '' : ' more'
   return `${count}${more} ${count === 1 ? 'was' : 'were'} admitted and ${count === 1 ? 'is' : 'are'} no longer listed: see 'musterctl audit ls --token ${id}'.`

@@ -6,22 +6,22 @@ import { EVERY_NODE } from '../nodes/filter.ts'
 import { nodeStatusOf } from '../nodes/json.ts'
 import { tokenTypeOf } from './json.ts'
 
-/** A node, bot or person that came in by a token. */
+/** A node, bot or person that joined with a token. */
 export interface Entrant {
   kind: 'node' | 'bot' | 'person'
   /** Node id, bot instance id, or a person's name. */
   id: string
   /** Host name; a bot's or person's name. */
   name: string
-  /** A bot's host; else as the name. */
+  /** The host of a bot; for others the same as the name. */
   hostname: string
   address: string
   at: Date | undefined
-  /** Its status or state now; empty for people. */
+  /** The current status or state; empty for people. */
   status: string
 }
 
-/** Who came in by a token, as far as it is still on record: nodes that were removed are not. */
+/** Everyone who joined with a token and is still listed; removed nodes are not. */
 export async function entrantsOf(made: token.Token, cluster: Cluster): Promise<Entrant[]> {
   if (tokenTypeOf(made) === 'signup') return people(made, cluster)
   return made.roles.includes('bot') ? botsOf(made.id, cluster) : nodesOf(made.id, cluster)
@@ -59,7 +59,7 @@ function botsOf(tokenId: string, { bots }: Cluster): Promise<Entrant[]> {
   })
 }
 
-/** The roll of people holds their last signup only; the record knows which one was by this token, and from where. */
+/** The list of people has only the last signup; the audit log shows the signup with this token and its address. */
 async function people({ id, userName, uses }: token.Token, cluster: Cluster): Promise<Entrant[]> {
   if (uses === 0) return []
   const { events } = await cluster.audit['registration-service'].listEvents({

@@ -1,11 +1,11 @@
 import type { NodeRole } from '@muster/domain'
 
-/** What a person does next with a machine of each type, by flags of `muster start`. Muster itself gives an identity and roll call, nothing more. */
+/** The next step with a machine of each type, by flags of `muster start`. Muster itself provides an identity and presence, nothing more. */
 const HINTS: Record<NodeRole, (botName: string) => string> = {
   app: () =>
     'app: name the application with --labels=app=NAME and where it is served with --advertise-ip=HOST:PORT; the roll shows both, and Muster forwards no requests to it',
   auth: () =>
-    'auth: whoever holds this becomes a member that others may trust to decide, so let it admit one (--max-uses=1). The services of Muster itself do not join by tokens; they enrol',
+    "auth: a member with this role may be trusted to make decisions, so let the token admit one (--max-uses=1). Muster's own services do not join with tokens; they enrol",
   bot: (botName) =>
     `bot: it becomes /bot/${botName} and keeps its credentials in --data-dir, renewed by itself; in a CI job add --oneshot to write them and end. A copy that is used elsewhere locks it: musterctl bots ls`,
   db: () =>

@@ -4,7 +4,7 @@ import { runCli } from '../../../test/support/cluster.ts'
 const ADD = ['tokens', 'add', '--type=node']
 const LIMITS = 'must be at least 1s and at most the limit of the cluster, 7d unless it is configured'
 
-describe('bad flags of tokens, nodes and bots end with 2 before an identity is looked for', () => {
+describe('bad flags of tokens, nodes and bots exit with 2 before an identity is needed', () => {
   test.each([
     [[...ADD, '--ttl=0'], `--ttl: ${LIMITS}; got 0\n`],
     [[...ADD, '--ttl=0s'], `--ttl: ${LIMITS}; got 0s\n`],
@@ -37,7 +37,7 @@ describe('bad flags of tokens, nodes and bots end with 2 before an identity is l
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' })
   })
 
-  test('and a secret that was given for an id is not repeated', async () => {
+  test('a secret in place of an id is not repeated', async () => {
     const secret = 'My-Own-Secret-Value'
     for (const argv of [
       ['tokens', 'show', secret],

@@ -2,7 +2,7 @@ import { defineCommand, FORMAT } from '../../cli/command.ts'
 import { printSignup } from './print-signup.ts'
 import { parseSignupTtl, parseUserName, parseUserRoles, SIGNUP_TTL, USER_ROLES } from './flags.ts'
 
-/** Enters a person and makes the token to sign up with. Without --format it says what to do with it; text is the bare token. */
+/** Adds a person and creates a signup token. Without --format it prints instructions too; --format=text prints the token alone. */
 export const usersAdd = defineCommand({
   options: {
     roles: USER_ROLES,

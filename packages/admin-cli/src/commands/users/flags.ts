@@ -3,7 +3,7 @@ import { type OperatorRole, parseMemberName, parseOperatorRoles } from '@muster/
 import { asUsage } from '../../documents/as-usage.ts'
 import { parseTtl } from '../parse-ttl.ts'
 
-/** What `users add` and `users reset` allow unless the cluster is told otherwise. */
+/** The longest life of a signup token unless the cluster is configured otherwise. */
 const MOST_BY_DEFAULT = '2d'
 
 /** The flag of commands that make a signup token. */
@@ -23,7 +23,7 @@ export const USER_ROLES = {
   describe: 'What the person may do: viewer (read), operator (tokens and nodes too), admin (everything)',
 } as const
 
-/** The one name that a command takes. @throws UsageError */
+/** Reads the only argument of a command, a name. @throws UsageError */
 export function parseUserName(positionals: readonly string[]): string {
   const [name, ...others] = positionals
   if (name === undefined) throw new UsageError('which user? give a name')
@@ -31,13 +31,13 @@ export function parseUserName(positionals: readonly string[]): string {
   return asUsage(() => parseMemberName(name, 'NAME'))
 }
 
-/** @throws UsageError */
+/** Reads --roles. @throws UsageError */
 export function parseUserRoles(text: string): OperatorRole[] {
   const roles = text.split(',').filter((role) => role.trim() !== '')
   return asUsage(() => parseOperatorRoles(roles, '--roles'))
 }
 
-/** In seconds. @throws UsageError */
+/** Reads --ttl of a signup token in seconds. @throws UsageError */
 export function parseSignupTtl(text: string): number {
   return asUsage(() => parseTtl(text, MOST_BY_DEFAULT))
 }

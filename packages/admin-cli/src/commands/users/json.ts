@@ -4,7 +4,7 @@ const STATE = ['unknown', 'invited', 'active', 'expired'] as const
 /** A person's state as a word. */
 export type State = (typeof STATE)[number]
 
-/** A person's state as a word. One that this version does not know yet is `unknown`. */
+/** A person's state as a word. A state that this version does not know is `unknown`. */
 export function userStateOf({ state }: users.User): State {
   return STATE[state] ?? 'unknown'
 }

@@ -7,7 +7,7 @@ import { identityFlags } from '../../identity/identity-flags.ts'
 import { signupText } from './signup-text.ts'
 import { userJson } from './json.ts'
 
-/** What `users add` and `users reset` answer with. */
+/** The response to `users add` and `users reset`. */
 type Made = users.CreateUserResponse | users.ResetUserResponse
 
 /** The flags of commands that print a signup token. */
@@ -16,7 +16,7 @@ export interface SignupArgs {
   ttlSeconds: number
 }
 
-/** Prints a signup token: the token alone as text, all of it as data, and else what to do with it, after `first`. */
+/** Prints a signup token: alone as text, with all its facts as data, and by default the line `first` and instructions. */
 export async function printSignup(
   args: SignupArgs & Readonly<Record<string, unknown>>,
   { io, cluster }: Pick<Context, 'io' | 'cluster'>,
@@ -25,7 +25,7 @@ export async function printSignup(
 ): Promise<void> {
   const { format, ttlSeconds } = args
   const opened = await cluster()
-  // The pins first: a failure then leaves nothing behind.
+  // Read the pins first: if that fails, nothing has been created.
   const caPins = format === 'text' ? [] : await opened.caPins()
   const { user, signupToken: token, signupTokenId: tokenId } = await make(opened)
   if (user === undefined || token === '') throw new Error('registration-service answered without a token')

@@ -2,7 +2,7 @@ import { defineCommand, FORMAT } from '../../cli/command.ts'
 import { printSignup } from './print-signup.ts'
 import { parseSignupTtl, parseUserName, SIGNUP_TTL } from './flags.ts'
 
-/** Ends a person's identity at once and makes a token to sign up anew. Prints what `users add` prints. */
+/** Ends a person's identity at once and creates a token to sign up again. Prints what `users add` prints. */
 export const usersReset = defineCommand({
   options: {
     ttl: SIGNUP_TTL,

@@ -4,7 +4,7 @@ import { defineCommand, FORMAT } from '../../cli/command.ts'
 import { removeEach, reportRemoval } from '../../cluster/removal.ts'
 import { parseUserName } from './flags.ts'
 
-/** Removes people, who are turned away everywhere from then on. Goes on after one that is refused; then the exit status is 1. */
+/** Removes people; every service rejects them from then on. Continues after a refusal; the exit status is then 1. */
 export const usersRm = defineCommand({
   options: { format: FORMAT },
   examples: [

@@ -3,7 +3,7 @@ import { durationInWords } from '@muster/domain'
 import type { IdentityFlags } from '../../identity/identity-flags.ts'
 import { flagsAgain } from '../../cli/flags-again.ts'
 
-/** What is said of a signup token that was made just now. */
+/** The facts that the instructions for a new signup token need. */
 export interface SignupFacts {
   user: string
   token: string
@@ -12,11 +12,11 @@ export interface SignupFacts {
   caPins: readonly string[]
   /** HOST:PORT of registration-service as other machines reach it. */
   authServer: string
-  /** The flags that were given, which the commands shown must have too. */
+  /** The identity flags that the user typed; the printed commands repeat them. */
   flags: IdentityFlags
 }
 
-/** What to do with a signup token: the command for the person to run, and what to know about it. */
+/** Instructions for a signup token: the command that the person runs, and notes. */
 export function signupText(facts: SignupFacts): string {
   const { user, tokenId, ttlSeconds, authServer, flags } = facts
   const again = flagsAgain(flags)
@@ -35,7 +35,7 @@ Please note:
 `
 }
 
-/** One shell command over several lines, to be pasted as it stands. */
+/** One shell command on several lines, ready to paste. */
 function signupCommand({ user, token, caPins, authServer }: SignupFacts): string {
   const flags = [
     `--auth-server=${shellQuote(authServer)}`,

@@ -3,7 +3,7 @@ import { defineCommand, FORMAT } from '../../cli/command.ts'
 import { parseUserName, parseUserRoles, USER_ROLES } from './flags.ts'
 import { userJson } from './json.ts'
 
-/** Gives a person other roles in place of those they have. */
+/** Replaces the roles of a person. */
 export const usersUpdate = defineCommand({
   options: { roles: USER_ROLES, format: FORMAT },
   examples: [['$0 users update ada --roles=viewer', 'from now on ada can only read']],

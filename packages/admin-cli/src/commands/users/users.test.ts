@@ -73,7 +73,7 @@ describe.each([
     }
   })
 
-  test('says who it was and prints the command to sign up with, for pasting', async () => {
+  test('names the person and prints the signup command, ready to paste', async () => {
     const { status, stdout, stderr } = await run(...argv, '--ttl=90m')
     expect(stdout).toBe(`${first}
 
@@ -97,22 +97,22 @@ Please note:
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
   })
 
-  test('allows an hour unless told otherwise', async () => {
+  test('allows an hour by default', async () => {
     await run(...argv)
     expect(asked).toMatchObject({ signupTtlSeconds: 3600 })
   })
 
-  test('shows commands with the identity that was given', async () => {
+  test('prints commands that repeat the identity flags', async () => {
     const { stdout } = await runCli([...argv, '--identity', cluster.operatorDir], { cwd: '/' })
     expect(stdout).toContain(`musterctl users reset bob --identity ${cluster.operatorDir}\n`)
     expect(stdout).toContain(`musterctl tokens rm abcdefghij --identity ${cluster.operatorDir}\n`)
   })
 
-  test('with --format=text prints the bare token', async () => {
+  test('--format=text prints the token alone', async () => {
     expect(await run(...argv, '--format=text')).toEqual({ status: 0, stdout: `${TOKEN}\n`, stderr: '' })
   })
 
-  test.each(['json', 'yaml'])('with --format=%s prints all of it', async (format) => {
+  test.each(['json', 'yaml'])('--format=%s prints everything', async (format) => {
     const { stdout } = await run(...argv, `--format=${format}`)
     expect(format === 'json' ? JSON.parse(stdout) : parseYaml(stdout)).toEqual({
       token: TOKEN,
@@ -123,14 +123,14 @@ Please note:
     })
   })
 
-  test('leaves nothing behind when the pins cannot be had', async () => {
+  test('creates nothing if the pins cannot be read', async () => {
     asked = undefined
     cluster.answers.ca = {}
     expect(await run(...argv)).toMatchObject({ status: 1, stdout: '' })
     expect(asked).toBeUndefined()
   })
 
-  test('that is refused for the lack of a role names it, and says whom to ask', async () => {
+  test('a refusal for a missing role names the role and says whom to ask', async () => {
     const refuse = async () => {
       throw refusal('CALLER_NOT_ALLOWED', 'this needs an operator with the role admin')
     }
@@ -143,7 +143,7 @@ Please note:
   })
 })
 
-test('users add says of a name that is taken what to do', async () => {
+test('users add with a taken name says what to do', async () => {
   cluster.answers.users = {
     createUser: async () => {
       throw new AppError(
@@ -161,7 +161,7 @@ test('users add says of a name that is taken what to do', async () => {
 })
 
 describe('users ls', () => {
-  test('is a table of roles, state, and times', async () => {
+  test('prints a table of roles, state and times', async () => {
     cluster.answers.users = { listUsers: async () => ({ users: [ada, invited], nextPageToken: '' }) }
     expect((await run('users', 'ls')).stdout).toBe(
       `Name  Roles            State    Created               Last Seen  Session Ends
@@ -172,7 +172,7 @@ bob   viewer           invited  2026-11-01 08:00 UTC  never
     )
   })
 
-  test.each(['json', 'yaml'])('as %s has all that is known, over all pages', async (format) => {
+  test.each(['json', 'yaml'])('as %s prints every field of every page', async (format) => {
     cluster.answers.users = {
       listUsers: async ({ pageToken }) =>
         pageToken === '' ? { users: [ada], nextPageToken: 'next' } : { users: [invited], nextPageToken: '' },
@@ -181,13 +181,13 @@ bob   viewer           invited  2026-11-01 08:00 UTC  never
     expect(format === 'json' ? JSON.parse(stdout) : parseYaml(stdout)).toEqual([adaJson, invitedJson])
   })
 
-  test('of nobody says how to add the first', async () => {
+  test('an empty list says how to add the first person', async () => {
     cluster.answers.users = { listUsers: async () => ({ users: [], nextPageToken: '' }) }
     expect(await run('users', 'ls', '--format=json')).toEqual({ status: 0, stdout: '[]\n', stderr: '' })
     expect((await run('users', 'ls')).stderr).toContain("'musterctl users add NAME --roles=admin'")
   })
 
-  test('shows a state that is newer than this program as unknown', async () => {
+  test('prints a state that this version does not know as unknown', async () => {
     cluster.answers.users = { listUsers: async () => ({ users: [{ ...ada, state: 9 as never }], nextPageToken: '' }) }
     expect(JSON.parse((await run('users', 'ls', '--format=json')).stdout)).toMatchObject([{ state: 'unknown' }])
   })
@@ -205,7 +205,7 @@ describe('users rm', () => {
     }
   })
 
-  test('removes several, and goes on after one that is refused', async () => {
+  test('removes several people and continues after a refusal', async () => {
     const { status, stdout, stderr } = await run('users', 'rm', 'nobody', 'ada', 'root', 'bob')
     expect(stdout).toBe('User ada is removed\nUser bob is removed\n')
     expect(stderr).toContain('musterctl: there is no user nobody\n')
@@ -215,7 +215,7 @@ describe('users rm', () => {
     expect(status).toBe(1)
   })
 
-  test('says what was removed before a service went away', async () => {
+  test('prints what was removed before a service failed', async () => {
     const { status, stdout, stderr } = await run('users', 'rm', 'ada', 'late', 'bob')
     expect(stdout).toBe('User ada is removed\n')
     expect(stderr).toContain('the database is not reachable')
@@ -238,14 +238,14 @@ describe('users update', () => {
     cluster.answers.users = { updateUser: async (request) => ((asked = request), { user: ada }) }
   })
 
-  test('says what the person may do now', async () => {
+  test('prints the new roles', async () => {
     const { status, stdout } = await run('users', 'update', 'ada', '--roles=viewer,operator')
     expect(stdout).toMatch(/^User ada now has the roles operator, viewer\.\n/)
     expect(asked).toMatchObject({ name: 'ada', roles: ['operator', 'viewer'] })
     expect(status).toBe(0)
   })
 
-  test.each(['json', 'yaml'])('as %s is the person', async (format) => {
+  test.each(['json', 'yaml'])('as %s prints the person', async (format) => {
     const { stdout } = await run('users', 'update', 'ada', '--roles=operator', `--format=${format}`)
     expect(format === 'json' ? JSON.parse(stdout) : parseYaml(stdout)).toEqual(adaJson)
   })
