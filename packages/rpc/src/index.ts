@@ -1,7 +1,7 @@
 export type { CurrentRoles, OnRefused } from './server/admission.ts'
 export * from './server/callers.ts'
 export * from './client/connect.ts'
-export type { DuplexCall } from './client/calls.ts'
+export type { DuplexStream } from './client/calls.ts'
 export { isTrustFailure } from './client/explain-failure.ts'
 export { ServerNotTrustedError } from './tls/server-trust.ts'
 export * from './tls/peer.ts'

@@ -1,5 +1,5 @@
 import { registration } from '@muster/contracts'
-import { connect, type Connection, type DuplexCall, TlsIdentity } from '@muster/rpc'
+import { connect, type Connection, type DuplexStream, TlsIdentity } from '@muster/rpc'
 import { concurrently } from './concurrently.ts'
 import { floorService, HEARTBEAT_REQUEST } from './floor-service.ts'
 import type { JoinedNode } from './load-connections.ts'
@@ -17,7 +17,7 @@ export interface StreamsInput {
 /** One stream: sends a message and calls back when the answer is there. */
 interface Stream {
   connection: Connection
-  call: Pick<DuplexCall<unknown>, 'ended' | 'cancel'>
+  call: Pick<DuplexStream<unknown>, 'ended' | 'cancel'>
   greet(): void
   beat(): void
   onAnswer: () => void

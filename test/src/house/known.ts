@@ -15,7 +15,6 @@ export const KNOWN: Known = {
   longFiles: [],
   circles: [],
   repeatedExports: [
-    'packages/rpc: DuplexCall in src/client/calls.ts, src/server/serve-duplex.ts',
     'services/token-service: extendToken in src/rpc/extend-token.ts, src/store/token-by-key.ts',
     'services/token-service: revokeToken in src/rpc/revoke-token.ts, src/store/token-by-key.ts',
     'services/token-service: spendToken in src/rpc/spend-token.ts, src/store/spend.ts',

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import type { registration } from '@muster/contracts'
 import { AppError, receivedError } from '@muster/domain'
-import { type Connection, type DuplexCall, TlsIdentity } from '@muster/rpc'
+import { type Connection, type DuplexStream, TlsIdentity } from '@muster/rpc'
 import { createLineLog } from '@muster/runtime'
 import { eventually, manualClock } from '@muster/testkit'
 import { beat } from './heartbeat.ts'
@@ -25,7 +25,7 @@ function setUp({ answers = true } = {}) {
   const lines: string[] = []
   const tls = new TlsIdentity({ hostRootsPem: '', userRootsPem: '' })
   const connection = {
-    duplex(_method: unknown, onMessage: (message: registration.HeartbeatResponse) => void): DuplexCall<unknown> {
+    duplex(_method: unknown, onMessage: (message: registration.HeartbeatResponse) => void): DuplexStream<unknown> {
       let settle: { resolve: () => void; reject: (error: Error) => void }
       const ended = new Promise<void>((resolve, reject) => (settle = { resolve, reject }))
       ended.catch(() => {})

@@ -14,7 +14,7 @@ export interface Channel {
 }
 
 /** The caller's side of a bidirectional stream. */
-export interface DuplexCall<Q> {
+export interface DuplexStream<Q> {
   send(message: Q): void
   /** Resolves when the server has ended the stream, rejects with an AppError when it breaks or is refused. */
   ended: Promise<void>
@@ -95,7 +95,7 @@ export function duplex<Q, S>(
   { clients, credentials }: Channel,
   method: MethodDefinition<Q, S>,
   onMessage: (message: S) => void,
-): DuplexCall<Q> {
+): DuplexStream<Q> {
   const { client, release } = clients.lease()
   const call = client.makeBidiStreamRequest(method.path, method.requestSerialize, method.responseDeserialize)
   call.on('data', onMessage)

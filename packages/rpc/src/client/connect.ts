@@ -5,7 +5,7 @@ import type { CallOptions, ClientOf, MethodDefinition, ServiceDefinition } from 
 import { RotatingChannelCredentials } from '../tls/channel-credentials.ts'
 import { expectService } from '../tls/server-trust.ts'
 import type { TlsIdentity } from '../tls/tls-identity.ts'
-import { duplex, type DuplexCall, serverStream, unary } from './calls.ts'
+import { duplex, type DuplexStream, serverStream, unary } from './calls.ts'
 import { RenewingClient } from './renewing-client.ts'
 
 /** How to connect to a service. */
@@ -31,7 +31,7 @@ export interface Connection {
   /** A server stream with flow control. It ends when the signal aborts, and throws an AppError when it breaks. */
   serverStream<Q, S>(method: MethodDefinition<Q, S>, request: Q, signal: AbortSignal): AsyncIterable<S>
   /** Opens a bidirectional stream. */
-  duplex<Q, S>(method: MethodDefinition<Q, S>, onMessage: (message: S) => void): DuplexCall<Q>
+  duplex<Q, S>(method: MethodDefinition<Q, S>, onMessage: (message: S) => void): DuplexStream<Q>
   close(): void
 }
 

@@ -5,7 +5,7 @@ import { systemClock } from '@muster/runtime'
 import { eventually, serveForTest, testCluster, type TestCluster, type TestMaterial } from '@muster/testkit'
 import type { CurrentRoles } from '../../src/server/admission.ts'
 import { anyone, nodes, operators, services } from '../../src/server/callers.ts'
-import type { DuplexCall } from '../../src/client/calls.ts'
+import type { DuplexStream } from '../../src/client/calls.ts'
 import type { Connection } from '../../src/client/connect.ts'
 import {
   beat,
@@ -83,7 +83,9 @@ export interface AdmissionServer extends Scene {
   /** A watch that has brought its first message. */
   watching(material: TestMaterial): Promise<AsyncIterator<unknown>>
   /** A duplex whose first beat has been answered. */
-  beating(material: TestMaterial): Promise<{ stream: DuplexCall<registration.HeartbeatRequest>; answers: () => number }>
+  beating(
+    material: TestMaterial,
+  ): Promise<{ stream: DuplexStream<registration.HeartbeatRequest>; answers: () => number }>
   /** Makes the roll answer only once that is called which this returns. */
   holdRoll(): () => void
   /** Before each test. */
