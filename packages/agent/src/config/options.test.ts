@@ -228,7 +228,7 @@ describe('an invitation', () => {
   test('is not said twice', () => {
     const flags = { token: 'x', caPin: [PIN], authServer: 'a:1' }
     expect(problemsOf({ invitation: TEXT, ...flags })).toEqual([
-      expect.stringMatching(/^--token: the invitation says that already/),
+      expect.stringMatching(/^--token: the invitation contains it already/),
       expect.stringMatching(/^--auth-server: the invitation/),
       expect.stringMatching(/^--ca-pin: the invitation/),
     ])
@@ -268,7 +268,7 @@ describe('an invitation', () => {
     (name) => {
       const [problem, ...more] = problemsOf({ [name]: TEXT })
       expect(more).toEqual([])
-      expect(problem).toMatch(/^--[a-z-]+: an invitation goes by itself/)
+      expect(problem).toMatch(/^--[a-z-]+: give the invitation without a flag/)
       expect(problem).not.toContain('CANARY')
     },
   )

@@ -14,7 +14,7 @@ import {
 } from '@muster/domain'
 import type { NodeFacts } from '@muster/identity'
 import { UsageError } from '../exit-status.ts'
-import { misplacedInvitations, readGivenInvitation, saidTwice } from '../join/invitation.ts'
+import { misplacedInvitations, readGivenInvitation, duplicatedValues } from '../join/invitation.ts'
 
 /** The arguments of `muster start` as typed. */
 export interface StartFlags {
@@ -87,7 +87,7 @@ export function parseStartFlags(flags: StartFlags, env: NodeJS.ProcessEnv): Star
   }
   // An empty variable counts as none: as a data directory it would mean the current one.
   const variable = (name: string) => env[name] || undefined
-  problems.push(...saidTwice(flags, variable))
+  problems.push(...duplicatedValues(flags, variable))
   const invitation = parse(() => readGivenInvitation(flags, variable))
   const authServer = flags.authServer ?? invitation?.address ?? variable('MUSTER_AUTH_SERVER')
   const token = flags.token ?? (invitation === undefined ? variable('MUSTER_TOKEN') : undefined)

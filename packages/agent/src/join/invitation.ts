@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { type Invitation, isInvitation, parseInvitation } from '@muster/domain'
 
-/** The flags that say what an invitation says, and where it stands itself. */
+/** The invitation, and the flags for what it contains. */
 interface InvitationFlags {
   invitation?: string | undefined
   token?: string | undefined
@@ -12,43 +12,42 @@ interface InvitationFlags {
 /** A variable of the environment, if it is set and not empty. */
 type Variable = (name: string) => string | undefined
 
-/** The invitation of the command line, else of the environment. @throws Error that never repeats it */
+/** Reads the invitation of the command line, else of the environment. @throws Error that never repeats it */
 export function readGivenInvitation({ invitation }: InvitationFlags, variable: Variable): Invitation | undefined {
   if (invitation !== undefined) return valueOrFile(invitation, 'invitation')
   const text = variable('MUSTER_INVITATION')
   return text === undefined ? undefined : valueOrFile(text, 'MUSTER_INVITATION')
 }
 
-/** An invitation is given as itself or as the path of a file that holds it, which keeps it off the command line. */
+/** Reads an invitation, or the file that holds it: a path keeps the invitation off the command line. */
 function valueOrFile(text: string, field: string): Invitation {
   if (isInvitation(text)) return parseInvitation(text, field)
-  // Not repeated: it may be a token in the wrong place.
-  if (!existsSync(text))
-    throw new Error(`${field}: is neither an invitation, 'muster://...', nor a file that holds one`)
+  // The error does not repeat the text: it may be a token in the wrong place.
+  if (!existsSync(text)) throw new Error(`${field}: neither an invitation, 'muster://...', nor a file with one`)
   return parseInvitation(readFileSync(text, 'utf8'), `${field}: the file ${text}`)
 }
 
 /**
- * What an invitation says must not be said a second time in the same place, as one of the two would count for nothing.
- * The command line goes before the environment.
+ * Finds values that are given twice: in an invitation and beside it, in the same place. One of the two would be ignored.
+ * The command line has precedence over the environment.
  */
-export function saidTwice(flags: InvitationFlags, variable: Variable): string[] {
+export function duplicatedValues(flags: InvitationFlags, variable: Variable): string[] {
   if (flags.invitation !== undefined) {
     return (['token', 'authServer', 'caPin'] as const)
       .filter((name) => flags[name] !== undefined)
-      .map((name) => `${flagName(name)}: the invitation says that already; leave one of them out`)
+      .map((name) => `${flagName(name)}: the invitation contains it already; remove one of the two`)
   }
   if (variable('MUSTER_INVITATION') === undefined) return []
   return ['MUSTER_TOKEN', 'MUSTER_AUTH_SERVER', 'MUSTER_CA_PIN']
     .filter((name) => variable(name) !== undefined)
-    .map((name) => `${name}: MUSTER_INVITATION says that already; unset one of them`)
+    .map((name) => `${name}: MUSTER_INVITATION contains it already; unset one of the two`)
 }
 
-/** A problem for each flag that was given an invitation: a secret, which the flag's own error might repeat. */
+/** Reports each flag whose value is an invitation. It is a secret, which the flag's own error might repeat. */
 export function misplacedInvitations(flags: object): string[] {
   return Object.entries(flags)
     .filter(([name, value]) => /^[a-z]+$/i.test(name) && name !== 'invitation' && [value].flat().some(isInvitationText))
-    .map(([name]) => `${flagName(name)}: an invitation goes by itself: muster start 'muster://...'`)
+    .map(([name]) => `${flagName(name)}: give the invitation without a flag: muster start 'muster://...'`)
 }
 
 function isInvitationText(value: unknown): boolean {

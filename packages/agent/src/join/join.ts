@@ -7,16 +7,16 @@ import { NotTrustedError, UsageError } from '../exit-status.ts'
 import { ensureNodeKey, storeGrant } from './node-identity.ts'
 import { nodeFacts, type StartOptions } from '../config/options.ts'
 
-/** A step of a join that has begun gets this long even if time is up meanwhile. */
+/** The least time for a step of a join, even if --join-timeout is nearly over. */
 const LEAST_STEP_MS = 500
 
-/** What a join cannot do without. */
+/** The options of a join, which needs a token and an address. */
 export interface JoinOptions extends StartOptions {
   token: string
   authServer: string
 }
 
-/** Checks that all is there for a first start. @throws UsageError that lists every flag that is missing */
+/** Checks the options of a first start. @throws UsageError that lists every missing flag */
 export function requireJoinOptions(options: StartOptions): JoinOptions {
   const { token, authServer, caPins, skipCaPin } = options
   const missing = [
@@ -27,17 +27,17 @@ export function requireJoinOptions(options: StartOptions): JoinOptions {
   if (missing.length > 0 || token === undefined || authServer === undefined) {
     throw new UsageError(
       `${options.dataDir} holds no identity yet, so this node must join, which needs ${missing.join(', ')}.\n` +
-        `'musterctl tokens add --type=node' prints the whole command, and an invitation that says all three.`,
+        `'musterctl tokens add --type=node' prints the complete command, and an invitation that contains all three.`,
     )
   }
   return { ...options, token, authServer }
 }
 
 /**
- * Joins the cluster: checks the pin on a connection that carries nothing, then sends the token over one that trusts only
- * the pinned root, then keeps what it is given. Tries again for as long as --join-timeout allows, no sooner than the server
- * says and always with the same key, so that a lost reply costs nothing.
- * @throws NotTrustedError, AppError with the server's reason, or the last transient AppError when time is up
+ * Joins the cluster: checks the pin on a connection that sends no data, then sends the token over a connection that
+ * trusts only the pinned root, then stores the identity. Retries within --join-timeout, no sooner than the server allows,
+ * and always with the same key, so that a lost reply costs nothing.
+ * @throws NotTrustedError, AppError with the server's reason, or the last transient AppError after the time limit
  */
 export async function join(
   options: JoinOptions,
@@ -50,7 +50,7 @@ export async function join(
   if (skipCaPin) {
     log.warn(
       {},
-      `the CA pin is not checked: whoever answers at ${authServer} gets the token, and this node will trust them`,
+      `the CA pin is not checked: any server at ${authServer} can take the token, and this node will trust it`,
     )
   }
   const request: registration.RegisterRequest = {
@@ -61,13 +61,13 @@ export async function join(
     version: VERSION,
   }
   const giveUpAt = clock.now().getTime() + options.joinTimeoutMs
-  /** How long a step may take, so that --join-timeout holds when a server is there and does not answer. */
+  /** The time limit of a step, so that --join-timeout also holds for a server that does not answer. */
   const within = (limitMs: number) => Math.max(LEAST_STEP_MS, Math.min(limitMs, giveUpAt - clock.now().getTime()))
   const attempt = async (): Promise<NodeIdentity> => {
     const pins = skipCaPin ? undefined : caPins
     const rootPem = await fetchPinnedRoot({ address: authServer, pins, timeoutMs: within(5_000), signal })
-    const newcomer = new TlsIdentity({ hostRootsPem: rootPem, userRootsPem: '' })
-    const connection = connect({ addresses: [authServer], identity: newcomer, service: 'registration-service' })
+    const anonymous = new TlsIdentity({ hostRootsPem: rootPem, userRootsPem: '' })
+    const connection = connect({ addresses: [authServer], identity: anonymous, service: 'registration-service' })
     try {
       const client = connection.client(registration.RegistrationServiceService)
       const reply = await client.register(request, { timeoutMs: within(10_000), signal })

@@ -4,7 +4,7 @@ import { AppError, receivedError } from '@muster/domain'
 import { type Connection, type DuplexStream, TlsIdentity } from '@muster/rpc'
 import { createLineLog } from '@muster/runtime'
 import { eventually, manualClock } from '@muster/testkit'
-import { beat } from './heartbeat.ts'
+import { sendHeartbeats } from './heartbeat.ts'
 
 type Sent = 'hello' | 'beat'
 
@@ -58,7 +58,7 @@ function setUp({ answers = true } = {}) {
   const stop = new AbortController()
   const facts = { hostname: 'web-1', labels: {}, advertisedAddress: '' }
   const log = createLineLog((line) => lines.push(line))
-  const beating = beat({ connection, tls, facts, clock, log, onAnswer: () => {} }, stop.signal)
+  const beating = sendHeartbeats({ connection, tls, facts, clock, log, onAnswer: () => {} }, stop.signal)
   return { clock, streams, lines, tls, stop, beating }
 }
 

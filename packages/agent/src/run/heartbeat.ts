@@ -13,21 +13,21 @@ export interface HeartbeatDeps {
   facts: NodeFacts
   clock: Clock
   log: LineLog
-  /** Told of each answer. */
+  /** Called with each answer. */
   onAnswer: (answer: registration.HeartbeatResponse) => void
 }
 
-/** Until the server has said how often. */
+/** The pace until the first answer of the server. */
 const FIRST_SETTINGS: registration.HeartbeatSettings = { intervalMs: 5_000, offlineAfterMs: 15_000 }
 const MAX_RECONNECT_MS = 5_000
 
 /**
- * Beats until the signal aborts, over one stream after another. A stream that breaks, or on which the server falls silent
- * for as long as it would wait for us, is replaced, with full jitter, so that a fleet does not return all at once. After a
- * renewal the stream is replaced at once, since the server takes no beat under a certificate that has ended.
- * @throws AppError when the server refuses this node
+ * Sends heartbeats until the signal aborts. It opens a new stream when one breaks, or when the server has been silent for
+ * as long as it would wait for this node; full jitter keeps a fleet from returning all at once. After a renewal it
+ * replaces the stream at once, since the server rejects heartbeats under an expired certificate.
+ * @throws AppError if the server refuses this node
  */
-export async function beat(deps: HeartbeatDeps, signal: AbortSignal): Promise<void> {
+export async function sendHeartbeats(deps: HeartbeatDeps, signal: AbortSignal): Promise<void> {
   let failures = 0
   let wasOnline: boolean | undefined
   const onOnline = () => {
@@ -37,12 +37,12 @@ export async function beat(deps: HeartbeatDeps, signal: AbortSignal): Promise<vo
   }
   while (!signal.aborted) {
     try {
-      const end = await beatOnce(deps, onOnline, signal)
+      const end = await runStream(deps, onOnline, signal)
       if (end === 'renewed') continue
     } catch (error) {
       if (signal.aborted) return
       if (isRefused(error)) throw error
-      // The first failure is often just a server that closes an old connection; the next try settles it.
+      // The first failure is often only a server that closes an old connection; the next attempt succeeds.
       if (failures > 0 && wasOnline !== false) {
         deps.log.warn({ err: error }, 'the cluster cannot be reached; trying again')
         wasOnline = false
@@ -54,8 +54,8 @@ export async function beat(deps: HeartbeatDeps, signal: AbortSignal): Promise<vo
   }
 }
 
-/** One stream, from hello to its end. */
-async function beatOnce(deps: HeartbeatDeps, onOnline: () => void, signal: AbortSignal): Promise<'renewed' | 'ended'> {
+/** Runs one stream, from the hello to its end. */
+async function runStream(deps: HeartbeatDeps, onOnline: () => void, signal: AbortSignal): Promise<'renewed' | 'ended'> {
   const { connection, tls, facts, clock, onAnswer } = deps
   let settings = FIRST_SETTINGS
   let lastAnswerAt = clock.now().getTime()
@@ -79,11 +79,11 @@ async function beatOnce(deps: HeartbeatDeps, onOnline: () => void, signal: Abort
   })
   try {
     stream.send({ message: { $case: 'hello', value: hello(facts) } })
-    // The first answer says how often to beat.
+    // The first answer sets the pace.
     const toldOrEnded = AbortSignal.any([answered.signal, streamEnded.signal])
     await clock.sleep(settings.offlineAfterMs, toldOrEnded).catch(() => {})
     while (!streamEnded.signal.aborted) {
-      // Up to a fifth early and never late, so that beats of a fleet spread out.
+      // Up to a fifth early and never late: this spreads the heartbeats of a fleet.
       await clock.sleep(settings.intervalMs * (0.8 + 0.2 * Math.random()), streamEnded.signal).catch(() => {})
       if (streamEnded.signal.aborted) break
       if (clock.now().getTime() - lastAnswerAt > settings.offlineAfterMs) {

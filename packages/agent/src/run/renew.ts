@@ -15,15 +15,15 @@ export interface RenewDeps {
   connection: Connection
   clock: Clock
   log: LineLog
-  /** True when a renewal is wanted before it is due. */
+  /** True to renew before the certificate is due. */
   isUrgent: () => boolean
   onRenewed: (identity: NodeIdentity) => void
 }
 
 /**
- * Keeps the certificate fresh until the signal aborts; it is kept on disk before it is used. A machine that slept through
- * the end of its certificate has no identity left to renew with: it is refused here, and must join again with a token.
- * @throws AppError when the server refuses this node or bot
+ * Renews the certificate until the signal aborts. Each certificate is on disk before it is used. After a sleep past the
+ * end of its certificate, a machine cannot renew: the server refuses it, and it must join again with a token.
+ * @throws AppError if the server refuses this node or bot
  */
 export async function renew(deps: RenewDeps, signal: AbortSignal): Promise<void> {
   const { dataDir, tls, connection, clock, log, isUrgent, onRenewed } = deps
@@ -44,7 +44,7 @@ export async function renew(deps: RenewDeps, signal: AbortSignal): Promise<void>
   })
 }
 
-/** Renews once, due or not, within `limitMs`. One that the server finds too fresh to renew is good as it is. */
+/** Renews once, due or not, within `limitMs`. Returns the same identity if the server finds it too new to renew. */
 export async function renewNow(
   { dataDir, identity, connection, clock, log }: Omit<RenewDeps, 'tls' | 'isUrgent' | 'onRenewed'>,
   limitMs: number,
@@ -65,8 +65,8 @@ export async function renewNow(
 }
 
 /**
- * One renewal. A node keeps its key. A bot takes a new one each time, so that of two holders of a copy one gives itself
- * away; it is on disk before it is asked for, and asked for again after a lost reply or a crash.
+ * Renews once. A node keeps its key. A bot changes its key each time, so that the cluster notices a copy of its
+ * credentials. The next key is on disk before the request, and the same after a lost reply or a crash.
  */
 async function renewOnce(
   { dataDir, identity, connection, clock }: Pick<RenewDeps, 'dataDir' | 'identity' | 'connection' | 'clock'>,

@@ -12,13 +12,13 @@ import { join, requireJoinOptions } from '../join/join.ts'
 import { describeMember, loadIdentity } from '../join/node-identity.ts'
 import { nodeFacts, type StartOptions } from '../config/options.ts'
 import { renewNow } from './renew.ts'
-import { stay, type StartDeps } from './stay.ts'
+import { runUntilStopped, type StartDeps } from './run-until-stopped.ts'
 
 /**
- * Runs the agent: joins if this data directory has no identity yet, then beats and renews until the signal aborts; a bot
- * only renews. With --oneshot it ends once fresh credentials are on disk. Refusals end it; everything that may pass is
- * waited out.
- * @throws Error if another agent has the data directory: two that renew by the same credentials look like a theft
+ * Runs the agent: joins if the data directory has no identity yet, then sends heartbeats and renews until the signal
+ * aborts; a bot only renews. With --oneshot it returns once fresh credentials are on disk. It ends when the cluster
+ * refuses it, and retries all other failures.
+ * @throws Error if another agent uses the data directory: two that renew with the same credentials look like a theft
  */
 export async function start(options: StartOptions, deps: StartDeps): Promise<void> {
   const { dataDir } = options
@@ -39,7 +39,7 @@ async function run(options: StartOptions, deps: StartDeps): Promise<void> {
   let identity = await loadIdentity(dataDir)
   const joins = identity === undefined || isExpired(identity, options, deps)
   if (identity === undefined || joins) {
-    identity = await joinAnew(identity, options, deps)
+    identity = await joinAgain(identity, options, deps)
     say(`Joined ${identity.profile.clusterName} as ${describeMember(identity.profile)}.`)
   } else {
     requireSameKind(identity, options)
@@ -64,14 +64,15 @@ async function run(options: StartOptions, deps: StartDeps): Promise<void> {
       say(`The credentials are in ${dataDir}: key.pem, chain.pem and bundle.pem, good until ${until}.`)
       return
     }
-    await stay({ identity, facts, dataDir, tls, connection, isBack: !joins, isInvited: options.isInvited }, deps)
+    const { isInvited } = options
+    await runUntilStopped({ identity, facts, dataDir, tls, connection, isBack: !joins, isInvited }, deps)
   } finally {
     connection.close()
   }
 }
 
-/** What is left of an expired identity is of no use; a bot gives up its key with it, since each key is of one instance. */
-async function joinAnew(
+/** Joins, in place of an expired identity if there is one. A bot discards its key too: each key belongs to one instance. */
+async function joinAgain(
   former: NodeIdentity | undefined,
   options: StartOptions,
   deps: StartDeps,
@@ -82,7 +83,7 @@ async function joinAnew(
   return join(joinOptions, deps)
 }
 
-/** Roles are of the first start; but what is a bot never becomes a node. @throws UsageError */
+/** The roles of the first start remain in force, but a bot never becomes a node or the reverse. @throws UsageError */
 function requireSameKind({ profile }: NodeIdentity, { roles, dataDir }: StartOptions): void {
   const [is, wanted] = profile.botName === undefined ? ['node', 'bot'] : ['bot', 'node']
   if (roles === undefined || roles.includes('bot') === (is === 'bot')) return
@@ -90,8 +91,8 @@ function requireSameKind({ profile }: NodeIdentity, { roles, dataDir }: StartOpt
 }
 
 /**
- * Says so when the pin that was given is not of the cluster whose identity is here. No more than that: a unit file may
- * still have the pin of a root that has been rotated since.
+ * Warns if the given pin is not of the cluster that this node belongs to. Only a warning: a unit file may still have the
+ * pin of a root that was rotated since.
  */
 function warnOfOtherPin(
   { bundlePem, profile }: NodeIdentity,
@@ -102,12 +103,12 @@ function warnOfOtherPin(
   if (caPins.length === 0 || caPins.some((pin) => roots.includes(pin))) return
   log.warn(
     {},
-    `the CA pin that was given is not of ${profile.clusterName}, whose member this is (${roots.join(', ')}); ` +
+    `the given CA pin is not of ${profile.clusterName}, to which this node belongs (${roots.join(', ')}); ` +
       `to join another cluster, choose another --data-dir or delete ${dataDir}`,
   )
 }
 
-/** An identity whose certificate has ended is of no use: with a token the node joins anew, without one this is the end. */
+/** True if the certificate has expired and a token allows to join again. @throws AppError if there is no token */
 function isExpired(identity: NodeIdentity, options: StartOptions, { clock }: StartDeps): boolean {
   const { expiresAt } = certificateLife(identity.chainPem)
   if (expiresAt > clock.now()) return false

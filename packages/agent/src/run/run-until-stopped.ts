@@ -1,7 +1,7 @@
 import type { NodeFacts, NodeIdentity } from '@muster/identity'
 import type { Connection, TlsIdentity } from '@muster/rpc'
 import { type Clock, type LineLog, runTasks, type Task } from '@muster/runtime'
-import { beat } from './heartbeat.ts'
+import { sendHeartbeats } from './heartbeat.ts'
 import { describeMember } from '../join/node-identity.ts'
 import { renew } from './renew.ts'
 
@@ -9,27 +9,27 @@ import { renew } from './renew.ts'
 export interface StartDeps {
   clock: Clock
   log: LineLog
-  /** Says something to whoever started the agent. */
+  /** Prints a line for the user who started the agent. */
   say: (line: string) => void
   signal: AbortSignal
 }
 
-/** A node that has joined: its identity, its connection, and what it reports. */
-export interface Stay {
+/** A node or bot that has joined: its identity, its connection, and what it reports. */
+export interface JoinedMember {
   identity: NodeIdentity
   facts: NodeFacts
   dataDir: string
   tls: TlsIdentity
   connection: Connection
-  /** Was here before, so people are told once the cluster has answered. */
+  /** An earlier run joined. The user is told so after the first answer of the cluster. */
   isBack: boolean
-  /** Was given an invitation. */
+  /** The user gave an invitation. */
   isInvited: boolean
 }
 
-/** The agent's life once it has an identity: beats and renews until the signal aborts; a bot only renews. */
-export async function stay(
-  { identity, facts, dataDir, tls, connection, isBack, isInvited }: Stay,
+/** Sends heartbeats and renews the certificate until the signal aborts. A bot only renews. */
+export async function runUntilStopped(
+  { identity, facts, dataDir, tls, connection, isBack, isInvited }: JoinedMember,
   { clock, log, say, signal }: StartDeps,
 ): Promise<void> {
   const { clusterName, botName, trustBundleVersion: firstBundle } = identity.profile
@@ -38,10 +38,11 @@ export async function stay(
     if (isBack) say(`Back in ${clusterName} as ${describeMember(identity.profile)}; ${notNeeded}.`)
   })
   let knownBundle = firstBundle
-  // A bot that was interrupted while it renewed may be a generation behind, and one that comes back hears of a lock at once.
+  // A bot renews at once when it returns: an interrupted renewal may have left it a generation behind, and it should
+  // learn early that it was locked.
   let urgent = botName !== undefined && isBack
-  const beating: Task = (group) =>
-    beat(
+  const heartbeats: Task = (group) =>
+    sendHeartbeats(
       {
         connection,
         tls,
@@ -55,7 +56,7 @@ export async function stay(
       },
       group,
     )
-  const renewing: Task = (group) =>
+  const renewals: Task = (group) =>
     renew(
       {
         dataDir,
@@ -73,7 +74,7 @@ export async function stay(
       },
       group,
     )
-  await runTasks(botName === undefined ? [beating, renewing] : [renewing], signal)
+  await runTasks(botName === undefined ? [heartbeats, renewals] : [renewals], signal)
 }
 
 function once(action: () => void): () => void {
