@@ -58,6 +58,30 @@ describe('nodes watch', () => {
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
   })
 
+  test.each([['--labels=env=lab'], ['--search=DB-'], ['--search=env=lab'], ['--token=zzzzzzzzzz']])(
+    '%s prints the nodes that match, and what happens to them later',
+    async (flag) => {
+      const lab = { ...db, labels: { env: 'lab' }, tokenId: 'zzzzzzzzzz' }
+      cluster.answers.registration = {
+        watchNodes: async function* (_request, { signal }) {
+          yield* [node(web), node(lab), complete]
+          yield node({ ...web, status: NodeStatus.OFFLINE })
+          yield removed(web.id)
+          yield node({ ...lab, hostname: 'renamed', labels: {}, status: NodeStatus.OFFLINE })
+          yield removed(lab.id)
+          await new Promise((resolve) => signal.addEventListener('abort', resolve))
+        },
+      }
+      const { stdout } = await watch([flag], 'removed')
+      expect(stdout).not.toContain('web-01')
+      expect(stdout.trimEnd().split('\n').slice(2)).toEqual([
+        expect.stringMatching(/^db-01 /),
+        expect.stringMatching(/UTC {2}offline {2}renamed /),
+        expect.stringMatching(/UTC {2}removed {2}renamed /),
+      ])
+    },
+  )
+
   test('prints a removed node once', async () => {
     cluster.answers.registration = {
       watchNodes: async function* (_request, { signal }) {
