@@ -1,0 +1,126 @@
+// Deliberate faults in the spend of a token, on the roll of people and nodes, and in the audit.
+const spend = 'services/token-service/src/store/spend.ts'
+const spends = ['token-service/src/store/spend']
+
+export const mutants = [
+  {
+    name: 'a spend does not check the type of the token',
+    file: spend,
+    find: `     where right_type
+       and not revoked`,
+    replace: `     where not revoked`,
+    tests: ['token-service/src/store/spend.test'],
+  },
+  {
+    name: 'a spend does not check whether the token was revoked',
+    file: spend,
+    find: `       and not revoked\n`,
+    replace: ``,
+    tests: spends,
+  },
+  {
+    name: 'a spend does not check whether the token has expired',
+    file: spend,
+    find: `       and not expired\n`,
+    replace: ``,
+    tests: spends,
+  },
+  {
+    name: 'a spend does not check the roles',
+    file: spend,
+    find: `       and role_allowed\n`,
+    replace: ``,
+    tests: spends,
+  },
+  {
+    name: 'a spend does not check the restrictions',
+    file: spend,
+    find: `       and restriction is null\n`,
+    replace: ``,
+    tests: spends,
+  },
+  {
+    name: 'a spend is not counted',
+    file: spend,
+    find: `set uses = tokens.uses + 1`,
+    replace: `set uses = tokens.uses`,
+    tests: spends,
+  },
+  {
+    name: 'a spend that was repeated by its key is counted again',
+    file: spend,
+    find: `
+       and spent.node_id = $4)`,
+    replace: `)`,
+    tests: spends,
+  },
+  {
+    name: 'asking again prolongs the time in which a key may repeat its spend',
+    file: spend,
+    find: `do update set spent_at = spends.spent_at`,
+    replace: `do update set spent_at = now()`,
+    tests: spends,
+  },
+  {
+    name: 'a key may repeat its spend of a revoked token',
+    file: spend,
+    find: `withinRetryWindow === true && rightType && !revoked &&`,
+    replace: `withinRetryWindow === true && rightType &&`,
+    tests: spends,
+  },
+  {
+    name: 'a key may repeat its spend for other roles',
+    file: spend,
+    find: ` && roleAllowed && restriction === null\n}`,
+    replace: ` && restriction === null\n}`,
+    tests: spends,
+  },
+  {
+    name: 'a wildcard of LIKE is one in a host name pattern too',
+    file: spend,
+    find: String.raw`regexp_replace(glob, '([\\%_])', '\\\1', 'g')`,
+    replace: `glob`,
+    tests: spends,
+  },
+  {
+    name: 'admins are removed without the lock of the admins',
+    file: 'services/registration-service/src/users/remove-user.ts',
+    find: `        await lockAdmins(db)\n`,
+    replace: ``,
+    tests: ['registration-service/src/users/manage-users'],
+  },
+  {
+    name: 'the last admin can be removed',
+    file: 'services/registration-service/src/users/users.ts',
+    find: `      where name = $1
+        and \${NOT_THE_LAST_ADMIN}
+     returning`,
+    replace: `      where name = $1
+     returning`,
+    tests: ['registration-service/src/users'],
+  },
+  {
+    name: 'an ended heartbeat stays in the list of open streams',
+    file: 'services/registration-service/src/nodes/heartbeat.ts',
+    find: `        leave()
+        resolve()`,
+    replace: `        resolve()`,
+    tests: ['registration-service/src/nodes/heartbeat.test'],
+  },
+  {
+    name: 'the share of audit rows of a stranger is never given back',
+    file: 'packages/audit/src/refusals.ts',
+    find: `if (tally.stranger !== undefined) {
+      const left`,
+    replace: `if (tally.stranger === 'nobody') {
+      const left`,
+    tests: ['audit/src/refusals'],
+  },
+  {
+    name: 'one stranger may fill the audit',
+    file: 'packages/audit/src/refusals.ts',
+    find: `const MAX_OPEN_ROWS_OF_STRANGER = 20`,
+    replace: `const MAX_OPEN_ROWS_OF_STRANGER = 20_000`,
+    tests: ['audit/src/refusals'],
+  },
+]
