@@ -35,6 +35,7 @@ process.on('exit', () => rmSync(copy, { recursive: true, force: true }))
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1))
 await checkUnchanged()
 
+/** @type {{ killed: { name: string, file: string }[], survived: { name: string, file: string }[] }} */
 const outcomes = { killed: [], survived: [] }
 for (const mutant of mutants) {
   const { outcome, seconds } = await tryMutant(mutant)

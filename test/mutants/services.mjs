@@ -91,7 +91,7 @@ export const mutants = [
   },
   {
     name: 'the last admin can be removed',
-    file: 'services/registration-service/src/users/users.ts',
+    file: 'services/registration-service/src/users/store/admins.ts',
     find: `      where name = $1
         and \${NOT_THE_LAST_ADMIN}
      returning`,

@@ -2,7 +2,8 @@ import { chmod, cp, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/prom
 import path from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import { AppError, refusal } from '@muster/domain'
-import { giveTo, testCluster, testWithRoot } from '@muster/testkit'
+import { testCluster } from '@muster/testkit'
+import { giveTo, testWithRoot } from '@muster/testkit/tools'
 import type { OperatorProfile } from '@muster/identity'
 import { runCli, startTestCluster, type TestCluster } from '../../test/support/cluster.ts'
 

@@ -12,7 +12,8 @@ import { anyone } from '../server/callers.ts'
 import { isTrustFailure } from './explain-failure.ts'
 import { fetchPinnedRoot } from './pinned-root.ts'
 import type { RpcServer } from '../server/serve.ts'
-import { connections, contract, rejection, sampleService, sayWhoCalls, testWithOpenssl, whoAmI } from '@muster/testkit'
+import { connections, contract, rejection, sampleService, sayWhoCalls, whoAmI } from '@muster/testkit'
+import { testWithOpenssl } from '@muster/testkit/tools'
 
 const { open, closeAll } = connections()
 const servers: RpcServer[] = []

@@ -6,7 +6,8 @@ import os from 'node:os'
 import path from 'node:path'
 import tls from 'node:tls'
 import type { RpcServer } from '../server/serve.ts'
-import { connections, sampleService, sayWhoCalls, testWithOpenssl, whoAmI } from '@muster/testkit'
+import { connections, sampleService, sayWhoCalls, whoAmI } from '@muster/testkit'
+import { testWithOpenssl } from '@muster/testkit/tools'
 
 // The client's side of an HTTP/2 connection (RFC 9113 §3.4): the preface and an empty SETTINGS frame.
 const HTTP2_PREFACE = Buffer.concat([

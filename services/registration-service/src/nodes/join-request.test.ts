@@ -7,7 +7,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
-import { testWithOpenssl } from '@muster/testkit'
+import { testWithOpenssl } from '@muster/testkit/tools'
 import { parseJoinRequest } from './join-request.ts'
 import { joinRequest } from '../../test/support/service.ts'
 
