@@ -14,11 +14,7 @@ export const KNOWN: Known = {
   fullFolders: [],
   longFiles: [],
   circles: [],
-  repeatedExports: [
-    'services/token-service: extendToken in src/rpc/extend-token.ts, src/store/token-by-key.ts',
-    'services/token-service: revokeToken in src/rpc/revoke-token.ts, src/store/token-by-key.ts',
-    'services/token-service: spendToken in src/rpc/spend-token.ts, src/store/spend.ts',
-  ],
+  repeatedExports: [],
   undocumented: [],
   withoutReadme: [],
   brokenLinks: [],

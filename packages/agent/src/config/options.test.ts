@@ -277,6 +277,8 @@ describe('an invitation', () => {
 describe('a bot', () => {
   test('has no other role', () => {
     expect(parse({ roles: 'bot' }).roles).toEqual(['bot'])
-    expect(problemsOf({ roles: 'bot,node' })).toEqual([expect.stringMatching(/^--roles: a bot has no other role/)])
+    expect(problemsOf({ roles: 'bot,node' })).toEqual([
+      expect.stringMatching(/^--roles: bot cannot be combined with other roles/),
+    ])
   })
 })

@@ -9,7 +9,7 @@ import {
   parseDuration,
   parseHostname,
   parseLabelList,
-  parseNodeRoles,
+  parseJoinRoles,
   parseServerAddress,
 } from '@muster/domain'
 import type { NodeFacts } from '@muster/identity'
@@ -118,9 +118,7 @@ export function parseStartFlags(flags: StartFlags, env: NodeJS.ProcessEnv): Star
 }
 
 function rolesOf(text: string): NodeRole[] {
-  const roles = parseNodeRoles(text.split(','), '--roles')
-  if (roles.includes('bot') && roles.length > 1) throw new Error('--roles: a bot has no other role beside')
-  return roles
+  return parseJoinRoles(text.split(','), '--roles')
 }
 
 /** A token is given by value or as the path of a file that holds it, which keeps it off the command line. */

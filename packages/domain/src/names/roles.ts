@@ -25,7 +25,17 @@ export function parseNodeRoles(values: readonly string[], field = 'roles'): Node
   return parseRoles(values, NODE_ROLES, field)
 }
 
-/** The same for operator roles. */
+/**
+ * Checks the roles of a newcomer as `parseNodeRoles` does, or of a token: a bot has no other role.
+ * @throws invalidArgument that names the field
+ */
+export function parseJoinRoles(values: readonly string[], field = 'roles'): NodeRole[] {
+  const roles = parseNodeRoles(values, field)
+  if (roles.includes('bot') && roles.length > 1) throw invalid(field, 'bot cannot be combined with other roles')
+  return roles
+}
+
+/** Checks a list of operator roles in the same way as node roles. @throws invalidArgument */
 export function parseOperatorRoles(values: readonly string[], field = 'roles'): OperatorRole[] {
   return parseRoles(values, OPERATOR_ROLES, field)
 }

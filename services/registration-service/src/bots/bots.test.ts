@@ -110,7 +110,7 @@ describe('a bot that joins', () => {
     expect((await list()).bots).toMatchObject([{ id: nodeId, generation: 1 }])
   })
 
-  test('may be nothing else besides', async () => {
+  test('cannot join with another role', async () => {
     const error = await refusal(register(botRequest(undefined, { roles: ['bot', 'node'] })))
     expect(error).toMatchObject({ kind: 'invalidArgument', field: 'roles' })
     expect(served.tokens.spends).toEqual([])

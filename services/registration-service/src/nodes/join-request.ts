@@ -6,7 +6,7 @@ import {
   parseAdvertisedAddress,
   parseHostname,
   parseLabels,
-  parseNodeRoles,
+  parseJoinRoles,
 } from '@muster/domain'
 import { keyFingerprint, parseCsr } from '@muster/pki'
 import { pkiField } from '@muster/rpc'
@@ -31,19 +31,13 @@ export function parseJoinRequest(request: registration.RegisterRequest): JoinReq
   const parsed = {
     token: request.token,
     hostname,
-    roles: parseRoles(request.roles),
+    roles: parseJoinRoles(request.roles),
     advertisedAddress: parseAdvertisedAddress(request.advertisedAddress),
     labels: parseLabels(request.labels),
     version: parseVersion(request.version),
   }
   const { publicKeyDer } = pkiField('csr_der', () => parseCsr(request.csrDer))
   return { ...parsed, publicKeyDer, keyFingerprint: keyFingerprint(publicKeyDer) }
-}
-
-function parseRoles(values: readonly string[]): NodeRole[] {
-  const roles = parseNodeRoles(values)
-  if (roles.includes('bot') && roles.length > 1) throw invalid('roles', 'a bot is nothing else besides')
-  return roles
 }
 
 /** A version as programs write it. Empty stays empty. */

@@ -11,7 +11,7 @@ import {
   parseHostnameGlobs,
   parseLabels,
   parseMemberName,
-  parseNodeRoles,
+  parseJoinRoles,
   parseTokenName,
   refusal,
   tokenDigest,
@@ -81,7 +81,7 @@ function detailsOf(made: NewToken): Record<string, unknown> {
 type Wanted = Omit<NewToken, 'id' | 'digest' | 'createdBy'> & { value: string | undefined }
 
 function parseCreateToken(request: token.CreateTokenRequest, config: Config): Wanted {
-  const roles = parseNodeRoles(request.roles)
+  const roles = parseJoinRoles(request.roles)
   const ttlSeconds = parseTtl(request.ttlSeconds, config.MUSTER_TOKEN_MAX_TTL)
   if (request.description.length > 256 || /[^\x20-\x7e]/.test(request.description)) {
     throw invalid('description', 'must be at most 256 characters of printable ASCII')
@@ -108,7 +108,6 @@ function parseBotName(name: string, roles: readonly NodeRole[]): string | undefi
     if (name !== '') throw invalid('bot_name', 'goes with the role bot only')
     return undefined
   }
-  if (roles.length > 1) throw invalid('roles', 'bot cannot be combined with other roles')
   if (name === '') throw invalid('bot_name', 'is needed for the role bot')
   return parseMemberName(name, 'bot_name')
 }

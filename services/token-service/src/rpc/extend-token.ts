@@ -3,11 +3,11 @@ import { type AppError, refusal } from '@muster/domain'
 import { memberOf, type UnaryHandler } from '@muster/rpc'
 import { changeToken } from './change-token.ts'
 import type { Deps } from '../deps.ts'
-import { extendToken as extend, noSuchToken, tokenKey } from '../store/token-by-key.ts'
+import { moveExpiry, noSuchToken, tokenKey } from '../store/token-by-key.ts'
 import { toProto, type StoredToken } from '../store/tokens.ts'
 import { parseTtl } from './request-fields.ts'
 
-/** Moves the expiry of a join token that can still admit someone to so long from now. Safe to repeat. */
+/** Sets a new expiry, counted from now, for a join token that can still admit someone. Safe to repeat. */
 export function extendToken(deps: Deps): UnaryHandler<token.ExtendTokenRequest, token.ExtendTokenResponse> {
   return async (request, { peer, remoteAddress }) => {
     const actor = memberOf(peer).spiffeId
@@ -16,7 +16,7 @@ export function extendToken(deps: Deps): UnaryHandler<token.ExtendTokenRequest, 
     const extended = await changeToken(deps, {
       key,
       attempt: { action: 'token.extend', actor, remoteAddress, details: { ttlSeconds } },
-      apply: (db, configured) => extend(db, configured, key, ttlSeconds),
+      apply: (db, configured) => moveExpiry(db, configured, key, ttlSeconds),
       whyNot,
     })
     return { token: toProto(extended) }

@@ -3,12 +3,12 @@ import { type AppError, refusal } from '@muster/domain'
 import { memberOf, type UnaryHandler } from '@muster/rpc'
 import { changeToken } from './change-token.ts'
 import type { Deps } from '../deps.ts'
-import { noSuchToken, revokeToken as revoke, tokenKeyOrValue } from '../store/token-by-key.ts'
+import { markRevoked, noSuchToken, tokenKeyOrValue } from '../store/token-by-key.ts'
 import { toProto, type StoredToken } from '../store/tokens.ts'
 
 /**
- * Revokes a token by id, name or value. From the commit on it admits nobody, on any replica; nodes already in stay in.
- * A static one is refused: it ends when it is taken out of the configuration.
+ * Revokes a token by id, name or value. From the commit on it admits nobody, on any replica; nodes that joined by it
+ * stay. A static token is refused: it ends when it is taken out of the configuration.
  */
 export function revokeToken(deps: Deps): UnaryHandler<token.RevokeTokenRequest, token.RevokeTokenResponse> {
   return async ({ idOrValue }, { peer, remoteAddress }) => {
@@ -17,7 +17,7 @@ export function revokeToken(deps: Deps): UnaryHandler<token.RevokeTokenRequest, 
     const revoked = await changeToken(deps, {
       key,
       attempt: { action: 'token.revoke', actor, remoteAddress },
-      apply: (db, configured) => revoke(db, configured, key),
+      apply: (db, configured) => markRevoked(db, configured, key),
       whyNot,
     })
     return { token: toProto(revoked) }
@@ -26,7 +26,7 @@ export function revokeToken(deps: Deps): UnaryHandler<token.RevokeTokenRequest, 
 
 function whyNot(found: StoredToken | undefined): AppError {
   if (found === undefined) return noSuchToken()
-  // Not there any more either, so that a removal may be repeated, and says that it is done.
+  // A repeated removal ends in notFound too, and the message says that the token has ended.
   if (found.state === 'revoked') return refusal('TOKEN_ENDED', 'the token has been revoked already')
   if (found.type !== 'static') return refusal('TOKEN_ENDED', 'the token has expired, so there is nothing to remove')
   const message = `the token is static; remove it where it is defined: ${found.createdBy}`

@@ -4,7 +4,7 @@ import { invalid, parseHostname, parseMemberName, parseNodeRoles, tokenDigest } 
 import { memberOf, type UnaryHandler } from '@muster/rpc'
 import type { Deps } from '../deps.ts'
 import { parseRemoteAddress } from './remote-address.ts'
-import { spendToken as spend, type SpendInput, type SpendResult } from '../store/spend.ts'
+import { recordSpend, type SpendInput, type SpendResult } from '../store/spend.ts'
 
 /** No token value is longer. */
 const MAX_VALUE_LENGTH = 512
@@ -25,7 +25,7 @@ export function spendToken({
     if (value.length === 0 || value.length > MAX_VALUE_LENGTH) {
       return toProto({ outcome: 'refused', reason: 'TOKEN_UNKNOWN' })
     }
-    const result = await spend(pool, staticTokens.configured, {
+    const result = await recordSpend(pool, staticTokens.configured, {
       ...newcomer,
       digest: tokenDigest(config.MUSTER_PEPPER_FILE, value),
       keyFingerprint,

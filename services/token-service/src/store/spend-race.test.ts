@@ -13,7 +13,7 @@ import {
   type SpendOverrides,
   type Store,
 } from '../../test/support/service.ts'
-import { revokeToken } from './token-by-key.ts'
+import { markRevoked } from './token-by-key.ts'
 
 let store: Store
 let value: string
@@ -141,7 +141,7 @@ describe('a race', () => {
   test('of 64 keys with a revocation ends with the revocation', async () => {
     const { id } = await addToken(store.pool, value)
     const before = race(keys(32))
-    const revoked = revokeToken(store.pools[1], [], { id })
+    const revoked = markRevoked(store.pools[1], [], { id })
     const [early] = await Promise.all([before, revoked])
     // From its commit on the token admits nobody, on either replica.
     expect(outcomes(await race(keys(32)))).toEqual({ TOKEN_REVOKED: 32 })

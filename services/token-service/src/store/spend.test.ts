@@ -12,7 +12,7 @@ import {
   usesOnRecord,
   type Store,
 } from '../../test/support/service.ts'
-import { revokeToken as revoke } from './token-by-key.ts'
+import { markRevoked as revoke } from './token-by-key.ts'
 
 let store: Store
 let value: string

@@ -118,7 +118,7 @@ const SPEND = `
  * token lives, and for half an hour after its spend if the token has since expired or been used up. Revocation stops
  * that too, and whoever repeats must meet the restrictions again.
  */
-export async function spendToken(db: Db, configured: Configured, input: SpendInput): Promise<SpendResult> {
+export async function recordSpend(db: Db, configured: Configured, input: SpendInput): Promise<SpendResult> {
   const { digest, keyFingerprint, candidateNodeId, purpose, remoteAddress, actor } = input
   const join = 'roles' in purpose ? purpose : undefined
   const user = 'userName' in purpose ? purpose.userName : undefined

@@ -3,7 +3,7 @@ import { tokenDigest } from '@muster/domain'
 import { violates } from '@muster/postgres'
 import { storeStaticToken } from '../static/static-token-rows.ts'
 import { addSignupToken, addToken, newKey, openStore, PEPPER, spend, type Store } from '../../test/support/service.ts'
-import { extendToken, revokeToken, selectToken, tokenKey, tokenKeyOrValue } from './token-by-key.ts'
+import { moveExpiry, markRevoked, selectToken, tokenKey, tokenKeyOrValue } from './token-by-key.ts'
 
 let store: Store
 beforeEach(async () => {
@@ -25,7 +25,7 @@ describe('a token', () => {
     expect((await find('rack-7'))?.id).toBe(id)
     for (const text of ['the-value-of-a-token', '', 'a\0b', 'aaaaaaaaaa', 'Rack-7'])
       expect(await find(text)).toBeUndefined()
-    await revokeToken(store.pool, [], { id })
+    await markRevoked(store.pool, [], { id })
     expect((await find('rack-7'))?.state).toBe('revoked')
   })
 
@@ -40,17 +40,17 @@ describe('a token', () => {
 describe('revoking', () => {
   test('takes an id or a digest, and happens once', async () => {
     const byId = await addToken(store.pool, 'one')
-    expect((await revokeToken(store.pool, [], { id: byId.id }))?.id).toBe(byId.id)
-    expect(await revokeToken(store.pool, [], { id: byId.id })).toBeUndefined()
+    expect((await markRevoked(store.pool, [], { id: byId.id }))?.id).toBe(byId.id)
+    expect(await markRevoked(store.pool, [], { id: byId.id })).toBeUndefined()
     const digest = Buffer.alloc(32, 7)
     const byDigest = await addToken(store.pool, 'two', { digest })
-    expect((await revokeToken(store.pool, [], { digest }))?.id).toBe(byDigest.id)
+    expect((await markRevoked(store.pool, [], { digest }))?.id).toBe(byDigest.id)
   })
 
   test('by 64 at once is done by one', async () => {
     const { id } = await addToken(store.pool, 'one')
     const results = await Promise.all(
-      store.pools.flatMap((pool) => Array.from({ length: 32 }, () => revokeToken(pool, [], { id }))),
+      store.pools.flatMap((pool) => Array.from({ length: 32 }, () => markRevoked(pool, [], { id }))),
     )
     expect(results.filter((result) => result !== undefined)).toHaveLength(1)
   })
@@ -58,8 +58,8 @@ describe('revoking', () => {
   test('finds no token that has expired, and none that never was', async () => {
     const { id } = await addToken(store.pool, 'one')
     await sql('update tokens set expires_at = now() where id = $1', id)
-    expect(await revokeToken(store.pool, [], { id })).toBeUndefined()
-    expect(await revokeToken(store.pool, [], { id: 'aaaaaaaaaa' })).toBeUndefined()
+    expect(await markRevoked(store.pool, [], { id })).toBeUndefined()
+    expect(await markRevoked(store.pool, [], { id: 'aaaaaaaaaa' })).toBeUndefined()
   })
 })
 
@@ -70,7 +70,7 @@ describe('extending', () => {
     const { id } = await addToken(store.pool, 'one', { ttlSeconds: 60, name: 'one' })
     for (const key of [{ id }, { name: 'one' }]) {
       const before = Date.now()
-      expect((await extendToken(store.pool, [], key, 7_200))?.id).toBe(id)
+      expect((await moveExpiry(store.pool, [], key, 7_200))?.id).toBe(id)
       expect(Math.abs((await expiry(id)) - before - 7_200_000)).toBeLessThan(60_000)
     }
   })
@@ -82,25 +82,25 @@ describe('extending', () => {
     const digest = tokenDigest(PEPPER, 'three')
     const fixed = await storeStaticToken(store.pool, { digest, roles: ['node'], definedAt: 'token.yaml:2' })
     for (const { id } of [ended, signup, fixed!]) {
-      expect(await extendToken(store.pool, [digest], { id }, 60)).toBeUndefined()
+      expect(await moveExpiry(store.pool, [digest], { id }, 60)).toBeUndefined()
     }
     await sql('update tokens set uses = 0, expires_at = now() where id = $1', ended.id)
-    expect(await extendToken(store.pool, [], { id: ended.id }, 60)).toBeUndefined()
+    expect(await moveExpiry(store.pool, [], { id: ended.id }, 60)).toBeUndefined()
   })
 
   test('by 32 while 32 others revoke ends with the token revoked', async () => {
     const { id } = await addToken(store.pool, 'one')
     const extensions: Promise<unknown>[] = []
-    const revocations: ReturnType<typeof revokeToken>[] = []
+    const revocations: ReturnType<typeof markRevoked>[] = []
     for (let i = 0; i < 32; i++) {
-      extensions.push(extendToken(store.pools[i % 2]!, [], { id }, 60 + i))
-      revocations.push(revokeToken(store.pools[(i + 1) % 2]!, [], { id }))
+      extensions.push(moveExpiry(store.pools[i % 2]!, [], { id }, 60 + i))
+      revocations.push(markRevoked(store.pools[(i + 1) % 2]!, [], { id }))
     }
     await Promise.all(extensions)
     expect((await Promise.all(revocations)).filter((found) => found !== undefined)).toHaveLength(1)
     expect((await selectToken(store.pool, [], { id }))?.state).toBe('revoked')
     expect(await spend(store.pools[1], 'one', newKey())).toMatchObject({ reason: 'TOKEN_REVOKED' })
-    expect(await extendToken(store.pool, [], { id }, 60)).toBeUndefined()
+    expect(await moveExpiry(store.pool, [], { id }, 60)).toBeUndefined()
   })
 })
 
@@ -113,7 +113,7 @@ describe('a value', () => {
         (thrown: unknown) => thrown,
       )
       expect([state, violates(error, 'tokens_digest')]).toEqual([state, true])
-      await revokeToken(store.pool, [], { id })
+      await markRevoked(store.pool, [], { id })
     }
   })
 })

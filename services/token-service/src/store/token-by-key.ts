@@ -2,14 +2,14 @@ import { type AppError, isTokenId, parseTokenName, refusal, tokenDigest } from '
 import type { Db } from '@muster/postgres'
 import { COLUMNS, expiryAfter, IS, toStoredToken, type Configured, type StoredToken } from './tokens.ts'
 
-/** What a token may be called by. */
+/** How a token can be named: by id, by name, or by the digest of its value. */
 export interface TokenKey {
   id?: string
   name?: string
   digest?: Buffer
 }
 
-/** Reads an id or a name. What is neither is a key that no token has. */
+/** Reads an id or a name. Any other text becomes a key that no token has. */
 export function tokenKey(text: string): TokenKey {
   if (isTokenId(text)) return { id: text }
   try {
@@ -19,13 +19,13 @@ export function tokenKey(text: string): TokenKey {
   }
 }
 
-/** Reads an id, a name, or a whole value. A value that looks like a name is looked for as both. */
+/** Reads an id, a name, or a whole value. A value that looks like a name is searched for as both. */
 export function tokenKeyOrValue(text: string, pepper: Buffer): TokenKey {
   const key = tokenKey(text)
   return key.id === undefined ? { ...key, digest: tokenDigest(pepper, text) } : key
 }
 
-// A value is a secret and cannot be meant for a name, so it goes first.
+// A match by value wins over one by name: a value is a secret, so nobody types it by chance.
 const HAS_KEY = `id = (
         select id
           from tokens
@@ -43,8 +43,8 @@ export async function selectToken(db: Db, configured: Configured, key: TokenKey)
   return rows[0] === undefined ? undefined : toStoredToken(rows[0])
 }
 
-/** Revokes the token with that key. Undefined if there is none that has not ended by then, or if it is static. */
-export async function revokeToken(db: Db, configured: Configured, key: TokenKey): Promise<StoredToken | undefined> {
+/** Revokes the token with that key. @returns undefined if no such token can still be revoked: ended, static, or unknown */
+export async function markRevoked(db: Db, configured: Configured, key: TokenKey): Promise<StoredToken | undefined> {
   const { rows } = await db.query(
     `update tokens
         set revoked_at = now()
@@ -58,8 +58,8 @@ export async function revokeToken(db: Db, configured: Configured, key: TokenKey)
   return rows[0] === undefined ? undefined : toStoredToken(rows[0])
 }
 
-/** Moves the expiry of a join token that can still admit someone to so long from now. Undefined if there is none. */
-export async function extendToken(
+/** Sets a new expiry, counted from now, for a join token that can still admit someone. @returns undefined for any other */
+export async function moveExpiry(
   db: Db,
   configured: Configured,
   key: TokenKey,
@@ -77,7 +77,7 @@ export async function extendToken(
   return rows[0] === undefined ? undefined : toStoredToken(rows[0])
 }
 
-/** No token has the key. It does not repeat the key, which may be a secret. */
+/** The error for a key that no token has. It does not repeat the key, which may be a secret. */
 export function noSuchToken(): AppError {
   return refusal('TOKEN_NOT_FOUND', 'no such token')
 }

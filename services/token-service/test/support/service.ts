@@ -21,7 +21,7 @@ import {
 import type pg from 'pg'
 import type { Config } from '../../src/config.ts'
 import { tokenService } from '../../src/rpc/service.ts'
-import { spendToken, type SpendResult } from '../../src/store/spend.ts'
+import { recordSpend, type SpendResult } from '../../src/store/spend.ts'
 import type { StaticToken } from '../../src/static/static-config.ts'
 import { StaticTokens } from '../../src/static/static-tokens.ts'
 import { insertToken, type Configured, type NewToken, type StoredToken } from '../../src/store/tokens.ts'
@@ -117,7 +117,7 @@ export function spend(
 ): Promise<SpendResult> {
   nextNode += 1
   const { roles = ['node'], hostname = 'web-1', userName, remoteAddress = '127.0.0.1', configured = [] } = overrides
-  return spendToken(db, configured, {
+  return recordSpend(db, configured, {
     digest: tokenDigest(PEPPER, value),
     keyFingerprint,
     candidateNodeId: `00000000-0000-4000-8000-${String(nextNode).padStart(12, '0')}`,

@@ -6,7 +6,7 @@ import {
   parseHostnameGlobs,
   parseLabels,
   parseMemberName,
-  parseNodeRoles,
+  parseJoinRoles,
 } from '@muster/domain'
 import { MAX_UINT32 } from '../../cluster/wire-limits.ts'
 
@@ -31,7 +31,7 @@ export type NameOfPart = (part: keyof TokenWish) => string
 
 /** Checks what can be checked without asking the cluster, which has limits of its own. @throws invalidArgument */
 export function parseTokenSpec(wish: TokenWish, nameOf: NameOfPart): TokenSpec {
-  const roles = parseNodeRoles(wish.roles, nameOf('roles'))
+  const roles = parseJoinRoles(wish.roles, nameOf('roles'))
   return {
     roles,
     maxUses: parseMaxUses(wish.maxUses, nameOf('maxUses')),
@@ -58,7 +58,6 @@ function parseBotName(name: string, roles: readonly NodeRole[], nameOf: NameOfPa
     if (name !== '') throw invalid(field, `goes with ${wanted} only`)
     return ''
   }
-  if (roles.length > 1) throw invalid(nameOf('roles'), 'bot cannot be combined with others')
   if (name === '') throw invalid(field, `is required with ${wanted}`)
   return parseMemberName(name, field)
 }
