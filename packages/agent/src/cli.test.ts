@@ -16,9 +16,10 @@ async function run(...argv: string[]): Promise<{ status: number; stdout: string;
   let stdout = ''
   let stderr = ''
   const status = await main(argv, {
-    stdout: (text) => (stdout += text),
-    stderr: (text) => (stderr += text),
+    stdout: { write: (text) => (stdout += text) },
+    stderr: { write: (text) => (stderr += text) },
     env: {},
+    cwd: '/nowhere',
     signal: new AbortController().signal,
   })
   return { status, stdout, stderr }
@@ -71,7 +72,6 @@ describe('muster', () => {
   })
 
   test.each([
-    ['nothing', []],
     ['a command that there is not', ['stop']],
     ['a flag that there is not', ['start', '--tokn=x']],
     ['a flag without its value', ['start', '--token']],
@@ -85,14 +85,62 @@ describe('muster', () => {
   })
 
   test.each([
-    ['a command', ['strat'], "unknown command; did you mean 'muster start'?"],
-    ['a flag', ['start', '--tokn=x'], 'unknown argument: --tokn'],
-    ['flags of several words', ['start', '--fooBar=1', '--x-y=2'], 'unknown arguments: --fooBar, --x-y'],
-    ['a flag of several words', ['start', '--x-y'], 'unknown argument: --x-y'],
+    ['a command', ['strat'], "unknown command: strat; did you mean 'muster start'?"],
+    ['a flag', ['start', '--tokn=x'], 'unknown flag: --tokn; did you mean --token?'],
+    ['flags of several words', ['start', '--fooBar=1', '--x-y=2'], 'unknown flags: --fooBar, --x-y'],
+    ['a flag of several words', ['start', '--x-y'], 'unknown flag: --x-y'],
     ['an argument', ['start', 'an-invitation', 'b'], 'unknown argument: b'],
     ['a flag without its value', ['start', '--token'], 'a value is missing after --token'],
   ])('names what it does not understand: %s', async (_what, argv, message) => {
     expect((await run(...argv)).stderr).toContain(`muster: ${message}\n`)
+  })
+
+  test('without a command prints its help on standard error and exits with 2', async () => {
+    const { status, stdout, stderr } = await run()
+    expect(stderr).toBe((await run('--help')).stdout)
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' })
+  })
+
+  test('takes help and version in the words of other programs', async () => {
+    expect(await run('help')).toEqual(await run('--help'))
+    expect(await run('help', 'start')).toEqual(await run('start', '-h'))
+    expect(await run('version')).toEqual(await run('--version'))
+  })
+
+  test.each([
+    ['--token=a', '--token=b'],
+    ['--data-dir', 'a', '--data-dir', 'b'],
+  ])('rejects a flag that is given twice: %s', async (...flags) => {
+    const { status, stderr } = await run('start', ...flags)
+    expect(stderr).toMatch(
+      /^muster: --[a-z-]+ is given more than once\n'muster start --help' shows how it is used\.\n$/,
+    )
+    expect(status).toBe(2)
+  })
+
+  test.each([
+    [['s'], ['start']],
+    [['start', '--join'], ['--join-timeout']],
+    [['start', '--roles', 'node,pro'], ['node,proxy']],
+    [['start', '--data-dir', ''], [':files']],
+    [['start', '--data-dir=/va'], [':files']],
+    [['start', '/run/in'], [':files']],
+    [['start', '--nodename', ''], []],
+  ])('completes %j with %j', async (words, expected) => {
+    const { status, stdout } = await run('__complete', '--', ...words)
+    expect(
+      stdout
+        .split('\n')
+        .slice(0, -1)
+        .map((line) => line.split('\t')[0]),
+    ).toEqual(expected)
+    expect(status).toBe(0)
+  })
+
+  test.each(['bash', 'zsh', 'fish'])('prints the completion script of %s', async (shell) => {
+    const { status, stdout } = await run('completion', shell)
+    expect(stdout).toContain('muster __complete -- ')
+    expect(status).toBe(0)
   })
 
   test('started for the first time without what a join needs names all of it, and leaves no identity', async () => {

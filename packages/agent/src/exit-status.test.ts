@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { AppError, type ErrorKind, refusal } from '@muster/domain'
-import { EXIT, exitStatusOf, explain, NotTrustedError, UsageError } from './exit-status.ts'
+import { EXIT, exitStatusOf, explain, NotTrustedError } from './exit-status.ts'
+import { UsageError } from '@muster/cli-kit'
 
 describe('the exit status', () => {
   test.each<[string, unknown, number]>([

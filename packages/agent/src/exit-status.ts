@@ -1,12 +1,18 @@
+import { UsageError } from '@muster/cli-kit'
 import { AppError, isTransient, nextStep } from '@muster/domain'
 import { mayPass } from '@muster/identity'
 
 /** How `muster` says to scripts and init systems why it ended. */
 export const EXIT = { ok: 0, failed: 1, usage: 2, refused: 3, notTrusted: 4, unreachable: 5 } as const
 
-/** Bad flags or configuration; the message says which and what to do. */
-export class UsageError extends Error {
-  override readonly name = 'UsageError'
+/** What help says of each exit status. */
+export const EXIT_MEANINGS: Record<keyof typeof EXIT, string> = {
+  ok: 'stopped',
+  failed: 'failed',
+  usage: 'bad usage',
+  refused: 'refused by the cluster',
+  notTrusted: 'the server is not to be trusted',
+  unreachable: 'not reachable within --join-timeout',
 }
 
 /** The server is not the one that the pin names. */

@@ -1,1 +1,1 @@
-export { main, type Io } from './cli.ts'
+export { main } from './cli.ts'

@@ -1,3 +1,4 @@
+import { processIo } from '@muster/cli-kit/run'
 import { NPM_ECHO_MS, onParentGone, onStopSignals } from '@muster/runtime'
 import { main } from './cli.ts'
 
@@ -6,11 +7,6 @@ const end = () => stop.abort(new Error('stopped'))
 onStopSignals(end, NPM_ECHO_MS)
 if (process.env['npm_lifecycle_event'] !== undefined) onParentGone(end)
 
-process.exitCode = await main(process.argv.slice(2), {
-  stdout: (text) => process.stdout.write(text),
-  stderr: (text) => process.stderr.write(text),
-  env: process.env,
-  signal: stop.signal,
-})
-// What is still open after a stop is a connection being closed; it must not hold the process.
+process.exitCode = await main(process.argv.slice(2), Object.assign(processIo('muster'), { signal: stop.signal }))
+// After a stop, a connection that is still closing must not keep the process.
 setImmediate(() => process.exit())

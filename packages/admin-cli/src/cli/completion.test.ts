@@ -132,6 +132,22 @@ testInBash('bash completes by the script', () => {
   expect(complete('musterctl', 'tokens', 'ls', '--format', '=', '').stdout).toBe('text\njson\nyaml\n')
   expect(complete('musterctl', 'clusters', '--cluster', 'o').stdout).toBe('other.example\n')
   expect(complete('musterctl', 'tokens', 'l').stderr).toBe('')
+  expect(complete('musterctl', 'tokens', 'add', '--description', '').stdout).toBe('\n')
+})
+
+testInBash('bash completes files where a file is expected, and nowhere else', () => {
+  const options = (...words: string[]) =>
+    inShell(
+      'bash',
+      '-c',
+      `compopt() { printf "%s %s\\n" "$@"; }; source <(musterctl completion bash)
+       COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _musterctl; echo "\${#COMPREPLY[@]}"; complete -p musterctl`,
+      'musterctl',
+      ...words,
+    ).stdout
+  const rule = 'complete -F _musterctl musterctl\n'
+  expect(options('musterctl', 'create', '--file', '')).toBe(`-o default\n0\n${rule}`)
+  expect(options('musterctl', 'nodes', 'rm', '')).toBe(`0\n${rule}`)
 })
 
 testInFish('fish completes by the script', () => {
@@ -142,6 +158,14 @@ testInFish('fish completes by the script', () => {
   )
   expect(stdout).toMatch(/^extend\t/)
   expect(stderr).toBe('')
+})
+
+testInFish('fish completes files where a file is expected, and nowhere else', () => {
+  const complete = (line: string) =>
+    inShell('fish', '-c', `cd ${home}; musterctl completion fish | source; complete -C '${line}'`).stdout
+  expect(complete('musterctl create --file bi')).toBe('bin/\n')
+  expect(complete('musterctl create --file=bi')).toBe('--file=bin/\n')
+  expect(complete('musterctl tokens add --description bi')).toBe('')
 })
 
 testInZsh('zsh takes the script', () => {

@@ -3,8 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { formatInvitation } from '@muster/domain'
-import { UsageError } from '../exit-status.ts'
-import { nodeFacts, parseStartFlags, type StartFlags } from './options.ts'
+import { UsageError } from '@muster/cli-kit'
+import { nodeFacts, parseStartFlags } from './options.ts'
+import type { StartFlags } from './start-flags.ts'
 
 const PIN = `sha256:${'a'.repeat(64)}`
 const OTHER_PIN = `sha256:${'b'.repeat(64)}`

@@ -13,25 +13,9 @@ import {
   parseServerAddress,
 } from '@muster/domain'
 import type { NodeFacts } from '@muster/identity'
-import { UsageError } from '../exit-status.ts'
+import { UsageError } from '@muster/cli-kit'
+import { DEFAULT_JOIN_TIMEOUT, type StartFlags } from './start-flags.ts'
 import { misplacedInvitations, readGivenInvitation, duplicatedValues } from '../join/invitation.ts'
-
-/** The arguments of `muster start` as typed. */
-export interface StartFlags {
-  /** An invitation, or the path of a file that holds one. */
-  invitation?: string | undefined
-  roles?: string | undefined
-  token?: string | undefined
-  caPin?: string[] | undefined
-  authServer?: string | undefined
-  dataDir?: string | undefined
-  nodename?: string | undefined
-  labels?: string | undefined
-  advertiseIp?: string | undefined
-  joinTimeout?: string | undefined
-  insecureSkipCaPin?: boolean | undefined
-  oneshot?: boolean | undefined
-}
 
 /** What a node says of itself now: the flags, else what it said last, else this machine's name and nothing more. */
 export function nodeFacts(given: Partial<NodeFacts>, last: Partial<NodeFacts> = {}): NodeFacts {
@@ -99,7 +83,8 @@ export function parseStartFlags(flags: StartFlags, env: NodeJS.ProcessEnv): Star
       ...given('labels', flags.labels, (text) => parseLabelList(text, '--labels')),
       ...given('advertisedAddress', flags.advertiseIp, (text) => parseAdvertisedAddress(text, '--advertise-ip')),
     },
-    joinTimeoutMs: (parse(() => parseDuration(flags.joinTimeout ?? '30s', '--join-timeout')) ?? 0) * 1000,
+    joinTimeoutMs:
+      (parse(() => parseDuration(flags.joinTimeout ?? DEFAULT_JOIN_TIMEOUT, '--join-timeout')) ?? 0) * 1000,
     roles: parse(() => (flags.roles === undefined ? invitation?.roles.slice() : rolesOf(flags.roles))),
     token: token === undefined ? invitation?.token : parse(() => valueOrFile(token)),
     isInvited: invitation !== undefined,

@@ -48,7 +48,7 @@ async function start(argv: readonly string[] = [], dir = dataDir, signal = new A
     ran[name] += text
     said += text
   }
-  const io = { stdout: keep('stdout'), stderr: keep('stderr'), env: {}, signal }
+  const io = { stdout: { write: keep('stdout') }, stderr: { write: keep('stderr') }, env: {}, cwd: dir, signal }
   return { status: await main(['start', `--data-dir=${dir}`, ...argv], io), ...ran }
 }
 

@@ -20,6 +20,7 @@ export async function candidates(program: Program, words: readonly string[], io:
   const { flags, positionals } = await readFlags(typed.rest, options)
   const cursor: Cursor = { current, noun: typed.noun, before: positionals, flags }
   if (option !== undefined && option.type !== 'boolean') {
+    if (option.names === 'file') return [plain(FILES)]
     const found = option.choices?.map(plain) ?? (await suggest(program, option.names, cursor, io))
     return lastOfList(current, found).map(({ word, describe }) => ({ word: prefix + word, describe }))
   }
@@ -30,11 +31,16 @@ export async function candidates(program: Program, words: readonly string[], io:
 }
 
 async function argumentsOf(program: Program, rest: Rest | undefined, cursor: Cursor, io: Io): Promise<Candidate[]> {
+  if (rest === undefined) return []
   const { current, before } = cursor
-  const choices = startingWith(current, rest?.choices?.map(plain) ?? [])
+  const isList = rest.name.includes('...')
+  if (!isList && before.length >= rest.name.split(' ').length) return []
+  // A word such as `node/` is the beginning of one with a name in it.
+  const isWhole = current.endsWith('/') && rest.choices?.includes(current) === true
+  const choices = isWhole ? [] : startingWith(current, rest.choices?.map(plain) ?? [])
   // A list has the same words at each place; `KIND [NAME]` has them at the first.
-  if (choices.length > 0 && (before.length === 0 || rest?.name.includes('...') === true)) return choices
-  return startingWith(current, await suggest(program, rest?.names, cursor, io))
+  if (choices.length > 0 && (isList || before.length === 0)) return choices
+  return startingWith(current, await suggest(program, rest.names, cursor, io))
 }
 
 async function suggest(

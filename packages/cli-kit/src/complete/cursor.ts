@@ -20,6 +20,7 @@ export function cursorOf(words: readonly string[]): Position {
   if (before.at(-1) === '=') return { before: before.slice(0, -2), current, prefix: '', flag: before.at(-2) }
   const last = before.at(-1)
   // Drop the flag from the words before, or it would take the next of them for its value.
-  if (last?.startsWith('-')) return { before: before.slice(0, -1), current, prefix: '', flag: last }
+  if (last?.startsWith('-') && !last.includes('='))
+    return { before: before.slice(0, -1), current, prefix: '', flag: last }
   return { before, current, prefix: '', flag: undefined }
 }

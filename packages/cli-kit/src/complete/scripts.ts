@@ -48,7 +48,7 @@ compdef ${name} ${program}
   if test "$found" = ${FILES}
     set -l flag (string match -r '^--[^=]*=' -- $words[-1])
     for path in (__fish_complete_path (string replace -r '^--[^=]*=' '' -- $words[-1]))
-      echo $flag$path
+      string join '' -- $flag $path
     end
   else
     printf '%s\\n' $found
