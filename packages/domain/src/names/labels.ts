@@ -1,5 +1,5 @@
 import { invalid } from '../errors/errors.ts'
-import { printable } from './roles.ts'
+import { printable } from '../values/printable.ts'
 
 /** Labels by key. */
 export type Labels = Record<string, string>

@@ -1,5 +1,5 @@
 import { invalid } from '../errors/errors.ts'
-import { withoutSecrets } from '../tokens/token-value.ts'
+import { printable } from '../values/printable.ts'
 
 /** What a node may be; the types of join token. */
 export const NODE_ROLES = ['app', 'auth', 'bot', 'db', 'discovery', 'kube', 'node', 'proxy', 'windowsdesktop'] as const
@@ -50,14 +50,4 @@ function parseRoles<R extends string>(values: readonly string[], known: readonly
     roles.add(role)
   }
   return [...roles].sort()
-}
-
-/** A caller's text made safe to show on any terminal: JSON quoting, ASCII only, at most 64 characters, no generated token. */
-export function printable(value: string): string {
-  const shown = withoutSecrets(value)
-  const quoted = JSON.stringify(shown.slice(0, 64)).replace(
-    /[^\x20-\x7e]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  )
-  return shown.length > 64 ? `${quoted.slice(0, -1)}…"` : quoted
 }

@@ -1,5 +1,5 @@
 import { invalid } from '../errors/errors.ts'
-import { printable } from '../names/roles.ts'
+import { printable } from '../values/printable.ts'
 
 /** Checks `sha256:` and 64 hex digits; folds case. @throws invalidArgument */
 export function parseCaPin(value: string, field = 'ca-pin'): string {

@@ -1,9 +1,9 @@
 import { parseCaPin } from './ca-pin.ts'
 import { invalid } from '../errors/errors.ts'
-import { parseServerAddress } from '../names/names.ts'
+import { parseServerAddress } from '../names/addresses.ts'
 import { parseNodeRoles, type NodeRole } from '../names/roles.ts'
 
-/** All that a machine needs to join, in one string: `muster://<token>@<host>:<port>?pins=<pin>,<pin>&roles=<role>,<role>`. */
+/** What a machine needs to join, in one string: `muster://<token>@<host>:<port>?pins=<pin>,<pin>&roles=<role>,<role>`. */
 export interface Invitation {
   /** HOST:PORT of registration-service. */
   address: string
@@ -16,12 +16,12 @@ export interface Invitation {
 /** Generous for ten pins and the longest token there may be. */
 const MAX_LENGTH = 4096
 
-/** True for what begins like an invitation, whole or not. */
+/** True for a text that begins like an invitation, complete or not. */
 export function isInvitation(text: string): boolean {
   return /^muster:\/\//i.test(text.trim())
 }
 
-/** The invitation as one string. It holds the token, so it is as secret as that. */
+/** Writes an invitation as one string. It contains the token, so it is as secret. */
 export function formatInvitation({ address, token, caPins, roles }: Invitation): string {
   return `muster://${encodeURIComponent(token)}@${address}?pins=${caPins.join(',')}&roles=${roles.join(',')}`
 }
@@ -42,15 +42,15 @@ export function parseInvitation(text: string, field = 'invitation'): Invitation 
     if (list(name).length === 0) throw invalid(field, `carries no ${what}; was it cut off? Put it in quotes`)
   }
   return {
-    address: quietly(field, 'address', () => parseServerAddress(match[2]!, field)),
+    address: withoutRepeating(field, 'address', () => parseServerAddress(match[2]!, field)),
     token: parseToken(match[1]!, field),
-    caPins: quietly(field, 'CA pins', () => list('pins').map((pin) => parseCaPin(pin))),
-    roles: quietly(field, 'roles', () => parseNodeRoles(list('roles'))),
+    caPins: withoutRepeating(field, 'CA pins', () => list('pins').map((pin) => parseCaPin(pin))),
+    roles: withoutRepeating(field, 'roles', () => parseNodeRoles(list('roles'))),
   }
 }
 
-/** In a string whose parts got mixed up, any of them may be the token; so what is wrong with one is said without it. */
-function quietly<T>(field: string, part: string, parse: () => T): T {
+/** Hides the text of a part in its error: if the parts were mixed up, any of them may be the token. */
+function withoutRepeating<T>(field: string, part: string, parse: () => T): T {
   try {
     return parse()
   } catch {

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 import { invalid } from '../errors/errors.ts'
-import { printable } from '../names/roles.ts'
+import { printable } from '../values/printable.ts'
 
 /** Who may use a token besides holding it. An empty list restricts nothing; of several entries one match is enough. */
 export interface Restrictions {

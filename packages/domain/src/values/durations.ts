@@ -1,5 +1,5 @@
 import { invalid } from '../errors/errors.ts'
-import { printable } from '../names/roles.ts'
+import { printable } from './printable.ts'
 
 const UNIT_SECONDS = { d: 86_400, h: 3_600, m: 60, s: 1 } as const
 
@@ -17,7 +17,7 @@ export function parseDuration(text: string, field: string): number {
   return seconds
 }
 
-/** Seconds as people write them: `4m39s`, `2d`, `0s`. */
+/** Formats seconds in short form: `4m39s`, `2d`, `0s`. */
 export function formatDuration(totalSeconds: number): string {
   let rest = Math.max(0, Math.round(totalSeconds))
   let text = ''
@@ -36,7 +36,7 @@ const LONG_UNITS = [
   ['second', 1],
 ] as const
 
-/** Seconds in a sentence: `5 minutes`, `1 hour 30 minutes`. */
+/** Formats seconds for a sentence: `5 minutes`, `1 hour 30 minutes`. */
 export function durationInWords(totalSeconds: number): string {
   let rest = Math.max(0, Math.round(totalSeconds))
   const words: string[] = []
@@ -47,9 +47,3 @@ export function durationInWords(totalSeconds: number): string {
   }
   return words.length === 0 ? '0 seconds' : words.join(' ')
 }
-
-/**
- * A certificate is good this long before it is made, since clocks differ: members whose clocks are minutes apart still
- * trust each other's new certificates. Its life is counted from when it is made.
- */
-export const CERTIFICATE_BACKDATE_MS = 5 * 60_000

@@ -1,14 +1,14 @@
 import { isIP } from 'node:net'
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { formatDuration, parseDuration } from '../values/durations.ts'
-import { AppError } from '../errors/errors.ts'
-import { formatInvitation, isInvitation, parseInvitation, type Invitation } from '../tokens/invitation.ts'
-import { formatLabels, parseLabelList, parseLabels } from './labels.ts'
-import { decodeCursor, encodeCursor } from '../values/paging.ts'
-import { parseCidrs, parseHostnameGlobs } from '../tokens/restrictions.ts'
-import { NODE_ROLES } from './roles.ts'
-import { isTokenId, newTokenId, newTokenValue, parseCustomTokenValue, tokenIdOf } from '../tokens/token-value.ts'
+import { formatDuration, parseDuration } from './values/durations.ts'
+import { AppError } from './errors/errors.ts'
+import { formatInvitation, isInvitation, parseInvitation, type Invitation } from './tokens/invitation.ts'
+import { formatLabels, parseLabelList, parseLabels } from './names/labels.ts'
+import { decodeCursor, encodeCursor } from './values/paging.ts'
+import { parseCidrs, parseHostnameGlobs } from './tokens/restrictions.ts'
+import { NODE_ROLES } from './names/roles.ts'
+import { isTokenId, newTokenId, newTokenValue, parseCustomTokenValue, tokenIdOf } from './tokens/token-value.ts'
 
 // What holds for every text, and not only for those that somebody thought of.
 
