@@ -1,9 +1,9 @@
 export default {
   testEnvironment: 'node',
   testMatch: ['<rootDir>/{packages,services,test}/**/src/**/*.test.ts'],
-  // One Postgres and one Redis for the whole run; they take about a second.
-  globalSetup: '<rootDir>/packages/testkit/dist/global-setup.js',
-  globalTeardown: '<rootDir>/packages/testkit/dist/global-teardown.js',
+  // One Postgres and one Redis for the whole run, which take about a second, and one cluster once a test asks for it.
+  globalSetup: '<rootDir>/test/dist/harness/global-setup.js',
+  globalTeardown: '<rootDir>/test/dist/harness/global-teardown.js',
   // Tests run the sources that stand beside them, and so does all that they import; programs that they start are built.
   moduleNameMapper: {
     '^@muster/domain/safe-text$': '<rootDir>/packages/domain/src/values/safe-text.ts',

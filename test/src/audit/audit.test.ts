@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals'
 import { programFile } from '@muster/local-cluster'
 import { AppError } from '@muster/domain'
-import { useCluster } from '../harness/cluster.ts'
+import { useCluster } from '../harness/use-cluster.ts'
 import { joinDirectly } from '../harness/joining.ts'
 import { musterctl } from '../harness/musterctl.ts'
 import { startProgram } from '../harness/program.ts'

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals'
 import { nodeIdOf, startAgent } from '../harness/agent.ts'
-import { useCluster } from '../harness/cluster.ts'
+import { useCluster } from '../harness/use-cluster.ts'
 import { startProxy, type Proxy } from '../harness/proxy.ts'
 import { lockTable, type TableLock } from '../harness/table-lock.ts'
 import { waitFor } from '../harness/waiting.ts'

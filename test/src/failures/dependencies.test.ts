@@ -4,7 +4,7 @@ import type { ServiceName } from '@muster/domain'
 import { Redis as RedisClient } from 'ioredis'
 import { expect, test } from '@jest/globals'
 import { nodeIdOf, startAgent } from '../harness/agent.ts'
-import { useCluster } from '../harness/cluster.ts'
+import { useCluster } from '../harness/use-cluster.ts'
 import { joinDirectly } from '../harness/joining.ts'
 import { waitFor } from '../harness/waiting.ts'
 

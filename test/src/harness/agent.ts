@@ -2,7 +2,7 @@ import { mkdir, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { programFile } from '@muster/local-cluster'
 import { startProgram, type Program } from './program.ts'
-import type { Cluster } from './cluster.ts'
+import type { RunningCluster } from './cluster.ts'
 import { waitFor } from './waiting.ts'
 
 export interface AgentOptions {
@@ -22,12 +22,12 @@ export interface AgentOptions {
 }
 
 /** Where the agent of that name keeps its identity. */
-export function agentDir({ dataDir }: Cluster, name: string): string {
+export function agentDir({ dataDir }: RunningCluster, name: string): string {
   return path.join(dataDir, 'agents', name)
 }
 
 /** Starts `muster start` as a person would. The token goes by value unless it names a file. */
-export async function startAgent(cluster: Cluster, options: AgentOptions): Promise<Program> {
+export async function startAgent(cluster: RunningCluster, options: AgentOptions): Promise<Program> {
   const { name, token, roles = 'node', flags = [] } = options
   const dataDir = agentDir(cluster, name)
   await mkdir(dataDir, { recursive: true, mode: 0o700 })

@@ -1,14 +1,12 @@
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
-import { afterAll, beforeAll } from '@jest/globals'
 import { defaultCacheDir, type Postgres, type Redis, startPostgres, startRedis } from '@muster/embedded-stores'
 import { byService, SERVICE_NAMES, type ServiceName } from '@muster/domain'
-import { type ControlPlane, startControlPlane } from '@muster/local-cluster'
-import { Lifecycle } from '@muster/runtime'
+import { type ControlPlane, type ServiceProcess, startControlPlane } from '@muster/local-cluster'
+import type { Lifecycle } from '@muster/runtime'
 import pg from 'pg'
 import { connectOperator, type Operator } from './operator.ts'
-import { processesOf } from './processes.ts'
 import { waitFor } from './waiting.ts'
 
 export interface ClusterOptions {
@@ -43,29 +41,12 @@ export interface Cluster extends ControlPlane {
   serviceLog(program: ServiceName): Promise<string>
 }
 
-const START_LIMIT_MS = 120_000
-
-/**
- * One cluster for all tests of a file: started before the first, stopped after the last, however they end. Fails the
- * file if a process is left over.
- */
-export function useCluster(options: ClusterOptions = {}): () => Cluster {
-  const life = new Lifecycle()
-  let starting: Promise<Cluster> | undefined
-  let cluster: Cluster | undefined
-  beforeAll(async () => {
-    starting = startCluster(life, options)
-    cluster = await starting
-  }, START_LIMIT_MS)
-  afterAll(async () => {
-    // A start that took too long must not outlive the file either.
-    await starting?.catch(() => {})
-    await life.close()
-    if (cluster === undefined) return
-    const { dataDir } = cluster
-    await waitFor('the end of every process of the cluster', () => processesOf(dataDir).length === 0)
-  }, START_LIMIT_MS)
-  return () => cluster!
+/** What tests need of a cluster that they do not break: nothing of it can be stopped or started again. */
+export interface RunningCluster extends Pick<
+  Cluster,
+  'dataDir' | 'life' | 'db' | 'operator' | 'profile' | 'operatorDir' | 'serviceLog'
+> {
+  services: Record<ServiceName, Pick<ServiceProcess, 'address' | 'diagnosticsAddress'>[]>
 }
 
 /** A temporary folder that `life` removes. */
@@ -109,23 +90,15 @@ export async function startCluster(life: Lifecycle, options: ClusterOptions = {}
     },
     life,
   )
-  const { services } = controlPlane
-  const operator = await connectOperator(
-    life,
-    controlPlane.operatorDir,
-    byService(SERVICE_NAMES, (name) => services[name].map(({ address }) => address)),
-  )
-  const db = new pg.Pool({ connectionString: stores.postgres.url({ database: 'muster' }), max: 8 })
-  // Connections that a restart of Postgres cuts are replaced by themselves.
-  db.on('error', () => {})
-  life.own('superuser', db, (pool) => pool.end())
+  const { services, operatorDir } = controlPlane
+  const databaseUrl = stores.postgres.url({ database: 'muster' })
+  const clients = await connectClients(life, { dataDir, operatorDir, services, databaseUrl })
 
   return Object.assign(stores, controlPlane, {
+    ...clients,
     dataDir,
     life,
     storeLog,
-    db,
-    operator,
     async startPostgresAgain() {
       await stores.postgres.exited
       stores.postgres = await startPostgres({ ...postgresOptions, port: stores.postgres.port })
@@ -140,10 +113,28 @@ export async function startCluster(life: Lifecycle, options: ClusterOptions = {}
         await waitFor(`${url} to say ready`, async () => (await fetch(url)).ok)
       }
     },
-    async serviceLog(program: ServiceName) {
+  })
+}
+
+/** Connects to the services as the operator and to the database as its superuser; `life` closes both. */
+export async function connectClients(
+  life: Lifecycle,
+  where: Pick<RunningCluster, 'dataDir' | 'operatorDir' | 'services'> & { databaseUrl: string },
+): Promise<Pick<RunningCluster, 'db' | 'operator' | 'serviceLog'>> {
+  const { dataDir, operatorDir, services, databaseUrl } = where
+  const addresses = byService(SERVICE_NAMES, (name) => services[name].map(({ address }) => address))
+  const operator = await connectOperator(life, operatorDir, addresses)
+  const db = new pg.Pool({ connectionString: databaseUrl, max: 8 })
+  // Connections that a restart of Postgres cuts are replaced by themselves.
+  db.on('error', () => {})
+  life.own('superuser', db, (pool) => pool.end())
+  return {
+    db,
+    operator,
+    async serviceLog(program) {
       const folder = path.join(dataDir, 'logs')
       const files = (await readdir(folder)).filter((name) => name.startsWith(program))
       return (await Promise.all(files.map((name) => readFile(path.join(folder, name), 'utf8')))).join('')
     },
-  })
+  }
 }

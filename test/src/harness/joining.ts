@@ -5,7 +5,7 @@ import { createCsr, generateKey } from '@muster/pki'
 import { connect, TlsIdentity } from '@muster/rpc'
 import type { KeyObject } from 'node:crypto'
 import { CALL_LIMIT_MS } from '@muster/testkit'
-import type { Cluster } from './cluster.ts'
+import type { RunningCluster } from './cluster.ts'
 
 /** A newcomer's one call of Register, over a TLS connection of its own. */
 export interface JoinAttempt {
@@ -19,7 +19,10 @@ export interface JoinAttempt {
 }
 
 /** Joins without an agent, which is quicker where many must join at once. Rejects with the AppError that the server answers. */
-export async function joinDirectly(cluster: Cluster, attempt: JoinAttempt): Promise<registration.RegisterResponse> {
+export async function joinDirectly(
+  cluster: RunningCluster,
+  attempt: JoinAttempt,
+): Promise<registration.RegisterResponse> {
   const {
     token,
     key = generateKey(),

@@ -4,7 +4,7 @@ import { programFile } from '@muster/local-cluster'
 import { connect, type Connection, TlsIdentity } from '@muster/rpc'
 import { type OperatorProfile, readIdentity } from '@muster/identity'
 import { withTestDeadline } from '@muster/testkit'
-import type { Cluster } from './cluster.ts'
+import type { RunningCluster } from './cluster.ts'
 import { musterctl, pastedFlags } from './musterctl.ts'
 import type { Addresses } from './operator.ts'
 import { runTool, type ToolResult } from './tool.ts'
@@ -20,7 +20,7 @@ export interface Desk {
 }
 
 /** Makes a home folder for a person. Variables in `env` come on top of HOME. */
-export async function newDesk({ dataDir, profile }: Cluster, env: Record<string, string> = {}): Promise<Desk> {
+export async function newDesk({ dataDir, profile }: RunningCluster, env: Record<string, string> = {}): Promise<Desk> {
   const desks = path.join(dataDir, 'desks')
   await mkdir(desks, { recursive: true })
   const home = await mkdtemp(path.join(desks, 'desk-'))
@@ -35,7 +35,7 @@ export async function newDesk({ dataDir, profile }: Cluster, env: Record<string,
 }
 
 /** The flags of the `musterctl login` that the operator is told to hand to a new person. */
-export async function invitePerson(cluster: Cluster, name: string, roles: string): Promise<string[]> {
+export async function invitePerson(cluster: RunningCluster, name: string, roles: string): Promise<string[]> {
   const { status, stdout, stderr } = await musterctl(cluster, ['users', 'add', name, `--roles=${roles}`])
   if (status !== 0) throw new Error(`users add: status ${status}\n${stderr}`)
   return pastedFlags(stdout, 'musterctl login')
@@ -43,7 +43,7 @@ export async function invitePerson(cluster: Cluster, name: string, roles: string
 
 /** Enters a person, and signs them up by the very command that is printed for them. */
 export async function logIn(
-  cluster: Cluster,
+  cluster: RunningCluster,
   name: string,
   roles: string,
   env: Record<string, string> = {},
@@ -55,7 +55,11 @@ export async function logIn(
 }
 
 /** Connects to every replica of a service with the identity in a folder. */
-export async function connectAs(cluster: Cluster, folder: string, service: keyof Addresses): Promise<Connection> {
+export async function connectAs(
+  cluster: RunningCluster,
+  folder: string,
+  service: keyof Addresses,
+): Promise<Connection> {
   const found = await readIdentity<OperatorProfile>(folder)
   if (found === undefined) throw new Error(`${folder} holds no identity`)
   const { keyPem, chainPem, bundlePem, profile } = found

@@ -1,10 +1,10 @@
 import { programFile } from '@muster/local-cluster'
-import type { Cluster } from './cluster.ts'
+import type { RunningCluster } from './cluster.ts'
 import { runTool, type ToolOptions, type ToolResult } from './tool.ts'
 
 /** Runs `musterctl` as the operator of the cluster. */
 export function musterctl(
-  { operatorDir }: Pick<Cluster, 'operatorDir'>,
+  { operatorDir }: Pick<RunningCluster, 'operatorDir'>,
   args: readonly string[],
   options?: ToolOptions,
 ): Promise<ToolResult> {
@@ -12,7 +12,10 @@ export function musterctl(
 }
 
 /** The same, which must succeed and print JSON. @returns what that says */
-export async function musterctlJson<T>(cluster: Pick<Cluster, 'operatorDir'>, args: readonly string[]): Promise<T> {
+export async function musterctlJson<T>(
+  cluster: Pick<RunningCluster, 'operatorDir'>,
+  args: readonly string[],
+): Promise<T> {
   const { status, stdout, stderr } = await musterctl(cluster, [...args, '--format=json'])
   if (status !== 0) throw new Error(`musterctl ${args.join(' ')}: status ${status}\n${stderr}`)
   return JSON.parse(stdout) as T
@@ -41,6 +44,6 @@ export interface AuditEvent {
 }
 
 /** What all services have on record, newest first. */
-export function auditEvents(cluster: Cluster, ...filters: string[]): Promise<AuditEvent[]> {
+export function auditEvents(cluster: RunningCluster, ...filters: string[]): Promise<AuditEvent[]> {
   return musterctlJson<AuditEvent[]>(cluster, ['audit', 'ls', '--limit=10000', ...filters])
 }

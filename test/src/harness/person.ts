@@ -3,7 +3,7 @@ import { ca, registration, token, users } from '@muster/contracts'
 import { chainPem, createCsr, generateKey, privateKeyPem } from '@muster/pki'
 import { type ClientOf, connect, type Connection, TlsIdentity } from '@muster/rpc'
 import { CALL_LIMIT_MS, withTestDeadline } from '@muster/testkit'
-import type { Cluster } from './cluster.ts'
+import type { RunningCluster } from './cluster.ts'
 import type { Addresses } from './operator.ts'
 
 /** Somebody who has signed up, and speaks to every service by RPC. */
@@ -19,7 +19,7 @@ const SERVICES = ['token-service', 'ca-service', 'registration-service'] as cons
 
 /** Signs up with a key of one's own, over a TLS connection of one's own. Rejects with the AppError that the server answers. */
 export async function signUpDirectly(
-  { services, operator }: Cluster,
+  { services, operator }: RunningCluster,
   attempt: { token: string; name: string; privateKey?: KeyObject; replica?: number },
 ): Promise<users.SignupResponse> {
   const { token: value, name, privateKey = generateKey(), replica = 0 } = attempt
@@ -41,7 +41,7 @@ export async function signUpDirectly(
 }
 
 /** Enters a person and signs them up with a key of their own, as `musterctl login` does. */
-export async function signUp(cluster: Cluster, name: string, roles: string[]): Promise<Person> {
+export async function signUp(cluster: RunningCluster, name: string, roles: string[]): Promise<Person> {
   const { signupToken } = await cluster.operator.users.createUser({ name, roles, signupTtlSeconds: 300 })
   const { hostRootsPem } = cluster.operator
   const privateKey = generateKey()
@@ -62,7 +62,7 @@ export async function signUp(cluster: Cluster, name: string, roles: string[]): P
   }
 }
 
-function open({ life, services }: Cluster, service: keyof Addresses, identity: TlsIdentity): Connection {
+function open({ life, services }: RunningCluster, service: keyof Addresses, identity: TlsIdentity): Connection {
   const addresses = services[service].map(({ address }) => address)
   return life.own(
     `a person's connection to ${service}`,

@@ -1,7 +1,7 @@
 import type { AppError } from '@muster/domain'
 import { expect, test } from '@jest/globals'
 import { startAgent } from '../harness/agent.ts'
-import { useCluster } from '../harness/cluster.ts'
+import { useCluster } from '../harness/use-cluster.ts'
 import { joinDirectly } from '../harness/joining.ts'
 import { waitFor } from '../harness/waiting.ts'
 

@@ -1,6 +1,6 @@
 import { generateKey } from '@muster/pki'
 import { expect, test } from '@jest/globals'
-import { useCluster } from '../harness/cluster.ts'
+import { useCluster } from '../harness/use-cluster.ts'
 import { joinDirectly } from '../harness/joining.ts'
 import { signUpDirectly } from '../harness/person.ts'
 

@@ -5,13 +5,13 @@ import { chainPem, dersFromPem, spkiPin } from '@muster/pki'
 import { testCluster, type TestCluster } from '@muster/testkit'
 import { beforeAll, beforeEach, expect, test } from '@jest/globals'
 import { agentDir, nodeIdOf, startAgent } from '../harness/agent.ts'
-import { useCluster } from '../harness/cluster.ts'
+import { useSharedCluster } from '../harness/use-cluster.ts'
 import { startImpostor, type Impostor, type Mask } from '../harness/impostor.ts'
 import { startProxy, type Proxy } from '../harness/proxy.ts'
 
 const NOT_TRUSTED = 4
 
-const cluster = useCluster()
+const cluster = useSharedCluster()
 /** Of the same name as the real one, and with authorities of its own. */
 let foreign: TestCluster
 let token: string
@@ -92,7 +92,8 @@ test('a man in the middle who lets the pin check pass and steps in afterwards ge
   const impostor = await startImpostor(cluster().life, mask, realServer())
   const wire = await startProxy(cluster().life, (n) => (n === 0 ? realServer() : impostor.address))
   await expectNotTrusted(wire.address)
-  expect(wire.connections()).toBe(2)
+  // One to look at the pin, and one or more to join.
+  expect(wire.connections()).toBeGreaterThanOrEqual(2)
   expectNoToken({ impostor, wire })
 })
 

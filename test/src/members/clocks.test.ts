@@ -1,7 +1,7 @@
 import type { ServiceName } from '@muster/domain'
 import { expect, test } from '@jest/globals'
 import { nodeIdOf, startAgent } from '../harness/agent.ts'
-import { useCluster } from '../harness/cluster.ts'
+import { useCluster } from '../harness/use-cluster.ts'
 import { joinDirectly } from '../harness/joining.ts'
 import { logIn } from '../harness/login.ts'
 import { shiftedClock } from '../harness/shifted-clock.ts'

@@ -1,6 +1,6 @@
 import type { AppError } from '@muster/domain'
 import { expect, test } from '@jest/globals'
-import { useCluster } from '../harness/cluster.ts'
+import { useCluster } from '../harness/use-cluster.ts'
 import { signUp, type Person } from '../harness/person.ts'
 import { waitFor } from '../harness/waiting.ts'
 

@@ -2,12 +2,12 @@ import * as contracts from '@muster/contracts'
 import { AppError } from '@muster/domain'
 import { beforeAll, expect, test } from '@jest/globals'
 import type { Connection } from '@muster/rpc'
-import { useCluster } from '../harness/cluster.ts'
+import { useSharedCluster } from '../harness/use-cluster.ts'
 import { connectAs, logIn } from '../harness/login.ts'
 import type { Addresses } from '../harness/operator.ts'
 
 const { audit, bots, ca, registration, token, users } = contracts
-const cluster = useCluster()
+const cluster = useSharedCluster()
 
 const SERVED_BY = {
   'token-service': [token.TokenServiceService, audit.AuditServiceService],

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { expect, test } from '@jest/globals'
-import { useCluster } from '../harness/cluster.ts'
+import { useCluster } from '../harness/use-cluster.ts'
 import { joinDirectly } from '../harness/joining.ts'
 import { auditEvents, musterctl, musterctlJson } from '../harness/musterctl.ts'
 

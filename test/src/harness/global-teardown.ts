@@ -1,2 +1,2 @@
 // oxlint-disable-next-line import/no-default-export -- jest asks for one
-export { stopGlobalStores as default } from './global-stores.ts'
+export { stop as default } from './global-setup.ts'
