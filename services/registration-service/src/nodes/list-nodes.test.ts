@@ -127,19 +127,19 @@ describe('the roll', () => {
   })
 
   test.each([
-    ['WEB-1', ['web-1']],
-    ['6805DDA3', ['web-1']],
-    ['10.0.0.7:22', ['web-1']],
-    ['192.0.2.', ['db-1', 'web-1']],
-    ['team=data', ['db-1']],
+    ['wEB-1', ['Web-1']],
+    ['6805DDA3', ['Web-1']],
+    ['10.0.0.7:22', ['Web-1']],
+    ['192.0.2.', ['DB-1', 'Web-1']],
+    ['team=data', ['DB-1']],
     ['%', []],
     ['prodteam', []],
   ])('can be searched for %j', async (search, hostnames) => {
     const web = { ...served.cluster.node(), name: '6805dda3-779e-493b-8a6b-0d9a3f2f7e11' }
     const remoteAddress = '192.0.2.7'
-    await addNode(served.pool, web, { hostname: 'web-1', advertisedAddress: '10.0.0.7:22', remoteAddress })
+    await addNode(served.pool, web, { hostname: 'Web-1', advertisedAddress: '10.0.0.7:22', remoteAddress })
     await addNode(served.pool, served.cluster.node(), {
-      hostname: 'db-1',
+      hostname: 'DB-1',
       labels: { env: 'prod', team: 'data' },
       remoteAddress,
     })

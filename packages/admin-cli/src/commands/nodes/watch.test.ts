@@ -79,6 +79,8 @@ describe('nodes watch', () => {
         expect.stringMatching(/UTC {2}offline {2}renamed /),
         expect.stringMatching(/UTC {2}removed {2}renamed /),
       ])
+      const json = await watch([flag, '--format=json'], 'removed')
+      expect(json.stdout).not.toContain(web.id)
     },
   )
 
