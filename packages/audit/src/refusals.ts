@@ -7,20 +7,20 @@ import { growRefusals, insertRefusal } from './refusal-rows.ts'
 /** Equal refusals within this time of the first are one row. */
 const WINDOW_MS = 60_000
 const FLUSH_EVERY_MS = 1_000
-/** Whoever can reach the port can be refused; beyond these the rest is counted in one row, so a flood cannot fill the database. */
+/** Anyone who reaches the port can be refused. Refusals beyond these limits share one row, so a flood cannot fill the database. */
 const MAX_NEW_ROWS_PER_SECOND = 20
 const MAX_OPEN_ROWS = 1_000
-/** A stranger names whatever token they like; beyond these theirs are told apart no further, or they took up the rows of others. */
+/** A stranger can name any token. Beyond this limit a stranger's refusals share one row, so that they leave rows to others. */
 const MAX_OPEN_ROWS_OF_STRANGER = 20
 
-/** What was refused, to whom and why. */
+/** A refusal: what was refused, to whom, and why. */
 export type Refusal = Omit<AuditEvent, 'outcome'>
 
 /** A row of refusals, and how far it is written. */
 interface Tally {
   readonly key: string
   readonly event: Refusal
-  /** Whose share of the rows it counts to; undefined for callers who said who they are, and for rows that stand for several. */
+  /** The source whose share of rows it counts to; undefined for callers with an identity, and for rows that stand for several sources. */
   readonly stranger: string | undefined
   readonly firstAt: number
   lastAt: number
@@ -32,10 +32,10 @@ interface Tally {
 }
 
 /**
- * Writes refusals to the audit, each one counted. The first of its kind is a row at once; equal ones that follow within a
- * minute raise the row's count, once a second. Equal are those with the same action, caller, address, reason,
- * restriction, token and node; of strangers at a source that has too many rows, those with the same action and reason. What the
- * database does not take now is kept and written later.
+ * Writes refusals to the audit and counts each one. The first of its kind becomes a row at once. Equal ones that follow
+ * within a minute raise the row's count, once a second. Refusals are equal if they have the same action, caller, address,
+ * reason, restriction, token and node. For strangers at a source that has too many rows, the same action and reason are
+ * enough. What the database cannot take now is kept and written later.
  */
 export class Refusals {
   readonly #pool: pg.Pool
@@ -43,12 +43,13 @@ export class Refusals {
   readonly #clock: Clock
   /** The tally that the next equal refusal adds to, by key. */
   readonly #open = new Map<string, Tally>()
-  /** Those, and earlier ones that are not wholly written yet. */
+  /** The open tallies, and earlier ones that are not written completely. */
   readonly #tallies = new Set<Tally>()
-  /** How many of them each stranger has a share in. */
+  /** How many tallies each stranger has. */
   readonly #strangers = new Map<string, number>()
   readonly #newRows = { second: 0, count: 0 }
-  #timer: NodeJS.Timeout | undefined
+  /** Stops the flushing, while there is something to flush. */
+  #stop: AbortController | undefined
   #flushing: Promise<void> | undefined
 
   constructor(pool: pg.Pool, log: Logger, clock: Clock = systemClock) {
@@ -57,20 +58,19 @@ export class Refusals {
     this.#clock = clock
   }
 
-  /** Notes a refusal. Never throws: the refusal stands whether or not it could be written down. */
+  /** Records a refusal. Never throws: the caller is refused whether or not it can be recorded. */
   async record(event: Refusal): Promise<void> {
     const now = this.#clock.now().getTime()
     const tally = this.#tallyOf(event, now)
     tally.count += 1
     tally.lastAt = now
-    this.#timer ??= setInterval(() => void this.#flush(), FLUSH_EVERY_MS).unref()
+    if (this.#stop === undefined) void this.#flushRepeatedly((this.#stop = new AbortController()).signal)
     if (tally.count === 1) await this.#insert(tally)
   }
 
-  /** Writes down what was counted. A refusal that comes later begins anew; so it may be called again. */
+  /** Writes what was counted. A refusal that comes later starts a new row, so `close` may be called again. */
   async close(): Promise<void> {
-    clearInterval(this.#timer)
-    this.#timer = undefined
+    this.#stopFlushing()
     await this.#flushing
     for (const { inserting } of this.#tallies) await inserting
     await this.#flush()
@@ -93,7 +93,7 @@ export class Refusals {
     return this.#anySource(event, now)
   }
 
-  /** The row of several of one source; once there is no room for it, that of all sources. */
+  /** The row that the refusals of one source share, or the row of all sources when there is no room. */
   #mergedTally(parts: readonly unknown[], event: Refusal, now: number): Tally {
     const key = JSON.stringify(parts)
     return (
@@ -159,7 +159,7 @@ export class Refusals {
       .map((tally) => ({ tally, id: tally.id!, count: tally.count, lastAgoMs: now - tally.lastAt }))
     if (grown.length > 0) {
       const found = await growRefusals(this.#pool, grown)
-      // A row that somebody deleted meanwhile is written anew.
+      // A row that was deleted meanwhile is written again.
       for (const { tally, id, count } of grown) {
         Object.assign(tally, found.has(id) ? { written: count } : { id: undefined, written: 0 })
       }
@@ -169,9 +169,20 @@ export class Refusals {
       if (tally.id === undefined) break
       if (now - tally.firstAt >= WINDOW_MS && tally.written === tally.count) this.#forget(tally)
     }
-    if (this.#tallies.size > 0) return
-    clearInterval(this.#timer)
-    this.#timer = undefined
+    if (this.#tallies.size === 0) this.#stopFlushing()
+  }
+
+  async #flushRepeatedly(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      // Rejects when the signal aborts: the loop ends.
+      await this.#clock.sleep(FLUSH_EVERY_MS, signal).catch(() => {})
+      if (!signal.aborted) await this.#flush()
+    }
+  }
+
+  #stopFlushing(): void {
+    this.#stop?.abort(new Error('nothing to flush'))
+    this.#stop = undefined
   }
 
   #forget(tally: Tally): void {

@@ -1,4 +1,5 @@
 import { AppError, BREAK_GLASS, isTransient, refusal } from '@muster/domain'
+import type { Clock } from '@muster/runtime'
 import { assertAllowed, type Callers } from './callers.ts'
 import type { Member } from '../tls/peer.ts'
 import type { CallContext } from '../route.ts'
@@ -13,23 +14,33 @@ export type CurrentRoles = (person: Member, context: CallContext) => Promise<rea
 /** Told of a call that its caller may not make. `rpc` is its name, such as `CreateToken`. */
 export type OnRefused = (rpc: string, error: AppError, context: CallContext) => void
 
-/** How soon an open stream ends after its reader was removed or lost the role for it. */
+/** An open stream ends within about this time after its caller was removed or lost the role for it. */
 const RECHECK_MS = 500
-/** A stream whose reader nobody could be asked about for this long ends: a removal may have gone unheard. */
+/** Close a stream when its caller's roles could not be rechecked for this long: the caller may have been removed. */
 const UNASKED_LIMIT_MS = 30_000
-/** Each stream costs the stores a question or more twice a second, so nobody holds more than programs of theirs need. */
+/** Each stream costs the stores a query or more twice a second, so the number is limited to what a person's programs need. */
 const MAX_STREAMS_OF_ONE = 64
+
+/** What the admission of a server needs. */
+export interface AdmissionOptions {
+  /** Undefined for a server that serves no people. */
+  currentRoles?: CurrentRoles
+  onRefused?: OnRefused
+  clock: Clock
+}
 
 /** Who gets in: the certificate must allow it, and for people the roll of people as it stands now must allow it too. */
 export class Admission {
   readonly #currentRoles: CurrentRoles | undefined
   readonly #onRefused: OnRefused | undefined
+  readonly #clock: Clock
   /** How many streams each person has open, by SPIFFE id. */
   readonly #streams = new Map<string, number>()
 
-  constructor({ currentRoles, onRefused }: { currentRoles?: CurrentRoles; onRefused?: OnRefused }) {
+  constructor({ currentRoles, onRefused, clock }: AdmissionOptions) {
     this.#currentRoles = currentRoles
     this.#onRefused = onRefused
+    this.#clock = clock
   }
 
   /**
@@ -51,7 +62,7 @@ export class Admission {
     if (person === undefined) return undefined
     const check = () => this.#check(callers!, person, context)
     return check().then(() => {
-      if (context.isStream) void repeat(check, context)
+      if (context.isStream) void repeat(check, context, this.#clock)
     })
   }
 
@@ -88,30 +99,23 @@ export class Admission {
   }
 }
 
-async function repeat(check: () => Promise<void>, context: ServedCall): Promise<void> {
+async function repeat(check: () => Promise<void>, context: ServedCall, clock: Clock): Promise<void> {
   const { signal } = context
-  let askedAt = context.now().getTime()
+  let askedAt = clock.now().getTime()
   while (!signal.aborted) {
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(done, RECHECK_MS)
-      signal.addEventListener('abort', done, { once: true })
-      function done() {
-        clearTimeout(timer)
-        signal.removeEventListener('abort', done)
-        resolve()
-      }
-    })
+    // Rejects when the signal aborts: the loop ends.
+    await clock.sleep(RECHECK_MS, signal).catch(() => {})
     if (signal.aborted) return
     try {
       await check()
-      askedAt = context.now().getTime()
+      askedAt = clock.now().getTime()
     } catch (error) {
       if (error instanceof AppError && !isTransient(error)) context.abort(error)
-      else if (context.now().getTime() - askedAt > UNASKED_LIMIT_MS) context.abort(cannotAsk())
+      else if (clock.now().getTime() - askedAt > UNASKED_LIMIT_MS) context.abort(cannotAsk())
     }
   }
 }
 
 function cannotAsk(): AppError {
-  return new AppError('unavailable', 'nobody can be asked whether you may still read this; try again')
+  return new AppError('unavailable', 'your access could not be rechecked; try again')
 }
