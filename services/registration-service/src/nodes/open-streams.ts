@@ -16,7 +16,7 @@ export class OpenStreams {
   readonly #presence: Presence
   readonly #log: Logger
   readonly #onRemoved = (nodeId: string) => void this.check([nodeId])
-  readonly #onResync = () => void this.checkAll()
+  readonly #onResync = () => void this.check([...this.#streams.keys()])
 
   constructor({ pool, presence, log }: { pool: pg.Pool; presence: Presence; log: Logger }) {
     this.#pool = pool
@@ -38,25 +38,27 @@ export class OpenStreams {
     }
   }
 
-  /** Ends the streams of those of these nodes that are not on the roll. Never rejects: what cannot be told now is checked again. */
+  /** Ends the streams of those of these nodes that are not on the roll. A failure is a warning: `checkAll` repeats it. */
   async check(nodeIds: readonly string[]): Promise<void> {
-    const held = nodeIds.filter((id) => this.#streams.has(id))
-    try {
-      for (let i = 0; i < held.length; i += BATCH) {
-        const batch = held.slice(i, i + BATCH)
-        const known = await selectKnownIds(this.#pool, batch)
-        for (const id of batch) {
-          if (!known.has(id)) for (const end of this.#streams.get(id) ?? []) end()
-        }
-      }
-    } catch (error) {
-      this.#log.debug({ err: error }, 'could not check who is still on the roll')
-    }
+    await this.#endRemoved(nodeIds).catch((error: unknown) =>
+      this.#log.warn({ err: error }, 'could not check which nodes are on the roll; the next check of all tries again'),
+    )
   }
 
-  /** The same for all of them. */
+  /** Ends the streams of all nodes that are not on the roll. Rejects if the roll cannot be read; safe to repeat. */
   checkAll(): Promise<void> {
-    return this.check([...this.#streams.keys()])
+    return this.#endRemoved([...this.#streams.keys()])
+  }
+
+  async #endRemoved(nodeIds: readonly string[]): Promise<void> {
+    const held = nodeIds.filter((id) => this.#streams.has(id))
+    for (let i = 0; i < held.length; i += BATCH) {
+      const batch = held.slice(i, i + BATCH)
+      const known = await selectKnownIds(this.#pool, batch)
+      for (const id of batch) {
+        if (!known.has(id)) for (const end of this.#streams.get(id) ?? []) end()
+      }
+    }
   }
 
   close(): void {
