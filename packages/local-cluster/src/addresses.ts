@@ -3,13 +3,13 @@ import { createServer } from 'node:net'
 import os from 'node:os'
 import { splitAddress } from '@muster/domain'
 
-/** The address of this machine that others most likely reach: its first IPv4 address that is not loopback, else loopback. */
+/** The address at which other machines probably reach this one: its first IPv4 address that is not loopback, else loopback. */
 export function reachableHost(interfaces = os.networkInterfaces()): string {
   const addresses = Object.values(interfaces).flatMap((list) => list ?? [])
   return addresses.find(({ family, internal }) => family === 'IPv4' && !internal)?.address ?? '127.0.0.1'
 }
 
-/** True if nobody listens on that port. Somebody may a moment later. */
+/** True if nothing listens on the port now. Another process may take it a moment later. */
 export function isPortFree(port: number, host: string): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer()
@@ -19,16 +19,17 @@ export function isPortFree(port: number, host: string): Promise<boolean> {
 }
 
 /**
- * Below the ports that systems hand out by themselves, so that no outgoing connection takes it meanwhile. Each process
- * looks in a block of its own first: of two clusters that start at once, each finds the other's ports free until they are used.
+ * Below the ports that operating systems assign, so that no outgoing connection takes a port before a service listens on
+ * it. Each process searches its own block first, since two clusters that start at the same time see each other's ports as
+ * free until they are used.
  */
 const FREE_PORTS = { first: 20_000, blocks: 400, inBlock: 30 }
-let looked = 0
+let searched = 0
 
 /**
- * The addresses themselves, but for port 0 the same host with a port that is free now: for services that must be told of
- * each other before they listen. `taken` grows by what is found, and nothing in it is found again.
- * @throws Error if no port is free
+ * Replaces port 0 in these addresses by a port that is free now, for services that must know each other's addresses before
+ * they listen. Adds the ports that it finds to `taken` and skips those that are in it.
+ * @throws Error if it finds no free port
  */
 export async function settlePorts(addresses: readonly string[], taken: Set<number>): Promise<string[]> {
   const settled: string[] = []
@@ -43,15 +44,16 @@ async function findPort(host: string, taken: Set<number>): Promise<number> {
   const { first, blocks, inBlock } = FREE_PORTS
   for (let tries = 0; tries < 100; tries += 1) {
     const isOwn = tries < inBlock
-    const port = first + (isOwn ? (process.pid % blocks) * inBlock + (looked++ % inBlock) : randomInt(blocks * inBlock))
+    const port =
+      first + (isOwn ? (process.pid % blocks) * inBlock + (searched++ % inBlock) : randomInt(blocks * inBlock))
     if (taken.has(port) || !(await isPortFree(port, host))) continue
     taken.add(port)
     return port
   }
-  throw new Error(`no free port was found for ${host}`)
+  throw new Error(`no free port found on ${host}`)
 }
 
-/** HOST:PORT with the port preferred if it is free, else with port 0, which stands for any that is. */
+/** HOST:PORT with the preferred port if it is free, else with port 0, which stands for any free port. */
 export async function preferPort(host: string, port: number): Promise<string> {
   return `${host}:${(await isPortFree(port, host)) ? port : 0}`
 }

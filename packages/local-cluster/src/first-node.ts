@@ -11,7 +11,7 @@ export interface FirstNodeOptions {
   dataDir: string
   operatorDir: string
   profile: OperatorProfile
-  /** Where the node finds registration-service. */
+  /** HOST:PORT of registration-service. */
   authServer: string
 }
 
@@ -24,12 +24,12 @@ const STOP_STEPS: readonly StopStep[] = [
 /** The first node, running. */
 export interface FirstNode {
   process: ChildProcess
-  /** What the agent said when it came online, with its node id. */
+  /** The line that the agent printed when it came online, with its node id. */
   greeting: string
   stop(): Promise<void>
 }
 
-/** Runs an agent on this machine as a person would: with a token the first time, without one ever after. */
+/** Runs an agent on this machine as a person would: with a token the first time, and without one from then on. */
 export async function startFirstNode(options: FirstNodeOptions): Promise<FirstNode> {
   const { dataDir, operatorDir, profile, authServer } = options
   const nodeDir = path.join(dataDir, 'node')

@@ -1,6 +1,6 @@
 import { messageOf, SERVICE_NAMES, type ServiceName } from '@muster/domain'
 import type { Postgres, Redis } from '@muster/embedded-stores'
-import { type Lifecycle, systemClock } from '@muster/runtime'
+import type { Clock, Lifecycle } from '@muster/runtime'
 import type { ControlPlane } from './control-plane.ts'
 
 /** What a local cluster watches while it runs. */
@@ -9,6 +9,7 @@ export interface KeepRunningOptions {
   postgres: Pick<Postgres, 'exited'>
   redis: Pick<Redis, 'exited'>
   life: Lifecycle
+  clock: Clock
   say: (text: string) => void
 }
 
@@ -16,8 +17,8 @@ const RESTART_PAUSE_MS = 1_000
 /** The operator's certificate lives 12 hours. */
 const OPERATOR_RENEWAL_MS = 6 * 60 * 60_000
 
-/** Looks after a running cluster until `life` closes: restarts a service that died, renews the operator's certificate. */
-export function keepRunning({ controlPlane, postgres, redis, life, say }: KeepRunningOptions): void {
+/** Watches a running cluster until `life` closes: restarts a service that died, renews the operator's certificate. */
+export function keepRunning({ controlPlane, postgres, redis, life, clock, say }: KeepRunningOptions): void {
   const { signal } = life
   for (const [name, store] of [
     ['Postgres', postgres],
@@ -28,20 +29,30 @@ export function keepRunning({ controlPlane, postgres, redis, life, say }: KeepRu
     })
   }
   for (const name of SERVICE_NAMES) void watch(name)
-  const renewal = setInterval(() => {
-    controlPlane
-      .renewOperator()
-      .catch((error: unknown) => say(`The operator identity was not renewed: ${messageOf(error)}`))
-  }, OPERATOR_RENEWAL_MS)
-  life.own('operator renewal', renewal, clearInterval)
+  void renewOperator()
+
+  async function renewOperator(): Promise<void> {
+    while (await pause(OPERATOR_RENEWAL_MS)) {
+      await controlPlane
+        .renewOperator()
+        .catch((error: unknown) => say(`The operator identity was not renewed: ${messageOf(error)}`))
+    }
+  }
+
+  /** Resolves to true after the pause, or to false once `life` closes. */
+  function pause(ms: number): Promise<boolean> {
+    return clock.sleep(ms, signal).then(
+      () => true,
+      () => false,
+    )
+  }
 
   async function watch(name: ServiceName): Promise<void> {
     while (!signal.aborted) {
       await controlPlane.services[name][0]!.exited
       if (signal.aborted) return
-      say(`${name} has ended; starting it again.`)
-      await systemClock.sleep(RESTART_PAUSE_MS, signal).catch(() => {})
-      if (signal.aborted) return
+      say(`${name} has ended; restarting it.`)
+      if (!(await pause(RESTART_PAUSE_MS))) return
       await controlPlane.restart(name, 0).catch((error: unknown) => say(messageOf(error)))
     }
   }

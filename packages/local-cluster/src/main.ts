@@ -3,7 +3,7 @@ import { mkdir } from 'node:fs/promises'
 import os from 'node:os'
 import { isDnsName, messageOf, type ServiceName, SERVICES, SERVING_SERVICES } from '@muster/domain'
 import { defaultCacheDir, ownerOf, startPostgres, startRedis } from '@muster/embedded-stores'
-import { Lifecycle, NPM_ECHO_MS, onParentGone, onStopSignals } from '@muster/runtime'
+import { Lifecycle, NPM_ECHO_MS, onParentGone, onStopSignals, systemClock } from '@muster/runtime'
 import { isPortFree, preferPort, reachableHost } from './addresses.ts'
 import { startControlPlane } from './control-plane.ts'
 import { startFirstNode } from './first-node.ts'
@@ -16,20 +16,20 @@ import { keepRunning } from './keep-running.ts'
 const step = progressSteps(process.stdout)
 const life = new Lifecycle()
 
-/** Starts everything in order; what has started, `life` stops in reverse. */
+/** Starts everything in order; `life` stops it in the reverse order. */
 async function start({ dataDir, port, clusterName, withNode }: LocalClusterOptions): Promise<void> {
   const owner = await ownerOf(`${dataDir}/postgres`)
   if (owner !== undefined) {
     throw new Error(
-      `a cluster runs in ${dataDir} already (process ${owner}). Stop it first, or choose another --data-dir`,
+      `a cluster already runs in ${dataDir} (process ${owner}). Stop it first, or choose another --data-dir`,
     )
   }
   if (port !== 0 && !(await isPortFree(port, '0.0.0.0'))) {
     throw new Error(
-      `port ${port} is in use. Stop what listens there, or choose another: npm start -- --port ${port + 10}`,
+      `port ${port} is in use. Stop the program that listens there, or choose another port: npm start -- --port ${port + 10}`,
     )
   }
-  // Others may pass through but not look: the account of Postgres must reach its folder, and each folder inside is closed.
+  // 0711: the account of Postgres must reach its folder; each folder inside is closed to other accounts.
   await mkdir(dataDir, { recursive: true, mode: 0o711 })
   await mkdir(`${dataDir}/logs`, { recursive: true, mode: 0o700 })
   const logTo = (name: string) =>
@@ -73,11 +73,11 @@ async function start({ dataDir, port, clusterName, withNode }: LocalClusterOptio
     life.own('first node', node, (n) => step('stop first node', () => n.stop()))
     void node.process.exited.then(() => {
       if (!life.signal.aborted)
-        say(`The first node has ended; ${dataDir}/logs/node.log says why. The next start starts it again.`)
+        say(`The first node has ended; see ${dataDir}/logs/node.log. The next 'npm start' starts it again.`)
     })
     greeting = node.greeting
   }
-  keepRunning({ controlPlane, postgres, redis, life, say })
+  keepRunning({ controlPlane, postgres, redis, life, clock: systemClock, say })
   say(readyText({ profile: controlPlane.profile, services: controlPlane.services, dataDir, greeting }))
 }
 
@@ -94,7 +94,7 @@ async function usualAddresses(port: number): Promise<Partial<Record<ServiceName,
   return addresses
 }
 
-/** Static tokens stand in a file of the data directory, if somebody has put one there. */
+/** The variable for the file of static tokens, if the data directory holds one. */
 function staticTokens(dataDir: string): Record<string, string> {
   const file = `${dataDir}/${STATIC_TOKENS_FILE}`
   return existsSync(file) ? { MUSTER_CONFIG_FILE: file } : {}
@@ -116,7 +116,7 @@ function stopInOrder(): void {
 }
 onStopSignals(stopInOrder, NPM_ECHO_MS)
 if (process.env['npm_lifecycle_event'] !== undefined) onParentGone(stopInOrder)
-// A pipe that nobody reads any more must not keep the rest from being stopped.
+// A pipe without a reader must not keep the cluster from stopping.
 process.stdout.on('error', () => {})
 
 let options: LocalClusterOptions | undefined

@@ -6,8 +6,8 @@ import { programFile } from './service-process.ts'
 const ISSUE_LIMIT_MS = 30_000
 
 /**
- * Makes or renews the operator identity of a local cluster by `ca-service issue-admin`. The key in the folder is kept.
- * @returns what it says of the cluster, the CA pins among it
+ * Creates or renews the operator identity of a local cluster by `ca-service issue-admin`. Keeps the key in the folder.
+ * @returns its profile, which holds the CA pins
  */
 export async function issueOperator(folder: string, options: ServiceEnvOptions): Promise<OperatorProfile> {
   const env = {
@@ -22,7 +22,7 @@ export async function issueOperator(folder: string, options: ServiceEnvOptions):
   return before === undefined ? profile : setAddresses(folder, before.profile)
 }
 
-/** Notes in the operator's profile where the cluster is reached now. */
+/** Writes into the operator's profile where the cluster is reached now. */
 export async function setAddresses(
   folder: string,
   { addresses, publicAddress }: Pick<OperatorProfile, 'addresses' | 'publicAddress'>,

@@ -7,8 +7,8 @@ export interface Output {
 const PAUSE_MS = 100
 
 /**
- * Runs steps under their titles: on a terminal a line that counts the seconds and ends in a tick, elsewhere one plain line
- * when the step has ended.
+ * Runs steps under their titles. On a terminal each step has a line that counts the seconds; elsewhere it prints one plain
+ * line when it has ended.
  */
 export function progressSteps(output: Output) {
   const isLive = output.isTTY === true

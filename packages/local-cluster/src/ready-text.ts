@@ -8,14 +8,14 @@ export interface ReadyFacts {
   profile: OperatorProfile
   services: ControlPlane['services']
   dataDir: string
-  /** What the first node said; undefined without one. */
+  /** The greeting of the first node; undefined without one. */
   greeting: string | undefined
 }
 
-/** What a person needs to know once the cluster is up. Its last line is what scripts wait for. */
+/** Tells a person how to use the cluster that has started. Scripts wait for its last line. */
 export function readyText({ profile, services, dataDir, greeting }: ReadyFacts): string {
   const operatorDir = path.join(dataDir, 'operator')
-  // musterctl finds .muster/ below the current folder by itself; for any other it must be told.
+  // musterctl finds .muster/ below the current folder; it needs --identity for any other folder.
   const identity = dataDir === path.resolve('.muster') ? '' : ` --identity ${operatorDir}`
   const rows = [
     ['Cluster', profile.clusterName],

@@ -5,17 +5,17 @@ import { startChild, stopChild, type StopStep, until } from '@muster/embedded-st
 
 /** A service as a process of its own. */
 export interface ServiceProcess {
-  /** HOST:PORT of its gRPC listener. */
+  /** HOST:PORT of its gRPC listener; empty for a service that serves no gRPC. */
   address: string
   /** HOST:PORT of /metrics, /healthz and /readyz. */
   diagnosticsAddress: string
   pid: number
   exited: Promise<void>
   hasExited(): boolean
-  /** Null while it runs, and when a signal ended it. */
+  /** Null while it runs, and after a signal ended it. */
   exitCode(): number | null
   kill(signal: NodeJS.Signals): void
-  /** Ends it in order, by force after a while. May be called again. */
+  /** Stops it in order, by force after a while. Safe to call again. */
   stop(): Promise<void>
 }
 
@@ -24,7 +24,7 @@ export interface ServiceProcessOptions {
   /** Package of the service, such as `token-service`. */
   program: string
   env: Record<string, string>
-  /** Its log goes here, after what an earlier run has left. */
+  /** Its log is appended to this file. */
   logFile: string
 }
 
@@ -34,7 +34,7 @@ const STOP_STEPS: readonly StopStep[] = [
   ['SIGKILL', 5_000],
 ]
 
-/** Starts a service and resolves when it takes calls. @throws Error with the last lines of its log */
+/** Starts a service and resolves when it is ready. @throws Error with the last lines of its log */
 export async function startService({ program, env, logFile }: ServiceProcessOptions): Promise<ServiceProcess> {
   const log = openLog(logFile)
   let ready: { address: string; diagnosticsAddress: string } | undefined
@@ -66,8 +66,8 @@ export async function startService({ program, env, logFile }: ServiceProcessOpti
 const MAX_LOG_BYTES = 10 * 1024 * 1024
 
 /**
- * A log file that lines are added to; one that has grown large is kept as `.1`, in place of the one before. Failing to
- * write it, say on a full disk, is no reason to stop what is logged.
+ * Opens a log file to append lines. A file that has grown large becomes `.1` and replaces the `.1` before it. A write that
+ * fails, for example on a full disk, is ignored: the logged program goes on.
  */
 export function openLog(file: string): { write(line: string): void; end(): void } {
   if ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) > MAX_LOG_BYTES) renameSync(file, `${file}.1`)
@@ -76,7 +76,7 @@ export function openLog(file: string): { write(line: string): void; end(): void 
   return { write: (line) => void stream.write(`${line}\n`), end: () => void stream.end() }
 }
 
-/** The file to run of a package that has a program of the same name. */
+/** The executable file of a program, in the package of that name unless told otherwise. */
 export function programFile(program: string, packageName = program): string {
   const manifest = createRequire(import.meta.url).resolve(`@muster/${packageName}/package.json`)
   return path.join(path.dirname(manifest), 'bin', `${program}.js`)
@@ -84,6 +84,6 @@ export function programFile(program: string, packageName = program): string {
 
 function readyLine(line: string): { address: string; diagnosticsAddress: string } | undefined {
   if (!line.includes('"service.ready"')) return undefined
-  const { address, diagnosticsAddress } = JSON.parse(line) as { address: string; diagnosticsAddress: string }
+  const { address = '', diagnosticsAddress } = JSON.parse(line) as { address?: string; diagnosticsAddress: string }
   return { address, diagnosticsAddress }
 }

@@ -10,8 +10,6 @@ import { tokenRequest } from '../harness/operator.ts'
 import type { CpuGroups } from './meter.ts'
 import { createProbe, type Probe } from './probe-client.ts'
 
-export const SERVICES = ['registration-service', 'ca-service', 'token-service'] as const
-
 /** The cluster that is measured: one replica of each service, stores of its own, nothing else. */
 export interface BenchCluster {
   postgres: Postgres
@@ -72,9 +70,7 @@ export async function startCluster(
     probes,
     operate,
     cpuGroups: {
-      'registration-service': pidOf('registration-service'),
-      'ca-service': pidOf('ca-service'),
-      'token-service': pidOf('token-service'),
+      ...byService(SERVICE_NAMES, pidOf),
       Postgres: () => postgres.pid,
       Redis: () => redis.pid,
     },

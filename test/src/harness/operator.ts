@@ -1,4 +1,5 @@
 import { ca, registration, token, users } from '@muster/contracts'
+import type { ServingService } from '@muster/domain'
 import { type ClientOf, connect, type Connection, TlsIdentity } from '@muster/rpc'
 import type { Lifecycle } from '@muster/runtime'
 import { withTestDeadline } from '@muster/testkit'
@@ -23,11 +24,8 @@ export interface Operator {
   watch(signal: AbortSignal, replica?: number): AsyncIterable<registration.WatchNodesResponse>
 }
 
-export interface Addresses {
-  'ca-service': readonly string[]
-  'token-service': readonly string[]
-  'registration-service': readonly string[]
-}
+/** HOST:PORT of each replica of each service. */
+export type Addresses = Record<ServingService, readonly string[]>
 
 /** What to send for a token for nodes, good for five minutes unless told otherwise. */
 export function tokenRequest(wanted: MakeToken = {}): token.CreateTokenRequest {
@@ -52,7 +50,7 @@ export async function connectOperator(life: Lifecycle, folder: string, addresses
   if (identity === undefined) throw new Error(`${folder} holds no identity`)
   const { keyPem, chainPem, bundlePem, profile } = identity
   const tls = new TlsIdentity({ own: { keyPem, chainPem }, hostRootsPem: bundlePem, userRootsPem: '' })
-  const open = (service: keyof Addresses, to: readonly string[]): Connection =>
+  const open = (service: ServingService, to: readonly string[]): Connection =>
     life.own(
       `operator's connection to ${service}`,
       withTestDeadline(connect({ addresses: to, identity: tls, service, clusterName: profile.clusterName })),

@@ -1,10 +1,10 @@
 import type { KeyObject } from 'node:crypto'
 import { ca, registration, token, users } from '@muster/contracts'
+import { byService, SERVING_SERVICES, type ServingService } from '@muster/domain'
 import { chainPem, createCsr, generateKey, privateKeyPem } from '@muster/pki'
 import { type ClientOf, connect, type Connection, TlsIdentity } from '@muster/rpc'
 import { CALL_LIMIT_MS, withTestDeadline } from '@muster/testkit'
 import type { RunningCluster } from './cluster.ts'
-import type { Addresses } from './operator.ts'
 
 /** Somebody who has signed up, and speaks to every service by RPC. */
 export interface Person {
@@ -14,8 +14,6 @@ export interface Person {
   users: ClientOf<typeof users.UserServiceService>
   watch(signal: AbortSignal): AsyncIterable<registration.WatchNodesResponse>
 }
-
-const SERVICES = ['token-service', 'ca-service', 'registration-service'] as const
 
 /** Signs up with a key of one's own, over a TLS connection of one's own. Rejects with the AppError that the server answers. */
 export async function signUpDirectly(
@@ -48,11 +46,11 @@ export async function signUp(cluster: RunningCluster, name: string, roles: strin
   const { certificate } = await signUpDirectly(cluster, { token: signupToken, name, privateKey })
   const own = { keyPem: privateKeyPem(privateKey), chainPem: chainPem(certificate!.chainDer) }
   const identity = new TlsIdentity({ own, hostRootsPem, userRootsPem: '' })
-  const [tokens, authority, register] = SERVICES.map((service) => open(cluster, service, identity)) as [
-    Connection,
-    Connection,
-    Connection,
-  ]
+  const {
+    'token-service': tokens,
+    'ca-service': authority,
+    'registration-service': register,
+  } = byService(SERVING_SERVICES, (service) => open(cluster, service, identity))
   return {
     tokens: tokens.client(token.TokenServiceService),
     authority: authority.client(ca.CaServiceService),
@@ -62,7 +60,7 @@ export async function signUp(cluster: RunningCluster, name: string, roles: strin
   }
 }
 
-function open({ life, services }: RunningCluster, service: keyof Addresses, identity: TlsIdentity): Connection {
+function open({ life, services }: RunningCluster, service: ServingService, identity: TlsIdentity): Connection {
   const addresses = services[service].map(({ address }) => address)
   return life.own(
     `a person's connection to ${service}`,

@@ -120,7 +120,7 @@ test(
       const service = () => processesOf(dataDir).find(({ command }) => command.includes('token-service.js'))
       const { pid } = service()!
       process.kill(pid, 'SIGKILL')
-      await cluster.line(/token-service has ended; starting it again/)
+      await cluster.line(/token-service has ended; restarting it/)
       await waitFor('its successor', () => service() !== undefined && service()!.pid !== pid)
       const usable = async () => (await json(dataDir, ['tokens', 'add', '--type=node', '--ttl=5m'])) !== undefined
       await waitFor('a token', usable)

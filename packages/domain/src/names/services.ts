@@ -98,6 +98,11 @@ export function describeService<Name extends ServiceName>(name: Name): Descripto
   return { name, ...SERVICES[name] }
 }
 
+/** The services that call this one. */
+export function callersOf(name: ServiceName): ServiceName[] {
+  return SERVICE_NAMES.filter((caller) => rowOf(caller).calls.includes(name))
+}
+
 /** Checks the name of a service. @returns undefined for any other text */
 export function findService(name: string): ServiceName | undefined {
   return SERVICE_NAMES.find((known) => known === name)

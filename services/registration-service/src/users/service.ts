@@ -1,4 +1,5 @@
 import { users } from '@muster/contracts'
+import { callersOf } from '@muster/domain'
 import { anyone, bindService, type BoundService, operators, services } from '@muster/rpc'
 import type { Deps } from '../deps.ts'
 import { checkOperator } from './check-operator.ts'
@@ -20,6 +21,6 @@ export function userService(deps: Deps): BoundService {
     removeUser: { callers: operators('admin'), handle: removeUser(deps) },
     signup: { callers: anyone, handle: signup(deps) },
     renewUser: { callers: operators('viewer'), handle: renewUser(deps) },
-    checkOperator: { callers: services('token-service', 'ca-service'), handle: checkOperator(deps) },
+    checkOperator: { callers: services(...callersOf('registration-service')), handle: checkOperator(deps) },
   })
 }
