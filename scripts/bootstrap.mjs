@@ -1,4 +1,4 @@
-// Brings a fresh checkout to the point where its programs can run. Needs Node and npm, nothing installed before.
+// Prepares a fresh checkout so that its programs can run. Needs Node and npm and no installed dependencies.
 import { createHash } from 'node:crypto'
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
@@ -8,7 +8,7 @@ import { runStep } from './progress.mjs'
 /** The root of the checkout. */
 export const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)))
 
-/** The path of a program that the workspace has installed. */
+/** The path of a program among the installed dependencies. */
 export function localProgram(name) {
   return path.join(root, 'node_modules', '.bin', name)
 }
@@ -26,11 +26,11 @@ export async function install() {
   const stampFile = path.join(root, 'node_modules', '.muster-installed')
   const stamp = installStamp()
   if (readOr(stampFile, '') === stamp) return
-  // npx runs the very version that is pinned; pnpm need not look for it again, nor record it in the lockfile.
+  // npx runs the pinned version, so pnpm must neither look for it again nor record it in the lockfile.
   const args = ['--yes', manifest.packageManager, '--pm-on-fail=ignore', 'install', '--frozen-lockfile']
   await runStep('Installing dependencies', 'npx', args, {
     cwd: root,
-    // CI keeps pnpm from asking questions, which nobody would see.
+    // CI keeps pnpm from asking questions: its output is not on the terminal.
     env: { ...process.env, CI: 'true', npm_config_loglevel: 'error' },
     onFailure:
       'Check that the npm registry can be reached (a proxy goes into HTTPS_PROXY), then run the same command again. ' +
@@ -39,11 +39,11 @@ export async function install() {
   writeFileSync(stampFile, stamp)
 }
 
-/** Compiles the workspace; a second or less when nothing changed. */
+/** Compiles the workspace. Takes a second or less when nothing changed. */
 export async function build() {
   await runStep('Compiling', localProgram('tsc'), ['-b'], {
     cwd: root,
-    onFailure: 'Mend what the compiler names above, then run the same command again.',
+    onFailure: 'Fix the compiler errors above, then run the same command again.',
   })
 }
 

@@ -11,14 +11,14 @@ const contracts = path.join('packages', 'contracts')
 const generated = [path.join(contracts, 'src', 'gen'), path.join(contracts, 'descriptors.binpb')]
 const buf = localProgram('buf')
 
-// Spares the reader npm's remarks on settings of their own.
+// Hides npm's warnings about the reader's own settings.
 const env = { ...process.env, npm_config_loglevel: 'error' }
 const steps = [
-  ['Types', localProgram('tsc'), ['-b'], 'Mend what the compiler names.'],
-  ['Lint', 'npm', ['run', '--silent', 'lint'], 'Mend what the linter names.'],
+  ['Types', localProgram('tsc'), ['-b'], 'Fix the compiler errors above.'],
+  ['Lint', 'npm', ['run', '--silent', 'lint'], 'Fix the lint errors above.'],
   ['Format of code and text', localProgram('prettier'), ['--check', '.'], 'Run: npm run format'],
   ['Format of contracts', buf, ['format', '-d', '--exit-code'], 'Run: npm run format'],
-  ['Lint of contracts', buf, ['lint'], 'Mend what buf names.'],
+  ['Lint of contracts', buf, ['lint'], 'Fix the errors of buf above.'],
 ]
 
 await install()
@@ -29,31 +29,31 @@ await checkBreaking()
 checkAdvisories()
 process.exitCode = await runVisibly('npm', ['test'], { cwd: root, env })
 
-/** Fails on a known weakness of a dependency, where the registry can be asked; elsewhere it says that it could not. */
+/** Fails on a published vulnerability of a dependency. Without access to the registry, prints that and passes. */
 function checkAdvisories() {
   const { packageManager } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'))
   const args = ['--yes', packageManager, '--pm-on-fail=ignore', 'audit', '--prod', '--audit-level=moderate']
   const { status, stdout, stderr } = spawnSync('npx', args, { cwd: root, env, encoding: 'utf8', timeout: 60_000 })
   if (status === 0) console.log('✓ Advisories')
   else if (/ERR_PNPM_AUDIT|ENOTFOUND|ECONN|ETIMEDOUT/.test(stdout + stderr) || status === null) {
-    console.log('- Advisories: the registry could not be asked')
+    console.log('- Advisories: the registry cannot be reached')
   } else {
     console.error(`✗ Advisories\n${stdout}\nRaise the floors in pnpm-workspace.yaml.`)
     process.exit(1)
   }
 }
 
-/** Fails unless the generated code in the checkout is what the contracts generate now. */
+/** Fails unless the generated code in the checkout matches the contracts. */
 async function checkGenerated() {
   const fresh = mkdtempSync(path.join(os.tmpdir(), 'muster-generated-'))
   try {
-    const onFailure = 'Mend the contracts in protos/.'
+    const onFailure = 'Fix the contracts in protos/.'
     await runStep('Generating code from the contracts', buf, ['generate', '-o', fresh], { cwd: root, onFailure })
     const descriptors = path.join(fresh, contracts, 'descriptors.binpb')
     const build = spawnSync(buf, ['build', '-o', descriptors], { cwd: root, stdio: 'inherit' })
     const stale = generated.flatMap((name) => differences(fresh, name))
     if (build.status === 0 && stale.length === 0) return
-    console.error(`✗ Generated code is not what the contracts say now:\n  ${stale.join('\n  ')}\nRun: npm run gen`)
+    console.error(`✗ Generated code does not match the contracts:\n  ${stale.join('\n  ')}\nRun: npm run gen`)
     process.exitCode = 1
   } finally {
     rmSync(fresh, { recursive: true, force: true })
@@ -61,7 +61,7 @@ async function checkGenerated() {
   process.exit()
 }
 
-/** The files at or below `name` that are not the same in the checkout and in `fresh`. */
+/** The files at or below `name` that differ between the checkout and `fresh`. */
 function differences(fresh, name) {
   const names = new Set([...filesAt(path.join(fresh, name)), ...filesAt(path.join(root, name))])
   return [...names]

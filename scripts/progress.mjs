@@ -6,7 +6,7 @@ import path from 'node:path'
 
 /**
  * Runs a program to its end under a progress line. When it fails, prints its output and `onFailure` (what to do next),
- * and ends this process with exit code 1. Its output is kept in a file then, whose path is printed.
+ * keeps the output in a file, prints the path of the file, and ends this process with exit code 1.
  */
 export async function runStep(title, program, args, { cwd, env = process.env, onFailure }) {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'muster-log-'))
@@ -28,7 +28,7 @@ export async function runStep(title, program, args, { cwd, env = process.env, on
 
 /** Runs a program on this terminal and resolves to the exit code to pass on: 1 when a signal ended it. */
 export async function runVisibly(program, args, options) {
-  // A terminal's Ctrl-C reaches the child as well; it is the child that decides, and it must be outlived.
+  // A terminal sends Ctrl-C to the child too. The child decides what to do; this process waits for its end.
   const ignore = () => {}
   process.on('SIGINT', ignore)
   const child = spawn(program, args, { stdio: 'inherit', ...options })
@@ -41,7 +41,7 @@ export async function runVisibly(program, args, options) {
   return typeof outcome === 'number' ? outcome : 1
 }
 
-/** Resolves to the exit code, the name of the signal that ended it, or the error that kept it from starting. */
+/** Resolves to the exit code, the name of the signal that ended the child, or the error that prevented its start. */
 export function ended(child) {
   return new Promise((resolve) => {
     child.once('error', resolve)
@@ -55,7 +55,7 @@ function progressLine(title) {
   const live = process.stdout.isTTY
   const draw = () => process.stdout.write(`\r\x1b[2K… ${title} ${seconds()} s`)
   if (live) draw()
-  // In a file or a pipe, only a step worth waiting for is announced.
+  // In a file or a pipe, announce only steps that take longer than a second.
   const timer = live ? setInterval(draw, 100) : setTimeout(() => console.log(`… ${title}`), 1000)
   const finish = (mark) => {
     clearInterval(timer)

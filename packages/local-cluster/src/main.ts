@@ -1,14 +1,15 @@
 import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import os from 'node:os'
-import { isDnsName, messageOf, type ServiceName, SERVICES, SERVING_SERVICES } from '@muster/domain'
+import { runProgram } from '@muster/cli-kit/run'
+import { isDnsName, type ServiceName, SERVICES, SERVING_SERVICES } from '@muster/domain'
 import { defaultCacheDir, ownerOf, startPostgres, startRedis } from '@muster/embedded-stores'
 import { Lifecycle, NPM_ECHO_MS, onParentGone, onStopSignals, systemClock } from '@muster/runtime'
 import { isPortFree, preferPort, reachableHost } from './addresses.ts'
 import { startControlPlane } from './control-plane.ts'
 import { startFirstNode } from './first-node.ts'
 import { openLog } from './service-process.ts'
-import { parseOptions, STATIC_TOKENS_FILE, USAGE, usageError, type LocalClusterOptions } from './options.ts'
+import { npmStart, STATIC_TOKENS_FILE, type LocalClusterOptions } from './options.ts'
 import { progressSteps } from './progress.ts'
 import { readyText } from './ready-text.ts'
 import { keepRunning } from './keep-running.ts'
@@ -119,18 +120,19 @@ if (process.env['npm_lifecycle_event'] !== undefined) onParentGone(stopInOrder)
 // A pipe without a reader must not keep the cluster from stopping.
 process.stdout.on('error', () => {})
 
-let options: LocalClusterOptions | undefined
-try {
-  options = parseOptions(process.argv.slice(2), process.cwd())
-  if (options === undefined) process.stdout.write(USAGE)
-} catch (error) {
-  process.stderr.write(usageError(error))
-  process.exitCode = 2
-}
-if (options !== undefined) {
-  start(options).catch((error: unknown) => {
-    if (stopping) return
-    process.stderr.write(`\nnpm start: ${messageOf(error)}\n`)
-    stop(1)
+/** A start that a signal cuts off has not failed. */
+async function startUnlessStopped(options: LocalClusterOptions): Promise<void> {
+  await start(options).catch((error: unknown) => {
+    if (!stopping) throw error
   })
 }
+
+const status = await runProgram(npmStart(startUnlessStopped), process.argv.slice(2), {
+  stdout: process.stdout,
+  stderr: process.stderr,
+  env: process.env,
+  cwd: process.cwd(),
+})
+// The cluster runs on; a stop in the middle of the start decides on the status itself.
+if (status === 1 && !stopping) stop(status)
+else if (status !== 0) process.exitCode = status

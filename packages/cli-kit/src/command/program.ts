@@ -85,8 +85,10 @@ export interface Failure {
 
 /** A program as data: help, parsing, completion and the report of errors are made from it. */
 export interface Program<C extends Context = Context> {
-  /** As people type it. */
+  /** Its name in messages. */
   name: string
+  /** What people type before its arguments, if that is not the name: `npm start --`. */
+  typed?: string
   /** What it is for, as a sentence. */
   about: string
   /** The groups of commands, and what each is for. */

@@ -69,8 +69,8 @@ function facts({ choices, array, required, default: byDefault }: Option): string
   ]
 }
 
-function exampleRows({ name }: Pick<Program, 'name'>, examples: readonly Example[]): Row[] {
-  return examples.map(([line, meaning]) => [line.replaceAll('$0', name), meaning])
+function exampleRows({ name, typed = name }: Pick<Program, 'name' | 'typed'>, examples: readonly Example[]): Row[] {
+  return examples.map(([line, meaning]) => [line.replaceAll('$0', typed), meaning])
 }
 
 function ending({ notes = [], exits, exitMeanings }: Pick<Program, 'notes' | 'exits' | 'exitMeanings'>): string[] {

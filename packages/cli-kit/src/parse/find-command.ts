@@ -39,8 +39,12 @@ function takesValue(options: OptionSet, word: string): boolean {
 }
 
 /** The program's name and the words of the command, such as `musterctl tokens add`, as far as they were typed. */
-export function pathOf({ name }: Pick<Program, 'name'>, noun?: string, entry?: Pick<Entry, 'verb'>): string {
-  return [name, noun, entry?.verb].filter((word) => word !== undefined && word !== '').join(' ')
+export function pathOf(
+  { name, typed = name }: Pick<Program, 'name' | 'typed'>,
+  noun?: string,
+  entry?: Pick<Entry, 'verb'>,
+): string {
+  return [typed, noun, entry?.verb].filter((word) => word !== undefined && word !== '').join(' ')
 }
 
 /** The commands of a group, or those without one with the groups before them. */

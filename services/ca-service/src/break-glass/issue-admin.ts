@@ -1,7 +1,10 @@
 import { fileURLToPath } from 'node:url'
 import { migrateWithAudit, recordAudit } from '@muster/audit'
+import type { Io } from '@muster/cli-kit'
+import { programOf } from '@muster/cli-kit/only'
 import { utcTime } from '@muster/cli-kit/print'
-import { BREAK_GLASS, messageOf } from '@muster/domain'
+import { runProgram } from '@muster/cli-kit/run'
+import { BREAK_GLASS } from '@muster/domain'
 import { ensureKey, type OperatorProfile, writeIdentity } from '@muster/identity'
 import { chainPem, generateKey, privateKeyFromPem, privateKeyPem, publicKeyDer, spkiPin } from '@muster/pki'
 import { openPool, transaction } from '@muster/postgres'
@@ -12,28 +15,36 @@ import { MIGRATIONS } from '../app.ts'
 import { ensureAuthorities } from '../authorities/authorities.ts'
 import { DESCRIPTOR, storeSchema } from '../config.ts'
 import { issueCertificate } from '../issuing/issue-certificate.ts'
-import { type IssueAdminOptions, readOptions, USAGE, UsageError } from './options.ts'
+import { ISSUE_ADMIN_FLAGS, type IssueAdminOptions, readOptions } from './options.ts'
 
 /** Who asks for the certificate, for the record. */
 const ACTOR = `${DESCRIPTOR.name} issue-admin`
 
+const PROGRAM = programOf({
+  name: ACTOR,
+  describe:
+    'Create an operator identity from the database and the key file alone, for the first operator and for emergencies',
+  command: {
+    options: ISSUE_ADMIN_FLAGS,
+    examples: [
+      ['$0 --name ada --out ./ada', 'an admin identity for 12 hours; then: musterctl --identity ./ada status'],
+    ],
+    run: (flags, { io }) => issue(readOptions(flags), parseConfig(storeSchema, io.env), io),
+  },
+  notes: ['Reads the variables MUSTER_CLUSTER_NAME, MUSTER_DATABASE_URL_FILE and MUSTER_KEY_ENCRYPTION_KEY_FILE.'],
+  explain: (error) => (error instanceof ConfigError ? { status: 2, message: error.message } : undefined),
+})
+
 /**
  * Runs the break-glass command: writes key, chain, bundle and profile to a folder for musterctl's --identity. Keeps a key
- * that is already there. Certificate and audit event are recorded. Exit status 2 for bad usage and bad configuration, 1
- * for any other failure.
+ * that is already there. Certificate and audit event are recorded. @returns the exit status: 2 for bad usage and bad
+ * configuration, 1 for any other failure
  */
-export async function issueAdmin(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<void> {
-  try {
-    const options = readOptions(argv)
-    if (options === undefined) process.stdout.write(USAGE)
-    else await issue(options, parseConfig(storeSchema, env))
-  } catch (error) {
-    process.stderr.write(`${ACTOR}: ${messageOf(error)}\n`)
-    process.exitCode = error instanceof UsageError || error instanceof ConfigError ? 2 : 1
-  }
+export function issueAdmin(argv: readonly string[], io: Io): Promise<number> {
+  return runProgram(PROGRAM, argv, io)
 }
 
-async function issue(options: IssueAdminOptions, config: z.output<typeof storeSchema>): Promise<void> {
+async function issue(options: IssueAdminOptions, config: z.output<typeof storeSchema>, io: Io): Promise<void> {
   const { name, roles, ttlSeconds, out, addresses, publicAddress } = options
   const { schema } = DESCRIPTOR
   const log = createLogger(DESCRIPTOR.name, 'silent')
@@ -67,7 +78,7 @@ async function issue(options: IssueAdminOptions, config: z.output<typeof storeSc
     const bundlePem = chainPem([authorities.host.rootDer])
     await writeIdentity(out, { chainPem: chainPem(certificate.chainDer), bundlePem, profile })
     const until = utcTime(certificate.expiresAt!)
-    process.stdout.write(`Wrote the identity of ${name} to ${out}; it is good until ${until}.\n`)
+    io.stdout.write(`Wrote the identity of ${name} to ${out}; it is good until ${until}.\n`)
   } finally {
     await pool.end()
   }

@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util'
+import { type Args, type OptionSet, UsageError } from '@muster/cli-kit'
 import {
   describeService,
   formatDuration,
@@ -14,19 +14,48 @@ import type { OperatorProfile } from '@muster/identity'
 /** Nobody can revoke this certificate, so an operator who needs it for longer issues another. */
 const MAX_TTL_SECONDS = 7 * 86_400
 
-/** For each service the flag that says where the operator reaches it; by default on its usual port of this machine. */
+/** For each service the flag with the address where the operator reaches it; by default its usual port on this machine. */
 const ADDRESSES = SERVING_SERVICES.map((name) => {
   const { shortName, listenPort } = describeService(name)
-  return { shortName, flag: `${shortName}-addr`, fallback: `127.0.0.1:${listenPort}` }
+  return { name, shortName, flag: `${shortName}-addr`, fallback: `127.0.0.1:${listenPort}` }
 })
 
-/** The help of `ca-service issue-admin`. */
-export const USAGE = `Usage: ca-service issue-admin --name NAME --out DIR [--roles admin] [--ttl 12h]
-         ${ADDRESSES.map(({ flag }) => `[--${flag} HOST:PORT]`).join(' ')} [--public-addr HOST:PORT]
+const text = { type: 'string' } as const
 
-Creates an operator identity from the database and the key file alone, for the first operator and for emergencies.
-It reads the variables MUSTER_CLUSTER_NAME, MUSTER_DATABASE_URL_FILE and MUSTER_KEY_ENCRYPTION_KEY_FILE.
-`
+/** The flags of `ca-service issue-admin`, without those of the addresses. */
+const OWN_FLAGS = {
+  name: { ...text, required: true, value: 'NAME', describe: 'Name of the operator' },
+  out: {
+    ...text,
+    required: true,
+    value: 'DIR',
+    names: 'file',
+    describe: "Folder of the identity, for musterctl's --identity",
+  },
+  roles: { ...text, value: 'ROLES', default: 'admin', describe: 'What the operator may do, with commas' },
+  ttl: {
+    ...text,
+    value: 'DURATION',
+    default: '12h',
+    describe: `How long the certificate is valid, at most ${formatDuration(MAX_TTL_SECONDS)}`,
+  },
+  'public-addr': {
+    ...text,
+    value: 'HOST:PORT',
+    describe: 'Where other machines reach registration-service [default: --registration-addr]',
+  },
+} as const satisfies OptionSet
+
+/** The flags of `ca-service issue-admin`. */
+export const ISSUE_ADMIN_FLAGS: typeof OWN_FLAGS & OptionSet = {
+  ...OWN_FLAGS,
+  ...Object.fromEntries(
+    ADDRESSES.map(({ name, flag, fallback }) => [
+      flag,
+      { ...text, value: 'HOST:PORT', default: fallback, describe: `Where the operator reaches ${name}` },
+    ]),
+  ),
+}
 
 /** What identity to create, and where. */
 export interface IssueAdminOptions extends Pick<OperatorProfile, 'addresses' | 'publicAddress'> {
@@ -37,41 +66,23 @@ export interface IssueAdminOptions extends Pick<OperatorProfile, 'addresses' | '
   out: string
 }
 
-/** Arguments that cannot be used; the message ends with the help. */
-export class UsageError extends Error {}
-
-/** Reads the arguments of `ca-service issue-admin`. @returns undefined if they ask for help @throws UsageError */
-export function readOptions(argv: readonly string[]): IssueAdminOptions | undefined {
+/** Checks the values of the flags. @throws UsageError */
+export function readOptions(flags: Args<typeof OWN_FLAGS>): IssueAdminOptions {
+  const given = flags as unknown as Record<string, string>
+  const addresses = Object.fromEntries(
+    ADDRESSES.map(({ shortName, flag }) => [shortName, given[flag]]),
+  ) as OperatorProfile['addresses']
   try {
-    const text = { type: 'string' } as const
-    const flags = Object.fromEntries(ADDRESSES.map(({ flag, fallback }) => [flag, { ...text, default: fallback }]))
-    const { values } = parseArgs({
-      args: [...argv],
-      options: {
-        ...flags,
-        help: { type: 'boolean', short: 'h' },
-        name: text,
-        out: text,
-        roles: { type: 'string', default: 'admin' },
-        ttl: { type: 'string', default: '12h' },
-        'public-addr': text,
-      },
-    })
-    if (values.help) return undefined
-    if (values.name === undefined || values.out === undefined) throw new Error('--name and --out are needed')
-    const addresses = Object.fromEntries(
-      ADDRESSES.map(({ shortName, flag }) => [shortName, (values as Record<string, unknown>)[flag]]),
-    ) as OperatorProfile['addresses']
     return {
-      out: values.out,
-      name: parseMemberName(values.name),
-      roles: parseOperatorRoles(values.roles.split(',')),
-      ttlSeconds: parseTtl(values.ttl),
+      out: flags.out,
+      name: parseMemberName(flags.name),
+      roles: parseOperatorRoles(flags.roles.split(',')),
+      ttlSeconds: parseTtl(flags.ttl),
       addresses,
-      publicAddress: values['public-addr'] ?? addresses.registration,
+      publicAddress: flags['public-addr'] ?? addresses.registration,
     }
   } catch (error) {
-    throw new UsageError(`${messageOf(error)}\n\n${USAGE}`)
+    throw new UsageError(messageOf(error))
   }
 }
 
