@@ -117,8 +117,8 @@ describe('a grant', () => {
 
   test('that has expired by the local clock is rejected with a hint at the clock', () => {
     const expired = grant({ notBefore: hoursFromNow(-2), notAfter: hoursFromNow(-1) })
-    expect(() => parse(expired)).toThrow(/has expired by the clock of this machine; check the clock/)
-    expect(() => parse(grant(), { now: hoursFromNow(25) })).toThrow(/check the clock/)
+    expect(() => parse(expired)).toThrow(expect.objectContaining({ isExpired: true }))
+    expect(() => parse(grant(), { now: hoursFromNow(25) })).toThrow(/has expired by the clock of this machine/)
   })
 
   test('of another cluster than the member belongs to is rejected', () => {

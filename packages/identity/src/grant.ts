@@ -21,9 +21,13 @@ export type IssuedCertificate = ca.IssuedCertificate & { expiresAt: Date }
 
 /** A grant is incomplete, or is not for the member that asked. Nothing of it may be stored or used. */
 export class GrantError extends AppError {
+  /** The certificate is as requested, but has expired by the local clock. */
+  readonly isExpired: boolean
+
   /** @param problem continues the sentence "SERVICE answered ..." */
-  constructor(from: ServiceName, problem: string, cause?: unknown) {
-    super('internal', `${from} answered ${problem}`, { cause })
+  constructor(from: ServiceName, problem: string, details: { cause?: unknown; isExpired?: boolean } = {}) {
+    super('internal', `${from} answered ${problem}`, { cause: details.cause })
+    this.isExpired = details.isExpired ?? false
   }
 }
 
@@ -76,12 +80,12 @@ export function parseGrant({ certificate, trustBundle }: Grant, request: GrantRe
   const identity = certifiedIdentity({ ...certified, at: now })
   if (identity === undefined) {
     const isExpired = certifiedIdentity({ ...certified, at: 'end' }) !== undefined
-    throw new GrantError(from, isExpired ? EXPIRED : 'with a certificate that is not ours')
+    throw new GrantError(from, isExpired ? EXPIRED : 'with a certificate that is not ours', { isExpired })
   }
   return { trustBundle, chainPem: chainPem(chainDer), bundlePem: chainPem(hostRootsDer), life: lifeBetween(identity) }
 }
 
-const EXPIRED = 'with a certificate that has expired by the clock of this machine; check the clock'
+const EXPIRED = 'with a certificate that has expired by the clock of this machine'
 
 /** The certificate and the trust bundle of a reply that must carry both. @throws GrantError */
 export function issuedCertificate(
@@ -99,6 +103,6 @@ export function grantedClusterName(trustBundle: ca.TrustBundle | undefined, from
   try {
     return parseClusterName(trustBundle?.clusterName ?? '')
   } catch (error) {
-    throw new GrantError(from, 'with an invalid cluster name', error)
+    throw new GrantError(from, 'with an invalid cluster name', { cause: error })
   }
 }

@@ -33,13 +33,13 @@ afterAll(async () => {
 })
 
 describe('an identity folder', () => {
-  test('gives back what was kept in it', async () => {
+  test('returns what was stored in it', async () => {
     await ensureKey(folder, () => 'key')
     await writeIdentity(folder, IDENTITY)
     expect(await readIdentity<Profile>(folder)).toEqual({ ...IDENTITY, keyPem: 'key' })
   })
 
-  test('holds no identity before its profile is written, which comes last', async () => {
+  test('has no identity before its profile is written, which comes last', async () => {
     expect(await readIdentity(folder)).toBeUndefined()
     await ensureKey(folder, () => 'key')
     await writeFile(path.join(folder, IDENTITY_FILES.chain), 'chain')
@@ -54,13 +54,13 @@ describe('an identity folder', () => {
     expect(await readIdentity(folder)).toBeUndefined()
   })
 
-  test('and its key are for their owner only', async () => {
+  test('and its key are readable by their owner only', async () => {
     await ensureKey(folder, () => 'key')
     expect((await stat(folder)).mode & 0o777).toBe(0o700)
     expect((await stat(path.join(folder, IDENTITY_FILES.key))).mode & 0o777).toBe(0o600)
   })
 
-  test('keeps the first key, and gives it to all that come at once', async () => {
+  test('keeps the first key, and returns it to all concurrent callers', async () => {
     let made = 0
     const keys = await Promise.all(Array.from({ length: 16 }, () => ensureKey(folder, () => `key ${++made}`)))
     expect(new Set(keys).size).toBe(1)
@@ -68,14 +68,14 @@ describe('an identity folder', () => {
     expect(await readdir(folder)).toEqual([IDENTITY_FILES.key])
   })
 
-  test.each(['key', 'chain', 'bundle'] as const)('without its %s says so', async (name) => {
+  test.each(['key', 'chain', 'bundle'] as const)('without its %s is reported as damaged', async (name) => {
     await ensureKey(folder, () => 'key')
     await writeIdentity(folder, IDENTITY)
     await rm(path.join(folder, IDENTITY_FILES[name]))
     await expect(readIdentity(folder)).rejects.toThrow(new RegExp(`damaged.*${IDENTITY_FILES[name]}`))
   })
 
-  test('with a profile that cannot be read says so', async () => {
+  test('with an unreadable profile is reported as damaged', async () => {
     await ensureKey(folder, () => 'key')
     await writeIdentity(folder, IDENTITY)
     await writeFile(path.join(folder, IDENTITY_FILES.profile), '{"nodeId": "n-')
@@ -100,7 +100,7 @@ describe('an identity that changes its key', () => {
     await ensureKey(folder, () => second.keyPem, 'nextKey')
   })
 
-  test('keeps the next key for its owner only, and always the same, until a certificate for it is there', async () => {
+  test('keeps the same next key, readable by its owner only, until it has a certificate', async () => {
     expect((await stat(fileOf('nextKey'))).mode & 0o777).toBe(0o600)
     expect(await ensureKey(folder, () => 'another', 'nextKey')).toBe(second.keyPem)
     await writeIdentity(folder, before)
@@ -109,7 +109,7 @@ describe('an identity that changes its key', () => {
     expect(await ensureKey(folder, () => 'another', 'nextKey')).toBe(second.keyPem)
   })
 
-  test('has the next key as its own once the certificate is for that', async () => {
+  test('uses the next key once it has a certificate for it', async () => {
     await writeIdentity(folder, after)
     expect(await readIdentity(folder)).toEqual(after)
     expect((await stat(fileOf('key'))).mode & 0o777).toBe(0o600)
@@ -117,9 +117,9 @@ describe('an identity that changes its key', () => {
   })
 
   test.each<[string, () => Promise<void>]>([
-    ['the certificate was kept', async () => {}],
+    ['the certificate was stored', async () => {}],
     ['the key was changed', () => rename(fileOf('nextKey'), fileOf('key'))],
-  ])('is whole again after a crash when %s', async (_when, next) => {
+  ])('is complete again after a crash when %s', async (_when, next) => {
     await writeFile(fileOf('bundle'), after.bundlePem)
     await writeFile(fileOf('chain'), after.chainPem)
     await next()
@@ -135,13 +135,13 @@ describe('an identity that changes its key', () => {
     expect(JSON.parse(await readFile(fileOf('profile'), 'utf8'))).toEqual(profile)
   })
 
-  test('with a chain that cannot be read says so', async () => {
+  test('with an unreadable chain is reported as damaged', async () => {
     await writeFile(fileOf('chain'), 'half a chain')
     await expect(recoverIdentity(folder)).rejects.toThrow('damaged')
   })
 
   test.each([[[]], [['key']], [['key', 'nextKey', 'chain']], [['key', 'nextKey', 'chain', 'bundle']]] as const)(
-    'that was discarded is gone with its keys, also after a crash when %j were',
+    'that was discarded is gone with its keys, also after a crash that left %j deleted',
     async (gone) => {
       await rename(fileOf('profile'), fileOf('discarded'))
       for (const name of gone) await rm(fileOf(name))

@@ -53,7 +53,7 @@ describe('a certificate', () => {
     }
   })
 
-  test('is renewed when it is due, again and again, until it is told to stop', async () => {
+  test('is renewed each time it is due, until the signal aborts', async () => {
     const { clock, stop, renewals, options } = setUp()
     const renewing = renewForever(options)
     await clock.advance(0.64 * DAY_MS)
@@ -70,7 +70,7 @@ describe('a certificate', () => {
     expect(clock.sleepers).toBe(0)
   })
 
-  test('is renewed soon after a machine wakes that slept through the time', async () => {
+  test('is renewed soon after a suspended machine wakes up', async () => {
     const { clock, stop, renewals, options } = setUp()
     const renewing = renewForever(options)
     await clock.advance(HOUR_MS)
@@ -81,7 +81,7 @@ describe('a certificate', () => {
     expect(renewals).toEqual([])
   })
 
-  test('that has ended meanwhile is renewed as one that has ended', async () => {
+  test('that has expired is renewed as expired', async () => {
     const ended = { issuedAt: new Date(0), expiresAt: new Date(1_000) }
     const { clock, stop, renewals, options } = setUp({ first: ended })
     const renewing = renewForever(options)
@@ -113,7 +113,7 @@ describe('a certificate', () => {
     await renewing
   })
 
-  test('whose renewal fails is tried again until it succeeds, past its end if need be', async () => {
+  test('is renewed again after failures, also past its end', async () => {
     const tries: boolean[] = []
     const { clock, stop, lines, options } = setUp({
       renew: async (expired) => {
@@ -133,7 +133,7 @@ describe('a certificate', () => {
     await renewing
   })
 
-  test('whose renewal fails for good is not tried again, and the failure is thrown', async () => {
+  test('is not renewed again after a final failure, which is thrown', async () => {
     let tries = 0
     const { clock, options } = setUp({
       renew: async () => {

@@ -18,7 +18,7 @@ import {
   type ServiceDefinition,
   TlsIdentity,
 } from '@muster/rpc'
-import { withCertificate } from '../identity/come-back.ts'
+import { withValidCertificate } from '../identity/replace-expired.ts'
 import { CallError } from '../cli/errors.ts'
 import { findIdentity, type FindOptions } from '../identity/identity.ts'
 import { assertUsable, type OperatorIdentity } from '../identity/operator-identity.ts'
@@ -60,14 +60,14 @@ export interface Cluster {
 export async function openCluster(options: FindOptions & { signal: AbortSignal }): Promise<Cluster> {
   const found = await findIdentity(options)
   await assertUsable(found, options)
-  const operator = await withCertificate(found, options)
+  const operator = await withValidCertificate(found, options)
   const { addresses } = operator.profile
   const tls = new TlsIdentity(tlsMaterial(operator))
-  const roles = () => renewal.roles()
-  const comeBack = () => renewal.comeBack()
+  const refreshRoles = () => renewal.refreshRoles()
+  const replaceExpired = () => renewal.replaceExpired()
   const services = byService(SERVING_SERVICES, (service) => {
     const address = addresses[describeService(service).shortName]
-    return new Service({ service, address, operator, tls, roles, comeBack, signal: options.signal })
+    return new Service({ service, address, operator, tls, refreshRoles, replaceExpired, signal: options.signal })
   })
   const { 'token-service': tokens, 'ca-service': authorities, 'registration-service': roll } = services
   const renewal = new Renewal({
@@ -107,9 +107,9 @@ interface ServiceOptions {
   operator: OperatorIdentity
   tls: TlsIdentity
   /** Renews to get roles that were added since; true if the roles are now different. */
-  roles: () => Promise<boolean>
+  refreshRoles: () => Promise<boolean>
   /** Renews an expired certificate; true if there is a new one. */
-  comeBack: () => Promise<boolean>
+  replaceExpired: () => Promise<boolean>
   signal: AbortSignal
 }
 
@@ -131,7 +131,7 @@ class Service {
     const calls = Object.entries(this.connection.client(definition)) as [string, Call][]
     const explained = calls.map(([name, call]) => [
       name,
-      (request: unknown) => this.#withTodaysRoles(() => call(request, { signal })),
+      (request: unknown) => this.#withCurrentRoles(() => call(request, { signal })),
     ])
     return Object.fromEntries(explained) as ClientOf<D>
   }
@@ -144,18 +144,18 @@ class Service {
     } catch (error) {
       // The machine may have slept past the end of the certificate. The next call uses a new one.
       const isStranger = error instanceof AppError && error.kind === 'unauthenticated'
-      if (!isStranger || !(await this.#options.comeBack())) throw this.#explain(error)
+      if (!isStranger || !(await this.#options.replaceExpired())) throw this.#explain(error)
     } finally {
       stopFollowing()
     }
   }
 
   /** Added roles work from the next certificate on, so a call that lacks a role renews and retries once. */
-  async #withTodaysRoles<T>(call: () => Promise<T>): Promise<T> {
+  async #withCurrentRoles<T>(call: () => Promise<T>): Promise<T> {
     try {
       return await call().catch(async (error: unknown) => {
         const lacksRole = error instanceof AppError && error.reason === 'CALLER_NOT_ALLOWED'
-        if (lacksRole && (await this.#options.roles())) return call()
+        if (lacksRole && (await this.#options.refreshRoles())) return call()
         throw error
       })
     } catch (error) {

@@ -326,7 +326,7 @@ describe('login with bad flags', () => {
     [['--auth-server=a:b', '--ca-pin=sha256:0', '--user=ada', '--token=x'], '--auth-server: "a:b" is not HOST:PORT'],
     [['--auth-server=a', '--ca-pin=sha256:0', '--user=ada', '--token=x'], '--ca-pin: "sha256:0" is not sha256: and 64'],
     [['--auth-server=a', `--ca-pin=sha256:${'0'.repeat(64)}`, '--user=Ada', '--token=x'], '--user: "Ada" must start'],
-    [['--identity=x', ...GIVEN], '--identity: does not go with this command'],
+    [['--identity=x', ...GIVEN], '--identity: not available here'],
     [['--identity=x', '--cluster=y.z', ...GIVEN], '--identity'],
   ])('%j exits with 2', async (flags, message) => {
     const { status, stderr } = await people.run(['login', ...flags])

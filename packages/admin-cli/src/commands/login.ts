@@ -8,7 +8,7 @@ import { refuseIdentityFlag } from '../identity/identity-flags.ts'
 import { identityJson } from '../identity/identity-json.ts'
 import { openStore, type IdentityStore } from '../identity/identity-store.ts'
 import { findIdentity } from '../identity/identity.ts'
-import { isOver, readOperator } from '../identity/operator-identity.ts'
+import { isUnusable, readOperator } from '../identity/operator-identity.ts'
 
 const DEFAULT_PORT = 3025
 
@@ -108,7 +108,7 @@ function checkCluster(clusterName: string, wanted: string | undefined): void {
 async function refuseToReplace(store: IdentityStore, clusterName: string, user: string, now: Date): Promise<void> {
   if (!(await store.has(clusterName))) return
   const there = await readOperator(store.folderOf(clusterName), 'login').catch(() => undefined)
-  if (there === undefined || there.name === user || isOver(there, now)) return
+  if (there === undefined || there.name === user || isUnusable(there, now)) return
   throw new CliError(
     `already logged in to ${clusterName} as ${there.name}; the token was not sent`,
     `'musterctl logout --cluster ${clusterName}' ends that login; --force replaces ${there.name} with ${user}.`,

@@ -251,7 +251,7 @@ describe('clusters', () => {
   test.each([
     [['clusters', 'use'], 'which cluster?'],
     [['clusters', 'use', 'a.b', 'c.d'], 'one cluster at a time'],
-    [['logout', '--identity=x'], '--identity: does not go with this command'],
+    [['logout', '--identity=x'], '--identity: not available here'],
   ])('%j is bad usage', async (argv, message) => {
     const { status, stderr } = await people.run(argv)
     expect(stderr).toContain(`musterctl: ${message}`)

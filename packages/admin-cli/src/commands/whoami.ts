@@ -3,7 +3,7 @@ import { defineCommand, FORMAT } from '../cli/command.ts'
 import { identityFlags } from '../identity/identity-flags.ts'
 import { identityJson } from '../identity/identity-json.ts'
 import { findIdentity } from '../identity/identity.ts'
-import { assertUsable, mustComeBack, type OperatorIdentity } from '../identity/operator-identity.ts'
+import { assertUsable, needsReplacement, type OperatorIdentity } from '../identity/operator-identity.ts'
 
 /** Shows the identity that commands would use. Calls no server. Exit status 1 if it no longer works. */
 export const whoami = defineCommand({
@@ -27,7 +27,7 @@ function rows(operator: OperatorIdentity, now: Date): [string, string][] {
     ['Roles', roles.join(', ')],
     ['Cluster', profile.clusterName],
     ['Address', profile.publicAddress],
-    ['Certificate', until(expiresAt, now) + (mustComeBack(operator, now) ? '; renewed with the next command' : '')],
+    ['Certificate', until(expiresAt, now) + (needsReplacement(operator, now) ? '; renewed with the next command' : '')],
     ['Session', sessionOf(sessionExpiresAt, isBreakGlass, now)],
     ['Folder', dir],
     ['Found by', foundBy],

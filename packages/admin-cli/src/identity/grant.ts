@@ -83,7 +83,7 @@ function addressesIn(
       publicAddress: registrationService === '' ? reached : parseServerAddress(registrationService, 'address'),
     }
   } catch (error) {
-    throw new GrantError(FROM, 'with invalid addresses', error)
+    throw new GrantError(FROM, 'with invalid addresses', { cause: error })
   }
 }
 
@@ -100,7 +100,8 @@ function explainFault<T>(check: () => T): T {
     return check()
   } catch (error) {
     if (!(error instanceof GrantError)) throw error
-    throw new CliError(`${error.message}; nothing was stored`, CLUSTER_FAULT, error)
+    const next = error.isExpired ? "Check this machine's clock." : CLUSTER_FAULT
+    throw new CliError(`${error.message}; nothing was stored`, next, error)
   }
 }
 

@@ -6,19 +6,19 @@ import { parseClusterName, tokenIdOf } from '@muster/domain'
 import { syncFolder, writeFileAtomic } from '@muster/runtime'
 import { ensureKey, type IdentityFolder, type OperatorProfile, writeIdentity } from '@muster/identity'
 
-// Tried again, since a renewal of another program may just be writing there.
+// With retries: a renewal of another program may be writing there.
 const WHOLE = { recursive: true, force: true, maxRetries: 20, retryDelay: 10 } as const
 
 /**
- * The identities that a person has by `musterctl login`, one per cluster, and which cluster is the current one:
+ * The identities of `musterctl login`, one per cluster, and the name of the current cluster:
  *
  *     clusters/<cluster>    a link to the identity folder in use
- *     identities/<cluster>  identity folders, one at rest; the key in one is never replaced
+ *     identities/<cluster>  identity folders, usually one; the key in a folder is never replaced
  *     pending/...           keys of logins that have not succeeded yet
  *     current-cluster       a name
  *
- * A login makes a new folder and turns the link, so whoever reads sees the old identity or the new one, and a renewal
- * that began before writes where nobody looks any more.
+ * A login creates a new folder and switches the link. Readers see the old identity or the new one, and a renewal that
+ * started before the login writes into the old folder.
  */
 export class IdentityStore {
   readonly #root: string
@@ -28,22 +28,23 @@ export class IdentityStore {
     this.#root = root
   }
 
-  /** Where the identity for a cluster is, if there is one. */
+  /** The path of the identity for a cluster, whether or not it exists. */
   folderOf(clusterName: string): string {
     return path.join(this.#root, 'clusters', clusterName)
   }
 
+  /** True if there is an identity for the cluster. */
   async has(clusterName: string): Promise<boolean> {
     return (await this.clusters()).includes(clusterName)
   }
 
-  /** The clusters that there are identities for, by name. */
+  /** The names of the clusters with an identity, sorted. */
   async clusters(): Promise<string[]> {
     const names = await ifThere(readdir(path.join(this.#root, 'clusters')))
     return (names ?? []).filter(isClusterName).sort()
   }
 
-  /** The cluster in use, which may have no identity any more. */
+  /** The current cluster. Its identity may have been removed. */
   async current(): Promise<string | undefined> {
     const name = (await ifThere(readFile(this.#currentFile(), 'utf8')))?.trim()
     return name !== undefined && isClusterName(name) ? name : undefined
@@ -54,17 +55,17 @@ export class IdentityStore {
     await writeFileAtomic(this.#currentFile(), `${clusterName}\n`)
   }
 
-  /** The private key, PEM, for signing up with this token there: the same until `keep`, whatever becomes of the replies. */
+  /** The private key, PEM, for a signup with this token. It stays the same until `keep`, so a lost reply can be repeated. */
   pendingKey(user: string, address: string, token: string, make: () => string): Promise<string> {
     return ensureKey(path.join(this.#pendingFolder(user, address), tokenIdOf(token) ?? 'custom'), make)
   }
 
-  /** Forgets the keys of logins that were never finished. */
+  /** Deletes the keys of logins that did not complete. */
   async forgetPending(user: string, address: string): Promise<void> {
     await rm(this.#pendingFolder(user, address), WHOLE)
   }
 
-  /** Puts an identity in the place of whatever there was for its cluster. @returns its folder */
+  /** Stores an identity, in place of an earlier one for its cluster. @returns its folder */
   async keep({ keyPem, ...identity }: IdentityFolder<OperatorProfile>): Promise<string> {
     const { clusterName } = identity.profile
     const folder = await this.#newFolder(clusterName)
@@ -72,7 +73,7 @@ export class IdentityStore {
     await writeIdentity(folder, identity)
     await syncFolder(folder)
     const former = await this.#target(clusterName)
-    await this.#turn(clusterName, folder)
+    await this.#switchLink(clusterName, folder)
     if (former !== undefined) await rm(former, WHOLE)
     return this.folderOf(clusterName)
   }
@@ -102,14 +103,14 @@ export class IdentityStore {
     return folder
   }
 
-  /** The folder behind the link, if it is one of ours: a person may have put a link of their own there. */
+  /** The folder behind the link, if this store created it: users may have put links of their own there. */
   async #target(clusterName: string): Promise<string | undefined> {
     const target = await ifThere(realpath(this.folderOf(clusterName)))
     const ours = await ifThere(realpath(this.#identitiesOf(clusterName)))
     return target !== undefined && ours !== undefined && path.dirname(target) === ours ? target : undefined
   }
 
-  async #turn(clusterName: string, folder: string): Promise<void> {
+  async #switchLink(clusterName: string, folder: string): Promise<void> {
     const link = this.folderOf(clusterName)
     await mkdir(path.dirname(link), { recursive: true, mode: 0o700 })
     // Not beside the link, where it would look like a cluster.

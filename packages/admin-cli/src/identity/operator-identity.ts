@@ -7,28 +7,28 @@ import { BREAK_GLASS, CERTIFICATE_BACKDATE_MS, messageOf, parseSpiffeId } from '
 import { IDENTITY_FILES, type IdentityFolder, type OperatorProfile, readIdentity } from '@muster/identity'
 import { howToRenew } from '../cli/errors.ts'
 
-/** An operator's identity, whole. Its certificate may have ended. */
+/** An operator's complete identity. Its certificate may have expired. */
 export interface OperatorIdentity extends IdentityFolder<OperatorProfile> {
   /** The folder as it was found. */
   dir: string
-  /** The folder that the files are in, links followed: a login meanwhile does not change what is there. */
+  /** The folder of the files, with links resolved. A login in the meantime does not change it. */
   realDir: string
-  /** How it was found, as a person would say it. */
+  /** How it was found, for people. */
   foundBy: string
   /** The operator's name. */
   name: string
   /** viewer, operator, admin. */
   roles: string[]
-  /** Made by `ca-service issue-admin`: no person of the cluster. */
+  /** Made by `ca-service issue-admin`; not a user of the cluster. */
   isBreakGlass: boolean
   issuedAt: Date
   startsAt: Date
   expiresAt: Date
-  /** When the certificate can be renewed no more; undefined if it is not renewed at all. */
+  /** When renewals stop; undefined if the certificate is never renewed. */
   sessionExpiresAt: Date | undefined
 }
 
-/** Makes sure that the identity is good now, or can be made so by its key. Warns if others can read the key. @throws CliError that says what to do */
+/** Checks that the certificate is valid, or can be replaced. Warns if others can read the key. @throws CliError */
 export async function assertUsable(
   identity: OperatorIdentity,
   { io, now }: { io: Pick<Io, 'stderr'>; now: () => Date },
@@ -39,28 +39,28 @@ export async function assertUsable(
 
 type Times = Pick<OperatorIdentity, 'expiresAt' | 'sessionExpiresAt'>
 
-/** A certificate that ends this close to the session's end cannot be prolonged. */
+/** A certificate that expires this close to the end of the session cannot be renewed to a later end. */
 const SESSION_MARGIN_MS = 1_000
 
-/** Whether there is a session that outlasts the certificate, so that a renewal gives a later end. */
-export function canProlong({ expiresAt, sessionExpiresAt }: Times): boolean {
+/** True if the session outlasts the certificate, so that a renewal gives a later end. */
+export function canRenew({ expiresAt, sessionExpiresAt }: Times): boolean {
   return sessionExpiresAt !== undefined && sessionExpiresAt.getTime() - expiresAt.getTime() > SESSION_MARGIN_MS
 }
 
-/** Whether the certificate has ended, or does so within the margin, and the session gives another. */
-export function mustComeBack(times: Times, now: Date, marginMs = 0): boolean {
+/** True if the certificate has expired, or does so within the margin, and the session allows another. */
+export function needsReplacement(times: Times, now: Date, marginMs = 0): boolean {
   const { expiresAt, sessionExpiresAt } = times
-  return expiresAt.getTime() - now.getTime() <= marginMs && canProlong(times) && sessionExpiresAt! > now
+  return expiresAt.getTime() - now.getTime() <= marginMs && canRenew(times) && sessionExpiresAt! > now
 }
 
-/** Whether the identity is of no use any more: the session is over, or without one the certificate has ended. */
-export function isOver(times: Times, now: Date): boolean {
-  return times.expiresAt <= now && !mustComeBack(times, now)
+/** True if the identity no longer works: the certificate has expired, and there is no session for another. */
+export function isUnusable(times: Times, now: Date): boolean {
+  return times.expiresAt <= now && !needsReplacement(times, now)
 }
 
 function assertInDate(identity: OperatorIdentity, now: Date): void {
   const { name, dir, profile, expiresAt, startsAt, sessionExpiresAt } = identity
-  if (isOver(identity, now)) {
+  if (isUnusable(identity, now)) {
     const what = sessionExpiresAt === undefined ? 'certificate' : 'session'
     const end = sessionExpiresAt ?? expiresAt
     throw new CliError(
@@ -76,27 +76,27 @@ function assertInDate(identity: OperatorIdentity, now: Date): void {
   }
 }
 
-/** The identity in a folder, or undefined if there is none. @throws CliError for one that is damaged */
+/** Reads the identity in a folder; undefined if there is none. @throws CliError for a damaged identity */
 export async function readOperator(dir: string, foundBy: string): Promise<OperatorIdentity | undefined> {
-  const realDir = await followed(dir)
+  const realDir = await resolveLinks(dir)
   let folder: IdentityFolder<OperatorProfile> | undefined
   try {
     folder = await readIdentity<OperatorProfile>(realDir)
   } catch (error) {
-    // A file on the way where a folder should be: nothing is there.
+    // A file where a folder of the path should be: there is no identity.
     if ((error as NodeJS.ErrnoException).code === 'ENOTDIR') return undefined
-    // A login has put another folder there just now.
-    if ((await followed(dir)) !== realDir) return readOperator(dir, foundBy)
+    // A login has just replaced the folder.
+    if ((await resolveLinks(dir)) !== realDir) return readOperator(dir, foundBy)
     throw new CliError(messageOf(error), howToRenew(), error)
   }
   return folder && { ...folder, ...describeIdentity(dir, folder), dir, realDir, foundBy }
 }
 
-async function followed(dir: string): Promise<string> {
+async function resolveLinks(dir: string): Promise<string> {
   return realpath(dir).catch(() => dir)
 }
 
-/** What the certificate of an identity says. @throws CliError for an identity that is damaged */
+/** Reads the certificate of an identity. @throws CliError for a damaged identity */
 export function describeIdentity(dir: string, { profile, chainPem, keyPem }: IdentityFolder<OperatorProfile>) {
   checkProfile(dir, profile)
   const certificate = readLeaf(dir, chainPem)
@@ -135,7 +135,7 @@ function checkKey(dir: string, certificate: X509Certificate, keyPem: string): vo
   try {
     if (certificate.checkPrivateKey(createPrivateKey(keyPem))) return
   } catch {
-    // The reason could repeat what stands in the file.
+    // The cause could repeat the content of the file.
   }
   throw new CliError(`${dir}/${IDENTITY_FILES.key} is not the key of the certificate beside it`, howToRenew())
 }
@@ -148,7 +148,7 @@ function nameIn(certificate: X509Certificate): string {
 async function warnOfOpenKey(dir: string, { stderr }: Pick<Io, 'stderr'>): Promise<void> {
   const file = path.join(dir, IDENTITY_FILES.key)
   const { mode } = await stat(file)
-  // Windows keeps no such bits and always shows them set.
+  // Windows has no such bits and always shows them as set.
   if ((mode & 0o077) === 0 || path.sep === '\\') return
   stderr.write(`musterctl: warning: others on this machine can read ${file}; close it with: chmod 600 ${file}\n`)
 }

@@ -35,7 +35,7 @@ async function loginAged(agedMs: number): Promise<void> {
 }
 
 describe('a certificate', () => {
-  test('in the second half of its life is renewed beside the work of a command, for the same key', async () => {
+  test('in the second half of its life is renewed while a command runs, for the same key', async () => {
     await loginAged(7 * HOUR_MS)
     const [key, before] = [await readFile(file('key.pem'), 'utf8'), await serial()]
     expect(await people.run(LS)).toEqual(DONE)
@@ -46,20 +46,20 @@ describe('a certificate', () => {
     expect(people.renewals).toBe(1)
   })
 
-  test('in the first half of its life is left alone', async () => {
+  test('in the first half of its life is not renewed', async () => {
     await loginAged(5 * HOUR_MS)
     expect(await people.run(LS)).toEqual(DONE)
     expect(people.renewals).toBe(0)
   })
 
-  test('that ends with its session is left alone', async () => {
+  test('that ends with its session is not renewed', async () => {
     people.hand.sessionExpiresAt = new Date(Math.floor(Date.now() / 1000) * 1000 + 2 * HOUR_MS)
     await loginAged(7 * HOUR_MS)
     expect(await people.run(LS)).toEqual(DONE)
     expect(people.renewals).toBe(0)
   })
 
-  test("of 'ca-service issue-admin' is left alone", async () => {
+  test("of 'ca-service issue-admin' is not renewed", async () => {
     const now = Date.now()
     await cluster.issueOperator({ notBefore: new Date(now - 10 * HOUR_MS), notAfter: new Date(now + HOUR_MS) })
     expect(await cluster.run(LS)).toEqual(DONE)
@@ -78,7 +78,7 @@ describe('a certificate', () => {
     })
   })
 
-  test('that is renewed by 64 programs at once, while somebody logs in anew, stays whole', async () => {
+  test('that 64 programs renew at once, during a new login, stays complete', async () => {
     await loginAged(7 * HOUR_MS)
     const programs = Array.from({ length: 64 }, () => people.run(LS))
     const logins = Array.from({ length: 8 }, () => people.login())
@@ -148,17 +148,17 @@ describe('a renewal that fails', () => {
     expect(people.renewals).toBe(1)
   })
 
-  test('is said, once, when little life is left', async () => {
+  test('causes one warning when the certificate expires soon', async () => {
     await loginAged(11 * HOUR_MS)
     fail(new AppError('unavailable', 'the database is not reachable'))
     const { status, stdout, stderr } = await people.run(LS)
     expect(stderr).toMatch(
-      /^musterctl: warning: your certificate ends in (59m|1h) and could not be renewed: the database is not reachable\n$/,
+      /^musterctl: warning: your certificate expires in (59m|1h) and could not be renewed: the database is not reachable\n$/,
     )
     expect({ status, stdout }).toEqual({ status: 0, stdout: '[]\n' })
   })
 
-  test('by silence holds the command up for a moment only', async () => {
+  test('because the server is silent delays the command only briefly', async () => {
     await loginAged(11 * HOUR_MS)
     people.answers.renewUser = async (_request, { signal }) => {
       await new Promise((resolve) => signal.addEventListener('abort', resolve))
@@ -186,7 +186,7 @@ describe('a renewal that fails', () => {
   )
 })
 
-describe('a role that was given', () => {
+describe('an added role', () => {
   const removal = ['users', 'rm', 'bob']
 
   beforeEach(() => {
@@ -196,7 +196,7 @@ describe('a role that was given', () => {
     }
   })
 
-  test('counts from the first command that needs it: that renews, and asks again', async () => {
+  test('works in the first command that needs it, which renews and retries', async () => {
     await people.login()
     people.hand.roles = ['admin']
     expect(await people.run(removal)).toEqual({ status: 0, stdout: 'User bob is removed\n', stderr: '' })
@@ -204,7 +204,7 @@ describe('a role that was given', () => {
     expect((await people.run(['whoami'])).stdout).toContain('Roles        admin\n')
   })
 
-  test('and was not: the refusal names the role, and says whom to ask', async () => {
+  test('that is missing is named in the refusal, with whom to ask', async () => {
     await people.login()
     const { status, stderr } = await people.run(removal)
     expect(stderr).toContain('registration-service refused: this needs an operator with the role admin')
@@ -215,7 +215,7 @@ describe('a role that was given', () => {
   })
 })
 
-test('who was removed is told so once, with whom to ask', async () => {
+test('a removed person is told so once, with whom to ask', async () => {
   await people.login()
   const gone =
     "you are no longer a user of this cluster, or you signed up again elsewhere; ask an admin for 'musterctl users reset ada'"
@@ -231,7 +231,7 @@ test('who was removed is told so once, with whom to ask', async () => {
   expect(status).toBe(1)
 })
 
-test('nodes watch outlives its certificates: it renews them and connects again', async () => {
+test('nodes watch renews its certificates and reconnects', async () => {
   people.hand.livesMs = 2_000
   const stop = new AbortController()
   const ends: number[] = []

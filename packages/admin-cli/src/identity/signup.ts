@@ -18,22 +18,22 @@ export interface SignupOptions {
   token: string
   now: () => Date
   signal: AbortSignal
-  /** Told which cluster it is before the token is sent; may throw. */
+  /** Called with the cluster's name before the token is sent; an error stops the signup. */
   onCluster: (clusterName: string) => Promise<void>
 }
 
 /**
- * Signs a person up: checks the pin on a connection that carries nothing, then asks over one that trusts only the pinned
- * root which cluster it is, then sends the token. The key is on disk before and stays the same, so that this may be
- * repeated whatever became of the reply. @throws CliError
+ * Signs a person up: checks the pin on a connection that sends no data, then asks for the cluster's name over a connection
+ * that trusts only the pinned root, then sends the token. The key is on disk first and stays the same, so a lost reply can
+ * be repeated. @throws CliError
  */
 export async function signUp(options: SignupOptions): Promise<IdentityFolder<OperatorProfile>> {
   const { store, authServer, caPins, user, token, now, signal, onCluster } = options
   const keyPem = await store.pendingKey(user, authServer, token, () => privateKeyPem(generateKey()))
   const explain = (error: unknown) => explained(error, options)
   const rootPem = await fetchPinnedRoot({ address: authServer, pins: caPins, signal }).catch(explain)
-  const newcomer = new TlsIdentity({ hostRootsPem: rootPem, userRootsPem: '' })
-  const connection = connect({ addresses: [authServer], identity: newcomer, service: 'registration-service' })
+  const anonymous = new TlsIdentity({ hostRootsPem: rootPem, userRootsPem: '' })
+  const connection = connect({ addresses: [authServer], identity: anonymous, service: 'registration-service' })
   try {
     const { getTrustBundle } = connection.client(registration.RegistrationServiceService)
     const { trustBundle } = await getTrustBundle({}, { signal }).catch(explain)

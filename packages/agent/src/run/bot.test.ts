@@ -118,7 +118,7 @@ function failOnce(): () => void {
 }
 
 describe('muster start --oneshot', () => {
-  test('joins a bot by an invitation alone, leaves its credentials, says where, and ends', async () => {
+  test('joins a bot with only an invitation, stores its credentials, prints the folder, and ends', async () => {
     const { status, stdout, stderr } = await start(['--oneshot', invitation()])
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
     const id = JSON.parse(await fileOf('profile.json')).nodeId
@@ -134,7 +134,7 @@ describe('muster start --oneshot', () => {
     expect(new X509Certificate(await fileOf('chain.pem')).subjectAltName).toContain('/bot/ci')
   })
 
-  test('does the same for a node, whose --roles go before those of the invitation', async () => {
+  test('joins a node, and prefers --roles to the roles of the invitation', async () => {
     const { status, stdout } = await start(['--oneshot', '--roles=app', invitation(NODE_TOKEN, ['node', 'proxy'])])
     expect(status).toBe(0)
     expect(stdout).toContain('(app)')
@@ -142,7 +142,7 @@ describe('muster start --oneshot', () => {
     await keyInUse()
   })
 
-  test('renews what is there: a node keeps its key, a bot takes another', async () => {
+  test('renews an existing identity: a node keeps its key, a bot changes it', async () => {
     await start(['--oneshot', invitation(NODE_TOKEN, ['node'])])
     const nodeKey = await keyInUse()
     const nodeChain = await fileOf('chain.pem')
@@ -160,7 +160,7 @@ describe('muster start --oneshot', () => {
     expect(server.generations).toEqual([botKey, await keyInUse()])
   })
 
-  test('leaves a certificate that the server finds too fresh to renew', async () => {
+  test('keeps a certificate that the server finds too new to renew', async () => {
     await start(['--oneshot', invitation(NODE_TOKEN, ['node'])])
     const chain = await fileOf('chain.pem')
     server.before.renewCertificate = () => {
@@ -170,7 +170,7 @@ describe('muster start --oneshot', () => {
     expect(await fileOf('chain.pem')).toBe(chain)
   })
 
-  test('that is stopped before it is done has failed', async () => {
+  test('fails when it is stopped before it is done', async () => {
     server.before.register = unavailable
     const stop = new AbortController()
     const running = start(['--oneshot', invitation()], dataDir, stop.signal)
@@ -181,7 +181,7 @@ describe('muster start --oneshot', () => {
 })
 
 describe('a bot', () => {
-  test('renews with a fresh key each time for as long as it runs', async () => {
+  test('renews with a new key each time', async () => {
     await start(['--oneshot', invitation()])
     server.ttlMs = 3_000
     const bot = stay()
@@ -212,7 +212,7 @@ describe('a bot', () => {
     },
   )
 
-  test('asks for the same key again when it was killed after the server had done its part', async () => {
+  test('requests the same key again after it was killed between the request and the reply', async () => {
     await start(['--oneshot', invitation()])
     const { child, ended } = spawnStart([])
     server.after.renewBot = () => {
@@ -227,7 +227,7 @@ describe('a bot', () => {
     expect(server.generations[1]).toBe(await keyInUse())
   })
 
-  test('killed before any change of a file goes on as if nothing had been', async () => {
+  test('can be killed before any change of a file and continues', async () => {
     await start(['--oneshot', invitation()])
     // Dies in place of the nth change of a name in a folder: each file comes to be, or is replaced, by one of these.
     const killer = (nth: number) =>
@@ -254,20 +254,23 @@ describe('a bot', () => {
     expect(server.isLocked).toBe(false)
   })
 
-  test.each([1, 2])('whose copy renews is locked, and both end with 3: the original is %d ahead', async (ahead) => {
-    await start(['--oneshot', invitation()])
-    const copy = `${dataDir}-copy`
-    await cp(dataDir, copy, { recursive: true })
-    for (let i = 0; i < ahead; i++) expect(await start(['--oneshot'])).toMatchObject({ status: 0 })
-    const keyBefore = await fileOf('key.pem')
-    const thief = await start([], copy)
-    expect(thief).toMatchObject({ status: 3, stderr: expect.stringContaining('BOT_LOCKED') })
-    const owner = await stay().ended
-    expect(owner).toMatchObject({ status: 3, stderr: expect.stringContaining('delete the data directory') })
-    expect(await fileOf('key.pem')).toBe(keyBefore)
-  })
+  test.each([1, 2])(
+    'whose copy renews is locked, and both exit with 3: the original is %d renewals ahead',
+    async (ahead) => {
+      await start(['--oneshot', invitation()])
+      const copy = `${dataDir}-copy`
+      await cp(dataDir, copy, { recursive: true })
+      for (let i = 0; i < ahead; i++) expect(await start(['--oneshot'])).toMatchObject({ status: 0 })
+      const keyBefore = await fileOf('key.pem')
+      const thief = await start([], copy)
+      expect(thief).toMatchObject({ status: 3, stderr: expect.stringContaining('BOT_LOCKED') })
+      const owner = await stay().ended
+      expect(owner).toMatchObject({ status: 3, stderr: expect.stringContaining('delete the data directory') })
+      expect(await fileOf('key.pem')).toBe(keyBefore)
+    },
+  )
 
-  test('whose certificate has ended joins anew by another token, as another instance with a key of its own', async () => {
+  test('whose certificate has expired joins again with another token, as another instance with a new key', async () => {
     server.ttlMs = 1_500
     await start(['--oneshot', invitation()])
     const [former] = server.generations
@@ -291,7 +294,7 @@ describe('a bot', () => {
     })
   })
 
-  test('that is answered as a node keeps nothing of it', async () => {
+  test('that receives the identity of a node stores nothing', async () => {
     const { status, stderr } = await start(['--oneshot', invitation(NODE_TOKEN, ['bot'])])
     expect(status).toBe(4)
     expect(stderr).toContain('registration-service answered with an identity of another kind')
@@ -304,7 +307,7 @@ describe('a server that says how long to wait', () => {
     throw refusal('TOO_MANY_REFUSED', 'too many refused attempts', { retryAfterMs })
   }
 
-  test('is asked again then', async () => {
+  test('is asked again after that time', async () => {
     server.before.register = () => {
       if (server.joins.length === 1) tooMany(50)
     }
@@ -312,7 +315,7 @@ describe('a server that says how long to wait', () => {
     expect(server.joins).toHaveLength(2)
   })
 
-  test('for longer than --join-timeout ends the start at once, with 5', async () => {
+  test('for longer than --join-timeout makes the start exit with 5 at once', async () => {
     server.before.register = () => tooMany(60_000)
     const { status, stderr } = await start(['--oneshot', '--join-timeout=10s', invitation()])
     expect(status).toBe(5)
@@ -322,7 +325,7 @@ describe('a server that says how long to wait', () => {
 })
 
 describe('a data directory', () => {
-  test('has one agent; another is told which process that is', async () => {
+  test('has one agent; a second one exits and names the process', async () => {
     const first = stay(invitation())
     await eventually('joined', async () => (await readdir(dataDir).catch((): string[] => [])).includes('profile.json'))
     const { status, stderr } = await start()
@@ -334,7 +337,7 @@ describe('a data directory', () => {
     expect(await start(['--oneshot'])).toMatchObject({ status: 0 })
   })
 
-  test('of an agent that was killed is taken over without an invitation, which no process list shows', async () => {
+  test('of a killed agent works for the next one without an invitation, and no process list shows one', async () => {
     const { child, output, ended } = spawnStart([invitation(NODE_TOKEN, ['node'])])
     await eventually('online', () => output.text.includes('online'))
     const shown = process.platform === 'linux' ? await readFile(`/proc/${child.pid}/cmdline`, 'utf8') : ''

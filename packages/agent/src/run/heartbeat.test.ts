@@ -63,7 +63,7 @@ function setUp({ answers = true } = {}) {
 }
 
 describe('the agent', () => {
-  test('says hello once and then beats, a little early and never late', async () => {
+  test('sends one hello and then heartbeats, a little early and never late', async () => {
     const { clock, streams, stop, beating } = setUp()
     await clock.advance(60_000)
     expect(streams).toHaveLength(1)
@@ -78,7 +78,7 @@ describe('the agent', () => {
     await beating
   })
 
-  test('beats at the pace that it was told last', async () => {
+  test('sends heartbeats at the latest pace from the server', async () => {
     const { clock, streams, stop, beating } = setUp({ answers: false })
     await clock.advance(0)
     const [stream] = streams as [ServerSide]
@@ -95,7 +95,7 @@ describe('the agent', () => {
     await beating
   })
 
-  test('opens another stream when one breaks, after a while that is random', async () => {
+  test('opens another stream after a random delay when one breaks', async () => {
     const { clock, streams, lines, stop, beating } = setUp()
     await clock.advance(1_000)
     streams[0]!.end(new AppError('unavailable', 'the server is shutting down'))
@@ -108,7 +108,7 @@ describe('the agent', () => {
     await beating
   })
 
-  test('goes on trying for as long as the server is away, says so once, and says when it is back', async () => {
+  test('retries while the server is away, and logs once that it is away and that it is back', async () => {
     const { clock, streams, lines, stop, beating } = setUp({ answers: false })
     await clock.advance(0)
     streams[0]!.answer()
@@ -127,7 +127,7 @@ describe('the agent', () => {
     await beating
   })
 
-  test('replaces a stream on which the server has fallen silent', async () => {
+  test('replaces a stream on which the server is silent', async () => {
     const { clock, streams, stop, beating } = setUp({ answers: false })
     await clock.advance(0)
     streams[0]!.answer(1_000)
@@ -142,7 +142,7 @@ describe('the agent', () => {
     await beating
   })
 
-  test('replaces a stream on which it was never answered', async () => {
+  test('replaces a stream that never got an answer', async () => {
     const { clock, streams, stop, beating } = setUp({ answers: false })
     await clock.advance(14_000)
     expect(streams).toHaveLength(1)
@@ -154,7 +154,7 @@ describe('the agent', () => {
     await beating
   })
 
-  test('goes over to a new stream at once when its certificate was renewed', async () => {
+  test('opens a new stream at once after a renewal', async () => {
     const { clock, streams, tls, stop, beating } = setUp()
     await clock.advance(7_000)
     tls.update({ hostRootsPem: 'new', userRootsPem: '' })
@@ -177,7 +177,7 @@ describe('the agent', () => {
     },
   )
 
-  test('does not take a fault of the server for a refusal', async () => {
+  test('retries after a fault of the server', async () => {
     const { clock, streams, stop, beating } = setUp()
     await clock.advance(0)
     streams[0]!.end(new AppError('internal', 'internal error'))
@@ -187,7 +187,7 @@ describe('the agent', () => {
     await beating
   })
 
-  test('ends its stream in order when it is stopped', async () => {
+  test('half-closes its stream when it is stopped', async () => {
     const { clock, streams, stop, beating } = setUp()
     await clock.advance(1_000)
     stop.abort()

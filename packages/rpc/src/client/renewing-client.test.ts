@@ -65,7 +65,7 @@ afterEach(async () => {
   await server.close()
 })
 
-test('calls after a renewal show the new certificate, so they pass when the first one has ended', async () => {
+test('calls after a renewal present the new certificate, and succeed after the first one has expired', async () => {
   const client = connection.client(service)
   await client.getTrustBundle({})
   identity.update(second)
@@ -74,7 +74,7 @@ test('calls after a renewal show the new certificate, so they pass when the firs
   expect(shown).toEqual([first.serial, second.serial])
 })
 
-test('a stream that is open at a renewal goes on with the certificate it has', async () => {
+test('a stream that is open at a renewal keeps its certificate', async () => {
   const stream = connection.duplex(service.heartbeat, () => {})
   stream.send({ message: { $case: 'beat', value: {} } })
   await eventually('the first beat heard', () => shown.length === 1)
@@ -86,7 +86,7 @@ test('a stream that is open at a renewal goes on with the certificate it has', a
   await stream.end()
 })
 
-test('a call that is under way at a renewal is answered', async () => {
+test('a call in progress at a renewal is answered', async () => {
   const client = connection.client(service)
   // Not even connected yet, so it still waits for its place on the connection.
   const waiting = client.getTrustBundle({})

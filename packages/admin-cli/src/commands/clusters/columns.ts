@@ -1,6 +1,6 @@
 import { paint, type Column, utcTimeAndDistance } from '@muster/cli-kit/print'
 import type { identityJson } from '../../identity/identity-json.ts'
-import { isOver, mustComeBack } from '../../identity/operator-identity.ts'
+import { isUnusable, needsReplacement } from '../../identity/operator-identity.ts'
 
 /** A login on this machine, as JSON and YAML show it. */
 export type Login = ReturnType<typeof identityJson> & { current: boolean }
@@ -20,9 +20,9 @@ export function clusterColumns(now: Date): Column<Login>[] {
     {
       title: 'Certificate',
       text: (row) =>
-        mustComeBack(times(row), now) ? 'renewed with the next command' : until(row.certificate_expires_at),
+        needsReplacement(times(row), now) ? 'renewed with the next command' : until(row.certificate_expires_at),
       rank: 2,
-      paint: (cell, row) => (isOver(times(row), now) ? paint.red(cell) : cell),
+      paint: (cell, row) => (isUnusable(times(row), now) ? paint.red(cell) : cell),
     },
     { title: 'Session', text: ({ session_expires_at: end }) => until(end), rank: 4 },
     { title: 'Address', text: ({ auth_server: address }) => address, rank: 5 },

@@ -49,8 +49,8 @@ async function changeProfile(change: (profile: OperatorProfile) => void): Promis
   await writeFile(file('profile.json'), JSON.stringify(profile))
 }
 
-describe('a person whose certificate has ended, and whose session has not', () => {
-  test('just goes on: any command first gets a certificate for the same key, and keeps it', async () => {
+describe('a person whose certificate has expired, and whose session has not', () => {
+  test('can run any command: it first gets a certificate for the same key, and stores it', async () => {
     await asleep()
     const key = await readFile(file('key.pem'), 'utf8')
     people.hand.addresses = { ...people.hand.addresses, caService: ':4711' }
@@ -67,7 +67,7 @@ describe('a person whose certificate has ended, and whose session has not', () =
     expect(people.renewals).toBe(0)
   })
 
-  test('says only the name, and proves the key: no token, and no certificate on the connection', async () => {
+  test('sends only the name and proof of the key: no token, and no certificate on the connection', async () => {
     await asleep()
     await people.run(LS)
     const { request, peer } = returns[0]!
@@ -80,7 +80,7 @@ describe('a person whose certificate has ended, and whose session has not', () =
     expect(peer.kind).toBe('anonymous')
   })
 
-  test('does so a few seconds before the end too, and not while there is time', async () => {
+  test('gets a certificate a few seconds before the end too, and not earlier', async () => {
     await asleep(3_000)
     expect(await people.run(LS)).toEqual(DONE)
     expect(returns).toHaveLength(1)
@@ -89,7 +89,7 @@ describe('a person whose certificate has ended, and whose session has not', () =
     expect({ returns: returns.length, renewals: people.renewals }).toEqual({ returns: 1, renewals: 1 })
   })
 
-  test('may run 64 commands at once: each goes on, and the identity stays whole', async () => {
+  test('can run 64 commands at once: each succeeds, and the identity stays complete', async () => {
     await asleep()
     const before = await readdir(file('.'))
     const programs = await Promise.all(Array.from({ length: 64 }, () => people.run(LS)))
@@ -101,7 +101,7 @@ describe('a person whose certificate has ended, and whose session has not', () =
     expect(returns).toHaveLength(again)
   })
 
-  test('is shown with the certificate of now by what they run', async () => {
+  test('sees the new certificate in the output of status and whoami', async () => {
     await asleep()
     cluster.answers.ca = {
       listAuthorities: async (_request, { peer }) => {
@@ -115,7 +115,7 @@ describe('a person whose certificate has ended, and whose session has not', () =
     expect(Date.parse(operator.expires_at)).toBeGreaterThan(Date.now())
   })
 
-  test('goes on with a warning when the certificate cannot be kept', async () => {
+  test('gets a warning when the certificate cannot be stored, and the command succeeds', async () => {
     await asleep()
     const { signup } = people.answers
     people.answers.signup = async (request, context) => {
@@ -123,12 +123,12 @@ describe('a person whose certificate has ended, and whose session has not', () =
       return signup!(request, context)
     }
     const { status, stdout, stderr } = await people.run(LS)
-    expect(stderr).toMatch(/^musterctl: warning: the new certificate could not be kept in .*: ENOENT.*\n$/)
+    expect(stderr).toMatch(/^musterctl: warning: the new certificate could not be stored in .*: ENOENT.*\n$/)
     expect({ status, stdout }).toEqual({ status: 0, stdout: '[]\n' })
   })
 })
 
-describe('a person who cannot come back', () => {
+describe('a person who gets no new certificate', () => {
   const gone =
     "you are no longer a user of this cluster, or you signed up again elsewhere; ask an admin for 'musterctl users reset ada'"
   const folder = () => path.dirname(file('x'))
@@ -138,7 +138,7 @@ describe('a person who cannot come back', () => {
     cluster.answers.tokens = {}
   }
 
-  test('since an admin revoked them is told so once, with whom to ask, and keeps what there is', async () => {
+  test('because an admin removed them is told so once, with whom to ask, and keeps the files', async () => {
     await asleep()
     nobodyElseIsAsked()
     const before = await certificate()
@@ -148,7 +148,7 @@ describe('a person who cannot come back', () => {
     expect(await people.run(LS)).toEqual({
       status: 1,
       stdout: '',
-      stderr: `musterctl: the certificate in ${folder()} has ended, and registration-service refused another: ${gone}\n`,
+      stderr: `musterctl: the certificate in ${folder()} has expired, and registration-service refused another: ${gone}\n`,
     })
     expect((await certificate()).serialNumber).toBe(before.serialNumber)
   })
@@ -165,7 +165,7 @@ describe('a person who cannot come back', () => {
     )
   })
 
-  test('since the service is down is told what every command says', async () => {
+  test('because the service is down sees the message of every command', async () => {
     await asleep()
     nobodyElseIsAsked()
     await changeProfile(({ addresses }) => (addresses.registration = '127.0.0.1:1'))
@@ -210,7 +210,7 @@ describe('a person who cannot come back', () => {
     expect(returns).toEqual([])
   })
 
-  test.each(['eve', 'ada'])('takes no certificate for another key, in the name of %s', async (name) => {
+  test.each(['eve', 'ada'])('rejects a certificate for another key, in the name of %s', async (name) => {
     await asleep()
     const before = await certificate()
     const { signup } = people.answers
@@ -225,7 +225,7 @@ describe('a person who cannot come back', () => {
     expect((await certificate()).serialNumber).toBe(before.serialNumber)
   })
 
-  test('since the session is over is told so, before anything is sent', async () => {
+  test('because the session is over is told so, before anything is sent', async () => {
     people.hand.sessionExpiresAt = new Date(Date.now() + 2 * HOUR_MS)
     await people.login()
     const now = () => new Date(Date.now() + 5 * HOUR_MS)
@@ -238,7 +238,7 @@ describe('a person who cannot come back', () => {
     expect(returns).toEqual([])
   })
 
-  test('by a clock that is far ahead is told to look at it', async () => {
+  test('because the clock is far ahead is told to check it', async () => {
     await people.login()
     const now = () => new Date(Date.now() + 14 * HOUR_MS)
     const { status, stderr } = await people.run(LS, { now })
@@ -248,7 +248,7 @@ describe('a person who cannot come back', () => {
   })
 })
 
-test('nodes watch goes on on a machine that slept past the end of the certificate', async () => {
+test('nodes watch continues on a machine that slept past the end of the certificate', async () => {
   people.hand.livesMs = 2_000
   const stop = new AbortController()
   const ends: number[] = []
@@ -275,7 +275,7 @@ test('nodes watch goes on on a machine that slept past the end of the certificat
   expect(ends[1]).toBeGreaterThan(ends[0]!)
 })
 
-test('nodes watch of a person who was revoked while the machine slept says so', async () => {
+test('nodes watch reports that the person was removed while the machine slept', async () => {
   people.hand.livesMs = 2_000
   await people.login()
   const refuse = async () => {
@@ -293,6 +293,6 @@ test('nodes watch of a person who was revoked while the machine slept says so', 
     },
   }
   const { status, stderr } = await people.run(['nodes', 'watch', '--format=json'])
-  expect(stderr).toContain('has ended, and registration-service refused another: you are no longer a user')
+  expect(stderr).toContain('has expired, and registration-service refused another: you are no longer a user')
   expect(status).toBe(1)
 })
