@@ -30,5 +30,7 @@ export type Metadata = Grpc.Metadata
 export type ServerCredentials = Grpc.ServerCredentials
 /** grpc-js's server call as interceptors see it. */
 export type ServerInterceptingCall = Grpc.ServerInterceptingCall
+/** A grpc-js server. */
+export type Server = Grpc.Server
 /** A gRPC status code. */
 export type status = Grpc.status

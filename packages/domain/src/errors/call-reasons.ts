@@ -14,6 +14,18 @@ export const CALL_REASONS = {
     meaning: 'The request could not be decoded.',
     next: {},
   },
+  REQUEST_TOO_LARGE: {
+    kind: 'resourceExhausted',
+    retry: 'never',
+    meaning: 'The request is larger than 64 KiB.',
+    next: {},
+  },
+  COMPRESSION_UNKNOWN: {
+    kind: 'unimplemented',
+    retry: 'never',
+    meaning: 'The request is compressed in a way that the server does not know; it knows gzip and deflate.',
+    next: {},
+  },
   METHOD_UNKNOWN: {
     kind: 'unimplemented',
     retry: 'never',
@@ -33,6 +45,12 @@ export const CALL_REASONS = {
     retry: 'after-delay',
     meaning: 'Too many attempts from this address were refused.',
     next: { muster: 'start again then, or with a longer --join-timeout' },
+  },
+  READER_TOO_SLOW: {
+    kind: 'resourceExhausted',
+    retry: 'later',
+    meaning: 'The caller does not read what the stream sends, so the server closed it.',
+    next: {},
   },
   TOO_MANY_STREAMS: {
     kind: 'resourceExhausted',

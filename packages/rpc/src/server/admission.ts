@@ -3,7 +3,7 @@ import type { Clock } from '@muster/runtime'
 import { assertAllowed, type Callers } from './callers.ts'
 import type { Member } from '../tls/peer.ts'
 import type { CallContext } from '../route.ts'
-import type { ServedCall } from './served-call.ts'
+import type { ServedCall } from './calls/served-call.ts'
 
 /**
  * The roles that a person has now, whatever their certificate says. Rejects with `unauthenticated` for somebody who is no

@@ -151,7 +151,7 @@ describe('a request', () => {
         (error) => resolve(error?.code),
       )
     })
-    expect(code).toBe(13)
+    expect(code).toBe(3)
     client.close()
     expect(await whoAmI(open(server.address, cluster.anonymous()))).toBe('anonymous')
   })

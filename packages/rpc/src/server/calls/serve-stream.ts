@@ -1,8 +1,9 @@
 import type { ServerWritableStream } from '@grpc/grpc-js'
-import type { Admission } from './admission.ts'
-import { assertNotExpired } from '../tls/peer.ts'
-import type { Route, ServerStreamHandler } from '../route.ts'
+import type { Admission } from '../admission.ts'
+import { assertNotExpired } from '../../tls/peer.ts'
+import type { Route, ServerStreamHandler } from '../../route.ts'
 import type { ServedCall } from './served-call.ts'
+import { decoded } from './undecodable.ts'
 
 /** grpc-js's call of a server stream. */
 export type StreamCall = ServerWritableStream<unknown, unknown>
@@ -18,7 +19,7 @@ export async function serveStream(
     await admission.admit(route?.callers, context)
     context.signal.throwIfAborted()
     const handle = route!.handle as ServerStreamHandler<unknown, unknown>
-    for await (const message of handle(call.request, context)) {
+    for await (const message of handle(decoded(call.request), context)) {
       if (context.signal.aborted) break
       assertNotExpired(context.peer, context.now())
       if (!call.write(message)) await writable(call, context.signal)

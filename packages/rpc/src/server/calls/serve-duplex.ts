@@ -1,12 +1,13 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js'
-import { AppError } from '@muster/domain'
-import type { Admission } from './admission.ts'
-import { assertNotExpired } from '../tls/peer.ts'
-import type { DuplexHandler, Route } from '../route.ts'
+import { refusal } from '@muster/domain'
+import type { Admission } from '../admission.ts'
+import { assertNotExpired } from '../../tls/peer.ts'
+import type { DuplexHandler, Route } from '../../route.ts'
 import type { ServedCall } from './served-call.ts'
+import { decoded } from './undecodable.ts'
 
 /** grpc-js's call of a bidirectional stream. */
-export type DuplexCall = ServerDuplexStream<unknown, unknown>
+export type ServedDuplex = ServerDuplexStream<unknown, unknown>
 
 /** A peer that does not read is cut once this many messages wait for it. */
 const MAX_UNREAD_MESSAGES = 64
@@ -17,7 +18,7 @@ const MAX_UNREAD_MESSAGES = 64
  * first message after its peer's certificate has ended.
  */
 export function serveDuplex(
-  call: DuplexCall,
+  call: ServedDuplex,
   context: ServedCall,
   route: Route<unknown> | undefined,
   admission: Admission,
@@ -44,14 +45,14 @@ export function serveDuplex(
         if (ended) return
         attempt(() => {
           assertNotExpired(context.peer, context.now())
-          listener(message)
+          listener(decoded(message))
         })
       })
     },
     send: (message: unknown) => {
       if (ended) return
       if (!call.write(message) && ++unread > MAX_UNREAD_MESSAGES) {
-        finish(new AppError('resourceExhausted', 'the peer does not read its messages'))
+        finish(refusal('READER_TOO_SLOW', 'the peer does not read its messages'))
       }
     },
   }

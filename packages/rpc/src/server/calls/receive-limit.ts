@@ -1,5 +1,5 @@
 import type { ServerInterceptor } from '@grpc/grpc-js'
-import { Metadata, ServerInterceptingCall, status } from '../grpc.ts'
+import { Metadata, ServerInterceptingCall, status } from '../../grpc.ts'
 
 /**
  * Ends calls whose one request message is not whole in time. Without it a stranger could open streams, send almost all of

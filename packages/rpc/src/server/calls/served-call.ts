@@ -1,15 +1,19 @@
 import { randomUUID } from 'node:crypto'
-import type { EventEmitter } from 'node:events'
-import type { ServerDuplexStream, ServerUnaryCall, ServerWritableStream } from '@grpc/grpc-js'
 import { AppError } from '@muster/domain'
 import type { Clock, Logger } from '@muster/runtime'
 import type { CallRecorder } from './call-recorder.ts'
-import type { Peer } from '../tls/peer.ts'
-import type { CallContext } from '../route.ts'
+import type { Peer } from '../../tls/peer.ts'
+import type { Metadata } from '../../grpc.ts'
+import type { CallContext } from '../../route.ts'
 
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- calls of every message type
-/** grpc-js's call of any shape. */
-export type AnyCall = ServerUnaryCall<any, any> | ServerWritableStream<any, any> | ServerDuplexStream<any, any>
+/** The facts about a call of any shape; every call object of grpc-js has them. */
+export interface CallFacts {
+  readonly metadata: Metadata
+  readonly cancelled: boolean
+  getPeer(): string
+  getDeadline(): Date | number
+  once(event: 'cancelled', listener: () => void): unknown
+}
 
 /** No unary call is served longer than this, whatever its caller asks. */
 const MAX_UNARY_MS = 30_000
@@ -21,19 +25,19 @@ export class ServedCall implements CallContext {
   readonly requestId: string
   readonly deadlineMs: number
   readonly isStream: boolean
-  readonly #call: AnyCall
+  readonly #call: CallFacts
   readonly #path: string
   readonly #live: Set<ServedCall>
   readonly #log: Logger
   readonly #clock: Clock
   readonly #recorder: CallRecorder
-  readonly #startedAt = performance.now()
+  readonly #startedAt: number
   #gone: AbortController | undefined
   #ended = false
   #childLog: Logger | undefined
 
   constructor(made: {
-    call: AnyCall
+    call: CallFacts
     path: string
     isStream: boolean
     peer: Peer
@@ -41,7 +45,10 @@ export class ServedCall implements CallContext {
     log: Logger
     clock: Clock
     recorder: CallRecorder
+    /** By performance.now(); now if left out. */
+    startedAt?: number
   }) {
+    this.#startedAt = made.startedAt ?? performance.now()
     this.#call = made.call
     this.#path = made.path
     this.#live = made.live
@@ -64,7 +71,7 @@ export class ServedCall implements CallContext {
       this.#live.add(this)
       const abort = () => this.abort(new AppError('unavailable', 'the caller is gone'))
       if (this.#call.cancelled) abort()
-      else (this.#call as EventEmitter).once('cancelled', abort)
+      else this.#call.once('cancelled', abort)
     }
     return this.#gone.signal
   }

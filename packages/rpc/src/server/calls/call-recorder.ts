@@ -1,10 +1,10 @@
 import { AppError, isTransient } from '@muster/domain'
 import type { Logger } from '@muster/runtime'
 import type { Histogram } from 'prom-client'
-import { Metadata, status as grpcStatus } from '../grpc.ts'
-import { peerName } from '../tls/peer.ts'
-import type { CallContext } from '../route.ts'
-import { isServiceError, statusName, toStatus } from '../status.ts'
+import { Metadata, status as grpcStatus } from '../../grpc.ts'
+import { peerName } from '../../tls/peer.ts'
+import type { CallContext } from '../../route.ts'
+import { isServiceError, statusName, toStatus } from '../../status.ts'
 
 const QUIET = /^\/grpc\.(?:health|reflection)\./
 
@@ -12,12 +12,20 @@ const QUIET = /^\/grpc\.(?:health|reflection)\./
 export class CallRecorder {
   readonly #log: Logger
   readonly #durations: Histogram<'method' | 'code'>
+  readonly #isServed: (path: string) => boolean
   readonly #mapError: (error: unknown) => unknown
 
-  constructor(log: Logger, durations: Histogram<'method' | 'code'>, mapError: (error: unknown) => unknown = (e) => e) {
-    this.#log = log
-    this.#durations = durations
-    this.#mapError = mapError
+  /** `isServed` tells the methods of this server from the paths that strangers make up, which are counted as one. */
+  constructor(options: {
+    log: Logger
+    durations: Histogram<'method' | 'code'>
+    isServed: (path: string) => boolean
+    mapError: ((error: unknown) => unknown) | undefined
+  }) {
+    this.#log = options.log
+    this.#durations = options.durations
+    this.#isServed = options.isServed
+    this.#mapError = options.mapError ?? ((error) => error)
   }
 
   /** Records a call that has ended and says with which status; `thrown` is what its handler threw, if it did. */
@@ -27,7 +35,7 @@ export class CallRecorder {
     const status =
       error === undefined ? { code: grpcStatus.OK, details: '', metadata: new Metadata() } : toStatus(error)
     const code = statusName(status.code)
-    this.#durations.observe({ method: path, code }, durationMs / 1000)
+    this.#durations.observe({ method: this.#isServed(path) ? path : 'unknown', code }, durationMs / 1000)
     const line = {
       method: path,
       code,

@@ -1,7 +1,8 @@
 import type { sendUnaryData, ServerUnaryCall } from '@grpc/grpc-js'
-import type { Admission } from './admission.ts'
-import type { Route, UnaryHandler } from '../route.ts'
+import type { Admission } from '../admission.ts'
+import type { Route, UnaryHandler } from '../../route.ts'
 import type { ServedCall } from './served-call.ts'
+import { decoded } from './undecodable.ts'
 
 /** grpc-js's unary call. */
 export type UnaryCall = ServerUnaryCall<unknown, unknown>
@@ -17,7 +18,7 @@ export async function serveUnary(
   try {
     const admitted = admission.admit(route?.callers, context)
     if (admitted !== undefined) await admitted
-    const response = await (route!.handle as UnaryHandler<unknown, unknown>)(call.request, context)
+    const response = await (route!.handle as UnaryHandler<unknown, unknown>)(decoded(call.request), context)
     reply(null, response)
     context.end()
   } catch (error) {

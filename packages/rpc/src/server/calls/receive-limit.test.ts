@@ -1,6 +1,6 @@
 import { connect as http2Connect, type ClientHttp2Stream } from 'node:http2'
 import { afterEach, expect, test } from '@jest/globals'
-import { Server, ServerCredentials } from '../grpc.ts'
+import { Server, ServerCredentials } from '../../grpc.ts'
 import { limitReceiving } from './receive-limit.ts'
 
 const closers: (() => void)[] = []

@@ -1,0 +1,78 @@
+import type { ServerInterceptor } from '@grpc/grpc-js'
+import { AppError, refusal } from '@muster/domain'
+import { Metadata, status } from '../../grpc.ts'
+import type { toStatus } from '../../status.ts'
+import { malformed } from './undecodable.ts'
+
+type Call = Parameters<ServerInterceptor>[1]
+type Status = Parameters<Call['sendStatus']>[0]
+
+/** A call that ends before a handler took it: what came of its request. */
+export interface EarlyCall {
+  path: string
+  call: Call
+  metadata: Metadata
+  /** By performance.now(). */
+  startedAt: number
+}
+
+/** Keeps and records calls. */
+interface Recorders {
+  /** The call behind this request metadata, if a handler took it. */
+  taken(metadata: Metadata): { abort(error: AppError): void } | undefined
+  /** Records a call that no handler took, and gives the status to answer with. */
+  recordEarly(call: EarlyCall, error: AppError): ReturnType<typeof toStatus>
+}
+
+/**
+ * Records and explains what grpc-js answers by itself: requests that are cut off, too large, too slow, or compressed in a
+ * way that nobody knows. Such a status comes from the innermost call and passes no interceptor, so this replaces the
+ * call's own `sendStatus`. Must be the first interceptor.
+ */
+export function recordEarlyStatus(calls: Recorders): ServerInterceptor {
+  return (method, call) => {
+    const startedAt = performance.now()
+    let metadata = new Metadata()
+    let isRecorded = false
+    const start = call.start.bind(call)
+    const sendStatus = call.sendStatus.bind(call)
+    call.start = (listener) => {
+      const receive = listener.onReceiveMetadata.bind(listener)
+      listener.onReceiveMetadata = (received) => {
+        metadata = received
+        receive(received)
+      }
+      start(listener)
+    }
+    call.sendStatus = (given) => {
+      if (given.code === status.OK) return sendStatus(given)
+      const served = calls.taken(metadata)
+      if (served !== undefined) {
+        // No effect if this is the answer of the handler, which was recorded when it was given.
+        served.abort(explain(given, true))
+        return sendStatus(given)
+      }
+      if (isRecorded) return
+      isRecorded = true
+      sendStatus(calls.recordEarly({ path: method.path, call, metadata, startedAt }, explain(given, false)))
+    }
+    return call as ReturnType<ServerInterceptor>
+  }
+}
+
+/** What a status of grpc-js means. It tells its own faults from those of the request by their texts alone. */
+function explain({ code, details }: Status, isTaken: boolean): AppError {
+  switch (code) {
+    case status.RESOURCE_EXHAUSTED:
+      return refusal('REQUEST_TOO_LARGE', 'the request is larger than 64 KiB')
+    case status.DEADLINE_EXCEEDED:
+      return new AppError('deadlineExceeded', details === 'Deadline exceeded' ? 'the time of the call is up' : details)
+    case status.UNIMPLEMENTED:
+      if (/encoding/.test(details)) return refusal('COMPRESSION_UNKNOWN', 'the compression of the request is not known')
+      return malformed(/second/.test(details) ? 'the request has more than one message' : 'the request has no message')
+    default:
+      if (/decompress/.test(details)) return malformed('the request could not be decompressed')
+      if (/timeout/.test(details)) return malformed('the header grpc-timeout has no time in it')
+      return isTaken ? new AppError('internal', 'internal error') : malformed('the request could not be read')
+  }
+}
