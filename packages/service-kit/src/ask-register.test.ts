@@ -89,7 +89,7 @@ async function serveAsking(address: string, options: Partial<ServeOptions> = {})
 }
 
 describe('a service that asks the register about people', () => {
-  test('names the person and the key that they show, and takes the roles that it is told', async () => {
+  test('sends the name and the key of the caller, and uses the roles in the answer', async () => {
     const { address } = await serveAsking(register.address)
     const ada = cluster.user('ada', 'admin')
     const client = open(address, ada, { service: 'token-service' }).client(contract)
@@ -102,7 +102,7 @@ describe('a service that asks the register about people', () => {
     expect(refused.message).toBe('this needs an operator with the role operator')
   })
 
-  test('hands on why somebody is no person of the cluster any more', async () => {
+  test('passes on the reason why a caller is no longer a user of the cluster', async () => {
     const { address } = await serveAsking(register.address)
     const message = "you are no longer a user of this cluster; ask an admin for 'musterctl users reset NAME'"
     answer = () => Promise.reject(refusal('USER_UNKNOWN', message))
@@ -114,7 +114,7 @@ describe('a service that asks the register about people', () => {
     })
   })
 
-  test('is unavailable to people while there is no register, and says nothing of where it would be', async () => {
+  test('is unavailable to people while the register is down, and does not tell them its address', async () => {
     const { address } = await serveAsking('127.0.0.1:1')
     const client = open(address, cluster.user('ada', 'admin'), { service: 'token-service' }).client(contract)
     const refused = await rejection(client.getTrustBundle({}))

@@ -30,7 +30,7 @@ function problemsOf(run: () => unknown): string[] {
 }
 
 describe('a configuration', () => {
-  test('that is wrong in several ways says all of them, each by its variable', () => {
+  test('reports every problem, each with its variable', () => {
     const schema = z.object({
       ADDRESS: parsedBy((text) => {
         throw new Error(`${text} is no address`)
@@ -50,24 +50,24 @@ describe('a configuration', () => {
     expect(problems[3]).toBe('  NEEDED: is not set')
   })
 
-  test('takes an empty variable for one that is not set', () => {
+  test('treats an empty variable as not set', () => {
     const schema = z.object({ LEVEL: z.string().default('info'), NEEDED: z.string() })
     expect(problemsOf(() => parseConfig(schema, { LEVEL: '', NEEDED: '' }))).toEqual(['  NEEDED: is not set'])
     expect(parseConfig(schema, { LEVEL: '', NEEDED: 'x' })).toEqual({ LEVEL: 'info', NEEDED: 'x' })
   })
 
-  test('cannot be changed once it was read', () => {
+  test('is frozen', () => {
     const config = parseConfig(z.object({ A: z.string() }), { A: 'x' })
     expect(() => Object.assign(config, { A: 'y' })).toThrow(TypeError)
   })
 
-  test('holds nothing that the schema does not name', () => {
+  test('has only the variables of the schema', () => {
     expect(parseConfig(z.object({ A: z.string() }), { A: 'x', OTHER: 'secret' })).toEqual({ A: 'x' })
   })
 })
 
 describe('a variable that names a file', () => {
-  test('stands for what is in it', async () => {
+  test('has the content of the file as its value', async () => {
     const schema = z.object({ TEXT: fileText(), BYTES: fileContent() })
     const target = await file('text', ' a line \n')
     expect(parseConfig(schema, { TEXT: target, BYTES: target })).toEqual({

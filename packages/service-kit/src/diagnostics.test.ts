@@ -16,7 +16,7 @@ async function open(isReady: () => boolean): Promise<(path: string, init?: Reque
 }
 
 describe('the diagnostics address', () => {
-  test('says healthy while the process runs, and ready only when it is', async () => {
+  test('reports healthy while the process runs, and ready only while the service is', async () => {
     let ready = false
     const get = await open(() => ready)
     expect((await get('/healthz')).status).toBe(200)
@@ -46,7 +46,7 @@ describe('the diagnostics address', () => {
     await expect(serveDiagnostics(diagnostics!.address, createMetrics('x'), () => true)).rejects.toThrow('EADDRINUSE')
   })
 
-  test('closes at once, whoever is still connected', async () => {
+  test('closes at once, even with connections open', async () => {
     const get = await open(() => true)
     await get('/healthz', { headers: { connection: 'keep-alive' } })
     await diagnostics!.close()

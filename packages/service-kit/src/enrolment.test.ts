@@ -70,7 +70,7 @@ function shown(identity: { tls: { current: { own?: { keyPem: string; chainPem: s
 }
 
 describe('a service', () => {
-  test('gets its identity for the token and its own key, with the roots to trust', async () => {
+  test('enrols with its token and gets a certificate for its own key, with the roots to trust', async () => {
     const address = await serve()
     const identity = await enroll(address)
     const { member, hasItsKey } = shown(identity)
@@ -83,7 +83,7 @@ describe('a service', () => {
     expect(authority!.calls).toEqual([{ rpc: 'enroll', token: TOKEN }])
   })
 
-  test('renews with what it has, before that ends, on the same key', async () => {
+  test('renews its certificate before it expires, with the same key', async () => {
     const address = await serve()
     const identity = await enroll(address)
     const first = shown(identity)
@@ -94,7 +94,7 @@ describe('a service', () => {
       { rpc: 'renew', by: first.member.serial },
     ])
     expect(shown(identity).member.publicKeyDer).toEqual(first.member.publicKeyDer)
-    // And again, showing the second certificate.
+    // The second renewal shows the second certificate.
     const second = shown(identity)
     await eventually('asleep again', () => clock.sleepers > 0)
     await clock.advance(0.81 * DAY_MS)
@@ -102,23 +102,23 @@ describe('a service', () => {
     expect(authority!.calls[2]).toEqual({ rpc: 'renew', by: second.member.serial })
   })
 
-  test('enrols anew when it slept through the end of its certificate', async () => {
+  test('enrols again when its certificate has expired', async () => {
     const address = await serve()
     const identity = await enroll(address)
     const first = shown(identity)
     await authority!.server.close()
-    // Unreachable for as long as the certificate lives.
+    // ca-service is down until the certificate has expired.
     await clock.advance(DAY_MS + 1_000)
     expect(authority!.calls).toHaveLength(1)
     await serve(address)
-    await eventually('enrolled anew', async () => {
+    await eventually('enrolled again', async () => {
       await clock.advance(60_000)
       return shown(identity).member.serial !== first.member.serial
     })
     expect(authority!.calls.slice(1).map(({ rpc }) => rpc)).toEqual(['enroll'])
   })
 
-  test('waits for ca-service, and says so without the token', async () => {
+  test('waits for ca-service, and logs that without the token', async () => {
     const address = await serve()
     await authority!.server.close()
     const enrolling = enroll(address)
@@ -133,7 +133,7 @@ describe('a service', () => {
     expect(JSON.stringify(lines)).not.toContain('CANARY')
   })
 
-  test('sends no token to a server whose root does not match the pin, and does not try again', async () => {
+  test('sends no token to a server whose root does not match the pin, and does not retry', async () => {
     const address = await serve()
     const error = await rejection(enroll(address, { caPins: [`sha256:${'0'.repeat(64)}`] }))
     expect(isTrustFailure(error)).toBe(true)
@@ -152,7 +152,7 @@ describe('a service', () => {
     await other.close()
   })
 
-  test('does not try again when it is refused', async () => {
+  test('does not retry a refusal', async () => {
     const address = await serve()
     authority!.refusal = refusal('TOKEN_UNKNOWN', 'not known')
     expect(await rejection(enroll(address))).toMatchObject({ kind: 'permissionDenied', reason: 'TOKEN_UNKNOWN' })

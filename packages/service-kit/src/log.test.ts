@@ -49,7 +49,7 @@ describe('an error in the log', () => {
     })
   })
 
-  test('has nothing else that a library may have hung on it', () => {
+  test('has no other value that a library attached to it', () => {
     const lines: string[] = []
     const log = createLogger('test', 'info', { write: (line) => void lines.push(line) })
     const command = { name: 'auth', args: ['CANARY'] }
@@ -59,7 +59,7 @@ describe('an error in the log', () => {
     expect(lines[0]).not.toContain('CANARY')
   })
 
-  test('may cause itself, or be no error', () => {
+  test('may be its own cause, or not an Error', () => {
     const lines: string[] = []
     const log = createLogger('test', 'info', { write: (line) => void lines.push(line) })
     const circle = new Error('circle')
@@ -87,8 +87,8 @@ describe('the log of a program for people', () => {
   })
 })
 
-describe('a service whose log nobody reads any more', () => {
-  test('ends when it is told to', async () => {
+describe('a service whose log has no reader', () => {
+  test('stops on a signal', async () => {
     const program = `
       import { createLogger } from '../dist/index.js'
       const log = createLogger('test', 'info')

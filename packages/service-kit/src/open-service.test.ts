@@ -88,7 +88,7 @@ describe('a service with everything', () => {
     expect(JSON.stringify(lines)).not.toContain('CANARY')
   })
 
-  test('closes everything that it opened, so that nobody is served any more', async () => {
+  test('closes everything that it opened, and serves no call after that', async () => {
     const { pool, join } = await start(STORED)
     const { serve } = await join()
     const { address, diagnosticsAddress } = await serve({ services: [anyoneMayAsk] })
@@ -113,7 +113,7 @@ describe('a service without a schema', () => {
     await eventually('ready', async () => (await readiness(diagnosticsAddress)) === 200)
   })
 
-  test('asks registration-service about people, and turns them away while it cannot ask', async () => {
+  test('asks registration-service about people, and rejects them while it cannot ask', async () => {
     const { join } = await start(SCHEMALESS)
     const { serve } = await join()
     const { address } = await serve({ services: [whoCalls] })
@@ -124,7 +124,7 @@ describe('a service without a schema', () => {
     caller.close()
   })
 
-  test('that nobody tells the roles of people does not start', async () => {
+  test('does not start if it has no source for the roles of people', async () => {
     const { join } = await start({ ...SCHEMALESS, calls: [] } as const)
     const { serve } = await join()
     await expect(async () => serve({ services: [whoCalls] })).rejects.toThrow(

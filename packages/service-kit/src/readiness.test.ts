@@ -46,7 +46,7 @@ describe('readiness', () => {
     expect(clock.sleepers).toBe(1)
   })
 
-  test('is not reported any more once its program closes, even by a check that was running', async () => {
+  test('is not reported after its program has begun to close, even by a check that was running', async () => {
     let finish = () => {}
     watch(() => new Promise<void>((resolve) => (finish = resolve)))
     await life.close()

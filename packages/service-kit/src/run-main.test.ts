@@ -55,7 +55,7 @@ function run(
 const closings = (stdout: string) => stdout.split('\n').filter((line) => /^(?:first|second) close/.test(line))
 
 describe('a service program', () => {
-  test('with a bad configuration says every problem and exits with 2, before anything is opened', async () => {
+  test('with a bad configuration reports every problem and exits with 2, before it opens anything', async () => {
     const { status, stdout, stderr } = await run({ MODE: 'walk' })
     expect(status).toBe(2)
     expect(stderr).toContain('MODE:')
@@ -63,20 +63,20 @@ describe('a service program', () => {
     expect(stdout).toBe('')
   })
 
-  test('asked to check its configuration opens nothing', async () => {
+  test('with --check-config opens nothing', async () => {
     const { status, stdout } = await run({ MODE: 'run', SIZE: '1' }, ['--check-config'])
     expect(status).toBe(0)
     expect(stdout).toBe('sample: the configuration is usable\n')
   })
 
-  test('whose configuration turns out bad when it meets the database exits with 2 too', async () => {
+  test('exits with 2 when only its start shows that the configuration is bad', async () => {
     const { status, stdout } = await run({ MODE: 'unfit', SIZE: '1' })
     expect(status).toBe(2)
     expect(stdout).toContain('that value is taken')
     expect(closings(stdout)).toEqual(['first closed'])
   })
 
-  test('that fails to start closes what it had opened and exits with 1', async () => {
+  test('closes what it has opened and exits with 1 when it fails to start', async () => {
     const { status, stdout } = await run({ MODE: 'fail', SIZE: '1' })
     expect(status).toBe(1)
     expect(stdout).toContain('no database')

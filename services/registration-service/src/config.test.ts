@@ -41,7 +41,7 @@ describe('the configuration of people', () => {
     })
   })
 
-  test('says where other machines reach registration-service, which has to be a whole address', () => {
+  test('takes only a whole address as the address for other machines', () => {
     const found = read({ MUSTER_PUBLIC_ADDR: 'muster.example:3025' })
     expect(found).toMatchObject({ MUSTER_PUBLIC_ADDR: 'muster.example:3025' })
     expect(read({ MUSTER_PUBLIC_ADDR: '' })).toMatchObject({ MUSTER_PUBLIC_ADDR: '' })
@@ -50,7 +50,7 @@ describe('the configuration of people', () => {
     }
   })
 
-  test('is refused as a whole, with every problem in it', () => {
+  test('is rejected with every problem at once', () => {
     const wrong = { MUSTER_USER_SESSION_TTL: '0s', MUSTER_PUBLIC_TOKEN_ADDR: ':x', MUSTER_PUBLIC_CA_ADDR: 'a b:1' }
     for (const name of Object.keys(wrong)) expect(() => read(wrong)).toThrow(name)
   })

@@ -42,7 +42,7 @@ describe('the configuration of token-service', () => {
     })
   })
 
-  test('refuses a pepper that could be guessed', () => {
+  test('rejects a pepper that could be guessed', () => {
     const short = environment({ MUSTER_PEPPER_FILE: file('CANARY-short-pepper-31-bytes-xx') })
     expect(() => parseConfig(configSchema, short)).toThrow(/MUSTER_PEPPER_FILE: the file must hold at least 32 bytes/)
     expect(() => parseConfig(configSchema, short)).not.toThrow(/CANARY/)
@@ -53,7 +53,7 @@ describe('the configuration of token-service', () => {
     expect(() => parseConfig(configSchema, environment({ MUSTER_TOKEN_MAX_TTL: 'soon' }))).toThrow(/longest TTL/)
   })
 
-  test('limits signup tokens apart from the others', () => {
+  test('has a limit of its own for signup tokens', () => {
     expect(parseConfig(configSchema, environment()).MUSTER_SIGNUP_TOKEN_MAX_TTL).toBe(2 * 86_400)
     const longer = environment({ MUSTER_SIGNUP_TOKEN_MAX_TTL: '7d' })
     expect(parseConfig(configSchema, longer).MUSTER_SIGNUP_TOKEN_MAX_TTL).toBe(7 * 86_400)
