@@ -12,7 +12,7 @@ const listed = COMMANDS.filter(({ hidden }) => hidden !== true)
 const typed = listed.map(({ noun, verb }) => [noun, verb].filter((word) => word !== undefined))
 
 describe('help', () => {
-  test('lists the commands, where the identity is looked for, and the exit statuses', async () => {
+  test('lists the commands, the sources of the identity, and the exit statuses', async () => {
     const { status, stdout, stderr } = await run('--help')
     for (const word of ['musterctl tokens', 'musterctl nodes', 'musterctl status', 'MUSTER_IDENTITY', 'Exit status']) {
       expect(stdout).toContain(word)
@@ -20,7 +20,7 @@ describe('help', () => {
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
   })
 
-  test.each(typed)('of %s %s says what it does, has examples of itself, and describes every flag', async (...words) => {
+  test.each(typed)('of %s %s has a description, examples, and every flag', async (...words) => {
     const { status, stdout } = await run(...words, '--help')
     const entry = listed.find(
       ({ noun, verb }) => [noun, verb].filter((word) => word !== undefined).join() === words.join(),
@@ -41,9 +41,9 @@ describe('help', () => {
     expect(status).toBe(0)
   })
 
-  test.each(typed)('of %s %s lets --format be chosen, unless it prints no data', async (...words) => {
+  test.each(typed)('of %s %s has -o, --format, unless the command prints no data', async (...words) => {
     const { stdout } = await run(...words, '--help')
-    expect(stdout.includes('--format')).toBe(words[0] !== 'completion')
+    expect(stdout.includes('-o, --format')).toBe(words[0] !== 'completion')
   })
 
   test('fits the terminal', async () => {
@@ -62,14 +62,14 @@ describe('help', () => {
     expect(stdout.replace(/\s+/g, ' ')).toContain(`${NODE_ROLES.join(', ')};`)
   })
 
-  test('is what no command gets, on standard error and with status 2', async () => {
+  test('is printed on standard error, with status 2, if no command is given', async () => {
     const { status, stdout, stderr } = await run()
     expect(stderr).toBe((await run('--help')).stdout)
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' })
     expect((await run('tokens')).stderr).toContain('musterctl tokens rm')
   })
 
-  test('loads no gRPC, nor does a usage error', () => {
+  test('loads no gRPC, and neither does a usage error', () => {
     const program = fileURLToPath(new URL('../bin/musterctl.js', import.meta.url))
     for (const args of [['--help'], ['tokens', 'add', '--help'], ['tokens', 'add', '--type=nonsense']]) {
       const { stderr } = spawnSync(process.execPath, [program, ...args], {
@@ -85,7 +85,7 @@ describe('help', () => {
     expect((await run('--version')).stdout).toMatch(/^\d+\.\d+\.\d+\n$/)
   })
 
-  test('may be asked for in the words of other programs', async () => {
+  test('has the spellings of other programs', async () => {
     expect(await run('help')).toEqual(await run('--help'))
     expect(await run('help', 'tokens', 'add')).toEqual(await run('tokens', 'add', '--help'))
     expect(await run('version')).toEqual(await run('--version'))
@@ -104,7 +104,7 @@ describe('help', () => {
   })
 
   const testWithFullDisk = testWith(existsSync('/dev/full'), '/dev/full')
-  testWithFullDisk('output that cannot be written is said in a line, with status 1', () => {
+  testWithFullDisk('output that cannot be written is reported in one line, with status 1', () => {
     const program = fileURLToPath(new URL('../bin/musterctl.js', import.meta.url))
     const full = openSync('/dev/full', 'w')
     try {
@@ -120,7 +120,7 @@ describe('help', () => {
   })
 })
 
-describe('bad usage exits with 2 before an identity is looked for', () => {
+describe('bad usage exits with 2 without reading an identity', () => {
   test.each([
     [['foo'], 'unknown command: foo'],
     [['statu'], "unknown command: statu; did you mean 'musterctl status'?"],
@@ -163,7 +163,7 @@ describe('bad usage exits with 2 before an identity is looked for', () => {
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' })
   })
 
-  test('a secret that is refused is not repeated', async () => {
+  test('a rejected secret is not repeated', async () => {
     for (const value of [
       'too-short',
       'spaces are not allowed here',

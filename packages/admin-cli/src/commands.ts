@@ -2,7 +2,7 @@ import type { Entry, OptionSet } from '@muster/cli-kit'
 import { COMPLETION_ENTRIES, HELP_OPTIONS } from '@muster/cli-kit/standard'
 import type { Context } from './cli/command.ts'
 
-/** What the nouns are for. */
+/** The groups of commands. */
 export const NOUNS: Readonly<Record<string, string>> = {
   tokens: 'Create, list, show, extend and remove tokens',
   nodes: 'List and watch the nodes of the cluster; remove them',
@@ -20,7 +20,7 @@ export const GLOBAL_OPTIONS = {
   ...HELP_OPTIONS,
 } as const satisfies OptionSet
 
-/** Every command there is. */
+/** Every command. */
 export const COMMANDS: readonly Entry<Context>[] = [
   {
     noun: 'tokens',

@@ -26,7 +26,7 @@ async function run(...argv: string[]): Promise<{ status: number; stdout: string;
 }
 
 describe('muster', () => {
-  test('says what it can do, with every flag, and its exit statuses', async () => {
+  test('lists every flag and the exit statuses in its help', async () => {
     const { status, stdout } = await run('start', '--help')
     expect(status).toBe(0)
     for (const flag of ['roles', 'token', 'ca-pin', 'auth-server', 'data-dir', 'nodename', 'labels', 'advertise-ip']) {
@@ -35,7 +35,7 @@ describe('muster', () => {
     expect((await run('--help')).stdout).toContain('Exit status:')
   })
 
-  test('shows by examples how it is used', async () => {
+  test('shows examples in its help', async () => {
     const start = (await run('start', '--help')).stdout
     for (const example of ["muster start 'muster://...'", '--oneshot', '--roles=bot', 'muster start /run/invitation']) {
       expect(start).toContain(example)
@@ -50,13 +50,13 @@ describe('muster', () => {
     ['as a flag', ['start', '--labels', 'muster://canary-canary@host?x']],
     ['that is a token', ['start', 'mtk_abcdefghij_canarycanary']],
     ['that is a token, without the command', ['mtk_abcdefghij_canarycanary']],
-  ])('given an invitation %s does not repeat it', async (_what, argv) => {
+  ])('does not repeat an invitation that is given %s', async (_what, argv) => {
     const { status, stdout, stderr } = await run(...argv)
     expect(status).toBe(2)
     expect(stdout + stderr).not.toContain('canary')
   })
 
-  test('writes nothing that could act on the terminal, whoever the text is from', async () => {
+  test('escapes text that could control the terminal', async () => {
     const file = path.join(folder, 'a-file')
     writeFileSync(file, '')
     const { status, stderr } = await run('start', '--data-dir', `${file}/no\u001b[2Jsuch\u202efolder`)
@@ -65,18 +65,18 @@ describe('muster', () => {
     expect(stderr).toContain('a-file/no[2Jsuchfolder')
   })
 
-  test('says its version', async () => {
+  test('prints its version', async () => {
     const { status, stdout } = await run('--version')
     expect(status).toBe(0)
     expect(stdout).toMatch(/^\d+\.\d+\.\d+\n$/)
   })
 
   test.each([
-    ['a command that there is not', ['stop']],
-    ['a flag that there is not', ['start', '--tokn=x']],
+    ['an unknown command', ['stop']],
+    ['an unknown flag', ['start', '--tokn=x']],
     ['a flag without its value', ['start', '--token']],
     ['a bad value', ['start', '--roles=king']],
-  ])('given %s exits with 2 and says where help is', async (_what, argv) => {
+  ])('exits with 2 and names its help when given %s', async (_what, argv) => {
     const { status, stdout, stderr } = await run(...argv)
     expect(status).toBe(2)
     expect(stderr).toMatch(/^muster: .+/)
@@ -91,7 +91,7 @@ describe('muster', () => {
     ['a flag of several words', ['start', '--x-y'], 'unknown flag: --x-y'],
     ['an argument', ['start', 'an-invitation', 'b'], 'unknown argument: b'],
     ['a flag without its value', ['start', '--token'], 'a value is missing after --token'],
-  ])('names what it does not understand: %s', async (_what, argv, message) => {
+  ])('names %s that it does not know', async (_what, argv, message) => {
     expect((await run(...argv)).stderr).toContain(`muster: ${message}\n`)
   })
 
@@ -143,7 +143,7 @@ describe('muster', () => {
     expect(status).toBe(0)
   })
 
-  test('started for the first time without what a join needs names all of it, and leaves no identity', async () => {
+  test('names every missing flag at a first start, and leaves no identity', async () => {
     const dataDir = path.join(folder, 'data')
     const { status, stderr } = await run('start', `--data-dir=${dataDir}`)
     expect(status).toBe(2)
@@ -151,7 +151,7 @@ describe('muster', () => {
     expect(readdirSync(dataDir)).toEqual([])
   })
 
-  test('sends nothing without a pin', async () => {
+  test('rejects a first start without a pin', async () => {
     const { status, stderr } = await run(
       'start',
       `--data-dir=${path.join(folder, 'unpinned')}`,
@@ -162,7 +162,7 @@ describe('muster', () => {
     expect(stderr).toContain('needs --ca-pin.')
   })
 
-  test('given a folder that cannot be made exits with 2', async () => {
+  test('exits with 2 if the data directory cannot be created', async () => {
     const { status, stderr } = await run('start', '--data-dir=/dev/null/x')
     expect(status).toBe(2)
     expect(stderr).toContain('--data-dir')

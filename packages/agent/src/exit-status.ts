@@ -2,7 +2,7 @@ import { UsageError } from '@muster/cli-kit'
 import { AppError, isTransient, nextStep } from '@muster/domain'
 import { mayPass } from '@muster/identity'
 
-/** How `muster` says to scripts and init systems why it ended. */
+/** The exit statuses of `muster`, for scripts and init systems. */
 export const EXIT = { ok: 0, failed: 1, usage: 2, refused: 3, notTrusted: 4, unreachable: 5 } as const
 
 /** What help says of each exit status. */
@@ -20,7 +20,7 @@ export class NotTrustedError extends Error {
   override readonly name = 'NotTrustedError'
 }
 
-/** The exit status for whatever ended the program. */
+/** The exit status after this error. */
 export function exitStatusOf(error: unknown): number {
   if (error instanceof UsageError) return EXIT.usage
   if (error instanceof NotTrustedError) return EXIT.notTrusted

@@ -2,9 +2,10 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { processIo, runProgram } from '@muster/cli-kit/run'
 import { Lifecycle, VERSION } from '@muster/runtime'
 import { createBench, type Bench } from './bench.ts'
-import { parseOptions, USAGE, type BenchOptions, type RowName } from './options.ts'
+import { benchProgram, type BenchOptions, type RowName } from './options.ts'
 import { stepsTo } from './progress.ts'
 import { compared, renderTable, verdict, type Section } from './report.ts'
 import { measureCli } from './rows/cli.ts'
@@ -62,25 +63,16 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   })
 }
 
-let options: BenchOptions | undefined
-try {
-  options = parseOptions(process.argv.slice(2), root)
-  if (options === undefined) process.stdout.write(USAGE)
-} catch (error) {
-  process.stderr.write(`npm run bench: ${(error as Error).message}\n\n${USAGE}`)
-  process.exitCode = 2
-}
-if (options !== undefined) {
-  let status = 0
+const program = benchProgram(root, async (options) => {
   try {
     await measure(options, life)
   } catch (error) {
-    status = 1
-    if (!stopping) process.stderr.write(`\nnpm run bench: ${(error as Error).stack}\n`)
+    // The stack, since a failure here is one of the bench or of the services.
+    if (!stopping) throw new Error((error as Error).stack, { cause: error })
+  } finally {
+    if (!stopping) await life.close()
   }
-  // After a signal, whoever closes decides on the status.
-  if (!stopping) {
-    await life.close()
-    process.exit(status)
-  }
-}
+})
+const status = await runProgram(program, process.argv.slice(2), processIo('npm run bench'))
+// After a signal, its handler decides on the status.
+if (!stopping) process.exit(status)

@@ -33,8 +33,8 @@ async function after(...words: string[]): Promise<string[]> {
     .map((line) => line.split('\t')[0]!)
 }
 
-describe('what may come next', () => {
-  test('is at first a group or a command, but none that is hidden', async () => {
+describe('the words that may come next', () => {
+  test('are groups and commands at first, without hidden ones', async () => {
     const first = await after('')
     expect(first).toEqual(expect.arrayContaining(['tokens', 'nodes', 'status', 'get', 'completion']))
     expect(first).not.toContain('__complete')
@@ -82,11 +82,11 @@ describe('what may come next', () => {
     [['nonsense', 'a'], []],
     [['tokens', 'nonsense', 'a'], []],
     [['tokens', 'add', '--nonsense=x'], []],
-  ])('after %j is %j', async (words, expected) => {
+  ])('after %j are %j', async (words, expected) => {
     expect(await after(...words)).toEqual(expected)
   })
 
-  test('never fails, whatever the command', async () => {
+  test('are offered for every command', async () => {
     for (const { noun, verb, rest } of COMMANDS) {
       const words = [noun, verb].filter((word) => word !== undefined)
       expect(await after(...words, '--')).toEqual(expect.arrayContaining(['--help']))
@@ -96,7 +96,7 @@ describe('what may come next', () => {
   })
 })
 
-test('musterctl completion prints a script for each shell, and says which shells there are', async () => {
+test('musterctl completion prints a script for each shell, and names the shells if given another', async () => {
   for (const shell of ['bash', 'zsh', 'fish'] as const) {
     const { status, stdout, stderr } = await runCli(['completion', shell], { cwd: home })
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })

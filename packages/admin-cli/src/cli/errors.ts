@@ -9,11 +9,11 @@ export interface Asked {
   identityDir: string
   /** The person whose identity it is; undefined for one of `ca-service issue-admin`. */
   user: string | undefined
-  /** True if the server's certificate was not one to trust. */
+  /** True if the server's certificate could not be verified. */
   untrusted: boolean
 }
 
-/** A service refused a call, or could not be asked. */
+/** A service refused a call, or could not be reached. */
 export class CallError extends CliError {
   override readonly name = 'CallError'
   readonly error: AppError
@@ -34,26 +34,29 @@ function explainCall(error: AppError, asked: Asked): Explained {
   const text = tidy(error)
   if (asked.untrusted) {
     return [
-      `${service} at ${address} is not to be trusted, so nothing was sent to it: ${text}`,
+      `${service} at ${address} could not be verified, so nothing was sent to it: ${text}`,
       `The address may belong to another cluster than the identity in ${identityDir}; check the addresses in its profile.json.`,
     ]
   }
   switch (error.kind) {
     case 'unavailable':
-      // A peer's own status: it was reached, and could not do it.
+      // The service answered with this status itself.
       if (error.cause instanceof Error && 'metadata' in error.cause) {
-        return [`${service} at ${address} could not do it: ${text}`, `If it stays so, the log of ${service} says more.`]
+        return [
+          `${service} at ${address} is not available: ${text}`,
+          `Try again; if it happens again, look at the log of ${service}.`,
+        ]
       }
       return [
         `cannot reach ${service} at ${address}: ${text}`,
         `Is the cluster running? 'npm start' starts a local one. The address comes from ${identityDir}/profile.json.`,
       ]
     case 'deadlineExceeded':
-      return [`${service} at ${address} did not answer in time`, 'Try again; if it stays so, look at its log.']
+      return [`${service} at ${address} did not answer in time`, 'Try again; if it happens again, look at its log.']
     case 'unauthenticated':
       return [
         `${service} did not accept the certificate in ${identityDir}: ${text}`,
-        // It has said so itself.
+        // The message has the next step already.
         error.reason === 'USER_UNKNOWN' ? undefined : howToRenew(asked),
       ]
     case 'permissionDenied':
@@ -66,7 +69,7 @@ function explainCall(error: AppError, asked: Asked): Explained {
       return [text, nextAfter(error, asked)]
     case 'resourceExhausted':
     case 'aborted':
-      return [`${service} could not do it now: ${text}`, howLongToWait(error)]
+      return [`${service} cannot do this now: ${text}`, howLongToWait(error)]
     case 'unimplemented':
       return [`${service} at ${address} does not know this request: ${text}`, nextAfter(error, asked)]
     case 'internal':
@@ -74,7 +77,7 @@ function explainCall(error: AppError, asked: Asked): Explained {
   }
 }
 
-/** How to come by an identity that works, in place of one of this kind. */
+/** How to get an identity that works, in place of one of this kind. */
 export function howToRenew({ user }: { user?: string | undefined } = {}): string {
   if (user !== undefined) {
     return `Ask an admin for 'musterctl users reset ${user}', then run the login command that it prints.`
@@ -119,7 +122,7 @@ function flagOf(field: string | undefined, service: ServiceName): string {
   return ARGUMENT_OF[field] ?? `--${field.replaceAll('_', '-')}`
 }
 
-/** The message without the field's name, which the sentence has already; of a failed connection, what failed about it. */
+/** The message without the name of the field, which the sentence has already; for a failed connection, its cause. */
 function tidy({ message, field, kind, cause }: AppError): string {
   if (kind === 'unavailable' && cause instanceof Error && !('metadata' in cause)) return cause.message
   return field !== undefined && message.startsWith(`${field}: `) ? message.slice(field.length + 2) : message

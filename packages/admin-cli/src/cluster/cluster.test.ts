@@ -148,13 +148,13 @@ describe('a call', () => {
   test('to a server of another cluster is not made', async () => {
     await cluster.issueOperator({ bundlePem: testCluster('muster.internal').hostRootsPem })
     const { status, stderr } = await cluster.run(LS)
-    expect(stderr).toMatch(/token-service at .* is not to be trusted, so nothing was sent to it: .*certificate/)
+    expect(stderr).toMatch(/token-service at .* could not be verified, so nothing was sent to it: .*certificate/)
     expect(status).toBe(1)
   })
 
   test('to another service of the same cluster is not made', async () => {
     await changeAddresses((addresses) => (addresses.token = addresses.ca))
-    expect((await cluster.run(LS)).stderr).toMatch(/not to be trusted.*the server is not token-service/)
+    expect((await cluster.run(LS)).stderr).toMatch(/could not be verified.*the server is not token-service/)
   })
 
   test.each([

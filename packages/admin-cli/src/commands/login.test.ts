@@ -337,7 +337,7 @@ describe('login with bad flags', () => {
   test.each([
     ['./no/such/token', /looks like a path, but the file cannot be read \(ENOENT\)/],
     ['', /--token: is empty/],
-    ['-', /standard input holds no token/],
+    ['-', /standard input has no token/],
   ])('--token=%s exits with 2', async (token, message) => {
     const flags = ['--auth-server=a', `--ca-pin=${cluster.pin}`, '--user=ada', `--token=${token}`]
     const { status, stderr } = await people.run(['login', ...flags])

@@ -198,15 +198,15 @@ describe('a person who gets no new certificate', () => {
   test('sends nothing to a server of another cluster, nor to another service of this one', async () => {
     await asleep()
     await changeProfile(({ addresses }) => (addresses.registration = addresses.token))
-    expect((await people.run(LS)).stderr).toMatch(/not to be trusted.*the server is not registration-service/)
+    expect((await people.run(LS)).stderr).toMatch(/could not be verified.*the server is not registration-service/)
     await changeProfile((profile) => {
       profile.addresses.registration = cluster.addresses.registration
       profile.clusterName = 'other.internal'
     })
-    expect((await people.run(LS)).stderr).toContain('is not to be trusted, so nothing was sent to it')
+    expect((await people.run(LS)).stderr).toContain('could not be verified, so nothing was sent to it')
     await changeProfile((profile) => (profile.clusterName = 'muster.internal'))
     await writeFile(file('bundle.pem'), testCluster('muster.internal').hostRootsPem)
-    expect((await people.run(LS)).stderr).toContain('is not to be trusted, so nothing was sent to it')
+    expect((await people.run(LS)).stderr).toContain('could not be verified, so nothing was sent to it')
     expect(returns).toEqual([])
   })
 

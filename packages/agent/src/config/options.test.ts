@@ -65,7 +65,7 @@ describe('the flags of muster start', () => {
     })
   })
 
-  test('may all be left out, since a node that comes back needs none', () => {
+  test('are all optional, since a node that returns needs none', () => {
     expect(parse()).toMatchObject({
       roles: undefined,
       token: undefined,
@@ -77,12 +77,12 @@ describe('the flags of muster start', () => {
     expect(path.isAbsolute(parse().dataDir)).toBe(true)
   })
 
-  test('take several pins, repeated or with commas', () => {
+  test('take several pins, in repeated flags or with commas', () => {
     expect(parse({ caPin: [PIN, OTHER_PIN] }).caPins).toEqual([PIN, OTHER_PIN])
     expect(parse({ caPin: [`${PIN},${OTHER_PIN}`] }).caPins).toEqual([PIN, OTHER_PIN])
   })
 
-  test('go before the environment, which fills in what is left out', () => {
+  test('have precedence over the environment', () => {
     const env = {
       MUSTER_AUTH_SERVER: 'env.example:1',
       MUSTER_TOKEN: 'token-of-the-environment',
@@ -109,12 +109,12 @@ describe('the flags of muster start', () => {
     })
   })
 
-  test('take an empty variable for none', () => {
+  test('ignore empty variables of the environment', () => {
     const empty = { MUSTER_AUTH_SERVER: '', MUSTER_TOKEN: '', MUSTER_CA_PIN: '', MUSTER_DATA_DIR: '' }
     expect(parse({}, empty)).toEqual(parse({}, {}))
   })
 
-  test('that are wrong are all named at once', () => {
+  test('report all problems at once', () => {
     const problems = problemsOf({
       nodename: '../web',
       labels: 'novalue',
@@ -141,7 +141,7 @@ describe('the flags of muster start', () => {
     ])
   })
 
-  test('may not both give a pin and say that none is checked', () => {
+  test('reject --ca-pin together with --insecure-skip-ca-pin', () => {
     expect(problemsOf({ caPin: [PIN], insecureSkipCaPin: true })).toEqual([
       '--insecure-skip-ca-pin contradicts --ca-pin',
     ])
@@ -150,18 +150,18 @@ describe('the flags of muster start', () => {
   })
 })
 
-describe('a token', () => {
-  test('is the content of the file that is named', () => {
+describe('the token', () => {
+  test('is read from a file if its value is the path of one', () => {
     expect(parse({ token: file('token', '  mtk_abc\n') }).token).toBe('mtk_abc')
     expect(parse({}, { MUSTER_TOKEN: file('token', 'mtk_def') }).token).toBe('mtk_def')
   })
 
-  test('is itself when no file has that name', () => {
+  test('is the value itself if no file has that name', () => {
     expect(parse({ token: 'mtk_ghi' }).token).toBe('mtk_ghi')
   })
 
   test.each(['/no/such/CANARY', './CANARY', '~/CANARY', '../CANARY'])(
-    'that looks like a path where there is no file is refused, and not repeated: %s',
+    'that looks like the path of a missing file is rejected without repeating it: %s',
     (token) => {
       const [problem] = problemsOf({ token })
       expect(problem).toContain('no such file')
@@ -169,20 +169,20 @@ describe('a token', () => {
     },
   )
 
-  test('file that is empty is refused', () => {
+  test('cannot be an empty file', () => {
     expect(problemsOf({ token: file('empty', '\n') })[0]).toContain('is empty')
   })
 })
 
-describe('what a node says of itself', () => {
+describe('what a node reports about itself', () => {
   const last = { hostname: 'two', labels: { env: 'lab' }, advertisedAddress: '10.0.0.2' }
 
-  test('stays as it was where no flag says otherwise', () => {
+  test('stays as in the last report unless a flag changes it', () => {
     expect(nodeFacts({}, last)).toEqual(last)
     expect(nodeFacts({ labels: { env: 'prod' } }, last)).toEqual({ ...last, labels: { env: 'prod' } })
   })
 
-  test("begins with this machine's name and nothing more", () => {
+  test('is the name of this machine at first', () => {
     expect(nodeFacts({})).toEqual({ hostname: os.hostname(), labels: {}, advertisedAddress: '' })
   })
 })
@@ -203,30 +203,30 @@ describe('an invitation', () => {
     roles: ['app', 'db'],
   }
 
-  test('says all that a join needs, as itself, from a file or from the environment', () => {
+  test('has all that a join needs, as an argument, a file or a variable', () => {
     expect(parse({ invitation: TEXT })).toMatchObject(said)
     expect(parse({ invitation: file('invitation', `${TEXT}\n`) })).toMatchObject(said)
     expect(parse({}, { MUSTER_INVITATION: TEXT })).toMatchObject(said)
     expect(parse({}, { MUSTER_INVITATION: file('invitation', TEXT) })).toMatchObject(said)
   })
 
-  test('leaves the roles to --roles', () => {
+  test('has its roles replaced by --roles', () => {
     expect(parse({ invitation: TEXT, roles: 'db' })).toMatchObject({ ...said, roles: ['db'] })
   })
 
-  test('on the command line goes before the environment', () => {
+  test('on the command line has precedence over the environment', () => {
     const other = 'muster://another-token-of-theirs@other:1?pins=' + OTHER_PIN + '&roles=kube'
     const env = { MUSTER_AUTH_SERVER: 'env:1', MUSTER_TOKEN: 'x', MUSTER_CA_PIN: OTHER_PIN }
     expect(parse({ invitation: TEXT }, env)).toMatchObject(said)
     expect(parse({ invitation: TEXT }, { MUSTER_INVITATION: other })).toMatchObject(said)
   })
 
-  test('of the environment fills in what no flag says', () => {
+  test('in the environment gives the values that no flag gives', () => {
     const options = parse({ authServer: 'nearer:3025' }, { MUSTER_INVITATION: TEXT })
     expect(options).toMatchObject({ ...said, authServer: 'nearer:3025' })
   })
 
-  test('is not said twice', () => {
+  test('is rejected together with the flags that it replaces', () => {
     const flags = { token: 'x', caPin: [PIN], authServer: 'a:1' }
     expect(problemsOf({ invitation: TEXT, ...flags })).toEqual([
       expect.stringMatching(/^--token: the invitation contains it already/),
@@ -250,14 +250,14 @@ describe('an invitation', () => {
     ['without both', TEXT.split('?')[0]!, /not whole.*quotes/],
     ['that is a token', TOKEN, /neither an invitation.*nor a file/],
     ['that is a path of no file', '/no/such/CANARY', /neither an invitation.*nor a file/],
-  ])('%s is refused, and not repeated', (_what, text, message) => {
+  ])('%s is rejected without repeating it', (_what, text, message) => {
     for (const problems of [problemsOf({ invitation: text }), problemsOf({}, { MUSTER_INVITATION: text })]) {
       expect(problems).toEqual([expect.stringMatching(message)])
       expect(problems[0]).not.toContain('CANARY')
     }
   })
 
-  test('file that holds something else is named, its content is not', () => {
+  test('file with other content is named in the error, its content is not', () => {
     const target = file('not-an-invitation', TOKEN)
     const [problem] = problemsOf({ invitation: target })
     expect(problem).toMatch(`invitation: the file ${target}: is not whole`)
@@ -265,7 +265,7 @@ describe('an invitation', () => {
   })
 
   test.each(['token', 'authServer', 'labels', 'nodename', 'advertiseIp', 'roles', 'dataDir'] as const)(
-    'that is given to a flag is not repeated by it: %s',
+    'given to a flag by mistake is not repeated: %s',
     (name) => {
       const [problem, ...more] = problemsOf({ [name]: TEXT })
       expect(more).toEqual([])
@@ -276,7 +276,7 @@ describe('an invitation', () => {
 })
 
 describe('a bot', () => {
-  test('has no other role', () => {
+  test('cannot have another role', () => {
     expect(parse({ roles: 'bot' }).roles).toEqual(['bot'])
     expect(problemsOf({ roles: 'bot,node' })).toEqual([
       expect.stringMatching(/^--roles: bot cannot be combined with other roles/),

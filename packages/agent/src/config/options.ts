@@ -17,7 +17,7 @@ import { UsageError } from '@muster/cli-kit'
 import { DEFAULT_JOIN_TIMEOUT, type StartFlags } from './start-flags.ts'
 import { misplacedInvitations, readGivenInvitation, duplicatedValues } from '../join/invitation.ts'
 
-/** What a node says of itself now: the flags, else what it said last, else this machine's name and nothing more. */
+/** What a node reports about itself: the flags, else its last report, else the name of this machine alone. */
 export function nodeFacts(given: Partial<NodeFacts>, last: Partial<NodeFacts> = {}): NodeFacts {
   return {
     hostname: given.hostname ?? last.hostname ?? machineName(),
@@ -34,10 +34,10 @@ function machineName(): string {
   }
 }
 
-/** What `muster start` was told, checked. What only a first start needs is undefined when not given. */
+/** The checked flags of `muster start`. Values that only a first start needs may be undefined. */
 export interface StartOptions {
   dataDir: string
-  /** What the node says of itself, as far as it was given now; what is left out stays as it was. */
+  /** What the node reports about itself, as far as flags give it; the rest stays as in the last report. */
   facts: Partial<NodeFacts>
   joinTimeoutMs: number
   roles: NodeRole[] | undefined
@@ -47,7 +47,7 @@ export interface StartOptions {
   caPins: string[]
   skipCaPin: boolean
   authServer: string | undefined
-  /** Ends once the credentials are on disk. */
+  /** Exit once the credentials are on disk. */
   oneshot: boolean
 }
 
@@ -69,7 +69,7 @@ export function parseStartFlags(flags: StartFlags, env: NodeJS.ProcessEnv): Star
     const value = text === undefined ? undefined : parse(() => read(text))
     return value === undefined ? {} : { [name]: value }
   }
-  // An empty variable counts as none: as a data directory it would mean the current one.
+  // Ignore empty variables: an empty data directory would mean the current folder.
   const variable = (name: string) => env[name] || undefined
   problems.push(...duplicatedValues(flags, variable))
   const invitation = parse(() => readGivenInvitation(flags, variable))
@@ -106,15 +106,15 @@ function rolesOf(text: string): NodeRole[] {
   return parseJoinRoles(text.split(','), '--roles')
 }
 
-/** A token is given by value or as the path of a file that holds it, which keeps it off the command line. */
+/** Reads a token, or the file that holds it: a path keeps the token off the command line. */
 function valueOrFile(text: string): string {
-  if (text === '') throw new Error('--token: is empty')
+  if (text === '') throw new Error('--token is empty')
   if (existsSync(text)) {
     const token = readFileSync(text, 'utf8').trim()
     if (token === '') throw new Error(`--token: the file ${text} is empty`)
     return token
   }
-  // Not repeated: it may be a token after all.
+  // The error does not repeat the text: it may be a token.
   if (/^[./~]/.test(text)) throw new Error('--token: looks like a path, but there is no such file')
   return text
 }

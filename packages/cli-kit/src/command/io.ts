@@ -1,23 +1,23 @@
-/** Where text goes. `process.stdout` and `process.stderr` are such. */
+/** Where text goes, such as `process.stdout`. */
 export interface Output {
   write(text: string): unknown
   isTTY?: boolean | undefined
   /** Width of the terminal, in characters. */
   columns?: number | undefined
-  /** True while its reader is behind; a `drain` event follows. */
+  /** True while the reader is behind; a `drain` event follows. */
   writableNeedDrain?: boolean | undefined
 }
 
-/** All that the program knows of the world around it. */
+/** Everything that a program uses of its process. */
 export interface Io {
   stdout: Output
   stderr: Output
   env: Readonly<Record<string, string | undefined>>
   cwd: string
-  /** Read only for `--value=-`. */
+  /** Read only by flags whose value is `-`. */
   stdin?: AsyncIterable<string | Uint8Array>
   /** Aborts when the program should end. */
   signal?: AbortSignal
-  /** What time it is; the machine's own clock by default. */
+  /** The current time; by default from the clock of the machine. */
   now?: () => Date
 }

@@ -1,4 +1,4 @@
-/** The word that was probably meant by one that is not known, or undefined if none is near. */
+/** The known word that is closest to the typed one, or undefined if none is close. */
 export function closest(typed: string, known: readonly string[]): string | undefined {
   const most = typed.length < 4 ? 1 : 2
   let best: string | undefined
@@ -13,13 +13,13 @@ export function closest(typed: string, known: readonly string[]): string | undef
   return best ?? known.find((word) => typed.length >= 3 && word.startsWith(typed.toLowerCase()))
 }
 
-/** `; did you mean X?` with what makes X of the word that was probably meant, or nothing. */
+/** `; did you mean X?` for the closest known word, or nothing. `show` decides how the word is written. */
 export function didYouMean(typed: string, known: readonly string[], show = (word: string) => word): string {
   const meant = closest(typed, known)
   return meant === undefined ? '' : `; did you mean ${show(meant)}?`
 }
 
-/** How many letters must be put in, left out, replaced or swapped with their neighbour. Any number from `limit` on means "too many". */
+/** Counts the letters to insert, delete, replace or swap with a neighbour. Returns any number from `limit` on for "too many". */
 function editDistance(a: string, b: string, limit: number): number {
   if (Math.abs(a.length - b.length) >= limit) return limit
   let before: number[] = []

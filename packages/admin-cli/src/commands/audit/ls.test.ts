@@ -209,7 +209,7 @@ describe('audit ls', () => {
     away = ['ca-service']
     const { status, stdout, stderr } = await run('--format=json')
     expect((JSON.parse(stdout) as unknown[]).length).toBe(1)
-    expect(stderr).toMatch(/^musterctl: ca-service at \S+ could not do it: the database is not reachable; try again\n/)
+    expect(stderr).toMatch(/^musterctl: ca-service at \S+ is not available: the database is not reachable; try again\n/)
     expect(status).toBe(1)
   })
 
@@ -217,7 +217,7 @@ describe('audit ls', () => {
     away = ['token-service', 'ca-service', 'registration-service']
     const { status, stdout, stderr } = await run('--format=json')
     expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
-    expect(stderr).toContain('could not do it: the database is not reachable')
+    expect(stderr).toContain('is not available: the database is not reachable')
   })
 
   test('an empty list says how to find events', async () => {

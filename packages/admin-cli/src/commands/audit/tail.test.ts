@@ -148,7 +148,7 @@ describe('audit tail', () => {
   test('fails if no service can be reached at the start', async () => {
     script = Object.fromEntries(AUDITED_SERVICES.map((service) => [service, Array.from({ length: 20 }, () => [lost])]))
     const { status, stderr } = await cluster.run(['audit', 'tail', '--format=json'])
-    expect(stderr).toMatch(/could not do it: the server is shutting down; try again\n/)
+    expect(stderr).toMatch(/is not available: the server is shutting down; try again\n/)
     expect(status).toBe(1)
   })
 

@@ -250,7 +250,7 @@ Please note:
       },
     }
     const { status, stderr } = await cluster.run(['tokens', 'add', '--type=node'])
-    expect(stderr).toBe('musterctl: token-service could not do it now: too many calls\nTry again in 12s.\n')
+    expect(stderr).toBe('musterctl: token-service cannot do this now: too many calls\nTry again in 12s.\n')
     expect(status).toBe(1)
   })
 

@@ -76,7 +76,7 @@ describe('tokens rm', () => {
   test('stops when the cluster fails, and prints what was removed before', async () => {
     const { status, stdout, stderr } = await cluster.run(['tokens', 'rm', 'abcdefghij', 'down222222', '2222222222'])
     expect(stdout).toBe('Token abcdefghij is removed\n')
-    expect(stderr).toContain('could not do it: the database is away\n')
+    expect(stderr).toContain('is not available: the database is away\n')
     expect(status).toBe(1)
   })
 })
