@@ -35,14 +35,8 @@ afterAll(async () => {
   await rm(folder, { recursive: true })
 })
 
-interface Ran {
-  status: number
-  stdout: string
-  stderr: string
-}
-
 /** Runs `muster start` in this process. */
-async function start(argv: readonly string[] = [], dir = dataDir, signal = new AbortController().signal): Promise<Ran> {
+async function start(argv: readonly string[] = [], dir = dataDir, signal = new AbortController().signal) {
   const ran = { stdout: '', stderr: '' }
   const keep = (name: keyof typeof ran) => (text: string) => {
     ran[name] += text
