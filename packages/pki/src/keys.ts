@@ -7,13 +7,13 @@ import { PkiError } from './errors.ts'
 export type KeyAlgorithm = 'p256' | 'ed25519'
 
 // A SubjectPublicKeyInfo of an allowed key has exactly one DER form up to the key itself, so the bytes are compared and
-// nothing is interpreted: named curve, uncompressed point (RFC 5480 §2), no parameters for Ed25519 (RFC 8410 §4).
+// not interpreted: named curve, uncompressed point (RFC 5480 §2), no parameters for Ed25519 (RFC 8410 §4).
 const allowedForms = [
   { prefix: Buffer.from('3059301306072a8648ce3d020106082a8648ce3d03010703420004', 'hex'), length: 91 },
   { prefix: Buffer.from('302a300506032b6570032100', 'hex'), length: 44 },
 ]
 
-/** Makes a private key: P-256 unless told otherwise. */
+/** Creates a private key, P-256 by default. */
 export function generateKey(algorithm: KeyAlgorithm = 'p256'): KeyObject {
   return algorithm === 'p256'
     ? generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
@@ -31,7 +31,7 @@ export function keyFingerprint(spkiDer: Uint8Array): Buffer {
   return createHash('sha256').update(spkiDer).digest()
 }
 
-/** PKCS#8 PEM, unencrypted: a secret, to be written to a file of mode 0600 or encrypted before it is stored. */
+/** PKCS#8 PEM, unencrypted: a secret. Write it to a file of mode 0600, or encrypt it before you store it. */
 export function privateKeyPem(key: KeyObject): string {
   return key.export({ type: 'pkcs8', format: 'pem' }) as string
 }
@@ -51,7 +51,7 @@ export function privateKeyFromPem(pem: string): KeyObject {
 /**
  * Reads a DER SubjectPublicKeyInfo if it is a P-256 key with named curve and uncompressed point, or an Ed25519 key.
  * Throws PkiError: KEY_NOT_ALLOWED for every other key and for trailing bytes, before any of it reaches OpenSSL;
- * CSR_MALFORMED for what is no DER at all or no point of the curve.
+ * CSR_MALFORMED for bytes that are not DER, and for a point that is not on the curve.
  */
 export function assertKeyAllowed(spkiDer: Uint8Array): KeyObject {
   assertKeyForm(spkiDer)
@@ -63,8 +63,8 @@ export function assertKeyAllowed(spkiDer: Uint8Array): KeyObject {
 }
 
 /**
- * The same by form alone, without the 110 µs that OpenSSL takes to see whether the point is on the curve: for keys that
- * somebody trusted has seen a signature of. Throws PkiError KEY_NOT_ALLOWED or CSR_MALFORMED.
+ * Checks the form of a key only, without the 110 µs that OpenSSL needs to check that the point is on the curve. For keys
+ * whose signature a trusted service has verified. Throws PkiError KEY_NOT_ALLOWED or CSR_MALFORMED.
  */
 export function assertKeyForm(spkiDer: Uint8Array): void {
   const der = Buffer.from(spkiDer)

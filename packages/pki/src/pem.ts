@@ -15,8 +15,8 @@ export function chainPem(ders: readonly Uint8Array[]): string {
 }
 
 /**
- * The blocks of this label in a PEM text, in order; text around them and blocks of other labels are passed over. Does
- * not look inside the blocks. Throws PkiError CERTIFICATE_MALFORMED for a block without an end or with bad base64.
+ * The blocks of this label in a PEM text, in order. Skips the text around them and blocks of other labels. Does not
+ * parse the blocks. Throws PkiError CERTIFICATE_MALFORMED for a block without an end or with bad base64.
  */
 export function dersFromPem(pem: string, label = 'CERTIFICATE'): Buffer[] {
   const [, ...blocks] = pem.split(`-----BEGIN ${label}-----`)

@@ -3,8 +3,8 @@ import { link, open, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 
 /**
- * Makes a file whole or not at all, unless there is one of that name already: of several makers at once one wins.
- * @returns false if the file was there
+ * Creates a file atomically, unless one of that name exists. Of several concurrent callers, one wins.
+ * @returns false if the file existed
  */
 export async function createFileAtomic(file: string, content: string | Buffer, mode = 0o600): Promise<boolean> {
   const temporary = await writeTemporary(file, content, mode)
@@ -21,8 +21,8 @@ export async function createFileAtomic(file: string, content: string | Buffer, m
 }
 
 /**
- * Replaces a file so that a crash at any point leaves the old content or the new, never a mixture: a temporary file in
- * the same folder, fsync, rename, fsync of the folder. `mode` is in force before the first byte is written.
+ * Replaces a file atomically: after a crash at any point it has the old content or the new, never a mixture. Writes a
+ * temporary file in the same folder, then fsync, rename, fsync of the folder. Sets `mode` before it writes.
  */
 export async function writeFileAtomic(file: string, content: string | Buffer, mode = 0o600): Promise<void> {
   const temporary = await writeTemporary(file, content, mode)
@@ -34,7 +34,7 @@ export async function writeFileAtomic(file: string, content: string | Buffer, mo
   }
 }
 
-/** Puts a file in the place of another in the same folder: a crash at any point leaves one content or the other there. */
+/** Moves a file over another in the same folder, atomically and durably. */
 export async function replaceFileAtomic(file: string, replacement: string): Promise<void> {
   await rename(replacement, file)
   await syncFolder(file)
@@ -57,7 +57,7 @@ async function writeTemporary(file: string, content: string | Buffer, mode: numb
   return temporary
 }
 
-/** Makes the name of a file durable: it is as durable as the folder that it stands in. */
+/** Makes the name of a file durable, with an fsync of its folder. */
 export async function syncFolder(file: string): Promise<void> {
   const folder = await open(path.dirname(file), 'r')
   try {

@@ -5,22 +5,22 @@ import type { Clock } from './clock.ts'
 export interface RetryOptions {
   clock: Clock
   signal: AbortSignal
-  /** Says whether this failure may pass; anything else is thrown at once. */
+  /** True for a failure that is worth a retry. Other failures are thrown at once. */
   isTransient: (error: unknown) => boolean
-  /** No new try begins after this many milliseconds; Infinity tries for ever. */
+  /** No attempt starts after this many milliseconds; Infinity retries forever. */
   giveUpAfterMs?: number
   /** Cap of the first delay; each further cap doubles up to `maxDelayMs`. */
   baseDelayMs?: number
   maxDelayMs?: number
-  /** Told of each failure that will be tried again. */
+  /** Called with each failure before a retry. */
   onRetry?: (error: unknown, delayMs: number) => void
   random?: () => number
 }
 
 /**
- * Runs `action` until it succeeds, fails for good, or time is up; then throws the last failure.
+ * Runs `action` until it succeeds, fails for good, or the time is over; then throws the last failure.
  * Delays use full jitter (Brooker, "Exponential Backoff and Jitter", AWS 2015): a fleet that lost its server
- * together does not come back together. Who was told how long to wait waits that long and then the delay.
+ * together does not return together. If the server said how long to wait, it waits that long plus the delay.
  * Only for actions that are safe to repeat.
  */
 export async function retry<T>(action: () => Promise<T>, options: RetryOptions): Promise<T> {

@@ -1,11 +1,11 @@
-/** Where time comes from; tests pass one of their own. */
+/** The source of time. Tests pass a clock of their own. */
 export interface Clock {
   now(): Date
   /** Resolves after `ms`, or rejects with the signal's reason as soon as it aborts. */
   sleep(ms: number, signal: AbortSignal): Promise<void>
 }
 
-// setTimeout fires at once for delays beyond 2^31-1 ms, so a longer sleep is taken in pieces.
+// setTimeout fires at once for delays beyond 2^31-1 ms, so a longer sleep is split.
 const MAX_TIMER_MS = 2 ** 31 - 1
 
 /** The machine's own clock. */

@@ -1,17 +1,17 @@
 import type { Logger } from './logger.ts'
 
-/** A stack of things that are open. Closing goes in reverse order; a failed close is logged and the rest still closes. */
+/** A stack of open resources. It closes them in reverse order; after a failed close it logs the error and continues. */
 export class Lifecycle {
   readonly #closers: { name: string; close: () => unknown }[] = []
   readonly #abort = new AbortController()
   #closing: Promise<void> | undefined
 
-  /** Aborts when closing begins; loops and timers end by it. */
+  /** Aborts when closing starts. Loops and timers stop on it. */
   get signal(): AbortSignal {
     return this.#abort.signal
   }
 
-  /** Remembers how `value` closes, and returns it. */
+  /** Adds `value` and how to close it, and returns `value`. */
   own<T>(name: string, value: T, close: (value: T) => unknown): T {
     this.#closers.push({ name, close: () => close(value) })
     return value

@@ -1,10 +1,10 @@
-/** The few calls of a logger that programs for people use; pino has them too. */
+/** The part of a logger that command-line programs use. A pino logger fits. */
 export interface LineLog {
   info(fields: object, text: string): void
   warn(fields: object, text: string): void
 }
 
-/** Writes for people: time, level, text; the error's message behind it. One line each. */
+/** Creates a log for people. Each entry is one line: time, level, text, and the message of an error. */
 export function createLineLog(write: (line: string) => void, now: () => Date = () => new Date()): LineLog {
   const line = (level: string) => (fields: object, text: string) => {
     const error = (fields as { err?: unknown }).err
@@ -14,7 +14,7 @@ export function createLineLog(write: (line: string) => void, now: () => Date = (
   return { info: line('info'), warn: line('warn') }
 }
 
-/** The cause in parentheses, unless the message says it already, or it is the peer's status, which is the message. */
+/** The cause in parentheses, unless the message contains it, or it is the status of the peer, whose text is the message. */
 function causeOf({ message, cause }: Error): string {
   if (!(cause instanceof Error) || 'metadata' in cause || message.includes(cause.message)) return ''
   return ` (${cause.message})`

@@ -1,7 +1,7 @@
-/** Writes one line of a level: what a program may filter by, then a sentence. */
+/** Writes one line: details to filter by, then a sentence. */
 type LogLine = (details: object, message: string) => void
 
-/** The log of a service. What writes it, and where, is decided where the program starts. */
+/** The log of a service. The main program decides where it goes. */
 export interface Logger {
   debug: LogLine
   info: LogLine

@@ -1,11 +1,11 @@
-/** npm passes a terminal's Ctrl-C on to a child that the terminal has told already: the two come within milliseconds. */
+/** npm forwards Ctrl-C to a child that got it from the terminal already: the two signals arrive within milliseconds. */
 export const NPM_ECHO_MS = 500
 
 const PARENT_CHECK_MS = 500
 
 /**
- * Calls `gone` once the parent process has ended. For programs that npm runs: told to stop by SIGTERM, npm ends the shell
- * between itself and the program, which tells nobody.
+ * Calls `gone` once the parent process has ended. For programs that npm runs: on SIGTERM, npm ends only the shell between
+ * itself and the program.
  */
 export function onParentGone(gone: () => void): void {
   const parent = process.ppid
@@ -19,7 +19,7 @@ export function onParentGone(gone: () => void): void {
 
 /**
  * Calls `stop` on the first SIGINT or SIGTERM; a second ends the process at once, with status 130.
- * `echoMs`: signals this close to the first are taken for its echo and passed over.
+ * `echoMs`: signals within this time after the first are ignored as its echo.
  */
 export function onStopSignals(stop: (signal: NodeJS.Signals) => void, echoMs = 0): void {
   let firstAt: number | undefined

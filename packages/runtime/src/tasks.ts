@@ -1,9 +1,9 @@
-/** A task of a program: runs until the signal aborts, and then returns; throwing ends the program. */
+/** A task of a program. It runs until the signal aborts, then returns. If it throws, the program ends. */
 export type Task = (signal: AbortSignal) => Promise<void>
 
 /**
- * Runs tasks side by side. The first that fails or returns aborts the others; when all have ended, the first failure is
- * thrown. Failures after the abort are consequences and are dropped.
+ * Runs tasks concurrently. When one fails or returns, the others are aborted. Throws the first failure after all have
+ * ended; failures after the abort are consequences and are ignored.
  */
 export async function runTasks(tasks: readonly Task[], signal: AbortSignal): Promise<void> {
   const group = new AbortController()

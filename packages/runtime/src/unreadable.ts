@@ -1,6 +1,6 @@
 import { messageOf } from '@muster/domain'
 
-/** Why a file could not be read, by the error of node:fs. Names the file, by its whole path, and nothing that it holds. */
+/** Explains an error of node:fs. The text contains the path of the file, and none of its content. */
 export function whyUnreadable(file: string, error: unknown): string {
   const { code } = error as NodeJS.ErrnoException
   switch (code) {

@@ -2,5 +2,5 @@ import { createRequire } from 'node:module'
 
 const manifest = createRequire(import.meta.url)('../package.json') as { version: string }
 
-/** The one version that every part of the product carries. */
+/** The version of the product. All parts have the same. */
 export const VERSION: string = manifest.version

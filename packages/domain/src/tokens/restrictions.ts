@@ -2,7 +2,7 @@ import { isIP } from 'node:net'
 import { invalid } from '../errors/errors.ts'
 import { printable } from '../values/printable.ts'
 
-/** Who may use a token besides holding it. An empty list restricts nothing; of several entries one match is enough. */
+/** Where a token may be used. An empty list restricts nothing; one match in a list is enough. */
 export interface Restrictions {
   allowCidrs: string[]
   allowHostnames: string[]
@@ -11,7 +11,7 @@ export interface Restrictions {
 /** The most entries that one list may have. */
 export const MAX_RESTRICTIONS = 32
 
-/** Checks networks in CIDR notation (RFC 4632); a bare address counts as itself alone. @throws invalidArgument */
+/** Checks networks in CIDR notation (RFC 4632); a bare address is a network of one. @throws invalidArgument */
 export function parseCidrs(values: readonly string[], field = 'allow_cidr'): string[] {
   assertFew(values, field)
   return values.map((value) => {

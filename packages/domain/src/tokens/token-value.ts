@@ -32,12 +32,12 @@ export function tokenIdOf(value: string): string | undefined {
 
 const SECRET_IN_TEXT = /(mtk_[a-z2-7]{10}_)[a-z2-7]+/gi
 
-/** The text without the secret of any generated token in it, whole or cut off: people paste tokens where names belong. */
+/** Removes the secret of generated tokens from a text, complete or cut: people paste tokens in the place of names. */
 export function withoutSecrets(text: string): string {
   return text.replace(SECRET_IN_TEXT, '$1...')
 }
 
-/** With fewer different characters than this a value is a pattern, of the kind that people try first. */
+/** A value with fewer different characters is a pattern, which attackers try first. */
 const LEAST_VARIETY = 6
 
 /**
@@ -61,7 +61,7 @@ export function parseCustomTokenValue(value: string, field = 'value'): string {
   return value
 }
 
-/** What is stored of a token: HMAC-SHA-256 (RFC 2104) under the pepper, so that a copy of the database admits nobody. */
+/** The stored form of a token: HMAC-SHA-256 (RFC 2104) under the pepper, so that a copy of the database admits nobody. */
 export function tokenDigest(pepper: Buffer, value: string): Buffer {
   return createHmac('sha256', pepper).update(value, 'utf8').digest()
 }

@@ -10,24 +10,24 @@ export function parsePageSize(value: number): number {
   return value === 0 ? DEFAULT_PAGE_SIZE : value
 }
 
-/** Where a page ended, as the caller hands it back for the next: the sort key of its last row. */
+/** Encodes where a page ended, the sort key of its last row. The caller sends it back for the next page. */
 export function encodeCursor(key: readonly string[]): string {
   return Buffer.from(JSON.stringify(key)).toString('base64url')
 }
 
-/** The sort key again; undefined for the first page. @throws invalidArgument for anything this system did not make */
+/** Decodes the sort key; undefined for the first page. @throws invalidArgument for a cursor that this system did not make */
 export function decodeCursor(token: string, length: number): string[] | undefined {
   if (token === '') return undefined
   try {
     const key: unknown = JSON.parse(Buffer.from(token, 'base64url').toString('utf8'))
     if (Array.isArray(key) && key.length === length && key.every(isCursorPart)) return key
   } catch {
-    // Not JSON: refused below with the rest.
+    // Not JSON: rejected below.
   }
   throw invalid('page_token', 'was not made by this service')
 }
 
-// Postgres takes no NUL in a text.
+// Postgres does not accept NUL in a text.
 function isCursorPart(part: unknown): part is string {
   return typeof part === 'string' && !part.includes('\0')
 }

@@ -1,14 +1,14 @@
 // Control characters (C0, DEL, C1) can drive a terminal; bidirectional marks, line separators and zero-width
-// characters can make text look like what it is not.
+// characters can make text look like another text.
 // eslint-disable-next-line no-control-regex
 const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]/g
 
-/** Text that came from elsewhere, without the characters that could act on a terminal or deceive its reader. */
+/** Removes the characters that could control a terminal or deceive the reader. For text from elsewhere. */
 export function safeText(text: string): string {
   return text.replace(UNSAFE, '')
 }
 
-/** True if `safeText` would take something away. */
+/** True if `safeText` would remove a character. */
 export function isUnsafe(text: string): boolean {
   return safeText(text) !== text
 }

@@ -67,9 +67,9 @@ export function encode(root: Asn1Node): Buffer {
 /**
  * Decodes strict DER of at most `maxBytes` (8 KiB, the cap for requests and keys), to be called inside {@link reading}.
  *
- * The decoder also takes BER, so what it read is encoded again and must be what was sent, octet for octet: indefinite
- * lengths, padded lengths, trailing octets and any disagreement about where a value ends are refused. It follows
- * that `encode` of any node in the result gives that node's octets as received.
+ * node-forge also accepts BER, so the result is encoded again and must equal the input, octet for octet. This rejects
+ * indefinite lengths, padded lengths, trailing octets and any ambiguity about where a value ends. It follows that
+ * `encode` of any node in the result gives the octets of that node as received.
  */
 export function decode(der: Uint8Array, maxBytes = 8192): Asn1Node {
   if (der.length > maxBytes) throw new DerError(`longer than ${maxBytes} bytes`)
@@ -86,7 +86,7 @@ export function decode(der: Uint8Array, maxBytes = 8192): Asn1Node {
   return root
 }
 
-/** Runs a decoding step and turns its complaint into a PkiError with this reason. */
+/** Runs a decoding step, and turns its error into a PkiError with this reason. */
 export function reading<T>(reason: PkiReason, what: string, read: () => T): T {
   try {
     return read()
@@ -96,7 +96,7 @@ export function reading<T>(reason: PkiReason, what: string, read: () => T): T {
   }
 }
 
-/** Ends a decoding step with a complaint; the message must not repeat what was read. */
+/** Fails a decoding step. The message must not repeat the input. */
 export function malformed(message: string): never {
   throw new DerError(message)
 }
@@ -106,19 +106,19 @@ export function hasTag(of: Asn1Node, tag: number): boolean {
   return (of.tagClass | of.type | (of.constructed ? 0x20 : 0)) === tag
 }
 
-/** The members of a constructed node of this tag, or a complaint naming `what`. */
+/** The members of a constructed node of this tag; otherwise an error that names `what`. */
 export function members(of: Asn1Node | undefined, tag: number, what: string): Asn1Node[] {
   if (of === undefined || !hasTag(of, tag) || typeof of.value === 'string') malformed(`${what} expected`)
   return of.value
 }
 
-/** The content octets, as a binary string, of a primitive node of this tag, or a complaint naming `what`. */
+/** The content octets, as a binary string, of a primitive node of this tag; otherwise an error that names `what`. */
 export function content(of: Asn1Node | undefined, tag: number, what: string): string {
   if (of === undefined || !hasTag(of, tag) || typeof of.value !== 'string') malformed(`${what} expected`)
   return of.value
 }
 
-/** The octets of a BIT STRING that is a whole number of octets, or a complaint naming `what`. */
+/** The octets of a BIT STRING that is a whole number of octets; otherwise an error that names `what`. */
 export function bitStringOctets(of: Asn1Node | undefined, what: string): Buffer {
   const octets = content(of, tags.bitString, what)
   if (octets.length < 2 || octets.charCodeAt(0) !== 0) malformed(`${what} expected`)

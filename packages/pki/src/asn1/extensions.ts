@@ -21,16 +21,16 @@ export function caConstraints(pathLength: number): Asn1Node {
 /** keyCertSign and cRLSign. */
 export const caKeyUsage = extension(oids.keyUsage, bitString(Buffer.of(0x06), 1), true)
 
-/** cA=false, which DER says by leaving it out. */
+/** cA=false, which DER encodes by omission. */
 export const leafConstraints = extension(oids.basicConstraints, sequence(), true)
 
 /** digitalSignature only: all that TLS 1.3 and an EC key need (RFC 8813 §3, SPIFFE X509-SVID §4.3). */
 export const leafKeyUsage = extension(oids.keyUsage, bitString(Buffer.of(0x80), 7), true)
 
-/** Both purposes: every member of a cluster is client and server. */
+/** Both purposes: every member of a cluster is a client and a server. */
 export const leafExtendedKeyUsage = extension(oids.extKeyUsage, sequence(oids.serverAuth, oids.clientAuth))
 
-/** One URI name, then the DNS names; not critical, for the subject is never empty. */
+/** One URI name, then the DNS names. Not critical, because the subject is never empty. */
 export function subjectAltName(spiffeId: string, dnsNames: readonly string[]): Asn1Node {
   return extension(
     oids.subjectAltName,

@@ -3,17 +3,17 @@ import { content, hasTag, malformed, members, node, sequence, tags } from './asn
 import type { Asn1Node } from './asn1.ts'
 import { oids } from './oids.ts'
 
-// The caller validates names; these are the last fence before a name is signed.
+// Callers validate names. These patterns are the last check before a name is signed.
 const spiffeIdPattern = /^spiffe:\/\/[a-z0-9.-]+(?:\/[A-Za-z0-9._-]+)+$/
 const dotSegment = /\/\.{1,2}(?:\/|$)/
 const nameTextPattern = /^[^\p{C}\p{Zl}\p{Zp}]{1,64}$/u
 
-/** Whether this is a SPIFFE id of a workload: lower-case trust domain, non-empty path, at most 2,048 characters. */
+/** True for a SPIFFE id of a workload: lower-case trust domain, non-empty path, at most 2,048 characters. */
 export function isSpiffeId(id: string): boolean {
   return id.length <= 2048 && spiffeIdPattern.test(id) && !dotSegment.test(id)
 }
 
-/** Whether a text may stand in a distinguished name: 1 to 64 characters (RFC 5280 upper bounds), none invisible. */
+/** True for a text allowed in a distinguished name: 1 to 64 characters (RFC 5280 upper bounds), none invisible. */
 export function isNameText(text: string): boolean {
   return nameTextPattern.test(text)
 }
@@ -25,7 +25,7 @@ export interface NameParts {
   commonName: string
 }
 
-/** Builds a distinguished name, one attribute per RDN, in UTF8String. Throws RangeError naming a part that is not allowed. */
+/** Builds a distinguished name, one attribute per RDN, in UTF8String. Throws a RangeError that names a part that is not allowed. */
 export function buildName({ organizations = [], organizationalUnit, commonName }: NameParts): Asn1Node {
   return sequence(
     ...organizations.map((value) => rdn(oids.organization, value, 'organization')),

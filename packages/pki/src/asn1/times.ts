@@ -1,7 +1,7 @@
 import { content, hasTag, malformed, node, tags } from './asn1.ts'
 import type { Asn1Node } from './asn1.ts'
 
-/** The same instant without its fraction of a second, which X.509 cannot say. Throws RangeError if it is no date. */
+/** The instant without its fraction of a second, which X.509 cannot express. Throws RangeError for an invalid date. */
 export function wholeSeconds(date: Date): Date {
   const ms = date.getTime()
   if (Number.isNaN(ms)) throw new RangeError('invalid date')

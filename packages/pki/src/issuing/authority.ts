@@ -8,7 +8,7 @@ import { newSerial, serialHex } from './serial.ts'
 import { signCertificate } from './sign-certificate.ts'
 import { wholeSeconds } from '../asn1/times.ts'
 
-/** What a CA certificate is to say. */
+/** The content of a CA certificate. */
 export interface AuthorityRequest {
   type: AuthorityType
   /** DNS-like, lower case, at most 64 characters. */
@@ -18,7 +18,7 @@ export interface AuthorityRequest {
 }
 
 /**
- * Makes a self-signed root: new P-256 key, room for one CA below it (pathLen 1), and a subject of its own, so that two
+ * Creates a self-signed root: a new P-256 key, one CA allowed below it (pathLen 1), and a unique subject, so that two
  * generations in one bundle do not collide. Throws RangeError for a bad cluster name or dates.
  */
 export function createRoot(request: AuthorityRequest): Issuer {
@@ -29,7 +29,7 @@ export function createRoot(request: AuthorityRequest): Issuer {
 }
 
 /**
- * Makes an issuing CA under a root: new P-256 key, leaves only below it (pathLen 0), a subject of its own. Throws
+ * Creates an issuing CA under a root: a new P-256 key, only leaves below it (pathLen 0), a unique subject. Throws
  * RangeError for a bad cluster name or dates, or an end past the root's.
  */
 export function createIssuing(request: AuthorityRequest & { root: Issuer }): Issuer {

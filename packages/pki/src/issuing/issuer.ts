@@ -6,13 +6,13 @@ import { authorityKeyIdentifier } from '../asn1/extensions.ts'
 import { oids } from '../asn1/oids.ts'
 import { extensionValue, readCertificate } from '../verifying/certificate-parts.ts'
 
-/** A CA certificate and the key to it. Keep one object per CA: what is read from it is remembered by object. */
+/** A CA certificate and its key. Keep one object per CA: parsed facts are cached by object. */
 export interface Issuer {
   readonly certificateDer: Buffer
   readonly privateKey: KeyObject
 }
 
-/** What every certificate under one issuer repeats. */
+/** The parts that all certificates of one issuer share. */
 export interface IssuerFacts {
   /** The issuer's subject, octet for octet as in its certificate. */
   name: Asn1Node
@@ -22,7 +22,7 @@ export interface IssuerFacts {
 
 const known = new WeakMap<Issuer, IssuerFacts>()
 
-/** What every certificate under this issuer repeats. Throws RangeError unless it is a P-256 CA and the key is its own. */
+/** Reads the parts that all certificates of an issuer share. Throws RangeError unless it is a P-256 CA with its own key. */
 export function issuerFacts(issuer: Issuer): IssuerFacts {
   let facts = known.get(issuer)
   if (facts === undefined) {

@@ -19,10 +19,10 @@ const maxDnsNames = 16
 const maxRoles = 16
 const rolePattern = /^[a-z][a-z0-9-]{0,63}$/
 
-/** What a member's certificate is to say, and who issues it. */
+/** The content of a member's certificate, and its issuer. */
 export interface LeafRequest {
   issuer: Issuer
-  /** DER SubjectPublicKeyInfo, out of a request that `parseCsr` accepted. */
+  /** DER SubjectPublicKeyInfo from a request that `parseCsr` accepted. */
   publicKeyDer: Uint8Array
   /** From `newSerial`, recorded before this call. */
   serial: Uint8Array
@@ -38,13 +38,13 @@ export interface LeafRequest {
 }
 
 /**
- * Issues a leaf certificate (DER) for one identity: signs what it is given, clips nothing. The profile is RFC 5280 and
- * SPIFFE X509-SVID: version 3, digitalSignature only, both TLS purposes, one URI name. Dates lose their fraction of a second.
+ * Issues a leaf certificate (DER) for one identity. It changes nothing in the request, except that dates lose their
+ * fraction of a second. The profile is RFC 5280 and SPIFFE X509-SVID: version 3, digitalSignature only, both TLS purposes,
+ * one URI name.
  *
  * Throws RangeError for a name, serial or role outside the allow-lists, for notAfter not after notBefore or past the
- * issuer's; PkiError KEY_NOT_ALLOWED or CSR_MALFORMED for the form of the
- * key; that its point is on the curve was seen by whoever checked a signature of it. The same request gives the same certificate but for
- * the signature, which ECDSA makes anew.
+ * issuer's; PkiError KEY_NOT_ALLOWED or CSR_MALFORMED for the form of the key. `parseCsr` has checked already that the
+ * point is on the curve. The same request gives the same certificate except for the signature: ECDSA is randomized.
  */
 export function issueLeaf(request: LeafRequest): Buffer {
   const { issuer, publicKeyDer, serial, spiffeId, commonName } = request

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 
-/** A new serial: 16 octets from the CSPRNG, positive and with no leading zero octet, so it encodes as it is. */
+/** A new serial: 16 random octets, positive and without a leading zero octet, so they are its DER content. */
 export function newSerial(): Buffer {
   for (;;) {
     const serial = randomBytes(16)

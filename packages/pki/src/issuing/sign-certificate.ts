@@ -21,7 +21,7 @@ export interface CertificateFields {
   extensions: Asn1Node[]
 }
 
-/** Composes a version 3 certificate (RFC 5280 §4.1) and signs it with a P-256 key. Checks nothing: its callers do. */
+/** Composes a version 3 certificate (RFC 5280 §4.1) and signs it with a P-256 key. The callers check the fields. */
 export function signCertificate(fields: CertificateFields, issuerKey: KeyObject): Buffer {
   const tbs = sequence(
     version3,

@@ -20,7 +20,7 @@ export interface CertificateParts {
 }
 
 /**
- * Takes a version 3 certificate apart without verifying it. Throws PkiError CERTIFICATE_MALFORMED for over 16 KiB,
+ * Decodes a version 3 certificate without verifying it. Throws PkiError CERTIFICATE_MALFORMED for over 16 KiB,
  * anything but strict DER, unique identifiers and repeated extensions.
  */
 export function readCertificate(der: Uint8Array): CertificateParts {

@@ -21,10 +21,10 @@ import { oids } from '../asn1/oids.ts'
 
 const attributesTag = 0xa0
 
-/** What a certificate request is made from. */
+/** The input of a certificate request. */
 export interface CsrRequest {
   privateKey: KeyObject
-  /** For people who read the request; whoever signs it does not take it over. */
+  /** For people who read the request. The CA does not use it. */
   commonName: string
 }
 
@@ -41,9 +41,8 @@ export function createCsr({ privateKey, commonName }: CsrRequest): Buffer {
 }
 
 /**
- * Checks a DER PKCS#10 request and gives its public key, the only thing in it that counts: subject and requested
- * extensions are what the caller composes itself. The signature is checked over the bytes as received, and the key
- * comes out of those same bytes.
+ * Checks a DER PKCS#10 request and returns its public key. Nothing else in it is used: the CA composes the subject and
+ * the extensions. The signature is verified over the bytes as received, and the key is read from the same bytes.
  *
  * Throws PkiError: CSR_MALFORMED (over 8 KiB, not strict DER, not a request), KEY_NOT_ALLOWED (before any signature is
  * computed), CSR_BAD_SIGNATURE (not ecdsa-with-SHA256 or Ed25519 as the key demands, or made with another key).

@@ -10,15 +10,15 @@ import type { CertificateParts } from './certificate-parts.ts'
 const dnsNameTag = 0x82
 const uriTag = 0x86
 
-/** Who a leaf certificate says its holder is. */
+/** The holder of a leaf certificate, as the certificate names it. */
 export interface Identity {
   spiffeId: string
-  /** Lower-case hex, as `serialHex` of what was issued. */
+  /** Lower-case hex, as from `serialHex`. */
   serial: string
   commonName: string
   /** The subject's organizations. */
   roles: string[]
-  /** The issuer's OU, if it is one of ours; a hint for messages, not a proof. */
+  /** The issuer's OU, if it is `host` or `user`. Not a proof on its own. */
   issuerType: AuthorityType | undefined
   notBefore: Date
   notAfter: Date
@@ -28,9 +28,9 @@ export interface Identity {
 }
 
 /**
- * Reads the identity out of a leaf certificate that TLS or `verifyChain` has verified; it verifies nothing itself.
- * Strict: exactly one URI name and it is a SPIFFE id, exactly one common name, not a CA; anything else throws PkiError
- * CERTIFICATE_MALFORMED. About 25 µs: once per call or stream is fine.
+ * Reads the identity from a leaf certificate that TLS or `verifyChain` has verified; it verifies nothing itself. Strict:
+ * exactly one URI name, which is a SPIFFE id, exactly one common name, not a CA. Anything else throws PkiError
+ * CERTIFICATE_MALFORMED. Takes about 25 µs, so once per call or stream is fine.
  */
 export function parseIdentity(certificate: X509Certificate | Uint8Array): Identity {
   const parts = readCertificate(certificate instanceof X509Certificate ? certificate.raw : certificate)

@@ -9,10 +9,10 @@ export interface ChainRequest {
 }
 
 /**
- * Whether a leaf is signed by one of the roots, directly or through one of the intermediates, with every certificate on
- * the way a CA (the leaf not), in date and the named issuer of the next. One intermediate at most, as a root's pathLen
- * 1 allows. For holders of DER outside TLS; says nothing about who the leaf is (`parseIdentity`) or what it may do.
- * False, never an exception, for bytes that are no certificates.
+ * True if one of the roots signed the leaf, directly or through one of the intermediates. Every certificate of the path
+ * must be valid at `now`, a CA (except the leaf) and the named issuer of the next. At most one intermediate, as the
+ * pathLen 1 of a root allows. For certificates received outside TLS. It does not read who the leaf is (`parseIdentity`).
+ * Returns false, and never throws, for bytes that are not certificates.
  */
 export function verifyChain({ leafDer, intermediatesDer, rootsDer, now = new Date() }: ChainRequest): boolean {
   try {
@@ -29,7 +29,7 @@ export function verifyChain({ leafDer, intermediatesDer, rootsDer, now = new Dat
 
 function read(der: Uint8Array): X509Certificate {
   const certificate = new X509Certificate(der)
-  // OpenSSL also reads PEM, BER and DER with something behind it.
+  // OpenSSL also accepts PEM, BER, and DER with trailing bytes.
   if (!certificate.raw.equals(der)) throw new RangeError('not one certificate in DER')
   return certificate
 }
