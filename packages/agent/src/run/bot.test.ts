@@ -47,7 +47,7 @@ async function start(argv: readonly string[] = [], dir = dataDir, signal = new A
 }
 
 /** Runs `muster start` until it is stopped. */
-function stay(...argv: string[]) {
+function startInBackground(...argv: string[]) {
   const stop = new AbortController()
   stops.push(stop)
   const ended = start(argv, dataDir, stop.signal)
@@ -178,7 +178,7 @@ describe('a bot', () => {
   test('renews with a new key each time', async () => {
     await start(['--oneshot', invitation()])
     server.ttlMs = 3_000
-    const bot = stay()
+    const bot = startInBackground()
     // At once, as it was away, and then when it is due.
     await eventually('renewed at once', () => server.generations.length === 2)
     server.ttlMs = 3_600_000
@@ -248,21 +248,18 @@ describe('a bot', () => {
     expect(server.isLocked).toBe(false)
   })
 
-  test.each([1, 2])(
-    'whose copy renews is locked, and both exit with 3: the original is %d renewals ahead',
-    async (ahead) => {
-      await start(['--oneshot', invitation()])
-      const copy = `${dataDir}-copy`
-      await cp(dataDir, copy, { recursive: true })
-      for (let i = 0; i < ahead; i++) expect(await start(['--oneshot'])).toMatchObject({ status: 0 })
-      const keyBefore = await fileOf('key.pem')
-      const thief = await start([], copy)
-      expect(thief).toMatchObject({ status: 3, stderr: expect.stringContaining('BOT_LOCKED') })
-      const owner = await stay().ended
-      expect(owner).toMatchObject({ status: 3, stderr: expect.stringContaining('delete the data directory') })
-      expect(await fileOf('key.pem')).toBe(keyBefore)
-    },
-  )
+  test.each([1, 2])('whose copy renews is locked, and both exit with 3 (the original is %d ahead)', async (ahead) => {
+    await start(['--oneshot', invitation()])
+    const copy = `${dataDir}-copy`
+    await cp(dataDir, copy, { recursive: true })
+    for (let i = 0; i < ahead; i++) expect(await start(['--oneshot'])).toMatchObject({ status: 0 })
+    const keyBefore = await fileOf('key.pem')
+    const thief = await start([], copy)
+    expect(thief).toMatchObject({ status: 3, stderr: expect.stringContaining('BOT_LOCKED') })
+    const owner = await startInBackground().ended
+    expect(owner).toMatchObject({ status: 3, stderr: expect.stringContaining('delete the data directory') })
+    expect(await fileOf('key.pem')).toBe(keyBefore)
+  })
 
   test('whose certificate has expired joins again with another token, as another instance with a new key', async () => {
     server.ttlMs = 1_500
@@ -320,7 +317,7 @@ describe('a server that says how long to wait', () => {
 
 describe('a data directory', () => {
   test('has one agent; a second one exits and names the process', async () => {
-    const first = stay(invitation())
+    const first = startInBackground(invitation())
     await eventually('joined', async () => (await readdir(dataDir).catch((): string[] => [])).includes('profile.json'))
     const { status, stderr } = await start()
     expect(status).toBe(1)
@@ -339,7 +336,7 @@ describe('a data directory', () => {
     child.kill('SIGKILL')
     expect(await ended).toBe('SIGKILL')
     expect(await readdir(dataDir)).toContain('agent.lock')
-    const next = stay(invitation(NODE_TOKEN, ['node']))
+    const next = startInBackground(invitation(NODE_TOKEN, ['node']))
     await eventually('back', () => / as node .*; the invitation was not needed\.\n/.test(said))
     expect((await next.stop()).status).toBe(0)
     expect(await readdir(dataDir)).not.toContain('agent.lock')
