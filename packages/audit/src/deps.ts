@@ -2,9 +2,9 @@ import type { ServiceName } from '@muster/domain'
 import type { Clock } from '@muster/runtime'
 import type pg from 'pg'
 
-/** What the handlers share. */
+/** What the handlers of the audit share. */
 export interface AuditDeps {
-  /** The service whose audit it is. */
+  /** The service that owns the audit. */
   name: ServiceName
   pool: pg.Pool
   clock: Clock

@@ -1,10 +1,10 @@
 import type { audit } from '@muster/contracts'
 import { invalid, isTimestamp, parseNodeId } from '@muster/domain'
 
-/** Which events; what is undefined does not matter. */
+/** Which events to return. An undefined part does not narrow the result. */
 export interface Filter {
   since: Date | undefined
-  /** An action, or what stands before its dot. */
+  /** An action such as `node.join`, or the part before its dot. */
   action: string | undefined
   /** A SPIFFE id, or its last part. */
   actor: string | undefined
@@ -15,7 +15,7 @@ export interface Filter {
 
 const OUTCOMES = [undefined, 'ok', 'refused'] as const
 
-/** @throws invalidArgument that names the field */
+/** Checks a filter. @throws invalidArgument that names the field */
 export function parseFilter(filter: audit.EventFilter | undefined): Filter {
   const { since, action = '', actor = '', tokenId = '', nodeId = '', outcome = 0 } = filter ?? {}
   if (since !== undefined && !isTimestamp(since)) throw invalid('since', 'must be of the years 1 to 9999')

@@ -11,7 +11,7 @@ export interface StoredEvent extends Required<Pick<AuditEvent, 'action' | 'actor
   tokenId: string | null
   nodeId: string | null
   count: number
-  /** Of the last refusal, if it stands for several. */
+  /** The time of the last refusal, if the row stands for several. */
   lastAt: Date | null
 }
 
@@ -19,13 +19,13 @@ const COLUMNS = `
   id, at, action, actor, remote_address as "remoteAddress", outcome, reason, token_id as "tokenId",
   node_id as "nodeId", details, count, last_at as "lastAt"`
 
-// A Date has milliseconds only, and a page ends at a microsecond.
+// A page ends at a microsecond; a Date has milliseconds only.
 const EXACT_TIME = `to_char(at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`
 
-// A filter is the first six parameters. Those that are null fall away when the statement is planned, which is each time.
+// The filter is the first six parameters. Postgres plans the statement each time, and drops the conditions that are null.
 const MATCHES = `
   ($1::timestamptz is null or coalesce(last_at, at) >= $1)
-  -- The same for the index: a row that began before may have counted on for a minute.
+  -- For the index: a row that began earlier may have counted for up to a minute.
   and ($1::timestamptz is null or at >= $1 - interval '1 minute')
   and ($2::text is null or $2 in (action, split_part(action, '.', 1)))
   and ($3::text is null or $3 in (actor, split_part(actor, '/', -1)))
@@ -61,7 +61,7 @@ export async function selectEvents(
   return rows
 }
 
-/** What the database had committed at a moment. */
+/** A moment in the order of commits: what the database had committed by then. */
 export interface Position {
   /** A pg_snapshot, as text. */
   snapshot: string
@@ -70,8 +70,8 @@ export interface Position {
 }
 
 /**
- * Where the record stands now. `known` is false if `given` is not of this database: restored from a copy, it counts its
- * transactions anew.
+ * The current position of the audit. `known` is false if `given` is from another database: one that was restored from a
+ * copy counts its transactions again.
  */
 export async function currentPosition(db: Db, given?: Position): Promise<Position & { known: boolean }> {
   const { rows } = await db.query<Position & { known: boolean }>({
@@ -92,8 +92,8 @@ export interface WatchedTo {
 }
 
 /**
- * A page of what was committed after `from` and not after `until`, in the order of the transactions. Ids do not tell: a
- * transaction may get its id first and commit last. Whether a snapshot sees it does.
+ * A page of what was committed after `from` and not after `until`, in the order of the transactions. It compares
+ * snapshots, not ids: a transaction may get its id first and commit last.
  */
 export async function selectCommitted(
   db: Db,
@@ -108,7 +108,8 @@ export async function selectCommitted(
         and not pg_visible_in_snapshot(tx, $7::pg_snapshot)
         and pg_visible_in_snapshot(tx, $8::pg_snapshot)
         and (tx, id) > ($9::xid8, $10::bigint)
-        -- Rows restored from a copy carry transactions that this database has yet to come to. None of ours runs for an hour.
+        -- Rows restored from a copy carry transactions that this database has not reached. No transaction of Muster runs for
+        -- an hour.
         and coalesce(last_at, at) > to_timestamp($11::bigint) - interval '1 hour'
       order by audit_events.tx, id
       limit $12`,

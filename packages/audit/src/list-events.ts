@@ -31,11 +31,11 @@ function parseCursor(token: string): ListedTo | undefined {
 
 function isExactTime(text: string): boolean {
   const date = new Date(text)
-  // JavaScript takes the 30th of February for the 2nd of March; Postgres does not.
+  // JavaScript reads 30 February as 2 March; Postgres rejects it.
   return /\.\d{6}Z$/.test(text) && isTimestamp(date) && date.toISOString().startsWith(text.slice(0, 23))
 }
 
-/** An event on the wire. */
+/** Converts a stored event to the contract's message. */
 export function toProto(service: string, event: StoredEvent): audit.AuditEvent {
   return {
     id: event.id,

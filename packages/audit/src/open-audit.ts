@@ -15,16 +15,16 @@ export interface OpenAuditOptions extends Omit<AuditDeps, 'clock'> {
 
 /** A service's audit. */
 export interface Audit {
-  /** Serves it to operators. */
+  /** The RPCs by which operators read it. */
   service: BoundService
   refusals: Refusals
-  /** Puts calls on record that their callers may not make. */
+  /** Records calls that their callers may not make. */
   onRefused: OnRefused
 }
 
 /**
- * Opens a service's audit: what serves it, and where its refusals are counted. Old events are purged now and every hour.
- * Opened after the pool and before the server, so that what is counted is written once no call is served any more.
+ * Opens a service's audit: its RPCs, the counting of refusals, and a purge of old events now and every hour. Open it after
+ * the pool and before the server, so that it writes the last counts after the server has stopped.
  */
 export function openAudit({ name, pool, retentionSeconds, background }: OpenAuditOptions): Audit {
   const { log, clock, life } = background

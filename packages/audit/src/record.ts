@@ -1,6 +1,6 @@
 import type { Db } from '@muster/postgres'
 
-/** One line of the record of who did what. It names tokens by id and members by SPIFFE id; it never holds a secret. */
+/** An audit event: who did what. It names tokens by id and members by SPIFFE id; it never holds a secret. */
 export interface AuditEvent {
   /** What was done, such as `token.create` or `node.join`. */
   action: string
@@ -12,11 +12,11 @@ export interface AuditEvent {
   reason?: string | undefined
   tokenId?: string | undefined
   nodeId?: string | undefined
-  /** Whatever else helps a reader: host name, roles, serial. */
+  /** Other facts that help a reader: host name, roles, serial. */
   details?: Record<string, unknown>
 }
 
-/** Adds an event. Called with the client of a transaction, it stands or falls with the change that it records. */
+/** Records an event. Called with the client of a transaction, it commits or rolls back with the change that it records. */
 export async function recordAudit(db: Db, event: AuditEvent): Promise<void> {
   await db.query({
     name: 'record-audit',

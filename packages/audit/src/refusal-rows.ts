@@ -1,11 +1,11 @@
 import type { Db } from '@muster/postgres'
 import type { AuditEvent } from './record.ts'
 
-/** Equal refusals that are, or are to be, one row. */
+/** Equal refusals that share one row. */
 export interface RefusalRow {
   event: Omit<AuditEvent, 'outcome'>
   count: number
-  /** How long ago the first and the last of them were. */
+  /** How long ago the first and the last refusal were. */
   firstAgoMs: number
   lastAgoMs: number
 }
@@ -35,14 +35,14 @@ export async function insertRefusal(db: Db, { event, count, firstAgoMs, lastAgoM
   return rows[0]!.id
 }
 
-/** A row whose refusals have become more. */
+/** A row whose count has grown. */
 export interface GrownRow {
   id: string
   count: number
   lastAgoMs: number
 }
 
-/** Brings rows up to their count, which is the whole count, so it may be repeated. @returns the ids that are there still */
+/** Sets the counts of rows. Safe to repeat, since each count is the total. @returns the ids of the rows that still exist */
 export async function growRefusals(db: Db, grown: readonly GrownRow[]): Promise<Set<string>> {
   const { rows } = await db.query<{ id: string }>(
     `update audit_events

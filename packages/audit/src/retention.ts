@@ -3,8 +3,8 @@ import type { Db } from '@muster/postgres'
 const BATCH = 5_000
 
 /**
- * Forgets events that are older than the retention, a batch at a time, so that no statement runs long and none waits for
- * it. Ends early when the signal aborts. Safe to run on every replica. @returns how many
+ * Deletes events that are older than the retention, in batches, so that no statement runs for long or blocks others. It
+ * stops early when the signal aborts. Safe to run on every replica. @returns how many events were deleted
  */
 export async function purgeEvents(
   db: Db,

@@ -4,7 +4,7 @@ import type { AuditDeps } from './deps.ts'
 import { listEvents } from './list-events.ts'
 import { watchEvents } from './watch-events.ts'
 
-/** The RPCs by which operators read a service's audit: who may call them, and what serves them. */
+/** The RPCs by which operators read a service's audit: who may call them, and which handlers serve them. */
 export function auditService(deps: AuditDeps): BoundService {
   return bindService(audit.AuditServiceService, {
     listEvents: { callers: operators('viewer'), handle: listEvents(deps) },

@@ -11,8 +11,8 @@ const POLL_MS = 500
 const PAGE = 500
 
 /**
- * This service's events from the call on, or from the given position, whichever replica wrote them. Each reader asks the
- * database for itself, at its own pace, and only while it reads.
+ * Streams this service's events from now on, or from the given position, whichever replica wrote them. Each stream queries
+ * the database at its own pace, and only while its caller reads.
  */
 export function watchEvents({
   name,
@@ -32,7 +32,7 @@ export function watchEvents({
       }
       if (hasNews) yield position(until)
       from = until
-      // Aborted: the loop ends.
+      // Rejects when the signal aborts: the loop ends.
       await clock.sleep(POLL_MS, signal).catch(() => {})
     }
   }
@@ -70,7 +70,7 @@ const POSITION =
 function parsePosition(text: string): Position {
   const parts = text.length > MAX_POSITION_LENGTH ? undefined : POSITION.exec(text)?.groups
   const ids = parts === undefined ? [] : [parts['xmin']!, ...parts['running']!.split(',').filter(Boolean)].map(BigInt)
-  // As Postgres has it, which would otherwise fail: none zero, ascending, and all but the first below xmax.
+  // The rules of Postgres, which would fail otherwise: no zero, ascending, and all but the first below xmax.
   const isSound =
     parts !== undefined &&
     ids[0]! > 0n &&

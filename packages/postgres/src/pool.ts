@@ -1,7 +1,7 @@
 import pg from 'pg'
 import type { Logger } from '@muster/runtime'
 
-/** A pool or a client of a transaction: store functions take either. */
+/** A pool, or the client of a transaction: store functions take either. */
 export type Db = pg.Pool | pg.PoolClient
 
 /** Where to connect, and as what. */
@@ -10,13 +10,13 @@ export interface PoolOptions {
   /** The schema that the service owns; it is the whole search path. */
   schema: string
   applicationName: string
-  /** Connections at most. */
+  /** The most connections that it opens. */
   size?: number
 }
 
 /**
- * A pool whose statements see one schema only. A statement runs 10 s at most, and connecting takes 5 s at most, so a
- * stuck database becomes an error and not a pile of waiting calls.
+ * Opens a pool whose statements see one schema only. A statement fails after 10 s and a connection attempt after 5 s, so a
+ * stuck database causes errors instead of a pile of waiting calls.
  */
 export function openPool({ databaseUrl, schema, applicationName, size = 10 }: PoolOptions, log: Logger): pg.Pool {
   const pool = new pg.Pool({
@@ -29,7 +29,7 @@ export function openPool({ databaseUrl, schema, applicationName, size = 10 }: Po
     idleTimeoutMillis: 60_000,
     keepAlive: true,
   })
-  // An idle connection that the server ends (restart, failover) is no reason to end the process; the next query opens another.
+  // Without a listener, an idle connection that the server closes (restart, failover) would end the process.
   pool.on('error', (error) => log.warn({ err: error }, 'lost an idle database connection'))
   return pool
 }

@@ -27,8 +27,8 @@ const UNAVAILABLE_TEXTS =
   /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error/
 
 /**
- * Translates a lost or refused database connection to `unavailable`, so that the caller tries again; anything else
- * stays what it is. Whether the statement took effect is not known.
+ * Translates a lost or refused database connection to `unavailable`, so that the caller retries. Other errors stay as they
+ * are. The statement may or may not have taken effect.
  */
 export function asAppError(error: unknown): unknown {
   if (!types.isNativeError(error)) return error

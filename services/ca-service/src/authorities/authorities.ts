@@ -13,7 +13,7 @@ export interface Authority {
   rootDer: Buffer
   rootNotAfter: Date
   createdAt: Date
-  /** Grows with every authority made; the newest is the version of the trust bundle. */
+  /** Grows with each new authority; the newest id is the version of the trust bundle. */
   id: number
   issuing: Issuer & { id: string; expiresAt: Date }
 }
@@ -33,12 +33,12 @@ export interface AuthorityDeps {
 const DAY_MS = 86_400_000
 const ROOT_LIFE_MS = 3652 * DAY_MS
 const ISSUING_LIFE_MS = 90 * DAY_MS
-/** A new issuing CA is made when the old one has this little left: far more than any leaf lives. */
+/** A new issuing CA is made when the old one has this much time left: far longer than any leaf lives. */
 const ISSUING_RENEW_BEFORE_MS = 30 * DAY_MS
 
 /**
- * Loads both authorities, first making what is missing: everything on the first start, an issuing CA when the last nears
- * its end. Replicas that come here together take turns, so there is one authority of a type whoever was first.
+ * Loads both authorities and creates what is missing: everything at the first start, an issuing CA when the last one is
+ * about to expire. Replicas take turns by an advisory lock, so there is one authority per type.
  */
 export function ensureAuthorities(deps: AuthorityDeps): Promise<Authorities> {
   return transaction(deps.pool, async (db) => {

@@ -15,7 +15,7 @@ export function sealKey(keyEncryptionKey: Buffer, privateKey: KeyObject, belongs
   return Buffer.concat([nonce, cipher.getAuthTag(), sealed])
 }
 
-/** The reverse. @throws Error if the key-encryption key is not the one it was sealed under, or the row was changed */
+/** Decrypts a sealed key. @throws Error if the key-encryption key is another one, or if the row was changed */
 export function openKey(keyEncryptionKey: Buffer, sealed: Buffer, belongsTo: Buffer): KeyObject {
   const nonce = sealed.subarray(0, NONCE_BYTES)
   const tag = sealed.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES)

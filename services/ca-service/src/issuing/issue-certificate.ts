@@ -5,7 +5,7 @@ import type { Clock } from '@muster/runtime'
 import type { ca } from '@muster/contracts'
 import type { Authorities } from '../authorities/authorities.ts'
 
-/** A certificate to be issued: for whom, for which key, and how long. */
+/** A certificate to issue: for which member, for which key, and for how long. */
 export interface CertificateRequest {
   kind: MemberKind
   name: string
@@ -14,9 +14,9 @@ export interface CertificateRequest {
   /** SubjectPublicKeyInfo, DER; checked by the caller. */
   publicKeyDer: Buffer
   ttlSeconds: number
-  /** The certificate ends no later than this, whatever is left of its usual life. */
+  /** The certificate expires at this time at the latest. */
   endsBy?: Date
-  /** SPIFFE id of whoever asked. */
+  /** SPIFFE id of the caller. */
   requestedBy: string
 }
 
@@ -29,8 +29,8 @@ export interface IssueDeps {
 }
 
 /**
- * Issues a leaf certificate. The serial is recorded first and the signature made second (Boulder does the same), so a
- * crash between the two leaves a record without a certificate and never the other way round. Each call issues a new one.
+ * Issues a leaf certificate. It records the serial before it signs (as Boulder does), so a crash between the two leaves a
+ * record without a certificate, never a certificate without a record. Each call issues a new certificate.
  */
 export async function issueCertificate(deps: IssueDeps, request: CertificateRequest): Promise<ca.IssuedCertificate> {
   const { issuing } = deps.authorities[AUTHORITY_OF[request.kind]]
@@ -41,7 +41,10 @@ export async function issueCertificate(deps: IssueDeps, request: CertificateRequ
     Math.min(now + request.ttlSeconds * 1000, request.endsBy?.getTime() ?? Number.POSITIVE_INFINITY),
   )
   if (notAfter > issuing.expiresAt) {
-    throw new AppError('unavailable', 'the issuing CA ends too soon for this certificate; a new one is being made')
+    throw new AppError(
+      'unavailable',
+      'the issuing CA expires before this certificate would; a new issuing CA is being made',
+    )
   }
   const spiffeId = formatSpiffeId({ clusterName: deps.clusterName, kind: request.kind, name: request.name })
 
@@ -88,7 +91,7 @@ async function recordCertificate(db: Db, record: CertificateRecord): Promise<voi
   })
 }
 
-/** Forgets certificates that ended over 30 days ago. */
+/** Deletes certificates that expired over 30 days ago. */
 export async function purgeCertificates(db: Db): Promise<void> {
   await db.query(
     `delete from certificates

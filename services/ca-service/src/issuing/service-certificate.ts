@@ -5,12 +5,12 @@ import { transaction } from '@muster/postgres'
 import type { Deps } from '../deps.ts'
 import { issueCertificate } from './issue-certificate.ts'
 
-/** A certificate for a service, and what the audit says of it. */
+/** A certificate for a service, with facts for the audit. */
 export interface ServiceCertificateRequest {
   action: 'service.enroll' | 'service.renew'
-  /** SPIFFE id of whoever asked, or who else it was. */
+  /** SPIFFE id of the caller, or another name for the audit. */
   actor: string
-  /** Absent if nobody called. */
+  /** Absent if the service issues to itself. */
   remoteAddress?: string
   name: ServiceName
   roles: readonly string[]
@@ -19,7 +19,7 @@ export interface ServiceCertificateRequest {
   publicKeyDer: Buffer
 }
 
-/** Issues a service's certificate, with its audit event: both are on record or neither. Each call issues a new one. */
+/** Issues a service's certificate, with its audit event in the same transaction. Each call issues a new certificate. */
 export function issueServiceCertificate(
   { config, pool, clock, authorities }: Deps,
   { action, actor, remoteAddress, ...request }: ServiceCertificateRequest,

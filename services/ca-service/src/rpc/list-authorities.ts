@@ -4,7 +4,7 @@ import type { ca } from '@muster/contracts'
 import { VERSION } from '@muster/runtime'
 import type { Deps } from '../deps.ts'
 
-/** The authorities as operators see them. */
+/** The authorities, for operators. */
 export function listAuthorities({
   config,
   authorities,

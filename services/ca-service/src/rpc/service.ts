@@ -10,7 +10,7 @@ import { signHost } from './sign-host.ts'
 import { signUser } from './sign-user.ts'
 import { trustBundle } from './trust-bundle.ts'
 
-/** Every RPC of ca-service: who may call it, and what serves it. */
+/** Every RPC of ca-service: who may call it, and which handler serves it. */
 export function caService(deps: Deps): BoundService {
   const { config, authorities } = deps
   return bindService(ca.CaServiceService, {

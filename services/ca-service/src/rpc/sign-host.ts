@@ -7,8 +7,8 @@ import { issueCertificate } from '../issuing/issue-certificate.ts'
 import { trustBundle } from './trust-bundle.ts'
 
 /**
- * Issues a node certificate. registration-service has checked the node's right to it; what stands in the certificate is
- * composed here. Safe to repeat: each call issues another certificate for the same node.
+ * Issues a node certificate. registration-service has checked the node's right to it; ca-service composes its content. Safe
+ * to repeat: each call issues another certificate for the same node.
  */
 export function signHost({
   config,
@@ -27,7 +27,7 @@ export function signHost({
         kind: 'node',
         name: nodeId,
         roles,
-        // A name that the node chose would let it pose as any server to clients that check DNS names.
+        // A name of the node's own choice would let it pose as any server to clients that check DNS names.
         dnsNames: [`${nodeId}.node.${config.MUSTER_CLUSTER_NAME}`],
         publicKeyDer: request.publicKeyDer,
         ttlSeconds: config.MUSTER_NODE_CERTIFICATE_TTL_SECONDS,

@@ -8,7 +8,7 @@ import { trustBundle } from './trust-bundle.ts'
 
 /**
  * Issues a person's certificate, which never outlives their session. registration-service has checked the person's right
- * to it. Only roles of operators go in: the mark of break-glass cannot be had here. Safe to repeat.
+ * to it. Only operator roles are accepted, so no certificate gets the break-glass mark here. Safe to repeat.
  */
 export function signUser({
   config,
@@ -21,7 +21,7 @@ export function signUser({
     const roles = parseOperatorRoles(request.roles)
     pkiField('public_key_der', () => assertKeyForm(request.publicKeyDer))
     const endsBy = request.sessionExpiresAt
-    if (endsBy === undefined) throw invalid('session_expires_at', 'is needed')
+    if (endsBy === undefined) throw invalid('session_expires_at', 'is required')
     if (endsBy <= clock.now()) {
       throw refusal('SESSION_ENDED', 'the session has ended; the person needs a reset')
     }

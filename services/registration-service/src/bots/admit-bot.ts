@@ -9,8 +9,8 @@ import type { JoinRequest } from '../nodes/join-request.ts'
 import { activateBot, isKeyTaken, recordJoiningBot } from './bots.ts'
 
 /**
- * Admits a bot: as with nodes, each step may be repeated with the same token and key. A bot is not on the roll. It has an
- * instance with a line of keys, of which this one is the first.
+ * Admits a bot. As with nodes, each step may be repeated with the same token and key. A bot is not on the roll: it has an
+ * instance with a line of keys, and this key is the first.
  */
 export function admitBot(deps: Deps, join: JoinRequest, context: CallContext): Promise<registration.RegisterResponse> {
   const { token: value, roles, hostname, keyFingerprint } = join

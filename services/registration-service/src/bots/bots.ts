@@ -26,8 +26,8 @@ export interface JoiningBot {
 }
 
 /**
- * Whether a key cannot join any more: it is one of an instance that has gone on to another key, is locked, was removed, or
- * came in by another token than the one that is claimed.
+ * Whether a key cannot join any more: it belongs to an instance that renewed to another key, is locked, was removed, or
+ * joined by another token than the claimed one.
  */
 export async function isKeyTaken(db: Db, keyFingerprint: Buffer, claimedTokenId: string | undefined): Promise<boolean> {
   const { rowCount } = await db.query(
@@ -44,8 +44,8 @@ export async function isKeyTaken(db: Db, keyFingerprint: Buffer, claimedTokenId:
 }
 
 /**
- * Records a bot's join that is under way, with its first key. May be repeated with the same id and key until the bot has
- * renewed. @returns false if the key is that of another instance, or this one has gone on, is locked or was removed
+ * Records a bot that is joining, with its first key. May be repeated with the same id and key until the bot renews.
+ * @returns false if the key belongs to another instance, or if this instance has renewed, is locked or was removed
  */
 export async function recordJoiningBot(db: Db, bot: JoiningBot): Promise<boolean> {
   const { rowCount } = await db.query(
@@ -71,8 +71,8 @@ export async function recordJoiningBot(db: Db, bot: JoiningBot): Promise<boolean
 }
 
 /**
- * Notes the first certificate of a bot, with the audit event in the same statement. May be repeated.
- * @returns false if it has gone on, was locked or was removed meanwhile
+ * Stores the first certificate of a bot, with the audit event in the same statement. Safe to repeat.
+ * @returns false if the bot has renewed, was locked or was removed meanwhile
  */
 export async function activateBot(db: Db, id: string, serial: string, expiresAt: Date): Promise<boolean> {
   const { rowCount } = await db.query(
@@ -100,11 +100,11 @@ const COLUMNS = `
   renewed_at as "renewedAt", certificate_expires_at as "certificateExpiresAt", locked_at as "lockedAt",
   coalesce(locked_from, '') as "lockedFrom"`
 
-/** Which bots to list, and from where on. */
+/** Which bots to list, and where the page starts. */
 export interface BotPage {
   size: number
   after: { name: string; id: string } | undefined
-  /** Only bots that came in by this token. */
+  /** Only bots that joined by this token. */
   tokenId: string | undefined
 }
 
@@ -129,8 +129,8 @@ export async function selectBots(db: Db, { size, after, tokenId }: BotPage): Pro
 }
 
 /**
- * Ends an instance, with the audit event in the same statement. Its keys stay on record and renew no more.
- * @returns what it was, or undefined if it is not there
+ * Removes an instance, with the audit event in the same statement. Its keys stay on record and cannot renew.
+ * @returns the instance as it was, or undefined if there is none
  */
 export async function endBot(
   db: Db,
@@ -163,9 +163,9 @@ export async function endBot(
 }
 
 /**
- * Forgets bots whose last certificate ended 30 days ago; joins that were begun over a day ago and never finished, and bots
- * that were removed as long ago: far beyond the time in which the spend of a token may be repeated; and earlier keys that
- * are so old that no certificate for them can be good any more. The audit keeps what it has of them.
+ * Deletes bots whose last certificate expired 30 days ago, joins that started over a day ago and never finished, and bots
+ * that were removed over a day ago. A day is far longer than the spend of a token may be repeated. Also deletes earlier keys
+ * when no certificate for them can be valid any more. The audit keeps its events.
  */
 export async function purgeBots(db: Db): Promise<void> {
   await db.query(

@@ -2,33 +2,33 @@ import { recordAudit } from '@muster/audit'
 import { type Db, transaction } from '@muster/postgres'
 import type pg from 'pg'
 
-/** What a bot asks for when it renews. */
+/** A bot's request to renew. */
 export interface StepRequest {
   /** The bot's name, as its certificate says. */
   name: string
   /** Fingerprint of the key that the bot shows. */
   shownKey: Buffer
-  /** Fingerprint of the key that it wants to go on with. */
+  /** Fingerprint of the key that it wants to use next. */
   nextKey: Buffer
   /** SPIFFE id. */
   actor: string
   remoteAddress: string
 }
 
-/** What came of it, with the id of the instance. */
+/** The outcome of a renewal, with the id of the instance. */
 export type Step =
-  /** The next key is the instance's key now. */
+  /** The next key is now the instance's key. */
   | { outcome: 'allowed'; id: string; generation: number }
-  /** A copy of the credentials was used, just now: the instance is locked from here on. */
+  /** A copy of the credentials was used: the instance is now locked. */
   | { outcome: 'copied'; id: string }
   | { outcome: 'locked' | 'too-soon' | 'key-used'; id: string }
   | { outcome: 'unknown' }
 
 /**
- * Takes a bot one generation on: from the key that it shows to the next, in one transaction with the row of the instance
- * held, so that of any number of callers one goes on. The key before the current one may ask again for the current one,
- * as after a lost reply. Any other use of a key that is not the current one comes from a copy, either this caller's or the
- * one that went on: which of them is the copy cannot be told, so the instance is locked.
+ * Moves a bot to its next generation: from the key that it shows to the next one. The transaction locks the row of the
+ * instance, so only one of any number of callers succeeds. The key before the current one may ask again for the current one,
+ * as after a lost reply. Any other use of an older key means that the credentials were copied. Nothing tells the copy from
+ * the original, so the instance is locked.
  */
 export function takeStep(pool: pg.Pool, request: StepRequest): Promise<Step> {
   return transaction(pool, async (db) => {
@@ -76,7 +76,7 @@ async function holdInstance(db: Db, shownKey: Buffer): Promise<Instance | undefi
   return rows[0]
 }
 
-/** With its audit event in the same statement. @returns false if the next key is on record already */
+/** Writes the audit event in the same statement. @returns false if the next key is already on record */
 async function goOn(
   db: Db,
   id: string,
@@ -137,7 +137,7 @@ async function lock(db: Db, { id, name, tokenId, shown, generation }: Instance, 
   })
 }
 
-/** Notes the certificate for a bot's current key, unless the instance was locked or removed meanwhile. */
+/** Stores the certificate for a bot's current key, unless the instance was locked or removed meanwhile. */
 export async function recordBotCertificate(
   db: Db,
   { id, remoteAddress, expiresAt }: { id: string; remoteAddress: string; expiresAt: Date },

@@ -24,7 +24,7 @@ export function listBots({ pool, clock }: Deps): UnaryHandler<bots.ListBotsReque
   }
 }
 
-/** An instance as contracts have it. */
+/** Converts an instance to the contract's message. */
 export function toBot(bot: StoredBot, now: Date): bots.Bot {
   return { ...bot, state: stateOf(bot, now) }
 }

@@ -7,9 +7,9 @@ import { endBot } from './bots.ts'
 import { toBot } from './list-bots.ts'
 
 /**
- * Ends an instance of a bot: its next renewal is refused, and its key does not come in again by whatever its token still
- * allows. A certificate that it has stays what it is until it ends; it opens nothing here but that renewal. Repeating it
- * does no harm. @throws notFound BOT_UNKNOWN if there is no such instance, or no longer
+ * Removes an instance of a bot: its next renewal is refused, and its key cannot join again, whatever its token still allows.
+ * Its certificate stays valid for foreign programs until it expires; here it opens nothing. Safe to repeat.
+ * @throws notFound if there is no such instance
  */
 export function removeBot(deps: Deps): UnaryHandler<bots.RemoveBotRequest, bots.RemoveBotResponse> {
   return async (request, { peer, remoteAddress, log }) => {

@@ -7,13 +7,13 @@ import type { Deps } from '../deps.ts'
 import { recordBotCertificate, takeStep, type Step } from './generations.ts'
 
 /**
- * Issues the calling bot a certificate for its next key. Each renewal changes the key, so credentials that were copied part
- * ways with the original at the first renewal of either, and the second to come is noticed.
+ * Issues the calling bot a certificate for its next key. Each renewal changes the key, so a copy of the credentials and the
+ * original diverge at the first renewal of either, and the second renewal reveals the copy.
  *
  * Safe to repeat with the same next key after a crash or a lost reply at any point:
- *  1 step    the next key becomes the current one, with the audit event; asked again by the key before, it is so already
- *  2 sign    another certificate for the same key; each is on record at ca-service
- *  3 record  the row notes the newest certificate, unless the instance was locked or removed meanwhile
+ *  1 step    the next key becomes the current one, with the audit event; a repeat by the earlier key finds it so
+ *  2 sign    another certificate for the same key; ca-service records each
+ *  3 record  the row gets the newest certificate, unless the instance was locked or removed meanwhile
  */
 export function renewBot(deps: Deps): UnaryHandler<bots.RenewBotRequest, bots.RenewBotResponse> {
   return async (request, context) => {
@@ -24,7 +24,7 @@ export function renewBot(deps: Deps): UnaryHandler<bots.RenewBotRequest, bots.Re
     const refuse = async (outcome: Refusal, nodeId: string | undefined) => {
       const { reason, message } = REFUSALS[outcome]
       const details = { name }
-      // The lock itself is on record already, in the transaction that made it.
+      // The transaction that locked the instance has recorded it.
       if (outcome !== 'copied') {
         await refusals.record({ action: 'bot.renew', actor, remoteAddress, reason, nodeId, details })
       }
@@ -58,7 +58,7 @@ const locked = {
 const REFUSALS: Record<Refusal, { reason: Reason; message: (name: string) => string }> = {
   copied: locked,
   locked,
-  // No lock: a database that was restored from before knows nothing of the keys since.
+  // The instance is not locked: a database restored from an earlier state does not know the later keys.
   unknown: {
     reason: 'BOT_UNKNOWN',
     message: (name) => `this bot was removed, or its key is not on record; ${makeToken(name)}`,
@@ -69,6 +69,6 @@ const REFUSALS: Record<Refusal, { reason: Reason; message: (name: string) => str
   },
   'too-soon': {
     reason: 'RENEWED_JUST_NOW',
-    message: () => 'the last certificate is too new to be renewed; try again later',
+    message: () => 'the last certificate is too new to renew; try again later',
   },
 }

@@ -5,7 +5,7 @@ import { listBots } from './list-bots.ts'
 import { removeBot } from './remove-bot.ts'
 import { renewBot } from './renew-bot.ts'
 
-/** Every RPC about bots: who may call it, and what serves it. They come in by Register, as nodes do. */
+/** Every RPC about bots: who may call it, and which handler serves it. Bots join by Register, as nodes do. */
 export function botService(deps: Deps): BoundService {
   return bindService(contract.BotServiceService, {
     renewBot: { callers: bots, handle: renewBot(deps) },

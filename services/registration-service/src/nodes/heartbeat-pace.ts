@@ -1,4 +1,4 @@
-/** How often nodes beat, for a fleet of any size. */
+/** Computes how often nodes send beats, for a fleet of any size. */
 export class HeartbeatPace {
   readonly #baseIntervalMs: number
   readonly #missedLimit: number
@@ -11,17 +11,17 @@ export class HeartbeatPace {
     this.#beatsPerSecond = options.beatsPerSecond
   }
 
-  /** Takes note of how many nodes are alive. */
+  /** Sets how many nodes are alive. */
   setFleetSize(nodes: number): void {
     this.#fleetSize = nodes
   }
 
-  /** The interval to tell nodes: the configured one, stretched once the fleet would beat faster in total than configured (as Nomad does). */
+  /** The interval for nodes: the configured one, or longer if the fleet would otherwise exceed the configured total rate (as in Nomad). */
   get intervalMs(): number {
     return Math.max(this.#baseIntervalMs, Math.ceil((this.#fleetSize / this.#beatsPerSecond) * 1000))
   }
 
-  /** How long a node that was told this interval may stay silent. */
+  /** How long a node with this interval may be silent before it is offline. */
   offlineAfterMs(intervalMs = this.intervalMs): number {
     return intervalMs * this.#missedLimit
   }

@@ -8,14 +8,14 @@ import { recordHello, type HelloFacts } from './store/sightings.ts'
 import { unknownNode } from './node-errors.ts'
 
 /**
- * A node's beats: a hello, then small beats until either side ends the stream. The hello costs one statement in Postgres;
- * a beat costs a share of a Redis command and no SQL. Every message is answered with how often to beat. The stream ends
- * once the node is taken off the roll.
+ * Serves a node's heartbeat: a hello, then beats until either side ends the stream. The hello costs one SQL statement; a
+ * beat costs a share of a Redis command and no SQL. Each reply says how often to send beats. The stream ends when the node is
+ * removed from the roll.
  */
 export function heartbeat(deps: Deps): DuplexHandler<registration.HeartbeatRequest, registration.HeartbeatResponse> {
   return (stream, context) => {
     const nodeId = parseNodeId(memberOf(context.peer).name)
-    // Beats are counted against the interval that the node was last told, not the one it is about to be told.
+    // The offline limit follows from the interval that the node was told last, not from the one in the next reply.
     let toldIntervalMs = deps.pace.intervalMs
     let greeting: Promise<void> | undefined
     let isKnown = false
@@ -34,7 +34,7 @@ export function heartbeat(deps: Deps): DuplexHandler<registration.HeartbeatReque
       context.signal.addEventListener('abort', end, { once: true })
       stream.onMessage(({ message }) => {
         if (message?.$case === 'hello') {
-          if (greeting !== undefined) throw invalid('message', 'a hello comes once, and first')
+          if (greeting !== undefined) throw invalid('message', 'only the first message may be a hello')
           leave = deps.streams.add(nodeId, () => reject(unknownNode()))
           greeting = greet(deps, nodeId, message.value, context)
           greeting.then(() => {
@@ -42,10 +42,10 @@ export function heartbeat(deps: Deps): DuplexHandler<registration.HeartbeatReque
             answer()
           }, reject)
         } else if (message?.$case === 'beat' && greeting !== undefined) {
-          // Before the roll has confirmed the node, a beat counts for nothing; the answer to the hello is on its way.
+          // Ignore beats until the roll has confirmed the node: the reply to the hello is on its way.
           if (isKnown) answer()
         } else {
-          throw invalid('message', 'the first message must be a hello, the rest beats')
+          throw invalid('message', 'the first message must be a hello, all others beats')
         }
       })
     })

@@ -11,10 +11,10 @@ import {
 import { keyFingerprint, parseCsr } from '@muster/pki'
 import { pkiField } from '@muster/rpc'
 
-/** A join request that is well formed, from someone who holds the private key. Whether the token is good is not known yet. */
+/** A well-formed join request from a caller who holds the private key. The token is not checked yet. */
 export interface JoinRequest {
   token: string
-  /** SubjectPublicKeyInfo, DER: all that is taken from the certificate request. */
+  /** SubjectPublicKeyInfo, DER: the only part of the CSR that is used. */
   publicKeyDer: Buffer
   keyFingerprint: Buffer
   hostname: string
@@ -24,7 +24,7 @@ export interface JoinRequest {
   version: string
 }
 
-/** Checks every field, the cheap ones first, and the signature last. @throws invalidArgument that names the field */
+/** Checks every field: cheap checks first, the signature of the CSR last. @throws invalidArgument that names the field */
 export function parseJoinRequest(request: registration.RegisterRequest): JoinRequest {
   if (request.token === '' || request.token.length > 512) throw invalid('token', 'must be 1 to 512 characters')
   const hostname = parseHostname(request.hostname)
@@ -40,8 +40,9 @@ export function parseJoinRequest(request: registration.RegisterRequest): JoinReq
   return { ...parsed, publicKeyDer, keyFingerprint: keyFingerprint(publicKeyDer) }
 }
 
-/** A version as programs write it. Empty stays empty. */
+/** Checks the version of a program; it may be empty. @throws invalidArgument */
 export function parseVersion(value: string): string {
-  if (!/^[0-9A-Za-z.+-]{0,64}$/.test(value)) throw invalid('version', 'must be at most 64 letters, digits, . + -')
+  if (!/^[0-9A-Za-z.+-]{0,64}$/.test(value))
+    throw invalid('version', 'must be at most 64 letters, digits, dots, plus or minus signs')
   return value
 }

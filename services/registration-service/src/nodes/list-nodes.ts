@@ -6,7 +6,7 @@ import { parseNodeFilter, parseStatuses } from './node-filter.ts'
 import { selectNodes } from './store/roll-queries.ts'
 import { toRoll } from './roll.ts'
 
-/** Nodes may carry 16 KiB of labels each; a page ends early before it outgrows what clients take. */
+/** A node may carry 16 KiB of labels. A page ends early before it exceeds what clients accept. */
 const MAX_PAGE_BYTES = 2 * 1024 * 1024
 const BYTES_BESIDE_LABELS = 1024
 

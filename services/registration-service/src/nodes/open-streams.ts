@@ -3,12 +3,12 @@ import type pg from 'pg'
 import { selectKnownIds } from './store/roll-queries.ts'
 import type { Presence } from '../presence/presence.ts'
 
-/** A check asks for at most this many nodes at a time. */
+/** A query asks for at most this many nodes. */
 const BATCH = 1_000
 
 /**
- * The heartbeat streams that this replica holds. Ends those of nodes that are on the roll no more: when a removal is
- * announced, after Redis was away and announcements may have been missed, and whenever all are checked.
+ * The open heartbeat streams of this replica. It ends the streams of nodes that are not on the roll: when a removal is
+ * announced, when Redis returns (announcements may have been missed), and at each check of all streams.
  */
 export class OpenStreams {
   readonly #streams = new Map<string, Set<() => void>>()
@@ -26,8 +26,8 @@ export class OpenStreams {
   }
 
   /**
-   * Enters a node's stream, before the roll is asked about the node, so that no removal falls between the two.
-   * @returns what takes it out again
+   * Adds a node's stream. Call it before the roll is asked about the node, so that no removal is missed in between.
+   * @returns a function that removes the stream
    */
   add(nodeId: string, end: () => void): () => void {
     const streams = this.#streams.get(nodeId) ?? new Set()

@@ -11,16 +11,16 @@ import { activateNode, recordJoiningNode } from './store/joining.ts'
 import { unknownNode } from './node-errors.ts'
 
 /**
- * Admits a node, or a bot: spends the token, records the node, has its key signed, puts it on the roll.
+ * Admits a node or a bot: spends the token, records the node, has its key signed, puts it on the roll.
  *
  * Safe to repeat with the same token and key after a crash or a lost reply at any point, since every step is:
- *  1 spend     the same key gets the same node id, for half an hour even of a token that is used up
- *  2 record    the same id finds its row and brings it up to date
- *  3 sign      another certificate for the same node and key; each is on record at ca-service
- *  4 activate  the row notes the newest certificate; it and the audit event are one statement
- * The order matters: a token is never spent for a node that is then refused, since everything is checked first; and no
- * certificate is handed out before the roll knows the node.
- * A node that was removed does not come back by its key, whatever its token still allows: that takes a key of its own.
+ *  1 spend     the same key gets the same node id, for half an hour even from a used-up token
+ *  2 record    the same id finds its row and updates it
+ *  3 sign      another certificate for the same node and key; ca-service records each
+ *  4 activate  the row gets the newest certificate, with the audit event in the same statement
+ * The order matters. Every field is checked before the token is spent, so no token is spent for a request that is then
+ * refused. No certificate is handed out before the node is on the roll.
+ * A removed node cannot come back with its old key, whatever its token still allows. It needs a new key.
  */
 export function register(deps: Deps): UnaryHandler<registration.RegisterRequest, registration.RegisterResponse> {
   return (request, context) =>

@@ -7,8 +7,8 @@ import { takeOffRoll } from './store/removal.ts'
 import { toRoll } from './roll.ts'
 
 /**
- * Takes a node off the roll. Its stream ends on whichever replica holds it, its renewal is refused, and watchers are told.
- * A certificate that it has stays what it is until it ends; it opens nothing here.
+ * Removes a node from the roll. Its stream ends on the replica that holds it, its renewal is refused, and watchers learn of
+ * it. Its certificate stays valid for foreign programs until it expires; here it opens nothing.
  */
 export function removeNode(deps: Deps): UnaryHandler<registration.RemoveNodeRequest, registration.RemoveNodeResponse> {
   return async (request, { peer, remoteAddress, log }) => {
@@ -23,7 +23,7 @@ export function removeNode(deps: Deps): UnaryHandler<registration.RemoveNodeRequ
     })
     const [node] = await toRoll(deps, [removed])
     presence.forget(id)
-    // Other replicas hear of it from Redis; here it takes effect without.
+    // Other replicas hear of it from Redis; this replica does not depend on Redis.
     await streams.check([id])
     log.info({ event: 'node.removed', nodeId: id, hostname: removed.hostname }, 'a node was removed')
     return { node }

@@ -8,9 +8,9 @@ import { unknownNode } from './node-errors.ts'
 import { checkRenewal, recordRenewal, type RenewalCheck } from './store/renewal.ts'
 
 /**
- * Issues the calling node a new certificate for the key of its connection, as what it was admitted. Bound to node id, key
- * and serial: only the last certificate, or the one before it, may renew, so a copy of older credentials is refused and
- * the refusal is on record. Safe to repeat, though not in quick succession.
+ * Issues the calling node a new certificate for the key of its connection, with the roles of its join. Only the last
+ * certificate or the one before it may renew, so a copy of older credentials is refused, and the audit has the refusal.
+ * Safe to repeat, but not in quick succession.
  */
 export function renewCertificate(
   deps: Deps,
@@ -50,12 +50,12 @@ const REFUSALS: Record<RenewalRefusal, () => { reason: Reason; error: AppError }
   unknown: () => ({ reason: 'NODE_UNKNOWN', error: unknownNode() }),
   superseded: () => {
     const reason = 'CERTIFICATE_SUPERSEDED'
-    const message = 'this certificate was renewed already, by another holder of the same credentials'
+    const message = 'another holder of the same credentials has already renewed this certificate'
     return { reason, error: refusal(reason, message) }
   },
   'too-soon': () => {
     const reason = 'RENEWED_JUST_NOW'
-    const message = 'the last certificate is too new to be renewed; try again later'
+    const message = 'the last certificate is too new to renew; try again later'
     return { reason, error: refusal(reason, message) }
   },
 }

@@ -5,7 +5,7 @@ import type { HeartbeatPace } from './heartbeat-pace.ts'
 import type { StoredNode } from './store/stored-node.ts'
 import type { Presence, PresenceView } from '../presence/presence.ts'
 
-/** What the roll is put together from. */
+/** Where the parts of a roll entry come from. */
 export interface RollDeps {
   pool: Db
   presence: Presence
@@ -15,7 +15,7 @@ export interface RollDeps {
 
 const { NodeStatus } = registration
 
-/** Stored nodes with their presence: entries of the roll. */
+/** Joins stored nodes and their presence into entries of the roll. */
 export async function toRoll(
   { presence, pace, clock }: RollDeps,
   nodes: readonly StoredNode[],

@@ -8,7 +8,7 @@ import { removeNode } from './remove-node.ts'
 import { renewCertificate } from './renew-certificate.ts'
 import { watchNodes } from './watch-nodes.ts'
 
-/** Every RPC of registration-service: who may call it, and what serves it. */
+/** Every RPC of registration-service: who may call it, and which handler serves it. */
 export function registrationService(deps: Deps): BoundService {
   return bindService(registration.RegistrationServiceService, {
     register: { callers: anyone, handle: register(deps) },

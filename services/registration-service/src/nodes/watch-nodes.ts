@@ -7,10 +7,10 @@ import { toRoll } from './roll.ts'
 const PAGE = 500
 
 /**
- * The roll, then each change to it. After Redis was away, when changes may have been missed, the snapshot comes again, and
- * before it is complete whoever has gone meanwhile is told as removed: within one call a watcher only applies what it is
- * told. Who calls again starts over, and forgets what the first snapshot does not name.
- * Changes to one node that follow each other quickly may arrive as one: what is sent is how it is now.
+ * Streams the roll, then each change to it. When Redis returns, changes may have been missed, so the snapshot is sent again;
+ * before it is complete, nodes that have gone meanwhile are sent as removed. Within one call, a watcher only has to apply
+ * what it receives. A watcher that calls again starts over, and forgets the nodes that the first snapshot does not name.
+ * Quick changes to one node may arrive as one message with its current state.
  */
 export function watchNodes(
   deps: Deps,
@@ -24,7 +24,7 @@ export function watchNodes(
   }
 }
 
-/** Everyone on the roll, and which of those the watcher was `told` of are not on it any more. */
+/** All nodes on the roll, and removals of nodes that the watcher was `told` of and that are no longer on it. */
 async function* snapshot(deps: Deps, told: Set<string>): AsyncGenerator<registration.WatchNodesResponse> {
   const unmentioned = new Set(told)
   let after: { hostname: string; id: string } | undefined
@@ -38,13 +38,13 @@ async function* snapshot(deps: Deps, told: Set<string>): AsyncGenerator<registra
     after = page.at(-1)
     if (page.length < PAGE) break
   }
-  // Asked for by id, since a node that changed its name meanwhile may have slipped from a later page to an earlier one.
+  // Query these by id: a node that changed its host name meanwhile may have moved from a later page to an earlier one.
   const rest = [...unmentioned]
   for (let i = 0; i < rest.length; i += PAGE) yield* update(deps, told, rest.slice(i, i + PAGE))
   yield { event: { $case: 'snapshotComplete', value: {} } }
 }
 
-/** How these nodes are now. Of one that is not on the roll, a watcher who never heard of it hears nothing. */
+/** The current state of these nodes. A node that is not on the roll is sent as removed only if the watcher was told of it. */
 async function* update(
   deps: Deps,
   told: Set<string>,
@@ -65,7 +65,7 @@ function nodeEvent(node: registration.Node): registration.WatchNodesResponse {
   return { event: { $case: 'node', value: node } }
 }
 
-/** Changed ids in batches, listened to from the call on, so that nothing falls between the snapshot and the changes. */
+/** Changed ids in batches. It listens from the call on, so that no change is lost between the snapshot and the changes. */
 function followChanges({ presence }: Deps, signal: AbortSignal): AsyncIterable<string[] | 'resync'> {
   const changed = new Set<string>()
   let resync = false

@@ -1,9 +1,9 @@
-// Redis runs each script as one step, on its own clock: replicas whose clocks differ still agree on who is alive.
+// Redis runs each script as one step and on its own clock, so replicas with different clocks agree on which nodes are alive.
 
 /**
  * Beats. KEYS: alive, epoch, then a presence key per node. ARGV: channel, then id and TTL (ms) per node.
- * The presence key with its TTL says who is alive; `alive` holds when each was last heard of, to find who fell silent;
- * `epoch` says since when this Redis has been listening. Answers with the ids that were not alive before.
+ * A node is alive while its presence key exists. `alive` holds the time of each node's last beat, to find silent nodes.
+ * `epoch` holds since when this Redis receives beats. Returns the ids that were not alive before.
  */
 export const BEAT = `
 local time = redis.call('TIME')
@@ -22,9 +22,9 @@ return arrived`
 
 /**
  * The sweep. KEYS: alive, gone, epoch. ARGV: channel, prefix of presence keys, silence (ms) worth a look, most nodes a sweep.
- * Whoever is in alive but whose presence key has expired goes from alive to gone, once, whichever replica comes first;
- * gone keeps the time last heard of until Postgres has it. Answers with the number of nodes that are alive, and since how
- * long (ms) this Redis has been listening.
+ * A node in `alive` whose presence key has expired moves to `gone`, once, whichever replica comes first. `gone` keeps the
+ * time of its last beat until Postgres has it. Returns the number of nodes that are alive, and for how long (ms) this Redis
+ * has received beats.
  */
 export const SWEEP = `
 local time = redis.call('TIME')

@@ -15,15 +15,15 @@ declare module 'ioredis' {
   }
 }
 
-/** What Redis knows of nodes just now. */
+/** What Redis knows about nodes now. */
 export interface PresenceView {
-  /** False: Redis cannot be asked, so nothing is known. */
+  /** False if Redis cannot be asked; then nothing is known. */
   available: boolean
-  /** True if Redis has listened for too short a time to call anyone offline. */
+  /** True if Redis has received beats for too short a time to call a node offline. */
   tooEarly: boolean
-  /** When nodes that are alive were last heard of. */
+  /** The last beats of nodes that are alive. */
   online: ReadonlyMap<string, Date>
-  /** When nodes that fell silent were last heard of, as far as Postgres may not have it yet. */
+  /** The last beats of silent nodes, as far as Postgres may not have them yet. */
   silent: ReadonlyMap<string, Date>
 }
 
@@ -38,18 +38,18 @@ export interface PresenceOptions {
 const BATCH_MS = 20
 const MAX_BATCH = 1_000
 const SWEEP_LIMIT = 500
-/** On the channel, before the id of a node that was taken off the roll. */
+/** Put before the id of a removed node on the channel. */
 const REMOVED = 'removed:'
 
 /**
- * Who is alive: the one place that knows the layout in Redis. Everything here may be lost at any time; the next beats
- * bring it back. No method waits on a Redis that is away, and beats never throw.
+ * Which nodes are alive: the one place that knows the layout in Redis. Everything here may be lost at any time; the next
+ * beats restore it. No method waits for a Redis that is away, and `beat` never throws.
  *
  * Keys, each under `muster:<cluster>:` —
  * presence:<node id>  string: last beat (ms), TTL = the node's offline limit
  * alive               sorted set: node id by last beat (ms)
- * gone                sorted set: the same of nodes that went offline, until Postgres has it
- * epoch               string: since when (ms) beats have been coming in
+ * gone                sorted set: the same for nodes that went offline, until Postgres has it
+ * epoch               string: since when (ms) this Redis receives beats
  */
 export class Presence extends EventEmitter<{ changed: [nodeId: string]; removed: [nodeId: string]; resync: [] }> {
   readonly #redis: Redis
@@ -59,7 +59,7 @@ export class Presence extends EventEmitter<{ changed: [nodeId: string]; removed:
   readonly #warn: (error: unknown) => void
   #waiting = new Map<string, number>()
   #toAnnounce = new Set<string>()
-  /** What the last drainGone has handed over. */
+  /** The times that the last drainGone handed over. */
   #kept = new Map<string, number>()
   #flushTimer: NodeJS.Timeout | undefined
   #tooEarly = false
@@ -76,7 +76,7 @@ export class Presence extends EventEmitter<{ changed: [nodeId: string]; removed:
     this.#redis.defineCommand('musterSweep', { lua: SWEEP })
     this.#subscriber = openRedis(redisUrl, { ...options, autoResubscribe: false })
     this.#subscriber.on('ready', () => {
-      // Events of the time away are lost, so whoever follows them starts over.
+      // Events during the outage are lost, so followers start over.
       this.#subscriber.subscribe(this.#channel).then(
         () => this.emit('resync'),
         (error: Error) => this.#warn(error),
@@ -94,7 +94,7 @@ export class Presence extends EventEmitter<{ changed: [nodeId: string]; removed:
     })
   }
 
-  /** Notes a beat; the node counts as alive for `ttlMs` from the moment that Redis hears of it. */
+  /** Records a beat. The node counts as alive for `ttlMs` from the moment at which Redis receives it. */
   beat(nodeId: string, ttlMs: number): void {
     this.#waiting.set(nodeId, ttlMs)
     if (this.#waiting.size >= MAX_BATCH) this.#flush()
@@ -120,13 +120,13 @@ export class Presence extends EventEmitter<{ changed: [nodeId: string]; removed:
       .catch((error: Error) => this.#warn(error))
   }
 
-  /** Tells every replica's followers that a node's entry on the roll has changed; a moment later, with others. */
+  /** Tells the followers on every replica, a moment later and in a batch, that a node's entry on the roll has changed. */
   announce(nodeId: string): void {
     this.#toAnnounce.add(nodeId)
     this.#flushTimer ??= setTimeout(() => this.#flush(), BATCH_MS)
   }
 
-  /** Forgets a node that was taken off the roll, and tells every replica, at once. */
+  /** Deletes the presence of a removed node and tells every replica at once. */
   forget(nodeId: string): void {
     this.#waiting.delete(nodeId)
     this.#redis
@@ -139,7 +139,7 @@ export class Presence extends EventEmitter<{ changed: [nodeId: string]; removed:
       .catch((error: Error) => this.#warn(error))
   }
 
-  /** What is known of these nodes. Nobody is called offline before `offlineAfterMs` of listening. */
+  /** The presence of these nodes. No node is offline before Redis has received beats for `offlineAfterMs`. */
   async view(nodeIds: readonly string[], offlineAfterMs: number): Promise<PresenceView> {
     if (nodeIds.length === 0) return { available: true, tooEarly: false, online: new Map(), silent: new Map() }
     try {
@@ -170,7 +170,7 @@ export class Presence extends EventEmitter<{ changed: [nodeId: string]; removed:
    */
   async sweep(offlineAfterMs: number): Promise<number> {
     const keys = [this.#key('alive'), this.#key('gone'), this.#key('epoch')]
-    // Looking a little before the limit costs nothing: the presence key decides.
+    // A look a little before the limit costs nothing: the presence key decides.
     const silence = Math.floor(offlineAfterMs * 0.9)
     const args = [this.#channel, this.#presenceKey(''), silence, SWEEP_LIMIT]
     const [alive, listeningMs] = await this.#redis.musterSweep(keys.length, ...keys, ...args)

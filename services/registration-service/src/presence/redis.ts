@@ -7,13 +7,13 @@ const WARN_EVERY_MS = 10_000
 export interface RedisConnectionOptions {
   commandTimeoutMs: number
   onError(error: Error): void
-  /** Whether channels are listened to again after a reconnection. */
+  /** Whether the connection subscribes to its channels again after a reconnection. */
   autoResubscribe?: boolean
 }
 
 /**
- * A connection on which nobody waits for a Redis that is away: a command fails at once while there is no connection, and
- * after `commandTimeoutMs` when there is no answer.
+ * Opens a connection that never waits for a Redis that is away: a command fails at once while there is no connection, and
+ * after `commandTimeoutMs` without an answer.
  */
 export function openRedis(url: string, options: RedisConnectionOptions): Redis {
   const redis = new Redis(url, {
@@ -28,7 +28,7 @@ export function openRedis(url: string, options: RedisConnectionOptions): Redis {
   return redis
 }
 
-/** Says in the log that Redis is away and what that means: every ten seconds, or it would be a line for each command. */
+/** Returns a function that logs that Redis is away, at most every ten seconds: otherwise each command would log a line. */
 export function redisWarning(log: Logger, message: string): (error: unknown) => void {
   let lastAt = Number.NEGATIVE_INFINITY
   return (error) => {

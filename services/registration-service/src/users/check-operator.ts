@@ -7,7 +7,7 @@ import type { Deps } from '../deps.ts'
 import { unknownUser } from './user-errors.ts'
 import { selectCurrentRoles, type KeyHolder } from './store/sessions.ts'
 
-/** Tells the other services which roles a person has now. Safe to repeat. */
+/** Tells other services which roles a person has now. Safe to repeat. */
 export function checkOperator({
   pool,
 }: Pick<Deps, 'pool'>): UnaryHandler<users.CheckOperatorRequest, users.CheckOperatorResponse> {
@@ -18,7 +18,7 @@ export function checkOperator({
   }
 }
 
-/** The same for the service that keeps the roll of people itself. */
+/** Returns the same roles for calls to this service itself. */
 export function operatorRoles(pool: Db): CurrentRoles {
   return ({ name, publicKeyDer }) => rolesOf(pool, { name, keyFingerprint: keyFingerprint(publicKeyDer) })
 }

@@ -9,12 +9,13 @@ import { unknownUser } from './user-errors.ts'
 import { renewPerson } from './renew-person.ts'
 
 /**
- * A signup without a token: a person whose certificate has ended comes back by the key that they signed up with, which the
- * signature of the request proves. A request that somebody else repeats gives a certificate for a key that they lack.
- * The former certificate comes along: without it whoever can write to the database could put their key beside a name.
+ * Serves a signup without a token: a person whose certificate has expired comes back with the key that they signed up with.
+ * The signature of the CSR proves the key. Somebody who replays the request gets a certificate for a key that they do not
+ * have. The request carries the former certificate: otherwise, whoever can write to the database could put a key of their own
+ * beside a name.
  *
- * Safe to repeat. A name that nobody has, another key and a session that is over are refused in the same words, so that a
- * stranger does not learn who there is.
+ * Safe to repeat. An unknown name, another key and an expired session are refused in the same words, so that a stranger does
+ * not learn which names exist.
  */
 export function comeBack(
   deps: Deps,
@@ -39,8 +40,8 @@ export function comeBack(
 }
 
 /**
- * Whether a chain that was good once, until its leaf ended, certified this key for this person. One of break-glass did not:
- * it is of somebody who was never on the roll, for a time that was to end.
+ * Whether a chain, valid until its leaf expired, certified this key for this person. A break-glass certificate does not
+ * count: its holder was never on the roll, and was to have access for a limited time only.
  */
 function wasCertified(
   chainDer: readonly Buffer[],

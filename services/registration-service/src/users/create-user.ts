@@ -10,7 +10,7 @@ import { insertUser, selectUser } from './store/people.ts'
 
 /**
  * Adds a person and, if asked, makes the token to sign up with. All or nothing: while token-service does not answer,
- * nobody is added. Safe to repeat: alreadyExists then says that the person is there.
+ * the person is not added. Safe to repeat: alreadyExists then says that the person exists.
  */
 export function createUser(deps: Deps): UnaryHandler<users.CreateUserRequest, users.CreateUserResponse> {
   return async (request, context) => {

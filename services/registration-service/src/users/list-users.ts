@@ -5,7 +5,7 @@ import type { Deps } from '../deps.ts'
 import { toUser } from './to-user.ts'
 import { selectUsers } from './store/people.ts'
 
-/** A page of the people, by name. */
+/** A page of users by name. */
 export function listUsers({ pool }: Deps): UnaryHandler<users.ListUsersRequest, users.ListUsersResponse> {
   return async (request) => {
     const size = parsePageSize(request.pageSize)

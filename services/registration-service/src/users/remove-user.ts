@@ -10,8 +10,8 @@ import { toUser } from './to-user.ts'
 import { deleteUser, lockAdmins } from './store/admins.ts'
 
 /**
- * Removes a person, but not the last admin. Every service asks for each call whether its caller is still on the roll, so
- * it counts at once. Repeating it does no harm: notFound then says that it is done.
+ * Removes a person, but not the last admin. It takes effect at once, since every service checks on each call whether its
+ * caller is still on the roll. Safe to repeat: notFound then says that it is done.
  */
 export function removeUser(deps: Deps): UnaryHandler<users.RemoveUserRequest, users.RemoveUserResponse> {
   return async (request, context) => {

@@ -7,7 +7,7 @@ import { signPerson, type Signed } from './sign-person.ts'
 import { recordUserRenewal } from './store/certificates.ts'
 import { chargeRenewal, RENEWAL_COSTS_SECONDS } from './store/sessions.ts'
 
-/** Somebody who has proved that they hold this key, by a certificate or by the key alone. */
+/** A caller who has proved that they hold this key, by a certificate or by the key alone. */
 export interface Prover {
   name: string
   publicKeyDer: Buffer
@@ -17,9 +17,9 @@ export interface Prover {
 }
 
 /**
- * The next certificate for the key that a person signed up with: their roles of now, until their session ends at most.
- * Safe to repeat, within the rate of renewals. @throws USER_UNKNOWN for another key, and once the person is removed, reset,
- * or their session over; RENEWED_JUST_NOW beyond the rate
+ * Issues the next certificate for the key that a person signed up with, with their current roles and no longer than their
+ * session. Safe to repeat, within the rate of renewals. @throws USER_UNKNOWN for another key, or if the person was removed or
+ * reset or the session is over; RENEWED_JUST_NOW beyond the rate
  */
 export async function renewPerson(
   deps: Pick<Deps, 'pool' | 'authority' | 'people'>,
@@ -39,7 +39,7 @@ export async function renewPerson(
 }
 
 function renewedTooOften(): AppError {
-  const message = 'the certificate has been renewed too often just now; try again later'
+  const message = 'the certificate was renewed too often; try again later'
   const retryAfterMs = RENEWAL_COSTS_SECONDS * 1_000
   return refusal('RENEWED_JUST_NOW', message, { retryAfterMs })
 }

@@ -5,7 +5,7 @@ import type { Deps } from '../deps.ts'
 import { renewPerson } from './renew-person.ts'
 
 /**
- * Issues the calling person a new certificate for the key of the connection, with the roles that they have now, until
+ * Issues the calling person a new certificate for the key of the connection, with their current roles, until
  * their session ends. Safe to repeat, within the rate of renewals.
  */
 export function renewUser(deps: Deps): UnaryHandler<users.RenewUserRequest, users.RenewUserResponse> {
@@ -28,6 +28,6 @@ export function renewUser(deps: Deps): UnaryHandler<users.RenewUserRequest, user
 const REFUSALS: readonly (string | undefined)[] = ['NO_SESSION', 'USER_UNKNOWN', 'RENEWED_JUST_NOW']
 
 function noSession(): AppError {
-  const message = "a break-glass identity is not renewed; make another with 'ca-service issue-admin'"
+  const message = "a break-glass identity cannot be renewed; make another with 'ca-service issue-admin'"
   return refusal('NO_SESSION', message)
 }

@@ -11,7 +11,7 @@ import { resetUser } from './reset-user.ts'
 import { signup } from './signup.ts'
 import { updateUser } from './update-user.ts'
 
-/** Every RPC about the people: who may call it, and what serves it. */
+/** Every RPC about people: who may call it, and which handler serves it. */
 export function userService(deps: Deps): BoundService {
   return bindService(users.UserServiceService, {
     createUser: { callers: operators('admin'), handle: createUser(deps) },

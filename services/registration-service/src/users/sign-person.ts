@@ -4,7 +4,7 @@ import type { CallContext } from '@muster/rpc'
 import type { Deps } from '../deps.ts'
 import type { Session } from './store/sessions.ts'
 
-/** What a person gets by a signup and by a renewal. */
+/** The reply to a signup and to a renewal. */
 export type Signed = users.SignupResponse & { certificate: IssuedCertificate }
 
 /** Has a person's key signed by ca-service, for no longer than their session. Safe to repeat. */

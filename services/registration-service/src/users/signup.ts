@@ -12,15 +12,15 @@ import { noteFirstCertificate } from './store/certificates.ts'
 import { bindKey } from './store/identities.ts'
 
 /**
- * Gives a person who holds a signup token the first certificate: spends the token, binds the key to the person, has it
- * signed, notes the certificate. Without a token it is somebody who comes back.
+ * Gives a person with a signup token their first certificate: spends the token, binds the key to the person, has the key
+ * signed, stores the certificate. Without a token, `comeBack` serves the request.
  *
  * Safe to repeat with the same token and key after a crash or a lost reply at any point, since every step is:
- *  1 spend  the same key is let through again, for half an hour
- *  2 bind   the same key finds itself bound, and the session that it began; bond and audit event are one statement
- *  3 sign   another certificate for the same person and key; each is on record at ca-service
- *  4 note   the row has the newest certificate
- * Everything is checked before the token is spent. Whoever is removed or reset meanwhile is refused at step 2 or 4.
+ *  1 spend  the same key may spend again, for half an hour
+ *  2 bind   the same key finds itself bound, and its session; binding and audit event are one statement
+ *  3 sign   another certificate for the same person and key; ca-service records each
+ *  4 store  the row gets the newest certificate
+ * Every field is checked before the token is spent. A person who is removed or reset meanwhile is refused at step 2 or 4.
  */
 export function signup(deps: Deps): UnaryHandler<users.SignupRequest, users.SignupResponse> {
   return (request, context) => {
@@ -74,7 +74,7 @@ function parseSignup(request: users.SignupRequest): Newcomer {
   return { token: request.token, name, publicKeyDer }
 }
 
-/** The token was good, but since it was made the person was removed, reset, or given another. */
+/** The error for a valid token that is no longer the person's: the person was removed, or reset and given another. */
 function tokenReplaced(name: string): AppError {
   const message = `the signup token is no longer the one for ${name}; ask an admin for 'musterctl users reset ${name}'`
   return refusal('TOKEN_REVOKED', message)

@@ -7,7 +7,7 @@ const STATES: Record<UserState, users.UserState> = {
   expired: users.UserState.EXPIRED,
 }
 
-/** A person as operators see them. */
+/** Converts a person to the contract's message. */
 export function toUser({ state, ...user }: StoredUser): users.User {
   return { ...user, state: STATES[state] }
 }

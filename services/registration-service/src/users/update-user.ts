@@ -11,8 +11,8 @@ import { lockAdmins, updateRoles } from './store/admins.ts'
 import { selectUser } from './store/people.ts'
 
 /**
- * Changes a person's roles, but does not demote the last admin. A role taken away is gone with the next call, since the
- * roll must allow each; one given counts with the next certificate, since that must allow it too. Safe to repeat.
+ * Changes a person's roles, but does not demote the last admin. A call needs a role both on the roll and in the certificate:
+ * a removed role is lost with the next call, and an added role works from the next certificate on. Safe to repeat.
  */
 export function updateUser(deps: Deps): UnaryHandler<users.UpdateUserRequest, users.UpdateUserResponse> {
   return async (request, context) => {

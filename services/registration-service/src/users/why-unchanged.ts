@@ -3,7 +3,7 @@ import type { Db } from '@muster/postgres'
 import { lastAdmin, noSuchUser } from './user-errors.ts'
 import { selectUser } from './store/people.ts'
 
-/** Why a change that keeps the last admin was not made: there is nobody of that name, or it is the last admin. */
+/** Says why a conditional change was not made: the user does not exist, or is the last admin. */
 export async function whyUnchanged(db: Db, name: string): Promise<AppError> {
   return (await selectUser(db, name)) === undefined ? noSuchUser(name) : lastAdmin(name)
 }

@@ -24,7 +24,7 @@ import { foldCidr } from './remote-address.ts'
 import { freeName, insertToken, toProto, type NewToken, type StoredToken } from '../store/tokens.ts'
 import { parseTtl } from './request-fields.ts'
 
-/** Makes a join token and shows its value, once. Safe to repeat if it has a name. */
+/** Makes a join token and returns its value, once. Safe to repeat if it has a name. */
 export function createToken({
   config,
   pool,
@@ -54,15 +54,15 @@ export function createToken({
 }
 
 function nameTaken(): AppError {
-  return refusal('NAME_TAKEN', 'name: a token of that name has not ended yet; remove it first', { field: 'name' })
+  return refusal('NAME_TAKEN', 'name: a live token already has this name; remove it first', { field: 'name' })
 }
 
-/** Which token has this value is not said: the message would turn a guess into a fact. The audit has who guessed. */
+/** Does not say which token has the value: that would confirm a guess. The audit records who tried. */
 function valueTaken(): AppError {
   return refusal('VALUE_TAKEN', 'value: cannot be used; choose another or leave it out', { field: 'value' })
 }
 
-/** What a reader of the audit wants to know; what was not asked for is left out. */
+/** The facts for the audit, without those that the request left out. */
 function detailsOf(made: NewToken): Record<string, unknown> {
   const { roles, ttlSeconds, maxUses, labels, name, botName, nodeLabels, allowCidrs, allowHostnames } = made
   return {
@@ -108,14 +108,14 @@ function parseBotName(name: string, roles: readonly NodeRole[]): string | undefi
     if (name !== '') throw invalid('bot_name', 'goes with the role bot only')
     return undefined
   }
-  if (name === '') throw invalid('bot_name', 'is needed for the role bot')
+  if (name === '') throw invalid('bot_name', 'is required for the role bot')
   return parseMemberName(name, 'bot_name')
 }
 
-/** A bot token admits one bot; any other admits without limit unless told otherwise. */
+/** A bot token admits one bot. Any other token has no use limit by default. */
 function parseMaxUses(maxUses: number | undefined, roles: readonly NodeRole[]): number | undefined {
   if (roles.includes('bot')) {
-    if (maxUses !== undefined && maxUses !== 1) throw invalid('max_uses', 'a bot token can be used once only')
+    if (maxUses !== undefined && maxUses !== 1) throw invalid('max_uses', 'must be 1 for a bot token')
     return 1
   }
   if (maxUses !== undefined && (maxUses < 1 || maxUses > 1_000_000)) {

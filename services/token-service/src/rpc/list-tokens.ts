@@ -13,7 +13,7 @@ import type { Deps } from '../deps.ts'
 import { selectTokens, type Page, type TokenFilter } from '../store/token-list.ts'
 import { STATES, toProto, TYPES, type StoredToken } from '../store/tokens.ts'
 
-/** A page of tokens of every type: those that can still admit someone, unless other states are asked for. */
+/** A page of tokens of every type. By default it lists the tokens that can still admit somebody. */
 export function listTokens({
   pool,
   staticTokens,

@@ -2,8 +2,8 @@ import { isIP } from 'node:net'
 import { invalid, printable } from '@muster/domain'
 
 /**
- * Checks an IP address that a request came from. An IPv4 address mapped into IPv6 (RFC 4291 §2.5.5.2) becomes the IPv4
- * address that it is, and a zone is left out, since networks have none. @throws invalidArgument
+ * Checks the IP address of a caller. An IPv4 address mapped into IPv6 (RFC 4291 §2.5.5.2) becomes the plain IPv4 address. A
+ * zone is dropped, since networks have none. @throws invalidArgument
  */
 export function parseRemoteAddress(value: string, field = 'remote_address'): string {
   const [address = ''] = value.split('%', 1)
@@ -11,7 +11,7 @@ export function parseRemoteAddress(value: string, field = 'remote_address'): str
   return fold(address)
 }
 
-/** The same for a checked network: `::ffff:10.0.0.0/104` is `10.0.0.0/8`. */
+/** Turns a checked network that is mapped into IPv6 into the IPv4 one: `::ffff:10.0.0.0/104` becomes `10.0.0.0/8`. */
 export function foldCidr(cidr: string): string {
   const [address = '', length = ''] = cidr.split('/')
   const folded = fold(address)
@@ -20,7 +20,7 @@ export function foldCidr(cidr: string): string {
 
 function fold(address: string): string {
   if (isIP(address) === 4) return address
-  // The URL parser writes every IPv6 address in one way, the last four octets as two groups of hex digits.
+  // The URL parser normalizes every IPv6 address: the last four octets become two groups of hex digits.
   const match = /^\[::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})\]$/.exec(new URL(`http://[${address}]`).hostname)
   if (match === null) return address
   const octets = Buffer.from(`${match[1]!.padStart(4, '0')}${match[2]!.padStart(4, '0')}`, 'hex')

@@ -10,7 +10,7 @@ import { revokeSignupTokens } from './revoke-signup-tokens.ts'
 import { revokeToken } from './revoke-token.ts'
 import { spendToken } from './spend-token.ts'
 
-/** Every RPC of token-service: who may call it, and what serves it. */
+/** Every RPC of token-service: who may call it, and which handler serves it. */
 export function tokenService(deps: Deps): BoundService {
   return bindService(token.TokenServiceService, {
     createToken: { callers: operators('operator'), handle: createToken(deps) },

@@ -6,12 +6,12 @@ import type { Deps } from '../deps.ts'
 import { parseRemoteAddress } from './remote-address.ts'
 import { recordSpend, type SpendInput, type SpendResult } from '../store/spend.ts'
 
-/** No token value is longer. */
+/** The length of the longest token value. */
 const MAX_VALUE_LENGTH = 512
 
 /**
- * Spends a token on a key and says which node id that key has, or why it may not. Safe to repeat with the same key. A
- * refusal is an answer and not an error: part of it is for the record of registration-service and not for the newcomer.
+ * Spends a token on a key and returns the node id of that key, or why the token is refused. Safe to repeat with the same key.
+ * A refusal is a reply, not an error, because part of it is for the audit of registration-service and not for the newcomer.
  */
 export function spendToken({
   config,

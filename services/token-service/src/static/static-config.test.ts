@@ -104,18 +104,18 @@ roles: []
 CANARY-value-as-a-key: 1
 `),
     ).toEqual([
-      '2: what stands before the colon is not all roles; valid values: app, auth, db, discovery, kube, node, proxy, windowsdesktop',
-      '3: a static token cannot be for bots, since a bot token is used once',
+      '2: the part before the colon must be a list of roles; valid values: app, auth, db, discovery, kube, node, proxy, windowsdesktop',
+      '3: a static token cannot have the role bot: a bot token is used once',
       '4: its value: shorter than 16 characters, so it could be guessed; take a longer one',
       `6: there is no file ${path.join(folder, 'none')}`,
       '7: its file is empty',
       '8: its value: shorter than 16 characters, so it could be guessed; take a longer one',
       '9: its file is larger than 4096 bytes',
       '10: its file is not a regular file',
-      `11: its value is that of ${config}:5 too`,
-      `12: its value is that of ${config}:5 too`,
+      `11: duplicates the value of ${config}:5`,
+      `12: duplicates the value of ${config}:5`,
       "13: must be 'ROLE,ROLE:VALUE' or 'ROLE,ROLE:/PATH/TO/FILE', in quotes",
-      '14: what stands before the colon is not all roles; valid values: app, auth, db, discovery, kube, node, proxy, windowsdesktop',
+      '14: the part before the colon must be a list of roles; valid values: app, auth, db, discovery, kube, node, proxy, windowsdesktop',
       "15: must be 'ROLE,ROLE:VALUE' or 'ROLE,ROLE:/PATH/TO/FILE', in quotes",
       "16: must be 'ROLE,ROLE:VALUE' or 'ROLE,ROLE:/PATH/TO/FILE', in quotes",
       '17: its value: the prefix mtk_ is kept for generated tokens',
@@ -129,8 +129,8 @@ CANARY-value-as-a-key: 1
   test.each<[string, string, string]>([
     ['is no YAML', "tokens:\n  - 'CANARY-is-not-closed\n", '3: is not YAML (missing char)'],
     ['has a key twice', 'tokens: []\ntokens: [CANARY]\n', '2: is not YAML (duplicate key)'],
-    ['is a list', '- CANARY\n', '1: must be the key tokens and a list'],
-    ['is a text', 'CANARY\n', '1: must be the key tokens and a list'],
+    ['is a list', '- CANARY\n', '1: must be a map with the key tokens'],
+    ['is a text', 'CANARY\n', '1: must be a map with the key tokens'],
     ['has no list', 'tokens: node:CANARY-value-of-its-own\n', '1: tokens must be a list'],
   ])('that %s is refused', (_what, yaml, problem) => {
     expect(problemsOf(yaml)).toEqual([problem])

@@ -6,17 +6,17 @@ import { isMap, isScalar, isSeq, LineCounter, parseDocument, type ParsedNode } f
 import { z } from 'zod'
 import { parseStaticValue, readTokenFile } from './token-file.ts'
 
-/** A static token as the configuration has it. */
+/** A static token in the configuration. */
 export interface StaticToken {
   /** File and line. */
   definedAt: string
   roles: readonly NodeRole[]
   value: string
-  /** For one whose value is in a file. */
+  /** Set for a token whose value is in a file. */
   file: { path: string; stamp: string } | undefined
 }
 
-/** The variable that names the YAML file; its value is the static tokens in it. Every problem has its line. */
+/** The schema of the variable that names the YAML file. It yields the static tokens; every problem names its line. */
 export function staticTokensFile(): z.ZodType<StaticToken[], string> {
   return z.string().transform((file, context) => {
     const { tokens, problems } = readStaticTokens(file)
@@ -25,7 +25,7 @@ export function staticTokensFile(): z.ZodType<StaticToken[], string> {
   })
 }
 
-// Nothing of the file but short keys is repeated in a problem: whatever stands in a wrong place may be a secret.
+// A problem quotes nothing from the file but short keys: text in a wrong place may be a secret.
 function readStaticTokens(file: string): { tokens: StaticToken[]; problems: string[] } {
   const name = path.resolve(file)
   let text: string
@@ -35,7 +35,7 @@ function readStaticTokens(file: string): { tokens: StaticToken[]; problems: stri
     return { tokens: [], problems: [whyUnreadable(name, error)] }
   }
   const lines = new LineCounter()
-  // Pretty errors would show the lines around the error.
+  // Pretty errors would print lines of the file.
   const document = parseDocument(text, { prettyErrors: false, lineCounter: lines })
   const tokens: StaticToken[] = []
   const problems: { offset: number; what: string }[] = []
@@ -62,7 +62,7 @@ function tokenItems(root: ParsedNode | null, problem: (node: ParsedNode, what: s
   const items: ParsedNode[] = []
   if (root === null) return items
   if (!isMap<ParsedNode, ParsedNode | null>(root)) {
-    problem(root, 'must be the key tokens and a list')
+    problem(root, 'must be a map with the key tokens')
     return items
   }
   for (const { key, value } of root.items) {
@@ -73,7 +73,7 @@ function tokenItems(root: ParsedNode | null, problem: (node: ParsedNode, what: s
   return items
 }
 
-/** No token value is this short. */
+/** Quotes a key if it is shorter than any token value. */
 function shown(key: ParsedNode): string {
   return isScalar(key) && typeof key.value === 'string' && key.value.length < 16 ? ` ${printable(key.value)}` : ''
 }
@@ -89,21 +89,21 @@ function parseItem(
   const roles = parseRoles(text.slice(0, colon))
   const { value, file } = readValue(text.slice(colon + 1).trim(), folder)
   const same = earlier.find((token) => token.value === value)
-  if (same !== undefined) throw new Error(`its value is that of ${same.definedAt} too`)
+  if (same !== undefined) throw new Error(`duplicates the value of ${same.definedAt}`)
   return { definedAt, roles, value, file }
 }
 
 function parseRoles(text: string): NodeRole[] {
   const words = text.split(',').map((word) => word.trim().toLowerCase())
-  if (words.includes('bot')) throw new Error('a static token cannot be for bots, since a bot token is used once')
+  if (words.includes('bot')) throw new Error('a static token cannot have the role bot: a bot token is used once')
   if (!words.every((word) => NODE_ROLES.some((role) => role === word))) {
     const valid = NODE_ROLES.filter((role) => role !== 'bot').join(', ')
-    throw new Error(`what stands before the colon is not all roles; valid values: ${valid}`)
+    throw new Error(`the part before the colon must be a list of roles; valid values: ${valid}`)
   }
   return parseNodeRoles(words)
 }
 
-/** What begins like a path is one; a relative one begins at the folder of the configuration. */
+/** Text that starts like a path is a path. A relative path starts at the folder of the configuration. */
 function readValue(text: string, folder: string): Pick<StaticToken, 'value' | 'file'> {
   if (!/^(?:\/|\.\.?\/)/.test(text)) return { value: parseStaticValue(text), file: undefined }
   const file = path.resolve(folder, text)

@@ -1,7 +1,7 @@
 import { newTokenId, type NodeRole } from '@muster/domain'
 import type { Db } from '@muster/postgres'
 
-/** A static token as it is stored: without its value. */
+/** A static token as stored, without its value. */
 export interface StaticTokenRow {
   digest: Buffer
   roles: readonly NodeRole[]
@@ -10,9 +10,9 @@ export interface StaticTokenRow {
 }
 
 /**
- * Makes the row of a static token, or brings it up to date. Which static tokens are live is no matter of the row: each
- * replica says so by its configuration.
- * @returns its id and whether it is new; undefined if a token that is not static has the value
+ * Inserts or updates the row of a static token. The row does not say whether the token is live: each replica decides that by
+ * its own configuration.
+ * @returns its id and whether it is new; undefined if a token of another type has the value
  */
 export async function storeStaticToken(
   db: Db,

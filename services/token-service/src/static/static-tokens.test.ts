@@ -149,7 +149,7 @@ describe('a static token', () => {
     const start = new StaticTokens(entries, served.pool, PEPPER, log).store()
     const error: unknown = await start.catch((thrown: unknown) => thrown)
     expect(error).toMatchObject({ name: 'ConfigError' })
-    expect((error as Error).message).toMatch(/token\.yaml:3: its value is that of a token made with/)
+    expect((error as Error).message).toMatch(/token\.yaml:3: duplicates the value of a token made with/)
     expect((error as Error).message).not.toContain('CANARY')
     expect((await served.pool.query('select from tokens')).rowCount).toBe(3)
   })
@@ -193,7 +193,7 @@ describe('the file of a static token', () => {
     ['is gone', () => rmSync(path.join(folder, 'tokenfile')), /there is no file \/.*\/tokenfile"/],
     ['is empty', () => write(''), /empty/],
     ['holds what could be guessed', () => write('CANARY-short'), /shorter than 16/],
-    ['holds the value of another', () => write(VALUE), /is that of .*token\.yaml:2 too/],
+    ['holds the value of another', () => write(VALUE), /duplicates the value of .*token\.yaml:2/],
   ])('that %s admits nobody until it is mended, and says so once', async (_what, spoil, problem) => {
     spoil()
     for (let i = 0; i < 3; i++) await served.staticTokens.reload()

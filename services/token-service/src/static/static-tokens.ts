@@ -11,18 +11,18 @@ import type { Configured } from '../store/tokens.ts'
 
 const LOOK_EVERY_MS = 1_000
 const ACTOR = 'token-service'
-const VALUE_TAKEN = "its value is that of a token made with 'musterctl tokens add'; choose another"
+const VALUE_TAKEN = "duplicates the value of a token made with 'musterctl tokens add'; choose another"
 
-/** A static token and what this replica makes of it. */
+/** A static token and its state on this replica. */
 interface Entry extends StaticToken {
   stamp: string | undefined
-  /** Undefined while it admits nobody. */
+  /** Undefined while the token admits nobody. */
   digest: Buffer | undefined
-  /** Why it admits nobody, as last said. */
+  /** Why the token admits nobody, as logged last. */
   problem: string | undefined
 }
 
-/** The static tokens of this replica: those of its configuration, their files read again whenever they change. */
+/** The static tokens in this replica's configuration. It reads their files again when they change. */
 export class StaticTokens {
   readonly #entries: Entry[]
   readonly #pool: pg.Pool
@@ -42,14 +42,14 @@ export class StaticTokens {
     this.#log = log
   }
 
-  /** The digests of those that admit just now. */
+  /** The digests of the tokens that admit now. */
   get configured(): Configured {
     return this.#configured
   }
 
-  /** Makes their rows, and warns of each. @throws ConfigError that lists those whose value another token has */
+  /** Stores the tokens, and logs a warning for each. @throws ConfigError that lists tokens whose value another token has */
   async store(): Promise<void> {
-    // In one order on every replica, so that those which start together wait for each other in turn.
+    // All replicas store in the same order, so that replicas that start together do not deadlock.
     const digested = this.#entries
       .map((entry) => ({ entry, digest: tokenDigest(this.#pepper, entry.value) }))
       .sort((a, b) => a.digest.compare(b.digest))
@@ -66,13 +66,13 @@ export class StaticTokens {
     for (const { entry, digest, id } of stored) {
       entry.digest = digest
       const { definedAt, roles } = entry
-      const text = 'a static token admits nodes for ever; a short-lived one is harder to steal'
+      const text = 'a static token never expires; prefer a short-lived token'
       this.#log.warn({ event: 'token.static', tokenId: id, roles, definedAt }, text)
     }
     this.#publish()
   }
 
-  /** Looks at the files once a second until the signal aborts. */
+  /** Checks the files once a second until the signal aborts. */
   async watch(clock: Clock, signal: AbortSignal): Promise<void> {
     if (this.#entries.every(({ file }) => file === undefined)) return
     while (!signal.aborted) {
@@ -82,8 +82,8 @@ export class StaticTokens {
   }
 
   /**
-   * Reads again what files have changed. An old value admits nobody from then on; the new one does once it is stored. A
-   * file that cannot be used is tried again at each call.
+   * Reads changed files again. The old value admits nobody from then on; the new one admits once it is stored. A file that
+   * cannot be used is retried at each call.
    */
   async reload(): Promise<void> {
     const changed: { entry: Entry; found: Buffer | string }[] = []
@@ -104,7 +104,7 @@ export class StaticTokens {
     this.#publish()
   }
 
-  /** The digest of the value in the file, or what is wrong with the file. */
+  /** Returns the digest of the value in the file, or the problem of the file. */
   #read(entry: Entry, path: string): Buffer | string {
     try {
       const { value, stamp } = readTokenFile(path)
@@ -118,19 +118,22 @@ export class StaticTokens {
 
   async #replace(entry: Entry, digest: Buffer): Promise<void> {
     const same = this.#entries.find((other) => other.digest?.equals(digest))
-    if (same !== undefined) return this.#say(entry, `its value is that of ${same.definedAt} too`)
+    if (same !== undefined) return this.#say(entry, `duplicates the value of ${same.definedAt}`)
     try {
       const tokenId = await transaction(this.#pool, (db) => this.#store(db, entry, digest, 'token.static-reload'))
       if (tokenId === undefined) return await this.#say(entry, VALUE_TAKEN)
       entry.digest = digest
       entry.problem = undefined
-      this.#log.info({ event: 'token.static-reload', tokenId, definedAt: entry.definedAt }, 'read a static token again')
+      this.#log.info({ event: 'token.static-reload', tokenId, definedAt: entry.definedAt }, 'reloaded a static token')
     } catch (error) {
-      this.#log.warn({ err: error, definedAt: entry.definedAt }, 'could not store a static token; it is tried again')
+      this.#log.warn(
+        { err: error, definedAt: entry.definedAt },
+        'could not store a static token; the next check tries again',
+      )
     }
   }
 
-  /** The row, and the audit event: for a new row at the start, for any at a reload. @returns undefined if it is taken */
+  /** Stores the row, with an audit event if it is new or reloaded. @returns undefined if another token has the value */
   async #store(db: Db, { roles, definedAt }: Entry, digest: Buffer, action: string): Promise<string | undefined> {
     const stored = await storeStaticToken(db, { digest, roles, definedAt })
     if (stored !== undefined && (stored.isNew || action === 'token.static-reload')) {
@@ -140,13 +143,13 @@ export class StaticTokens {
     return stored?.id
   }
 
-  /** Says once why a token admits nobody. */
+  /** Logs and records, once per problem, why a token admits nobody. */
   async #say(entry: Entry, problem: string): Promise<void> {
     if (entry.problem === problem) return
     entry.problem = problem
     const { definedAt } = entry
     const said = { event: 'token.static-reload', definedAt, problem }
-    this.#log.error(said, 'a static token cannot be used; it admits nobody until its file is mended')
+    this.#log.error(said, 'a static token cannot be used; it admits nobody until its file is fixed')
     const reason = 'STATIC_TOKEN_UNUSABLE'
     await recordAudit(this.#pool, {
       action: 'token.static-reload',

@@ -3,19 +3,19 @@ import { stat } from 'node:fs/promises'
 import { parseCustomTokenValue } from '@muster/domain'
 import { whyUnreadable } from '@muster/runtime'
 
-/** A token value as a file holds it now. */
+/** The token value in a file. */
 export interface TokenFile {
   value: string
-  /** Another one after the file has changed. */
+  /** Changes whenever the file changes. */
   stamp: string
 }
 
-/** Room for the longest value there may be and white space around it. */
+/** Enough for the longest value with white space around it. */
 const MAX_FILE_BYTES = 4096
 
-/** Reads the value in a file. @throws Error whose message says what is wrong and never what the file holds */
+/** Reads the value in a file. @throws Error whose message names the problem and never the content */
 export function readTokenFile(path: string): TokenFile {
-  // The stamp first: what is written after it makes another stamp, and is read then.
+  // Take the stamp first: a later write changes the stamp, so the file is read again.
   const stamp = stampOf(statFile(path))
   const text = reading(path, () => readFileSync(path, 'utf8')).trim()
   if (text === '') throw new Error('its file is empty')
@@ -37,7 +37,7 @@ function statFile(path: string): BigIntStats {
   return found
 }
 
-/** The stamp of a file as it is now, or undefined if it cannot be looked at. */
+/** The current stamp of a file. @returns undefined if it cannot be read */
 export async function stampOfFile(path: string): Promise<string | undefined> {
   return stat(path, { bigint: true }).then(stampOf, () => undefined)
 }
@@ -46,7 +46,7 @@ function stampOf({ dev, ino, size, mtimeNs }: BigIntStats): string {
   return [dev, ino, size, mtimeNs].join(':')
 }
 
-/** Checks the value of a static token, as that of any that people choose. @throws Error that never repeats it */
+/** Checks the value of a static token like any custom value. @throws Error that never repeats the value */
 export function parseStaticValue(text: string): string {
   try {
     return parseCustomTokenValue(text)

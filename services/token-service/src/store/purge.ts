@@ -1,12 +1,12 @@
 import type { Db } from '@muster/postgres'
 import type { Configured } from './tokens.ts'
 
-/** Longer than any two purges of a replica are apart, so that no replica's static token is taken for forgotten. */
+/** Longer than the time between two purges of a replica, so that no configured static token is deleted. */
 const MIN_STATIC_RETENTION_SECONDS = 86_400
 
 /**
- * Forgets tokens that ended longer ago than the retention, with their spends: among static ones those that no replica has
- * had in its configuration for so long. Notes that this replica has its own. @returns how many
+ * Deletes tokens that ended longer ago than the retention, with their spends, and static tokens that no replica has had in
+ * its configuration for that long. Marks this replica's static tokens as configured. @returns how many were deleted
  */
 export async function purgeTokens(db: Db, configured: Configured, retentionSeconds: number): Promise<number> {
   const { rowCount } = await db.query(

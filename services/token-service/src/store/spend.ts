@@ -5,17 +5,17 @@ import type { Configured } from './tokens.ts'
 /** How long the same key may spend the same token again, and get the same node id: lost replies, crashed agents. */
 export const RETRY_WINDOW_SECONDS = 30 * 60
 
-/** A value that a newcomer shows, and for what. */
+/** A token value that a newcomer presents, and its purpose. */
 export interface SpendInput {
   digest: Buffer
   /** SHA-256 of the newcomer's SubjectPublicKeyInfo. */
   keyFingerprint: Buffer
-  /** Becomes the node id if this key has not spent this token before. */
+  /** Becomes the node id if this key spends this token for the first time. */
   candidateNodeId: string
   purpose: JoinPurpose | SignupPurpose
   /** An IP address without a zone. */
   remoteAddress: string
-  /** For the audit: SPIFFE id of the service that asks. */
+  /** SPIFFE id of the calling service, for the audit. */
   actor: string
 }
 
@@ -30,13 +30,13 @@ export interface SignupPurpose {
   userName: string
 }
 
-/** What came of a spend; a refusal of a genuine token says which it was. */
+/** The outcome of a spend. The refusal of a genuine token names the token. */
 export type SpendResult =
   | { outcome: 'spent'; tokenId: string; nodeId: string; botName: string | undefined; nodeLabels: Labels }
   /** Without a token id if the token is unknown. */
   | { outcome: 'refused'; reason: SpendRefusal; tokenId?: string; restriction?: Restriction }
 
-/** Why a token does not admit, the first that holds. */
+/** Why a token does not admit: the first reason that applies. */
 export type SpendRefusal =
   | 'TOKEN_UNKNOWN'
   | 'TOKEN_WRONG_TYPE'
@@ -46,20 +46,20 @@ export type SpendRefusal =
   | 'TOKEN_RESTRICTED'
   | 'TOKEN_USED_UP'
 
-/** Which restriction a newcomer does not meet. */
+/** The restriction that a newcomer does not meet. */
 export type Restriction = 'user' | 'allow-cidr' | 'allow-hostname'
 
-/** A host name pattern as one of LIKE: what LIKE takes for special is escaped, then * and ? become what it has for them. */
+/** Turns a host name pattern into one of LIKE: it escapes LIKE's special characters, then replaces * and ?. */
 const LIKE_PATTERN = String.raw`replace(replace(regexp_replace(glob, '([\\%_])', '\\\1', 'g'), '*', '%'), '?', '_')`
 
 // One statement, so that no two callers can both see the last use (Tailscale TS-2025-007, SPIRE 1.14.6 and headscale all
 // checked first and consumed later).
-//  token    finds the token and says how this newcomer stands to it. A person's name is given at a signup and only there.
-//  spent    records the key under the token, if the token may be spent by a new key. A key that is there already is
-//           answered with the node id it got before, even if the other call committed after this one began.
-//  counted  counts a new spend of a token with a limit. Of two keys that race for the last use, the second waits here for
-//           the first, counts one too many, breaks tokens_uses_within_max, and with it goes its row in spent.
-//  earlier  finds the spend of a key that comes back after the token has ended or is used up.
+//  token    finds the token and checks this newcomer against it. Only a signup has a person's name.
+//  spent    records the key under the token, if the token may be spent by a new key. A key that is there already
+//           gets its earlier node id, even if the other call committed after this one began.
+//  counted  counts a new spend of a token with a limit. When two keys race for the last use, the second waits here for the
+//           first, then violates tokens_uses_within_max, and its row in spent is rolled back.
+//  earlier  finds the spend of a key that comes back after the token has expired or is used up.
 // The last part writes a new spend to the audit.
 const SPEND = `
   with token as (
@@ -113,10 +113,10 @@ const SPEND = `
     left join spends earlier on earlier.token_id = token.id and earlier.key_fingerprint = $3`
 
 /**
- * Spends a token on a key: all conditions and the record in one statement, so any number of callers on any number of
- * replicas spend it at most `max uses` times. The same key may repeat it and gets the same node id: at any time while the
- * token lives, and for half an hour after its spend if the token has since expired or been used up. Revocation stops
- * that too, and whoever repeats must meet the restrictions again.
+ * Spends a token on a key. All conditions and the record are one statement, so any number of callers on any number of
+ * replicas spend it at most `max uses` times. The same key may repeat its spend and gets the same node id: at any time while
+ * the token is live, and for half an hour after its spend if the token has since expired or been used up. A revoked token
+ * admits no repeat, and a repeat must meet the restrictions again.
  */
 export async function recordSpend(db: Db, configured: Configured, input: SpendInput): Promise<SpendResult> {
   const { digest, keyFingerprint, candidateNodeId, purpose, remoteAddress, actor } = input
@@ -137,7 +137,7 @@ export async function recordSpend(db: Db, configured: Configured, input: SpendIn
   ]
   const run = () => db.query({ name: 'spend-token', text: SPEND, values })
   const { rows } = await run().catch((error: unknown) => {
-    // The last use went to another key while we waited; run again, which now sees it gone.
+    // Another key got the last use while this call waited. A second run sees that.
     if (violates(error, 'tokens_uses_within_max')) return run()
     throw error
   })

@@ -10,7 +10,7 @@ import {
   type TokenType,
 } from './tokens.ts'
 
-/** Which tokens; an empty list or no label asks for nothing. */
+/** Which tokens to list. An empty list or no label does not narrow the result. */
 export interface TokenFilter {
   types: readonly TokenType[]
   /** At least one. */
@@ -19,20 +19,20 @@ export interface TokenFilter {
   roles: readonly string[]
   /** All of these. */
   labels: Labels
-  /** Only those that have admitted someone. */
+  /** Only tokens that have admitted somebody. */
   used: boolean
 }
 
-/** How many tokens to list, and from where on. */
+/** How many tokens to list, and where the page starts. */
 export interface Page {
   size: number
-  /** Where the last page ended; an undefined expiry is never. */
+  /** Where the last page ended. An undefined expiry means never. */
   after: { expiresAt: Date | undefined; id: string } | undefined
 }
 
-// found walks tokens_by_expiry from the cursor, or from now on if only tokens are asked for that can still be used or
-// are used up, until the page is full. Uses are counted outside of it, so for the tokens of the page and no others. Whether
-// a token was used is asked by a subquery with a limit: for exists Postgres would read all spends.
+// found walks tokens_by_expiry from the cursor until the page is full; it starts at the current time if the filter asks only
+// for states of unexpired tokens. Uses are counted outside of found, and so only for the tokens of the page. A subquery with a
+// limit finds out whether a token was used: for exists, Postgres would read all spends.
 const LIST = `
   with found as materialized (
     select id
@@ -54,7 +54,7 @@ const LIST = `
    where id in (select id from found)
    order by expires_at, id`
 
-/** Tokens that the filter lets through, soonest expiry first, then id; those that never expire come last. */
+/** The tokens that match the filter by expiry, soonest first, then by id. Tokens that never expire come last. */
 export async function selectTokens(
   db: Db,
   configured: Configured,

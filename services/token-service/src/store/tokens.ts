@@ -45,7 +45,7 @@ export interface NewToken extends Restrictions {
   maxUses: number | undefined
 }
 
-/** The digests of the static tokens that this replica is configured with; a static token is live if it is among them. */
+/** The digests of the static tokens in this replica's configuration. A static token is live if it is among them. */
 export type Configured = readonly Buffer[]
 const NONE: Configured = []
 
@@ -60,9 +60,10 @@ export const IS: Record<TokenState, string> = {
   live: `(not ${REVOKED} and expires_at > now() and not ${USED_UP})`,
 }
 
-/** The columns of StoredToken, where $1 is Configured. */
-// A token without a limit is not counted when it is spent, so that its joins do not queue on one row; the spends are.
-/** The columns of a token, named as in `StoredToken`. */
+/**
+ * The columns of StoredToken, where $1 is Configured. A token without a limit has no counter, so that its joins do not queue
+ * on one row: its spends are counted instead.
+ */
 export const COLUMNS = `
   id, type, name, roles, labels, description, bot_name as "botName", user_name as "userName",
   node_labels as "nodeLabels", allow_cidrs as "allowCidrs", allow_hostnames as "allowHostnames",
@@ -76,16 +77,16 @@ export const COLUMNS = `
        when ${IS.expired} then 'expired'
        else 'revoked' end as state`
 
-/** So long from now, in whole milliseconds, since a page's cursor carries the time as a JavaScript date. */
+/** This many seconds from now, in whole milliseconds, since a page's cursor carries the time as a JavaScript date. */
 export const expiryAfter = (seconds: string) => `date_trunc('milliseconds', now()) + make_interval(secs => ${seconds})`
 
 /**
  * Adds a token.
- * @returns undefined if a token that has not ended has the name
- * @throws a unique violation of tokens_digest if the value is in use already
+ * @returns undefined if a live token has the name
+ * @throws a unique violation of tokens_digest if another token has the value
  */
 export async function insertToken(db: Db, made: NewToken): Promise<StoredToken | undefined> {
-  // Looks for the name before the value is compared, so that a repeat of the same request is told about its name.
+  // Checks the name before the value, so that a repeat of the same request fails by its name.
   const { rows } = await db.query(
     `insert into tokens (id, digest, type, name, roles, labels, description, bot_name, user_name, node_labels,
                          allow_cidrs, allow_hostnames, created_by, expires_at, max_uses)
@@ -114,7 +115,7 @@ export async function insertToken(db: Db, made: NewToken): Promise<StoredToken |
   return rows[0] === undefined ? undefined : toStoredToken(rows[0])
 }
 
-/** Takes the name from the token that has it, if that one has ended. In the transaction that gives it to another. */
+/** Takes the name from a token that has ended. Call it in the transaction that gives the name to another token. */
 export async function freeName(db: Db, name: string): Promise<void> {
   await db.query(
     `update tokens
@@ -125,7 +126,7 @@ export async function freeName(db: Db, name: string): Promise<void> {
   )
 }
 
-/** What a query of COLUMNS gives. */
+/** What a query of COLUMNS returns. */
 export interface Row extends Omit<
   StoredToken,
   'name' | 'botName' | 'userName' | 'maxUses' | 'expiresAt' | 'revokedAt'
@@ -138,7 +139,7 @@ export interface Row extends Omit<
   revokedAt: Date | null
 }
 
-/** A row of COLUMNS, with undefined where it has null. */
+/** A row of COLUMNS as a token, with undefined in place of null. */
 export function toStoredToken(row: Row): StoredToken {
   return {
     ...row,
@@ -151,14 +152,14 @@ export function toStoredToken(row: Row): StoredToken {
   }
 }
 
-/** What the type of a token is called on the wire. */
+/** The contract's value for each type of token. */
 export const TYPES: Record<TokenType, token.TokenType> = {
   join: token.TokenType.JOIN,
   signup: token.TokenType.SIGNUP,
   static: token.TokenType.STATIC,
 }
 
-/** What the state of a token is called on the wire. */
+/** The contract's value for each state of a token. */
 export const STATES: Record<TokenState, token.TokenState> = {
   live: token.TokenState.LIVE,
   expired: token.TokenState.EXPIRED,
@@ -166,7 +167,7 @@ export const STATES: Record<TokenState, token.TokenState> = {
   revoked: token.TokenState.REVOKED,
 }
 
-/** A token on the wire. */
+/** Converts a token to the contract's message. */
 export function toProto({ allowCidrs, allowHostnames, ...stored }: StoredToken): token.Token {
   return {
     ...stored,

@@ -1,7 +1,7 @@
 import type { Labels, NodeRole } from '@muster/domain'
 import type { Db } from '@muster/postgres'
 
-/** A node as it joins. */
+/** A node that is joining. */
 export interface JoiningNode {
   id: string
   hostname: string
@@ -12,14 +12,14 @@ export interface JoiningNode {
   remoteAddress: string
   tokenId: string
   keyFingerprint: Buffer
-  /** Labels that the token forces on it: they stand over what the node says of itself, now and at each hello. */
+  /** Labels that the token forces on the node. They override the node's own, now and at each hello. */
   nodeLabels: Labels
 }
 
 /**
- * Records a join that is under way. Repeated with the same id it brings the row up to what the node says now; the id
- * comes from the token's spend, so the same id means the same key.
- * @returns false if the node was removed: its key may not come back, though it may repeat the spend
+ * Records a node that is joining. A repeat with the same id updates the row. The id comes from the token's spend, so the
+ * same id means the same key.
+ * @returns false if the node was removed: its key may repeat the spend but not the join
  */
 export async function recordJoiningNode(db: Db, node: JoiningNode): Promise<boolean> {
   const { rowCount } = await db.query({
@@ -55,9 +55,9 @@ export async function recordJoiningNode(db: Db, node: JoiningNode): Promise<bool
 }
 
 /**
- * Puts a joining node on the roll with the certificate it is about to get, and writes the audit event, in one statement.
- * Repeated for a node that is on the roll it notes the newer certificate.
- * @returns false if the node is gone: it was removed meanwhile
+ * Puts a joining node on the roll with the certificate that it is about to get, and writes the audit event, in one
+ * statement. A repeat stores the newer certificate.
+ * @returns false if the node was removed meanwhile
  */
 export async function activateNode(db: Db, id: string, serial: string, expiresAt: Date): Promise<boolean> {
   const { rowCount } = await db.query({

@@ -1,7 +1,7 @@
 import type { Db } from '@muster/postgres'
 import { NODE_COLUMNS, type StoredNode, toStoredNode } from './stored-node.ts'
 
-/** Takes a node off the roll, with the audit event in the same statement. @returns what it was, or undefined if it is not there */
+/** Removes a node from the roll, with the audit event in the same statement. @returns the node as it was, or undefined */
 export async function takeOffRoll(
   db: Db,
   { id, actor, remoteAddress }: { id: string; actor: string; remoteAddress: string },
@@ -33,8 +33,8 @@ export async function takeOffRoll(
 }
 
 /**
- * Forgets joins that were begun over a day ago and never finished, and nodes that were removed as long ago: far beyond the
- * time in which the spend of a token may be repeated.
+ * Deletes joins that started over a day ago and never finished, and nodes that were removed over a day ago. A day is far
+ * longer than the spend of a token may be repeated. @returns how many rows were deleted
  */
 export async function purgeNodes(db: Db): Promise<number> {
   const { rowCount } = await db.query(

@@ -1,12 +1,12 @@
 import type { NodeRole } from '@muster/domain'
 import type { Db } from '@muster/postgres'
 
-/** Whether a node may renew: superseded if what it shows is neither its last certificate nor the one before. */
+/** Whether a node may renew: `superseded` if it shows neither its last certificate nor the one before. */
 export type RenewalCheck = 'allowed' | 'unknown' | 'superseded' | 'too-soon'
 
 /**
- * Whether a node may renew with the certificate it shows: its last one or the one before, on the key it joined with, and
- * not within a twentieth of the life of the last. Roles come with it: what the node was admitted as.
+ * Checks whether a node may renew with the certificate that it shows: its last one or the one before, for the key of its
+ * join, and not in the first twentieth of the last one's life. @returns the check, and the roles of the node's join
  */
 export async function checkRenewal(
   db: Db,
@@ -29,7 +29,7 @@ export async function checkRenewal(
   return { check, roles: row.roles }
 }
 
-/** Notes a renewal, on the same condition, with its audit event in the same statement. @returns false if it no longer holds */
+/** Stores a renewal on the same condition, with its audit event in the same statement. @returns false if it no longer holds */
 export async function recordRenewal(
   db: Db,
   renewal: { id: string; actor: string; remoteAddress: string; shownSerial: string; serial: string; expiresAt: Date },

@@ -4,7 +4,7 @@ import { NODE_COLUMNS, type StoredNode, toStoredNode } from './stored-node.ts'
 
 /** Which nodes to list; what is absent does not narrow the list. */
 export interface NodeFilter {
-  /** Only nodes that came in by this token. */
+  /** Only nodes that joined by this token. */
   tokenId?: string | undefined
   /** Only nodes that carry all of these. */
   labels?: Labels | undefined
@@ -41,7 +41,7 @@ export async function selectNodes(db: Db, { size, after, ...filter }: NodePage):
   return rows.map(toStoredNode)
 }
 
-/** A search has no line break, so it does not match across two of the joined values. */
+/** A search text has no line break, so it cannot match across two of the joined values. */
 const CONDITIONS: readonly { of: keyof NodeFilter; sql: (value: string) => string }[] = [
   { of: 'tokenId', sql: (value) => `token_id = ${value}` },
   { of: 'labels', sql: (value) => `labels @> ${value}::jsonb` },
@@ -56,7 +56,7 @@ const CONDITIONS: readonly { of: keyof NodeFilter; sql: (value: string) => strin
   },
 ]
 
-/** These nodes, as far as they are on the roll. */
+/** Those of these nodes that are on the roll. */
 export async function selectNodesById(db: Db, ids: readonly string[]): Promise<StoredNode[]> {
   const { rows } = await db.query(
     `select ${NODE_COLUMNS}

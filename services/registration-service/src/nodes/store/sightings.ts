@@ -1,10 +1,10 @@
 import type { Labels } from '@muster/domain'
 import type { Db } from '@muster/postgres'
 
-/** What a node says of itself at the beginning of a stream of beats. */
+/** What a node reports in the hello of its heartbeat. */
 export interface HelloFacts {
   id: string
-  /** Of the key that the stream's certificate is for. */
+  /** Fingerprint of the key in the stream's certificate. */
   keyFingerprint: Buffer
   hostname: string
   labels: Labels
@@ -15,7 +15,7 @@ export interface HelloFacts {
 }
 
 /**
- * Notes what a node says of itself when its stream opens, save for labels that its token forced on it.
+ * Stores what a node reports in its hello. Labels that its token forced on it stay.
  * @returns false if no node with that id and key is on the roll
  */
 export async function recordHello(db: Db, hello: HelloFacts): Promise<boolean> {
@@ -48,7 +48,7 @@ export async function recordHello(db: Db, hello: HelloFacts): Promise<boolean> {
   return rowCount === 1
 }
 
-/** Keeps when nodes were last heard of. Never moves a time back, so it may be repeated and come late. */
+/** Stores when nodes were last seen. It never moves a time back, so it may be repeated or late. */
 export async function recordLastSeen(db: Db, seen: readonly { id: string; lastSeenAt: Date }[]): Promise<void> {
   await db.query(
     `update nodes

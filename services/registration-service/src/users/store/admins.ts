@@ -3,14 +3,14 @@ import type { Db } from '@muster/postgres'
 import { USER_COLUMNS, type UserRow, USER_STATE, type StoredUser, toStoredUser } from './stored-user.ts'
 
 /**
- * Makes removals and changes of roles in this transaction take turns, on every replica, so that each sees what the one
- * before it left of the admins.
+ * Makes transactions that remove, reset or demote people take turns, on every replica, so that each sees which admins the
+ * one before it left.
  */
 export async function lockAdmins(db: Db): Promise<void> {
   await db.query(`select pg_advisory_xact_lock(hashtext('muster.admins'))`)
 }
 
-/** Whether this one is an admin in a session, and the only such. Under `lockAdmins`. */
+/** False for the only admin in a session. Valid under `lockAdmins`. */
 const NOT_THE_LAST_ADMIN = `
   not ('admin' = any (roles) and ${USER_STATE} = 'active' and not exists (
          select 1
@@ -19,7 +19,7 @@ const NOT_THE_LAST_ADMIN = `
             and 'admin' = any (others.roles)
             and others.state = 'active'))`
 
-/** Removes a person unless it is the last admin. @returns undefined if nobody was removed */
+/** Removes a person unless they are the last admin. @returns undefined if nobody was removed */
 export async function deleteUser(db: Db, name: string): Promise<StoredUser | undefined> {
   const { rows } = await db.query<UserRow>(
     `delete from users
@@ -31,13 +31,13 @@ export async function deleteUser(db: Db, name: string): Promise<StoredUser | und
   return rows[0] && toStoredUser(rows[0])
 }
 
-/** Whether a person is the last admin in a session. Under `lockAdmins`. */
+/** Whether a person is the only admin in a session. Final under `lockAdmins` only. */
 export async function isLastAdmin(db: Db, name: string): Promise<boolean> {
   const { rowCount } = await db.query(`select from users where name = $1 and not ${NOT_THE_LAST_ADMIN}`, [name])
   return rowCount === 1
 }
 
-/** Gives a person other roles unless that would demote the last admin. @returns undefined if nothing was changed */
+/** Changes a person's roles unless that would demote the last admin. @returns undefined if nothing was changed */
 export async function updateRoles(
   db: Db,
   name: string,

@@ -1,18 +1,18 @@
 import type { Db } from '@muster/postgres'
 import type { KeyHolder } from './sessions.ts'
 
-/** A certificate that a person was given for their key. */
+/** A certificate that was issued for a person's key. */
 export interface NewCertificate extends KeyHolder {
   serial: string
   expiresAt: Date
 }
 
-/** One that follows another, and what the audit says of it. */
+/** The certificate of a renewal, with facts for the audit. */
 export interface RenewedCertificate extends NewCertificate {
-  /** Who asked, as the audit names them. */
+  /** The caller, as the audit names them. */
   actor: string
   remoteAddress: string
-  /** Whether the last certificate had ended. */
+  /** Whether the last certificate had expired. */
   hasReturned: boolean
 }
 
@@ -24,14 +24,14 @@ const NOTE_CERTIFICATE = `
    where name = $1
      and key_fingerprint = $2`
 
-/** Notes the certificate of a signup. @returns false if the key is the person's no more */
+/** Stores the certificate of a signup. @returns false if the key is no longer the person's */
 export async function noteFirstCertificate(db: Db, certificate: NewCertificate): Promise<boolean> {
   const { name, keyFingerprint, serial, expiresAt } = certificate
   const { rowCount } = await db.query(NOTE_CERTIFICATE, [name, keyFingerprint, serial, expiresAt])
   return rowCount === 1
 }
 
-/** Notes the certificate of a renewal, with its audit event in the same statement. @returns false if the key is the person's no more */
+/** Stores the certificate of a renewal, with its audit event. @returns false if the key is no longer the person's */
 export async function recordUserRenewal(db: Db, renewal: RenewedCertificate): Promise<boolean> {
   const { name, keyFingerprint, serial, expiresAt, actor, remoteAddress, hasReturned } = renewal
   const { rowCount } = await db.query(

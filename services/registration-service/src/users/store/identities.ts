@@ -4,10 +4,10 @@ import type { KeyHolder, Session } from './sessions.ts'
 import { USER_COLUMNS, type UserRow, type StoredUser, toStoredUser } from './stored-user.ts'
 
 /**
- * Gives a person the key they signed up with, and starts their session, with the audit event in the same statement.
- * Repeated with the same token and key it changes nothing.
- * @returns undefined if the token is not the one for this person, or another key was first
- * @throws failedPrecondition if the key is somebody else's
+ * Binds a key to the person who signs up with it, and starts their session, with the audit event in the same statement. A
+ * repeat with the same token and key changes nothing.
+ * @returns undefined if the token is not this person's, or if another key was bound first
+ * @throws KEY_USED_BEFORE if the key belongs to another person
  */
 export async function bindKey(
   db: Db,

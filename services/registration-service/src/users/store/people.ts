@@ -23,7 +23,7 @@ export async function selectUser(db: Db, name: string): Promise<StoredUser | und
   return rows[0] && toStoredUser(rows[0])
 }
 
-/** A page of the people by name. */
+/** A page of users by name. */
 export async function selectUsers(
   db: Db,
   { size, after }: { size: number; after: string | undefined },

@@ -1,21 +1,21 @@
 import type { OperatorRole } from '@muster/domain'
 import type { Db } from '@muster/postgres'
 
-/** Whose session it is, and until when. */
+/** A person's session: their roles, and when it ends. */
 export interface Session {
   roles: OperatorRole[]
   sessionExpiresAt: Date
 }
 
-/** Somebody who shows a key: they are who they say only if it is the key that they signed up with. */
+/** A caller's name and key. The name is proved only if it is the key that this person signed up with. */
 export interface KeyHolder {
   name: string
   keyFingerprint: Buffer
 }
 
 /**
- * The roles that somebody has now, or undefined for nobody of this cluster: removed, reset, signed up anew with another
- * key, or their session is over. Notes, about once a minute, that they were seen; never waits for a lock to do so.
+ * The current roles of a caller. Stores, about once a minute, that the person was seen, and never waits for a lock to do so.
+ * @returns undefined for a caller who is not a user now: removed, reset, signed up with another key, or session over
  */
 export async function selectCurrentRoles(db: Db, holder: KeyHolder): Promise<OperatorRole[] | undefined> {
   const { rows } = await db.query<{ roles: OperatorRole[] }>({
@@ -46,7 +46,7 @@ export async function selectCurrentRoles(db: Db, holder: KeyHolder): Promise<Ope
   return rows[0]?.roles
 }
 
-/** The session behind a key; undefined as for the roles. */
+/** The session of a caller. @returns undefined for a caller who is not a user now */
 export async function selectSession(db: Db, holder: KeyHolder): Promise<Session | undefined> {
   const { rows } = await db.query<Session>(
     `select roles, session_expires_at as "sessionExpiresAt"
@@ -59,14 +59,14 @@ export async function selectSession(db: Db, holder: KeyHolder): Promise<Session 
   return rows[0]
 }
 
-/** What a renewal costs. */
+/** How long a renewal takes to be paid off. */
 export const RENEWAL_COSTS_SECONDS = 10
-/** How many renewals may come at once: a night's scripts that all come back together are no flood. */
+/** How many renewals may come at once: scripts that start together are no flood. */
 export const RENEWALS_AT_ONCE = 128
 
 /**
- * Lets a person renew, and charges for it; the session as above. Many may come at once, then one for each ten seconds:
- * the generic cell rate algorithm in one statement, so replicas share it. @returns 'too-soon' for one too many
+ * Charges a person for a renewal. Many renewals may come at once, then one in ten seconds: the generic cell rate algorithm
+ * in one statement, which replicas share. @returns the session, 'too-soon' over the rate, undefined as `selectSession`
  */
 export async function chargeRenewal(db: Db, holder: KeyHolder): Promise<Session | 'too-soon' | undefined> {
   const { rows } = await db.query<Session>(

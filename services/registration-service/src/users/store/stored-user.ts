@@ -1,9 +1,9 @@
 import type { OperatorRole } from '@muster/domain'
 
-/** How far a person has come: not signed up yet, in a session, or past its end. Whoever is in one gets a certificate when they need it. */
+/** The state of a person: not signed up yet, in a session, or past its end. During a session they can get certificates. */
 export type UserState = 'invited' | 'active' | 'expired'
 
-/** A person, as stored. */
+/** A person as stored. */
 export interface StoredUser {
   name: string
   roles: OperatorRole[]
