@@ -83,17 +83,17 @@ export const mutants = [
   },
   {
     name: 'a host name may hold a token',
-    file: `${names}/names.ts`,
+    file: 'packages/domain/src/tokens/refuse-token.ts',
     find: `if (withoutSecrets(value) !== value)`,
     replace: `if (withoutSecrets(value) === '')`,
     tests: ['domain/src/names/names'],
   },
   {
     name: 'letters that fold to ASCII pass in a DNS name',
-    file: `${names}/names.ts`,
+    file: `${names}/host-names.ts`,
     find: String.raw`/^[\x21-\x7e]+$/.test(value) ? value.toLowerCase() : ''`,
     replace: `value.toLowerCase()`,
-    tests: ['domain/src/names/names'],
+    tests: ['domain/src/names/host-names'],
   },
   {
     name: 'a token may have the name of a token id',
@@ -104,10 +104,10 @@ export const mutants = [
   },
   {
     name: 'port 65536 is accepted',
-    file: `${names}/names.ts`,
+    file: `${names}/addresses.ts`,
     find: `!(port >= 0 && port < 65536)`,
     replace: `!(port >= 0 && port <= 65536)`,
-    tests: ['domain/src/names/names'],
+    tests: ['domain/src/names/addresses'],
   },
   {
     name: 'a label value may hold control characters',
