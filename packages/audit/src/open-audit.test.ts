@@ -44,7 +44,7 @@ describe('the audit of a service', () => {
     expect(await rows('count')).toEqual([{ count: 3 }])
   })
 
-  test('has on record who tried to call what they may not', async () => {
+  test('records callers who tried to call an RPC that they may not call', async () => {
     const { service, onRefused } = open()
     const cluster = testCluster()
     const { clusterName } = cluster

@@ -77,7 +77,7 @@ describe('a refusal', () => {
     ])
   })
 
-  test('and equal ones after it are one row, whose count is brought up by itself', async () => {
+  test('and equal ones after it share one row, whose count grows by itself', async () => {
     for (let i = 0; i < 3; i++) await refusals.record(event)
     await eventually('counted', async () => {
       await clock.advance(1_000)
@@ -103,7 +103,7 @@ describe('a refusal', () => {
     expect((await rows()).map(({ count }) => count)).toEqual([2, 1, 1, 1, 1, 1, 1, 1])
   })
 
-  test('a minute after the first begins a new row, and both are counted', async () => {
+  test('a minute after the first starts a new row, and both are counted', async () => {
     await refusals.record(event)
     await clock.advance(59_999)
     await refusals.record(event)
@@ -122,7 +122,7 @@ describe('a refusal', () => {
     expect((await rows()).map(({ count }) => count)).toEqual([250, 250])
   })
 
-  test('whose row was deleted meanwhile is written anew, with its count', async () => {
+  test('whose row was deleted meanwhile is written again, with its count', async () => {
     await refusals.record(event)
     await store.pool.query('delete from audit_events')
     await refusals.record(event)
@@ -147,7 +147,7 @@ describe('a flood of refusals', () => {
     expect(await counted()).toBe(300)
   })
 
-  test('leaves room for others in the next second, and a reason of its own is told apart', async () => {
+  test('leaves room for others in the next second, and keeps other reasons in rows of their own', async () => {
     for (let i = 0; i < 25; i++) await refusals.record(from(i))
     for (let i = 0; i < 3; i++)
       await refusals.record(from(i, { reason: 'TOKEN_EXPIRED', actor: `spiffe://c/node/${i}` }))
@@ -192,7 +192,7 @@ describe('a flood of refusals', () => {
     expect((await rows()).at(-1)).toMatchObject({ token_id: 'aaaaaaa000', count: 1 })
   })
 
-  test('from one source takes its share of the rows for a minute; then refusals of it are told apart again', async () => {
+  test('from one source shares one row for a minute; then its refusals get rows of their own again', async () => {
     let recorded = 0
     const next = () => ({ ...event, tokenId: `aaaaaaa${String(recorded++).padStart(3, '0')}` })
     for (let i = 0; i < 21; i++) {
@@ -220,7 +220,7 @@ describe('a flood of refusals', () => {
     expect(found.at(-1)).toMatchObject({ remote_address: '2001:db8:1:2::/64', details: { tokens: 'many' }, count: 30 })
   })
 
-  test('that goes on has a thousand rows open and no more', async () => {
+  test('that continues has at most a thousand open rows', async () => {
     let recorded = 0
     for (let second = 0; second < 55; second++) {
       await Promise.all(Array.from({ length: 22 }, () => refusals.record(from(recorded++))))
@@ -232,8 +232,8 @@ describe('a flood of refusals', () => {
   })
 })
 
-describe('while the database does not take them, refusals', () => {
-  test('are no error, are in the log, and are written once it does', async () => {
+describe('refusals while the database is away', () => {
+  test('cause no error, are logged, and are written when the database is back', async () => {
     const lines: Record<string, unknown>[] = []
     const log = createLogger('test', 'info', { write: (line) => void lines.push(JSON.parse(line)) })
     const unlucky = new Refusals(store.pool, log, clock)

@@ -38,7 +38,7 @@ describe('events older than the retention', () => {
     expect(await actions()).toEqual(['young'])
   })
 
-  test('are purged once by replicas that do it together', async () => {
+  test('are purged once by replicas that purge together', async () => {
     await addOld(500)
     const pools = [store.openPool(), store.openPool()]
     const signal = new AbortController().signal
@@ -47,7 +47,7 @@ describe('events older than the retention', () => {
     expect(await actions()).toEqual([])
   })
 
-  test('stay when the service ends first', async () => {
+  test('stay when the service stops first', async () => {
     await addOld(1)
     await purgeEvents(store.pool, RETENTION_SECONDS, AbortSignal.abort())
     expect(await actions()).toEqual(['old'])

@@ -57,7 +57,7 @@ function add(action: string, db: Parameters<typeof recordAudit>[0] = served.pool
 }
 
 describe('who follows the audit', () => {
-  test('is told of what happens from the call on, in order', async () => {
+  test('receives the events from the call on, in order', async () => {
     await add('before')
     const watched = await watch()
     for (const action of ['a', 'b', 'c']) await add(action)
@@ -105,7 +105,7 @@ describe('who follows the audit', () => {
     expect(watched.seen.slice(0, -1).sort()).toEqual([...actions].sort())
   })
 
-  test('is told anew of an event whose count grew', async () => {
+  test('receives an event again when its count has grown', async () => {
     const watched = await watch()
     const refusals = new Refusals(served.openPool(), silentLog)
     const refusal = { action: 'node.join', actor: 'anonymous', reason: 'TOKEN_UNKNOWN' }
@@ -118,14 +118,14 @@ describe('who follows the audit', () => {
     expect(watched.seen).toEqual(['node.join', 'node.join×3'])
   })
 
-  test('is told of what fits the filter only', async () => {
+  test('receives only the events that match the filter', async () => {
     const watched = await watch({ filter: filterBy({ action: 'token' }) })
     for (const action of ['node.join', 'token.create']) await add(action)
     await eventually('told', () => watched.seen.length === 1)
     expect(watched.seen).toEqual(['token.create'])
   })
 
-  test('is told of more than fits in one page', async () => {
+  test('receives more events than fit in one page', async () => {
     const watched = await watch()
     await served.pool.query(
       `insert into audit_events (action, actor, outcome, details)
@@ -137,7 +137,7 @@ describe('who follows the audit', () => {
 })
 
 describe('who was cut off and gives the last position', () => {
-  test('is told of what happened meanwhile, and of nothing that came before', async () => {
+  test('receives the events since its position, and none from before', async () => {
     const first = await watch()
     await add('seen')
     await eventually('told, with a position', () => first.seen.length === 1 && first.positions.length === 2)

@@ -42,14 +42,14 @@ async function things(): Promise<number[]> {
 }
 
 describe('migrations', () => {
-  test('by four that start together are applied once', async () => {
+  test('of four replicas that start together run once', async () => {
     await Promise.all([run(), run(), run(), run()])
     expect(await things()).toEqual([1])
     const { rows } = await pool.query('select name from migrations')
     expect(rows).toEqual([{ name: '0001_first' }])
   })
 
-  test('that were applied are left alone, and new ones are applied after them', async () => {
+  test('that were applied are skipped, and new ones run after them', async () => {
     await run()
     await write('0002_second.sql', 'insert into things values (2);')
     try {

@@ -134,7 +134,7 @@ describe('the violation of a constraint', () => {
     expect(violates(await errorOf('update counters set value = -1'), 'counters_positive')).toBe(true)
   })
 
-  test('is told from any other error', async () => {
+  test('is distinguished from any other error', async () => {
     expect(violates(await errorOf('select nothing'), 'counters_pkey')).toBe(false)
     expect(violates({ constraint: 'counters_pkey' }, 'counters_pkey')).toBe(false)
     expect(isRetryable(await errorOf('insert into counters values (1, 1)'))).toBe(false)

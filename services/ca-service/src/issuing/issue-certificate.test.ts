@@ -77,7 +77,7 @@ describe('a certificate', () => {
     })
   })
 
-  test('ends no later than it is told to, and not later for being told so', async () => {
+  test('expires at the given limit at the latest, and at its usual time if the limit is later', async () => {
     const clock = manualClock(new Date('2026-12-01T00:00:00Z'))
     const soon = new Date('2026-12-01T00:10:00Z')
     expect((await issue({ endsBy: soon }, { clock })).expiresAt).toEqual(soon)

@@ -26,7 +26,7 @@ describe('who may call', () => {
     listAuthorities: ['viewer', 'operator', 'admin'],
   }
 
-  test('is said for every RPC of the contract', () => {
+  test('is defined for every RPC of the contract', () => {
     expect(Object.keys(ALLOWED)).toEqual(Object.keys(ca.CaServiceService))
     for (const { path } of Object.values(ca.CaServiceService)) expect(served.server.callers.has(path)).toBe(true)
   })

@@ -228,7 +228,7 @@ describe('a copy of the credentials', () => {
     expect(await audits('bot.lock')).toHaveLength(1)
   })
 
-  test('that is noticed while the certificate of whoever went on is being signed keeps that from being handed out', async () => {
+  test("that is noticed while the other holder's certificate is being signed withholds that certificate", async () => {
     const original = await joined()
     let isFirst = true
     served.authority.meanwhile = async () => {

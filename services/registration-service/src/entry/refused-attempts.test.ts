@@ -51,7 +51,7 @@ describe('a source', () => {
     expect(await attempts.hit('10.0.0.2')).toBe(0)
   })
 
-  test('may be refused once more after each interval, not all anew after a minute', async () => {
+  test('may have one more refusal after each interval, instead of all of them after a minute', async () => {
     const attempts = await open(6)
     await hits(attempts, '10.0.0.1', 6)
     for (let i = 0; i < 2; i++) {
@@ -77,7 +77,7 @@ describe('a source', () => {
     await hits(attempts, '10.0.0.1', 6)
   })
 
-  test('is counted by all replicas together, whoever comes at once', async () => {
+  test('is counted by all replicas together, for callers at once', async () => {
     const replicas = [await open(20), await open(20)]
     const waits = await Promise.all(Array.from({ length: 200 }, (_, i) => replicas[i % 2]!.hit('10.0.0.1')))
     expect(waits.filter((ms) => ms === 0)).toHaveLength(20)
@@ -102,7 +102,7 @@ describe('a source', () => {
 })
 
 describe('who has to wait', () => {
-  test('is told how long, in words and for programs', () => {
+  test('learns how long to wait, in words and as a number', () => {
     const error = tooManyRefused(11_400)
     expect(error.message).toBe('too many refused attempts from this address; try again in 12s')
     expect(error).toMatchObject({ kind: 'resourceExhausted', reason: 'TOO_MANY_REFUSED', retryAfterMs: 11_400 })
@@ -123,7 +123,7 @@ describe('without Redis', () => {
     expect(lines[0]).toContain('not limited')
   })
 
-  test('that answers no more nobody has to wait, nor for the answer', async () => {
+  test('that does not answer limits nobody and delays nobody', async () => {
     const answers: net.Socket[] = []
     const proxy = net.createServer((socket) => {
       const target = new URL(redis.url)

@@ -105,7 +105,7 @@ describe('a heartbeat stream', () => {
     expect(queries).toEqual([])
   })
 
-  test('is told of a slower pace, and then may be silent for longer', async () => {
+  test('receives a slower pace, and may then be silent for longer', async () => {
     const { hello, beat, answered, answers } = openStream()
     hello()
     await answered(1)

@@ -96,7 +96,7 @@ describe('a node that may join', () => {
     expect(node!.labels).toEqual({ env: 'stage', team: 'search', disk: 'ssd' })
   })
 
-  test('is told to whoever watches the roll', async () => {
+  test('is sent to watchers of the roll', async () => {
     const heard: string[] = []
     served.presence.on('changed', (id) => heard.push(id))
     const { nodeId } = await register()
@@ -303,7 +303,7 @@ describe('a join that is refused', () => {
     await register()
   })
 
-  test('by a restriction is told no more than that, while the record names the token and the restriction', async () => {
+  test('by a restriction learns only that, while the audit names the token and the restriction', async () => {
     served.tokens.refusal = () => ({ reason: 'TOKEN_RESTRICTED', tokenId: 'zyxwvutsrq', restriction: 'allow-cidr' })
     const { kind, reason, message } = await refusal(register(joinRequest({ token: 'a-token-of-my-own-choosing' })))
     expect({ kind, reason }).toEqual({ kind: 'failedPrecondition', reason: 'TOKEN_RESTRICTED' })

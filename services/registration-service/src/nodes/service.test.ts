@@ -29,7 +29,7 @@ describe('who may call', () => {
   }
   const rpcs = { ...contract, ...bots.BotServiceService }
 
-  test('is said for every RPC of the contract', () => {
+  test('is defined for every RPC of the contract', () => {
     expect(Object.keys(ALLOWED)).toEqual(Object.keys(rpcs))
     for (const { path } of Object.values(rpcs)) expect(served.server.callers.has(path)).toBe(true)
   })

@@ -92,7 +92,7 @@ describe('who watches the roll', () => {
     expect(told.slice(2)).toEqual(['a PENDING', 'b PENDING', 'complete'])
   })
 
-  test('is told of a node that was removed, once', async () => {
+  test('receives a removed node once', async () => {
     const [a, b] = [await add('a'), await add('b')]
     const told = watch()
     await eventually('complete', () => told.length === 3)
@@ -104,7 +104,7 @@ describe('who watches the roll', () => {
     expect(told.slice(3)).toEqual([`removed ${a.name}`, 'b PENDING'])
   })
 
-  test('is told with the next snapshot of nodes that were removed while changes were missed', async () => {
+  test('receives the nodes that were removed while changes were missed, with the next snapshot', async () => {
     const [a, b] = [await add('a'), await add('b')]
     const told = watch()
     await eventually('complete', () => told.length === 3)
@@ -141,7 +141,7 @@ describe('who watches the roll', () => {
     expect(told.slice(502)).toContain('a PENDING')
   })
 
-  test('is told how a node is now, not each thing that befell it', async () => {
+  test('receives the current state of a node, not each change', async () => {
     const node = await add('a')
     const told = watch()
     await eventually('complete', () => told.length === 2)
@@ -153,7 +153,7 @@ describe('who watches the roll', () => {
     expect(told.length).toBeLessThan(20)
   })
 
-  test('is told nothing of a node that is not on the roll', async () => {
+  test('receives nothing about a node that is not on the roll', async () => {
     const told = watch()
     await eventually('complete', () => told.length === 1)
     served.presence.announce(served.cluster.node().name)

@@ -47,7 +47,7 @@ async function silence(id: string): Promise<void> {
 }
 
 describe('a node that beats', () => {
-  test('is online on every replica, and its arrival is told once', async () => {
+  test('is online on every replica, and is announced once', async () => {
     const id = randomUUID()
     const before = Date.now()
     await beat(id)
@@ -78,7 +78,7 @@ describe('a node that beats', () => {
 })
 
 describe('a node that falls silent', () => {
-  test('is noticed by whoever sweeps first, once, and told to every replica', async () => {
+  test('is noticed once, by the first replica that sweeps, and announced to every replica', async () => {
     const id = randomUUID()
     await beat(id, 50)
     const { online } = await here.view([id], 0)
@@ -114,7 +114,7 @@ describe('a node that falls silent', () => {
     expect((await here.view([id], 0)).silent.size).toBe(0)
   })
 
-  test('and comes back is online again, and that is told', async () => {
+  test('and comes back is online again, and is announced', async () => {
     const id = randomUUID()
     await beat(id, 50)
     await silence(id)
@@ -169,14 +169,14 @@ describe('a Redis that has forgotten everything', () => {
 })
 
 describe('a change', () => {
-  test('is told to every replica', async () => {
+  test('is announced to every replica', async () => {
     const id = randomUUID()
     here.announce(id)
     await eventually('heard of', () => heard.there.length === 1 && heard.here.length === 1)
     expect(heard).toEqual({ here: [id], there: [id] })
   })
 
-  test('is told of the own cluster only', async () => {
+  test('is announced within its own cluster only', async () => {
     const neighbour = await openPresence(redis)
     const id = randomUUID()
     neighbour.announce(randomUUID())

@@ -94,7 +94,7 @@ describe('a person whose certificate has ended', () => {
     expect(sessionExpiresAt!.getTime()).toBeLessThan(Date.now() + 61_000)
   })
 
-  test('comes back from a source that is over its limit of refusals: nobody guesses a key', async () => {
+  test('comes back from a source that is over its limit of refusals, since nobody can guess a key', async () => {
     await asleep()
     for (let i = 0; i <= LIMIT; i++) await refusal(comeBack('eve', key))
     expect(await refusal(comeBack('eve', key))).toMatchObject({ reason: 'TOO_MANY_REFUSED' })
@@ -112,7 +112,7 @@ describe('a person whose certificate has ended', () => {
   })
 })
 
-describe('who comes back and is refused', () => {
+describe('a person who comes back and is refused', () => {
   const theirs = (former: Parameters<typeof returnRequest>[3]) => returnRequest(people, 'ada', key, former)
   const refused: [string, () => Promise<unknown>, () => KeyObject][] = [
     ['has another key', async () => asleep(), generateKey],

@@ -35,7 +35,7 @@ async function audits() {
 const byRoot = () => ({ actor: root.spiffeId, remote_address: '127.0.0.1', outcome: 'ok', reason: null })
 
 describe('CreateUser', () => {
-  test('enters a person with a signup token, and puts it on record', async () => {
+  test('adds a person with a signup token, and records it', async () => {
     const reply = await admin().createUser({
       name: 'ada',
       roles: ['Viewer', 'operator', 'viewer'],
@@ -59,7 +59,7 @@ describe('CreateUser', () => {
     expect(people.served.tokens.signupTokens).toHaveLength(before)
   })
 
-  test('enters one person for 64 who ask at once on two replicas, and tells the others', async () => {
+  test('adds one person for 64 calls at once on two replicas, and refuses the others', async () => {
     people.served.tokens.signupTokens.length = 0
     people.served.tokens.revokedSignups.length = 0
     const other = (await people.addReplica())(root)
@@ -153,7 +153,7 @@ describe('UpdateUser', () => {
 })
 
 describe('ResetUser', () => {
-  test('ends the old identity and its token, and makes a token to sign up anew', async () => {
+  test('ends the old identity and its token, and makes a token to sign up again', async () => {
     const invitation = await people.invite('ada')
     const ada = await people.add('bob', { roles: ['viewer'] })
     await people.pool.query('truncate audit_events')

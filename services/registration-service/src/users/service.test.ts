@@ -32,7 +32,7 @@ describe('who may call', () => {
     checkOperator: ['token-service', 'ca-service'],
   }
 
-  test('is said for every RPC of the contract', () => {
+  test('is defined for every RPC of the contract', () => {
     expect(Object.keys(ALLOWED).sort()).toEqual(Object.keys(contract).sort())
     for (const { path } of Object.values(contract)) expect(people.server.callers.has(path)).toBe(true)
   })
@@ -73,7 +73,7 @@ describe('a person who calls', () => {
     expect(await look(people.served.cluster.user('ada', 'admin'))).toBe('USER_UNKNOWN')
   })
 
-  test('is told what to do when they are on it no more', async () => {
+  test('learns what to do when they are no longer on it', async () => {
     const error = await refusal(
       people.client(people.served.cluster.user('eve', 'admin')).listUsers({ pageSize: 0, pageToken: '' }),
     )

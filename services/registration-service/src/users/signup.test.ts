@@ -58,7 +58,7 @@ describe('a person who signs up', () => {
     })
   })
 
-  test('is on record with the token, and token-service is told who and from where', async () => {
+  test('is recorded with the token, and token-service learns the name and the address', async () => {
     const token = await people.invite('ada')
     const privateKey = generateKey()
     await people.signup(token, 'ada', privateKey)
@@ -118,7 +118,7 @@ describe('a signup that breaks off', () => {
     (table: string, unless = 'false') =>
     () =>
       people.pool.query(`alter table ${table} add constraint broken check (${unless}) not valid`)
-  const mendTable = (table: string) => () => people.pool.query(`alter table ${table} drop constraint broken`)
+  const repairTable = (table: string) => () => people.pool.query(`alter table ${table} drop constraint broken`)
 
   const BREAKS: [string, () => unknown, () => unknown][] = [
     ['before the token is spent', () => void (tokens().failure = { error: away }), mendTokens],
@@ -127,15 +127,15 @@ describe('a signup that breaks off', () => {
       () => void (tokens().failure = { error: away, afterwards: true }),
       mendTokens,
     ],
-    ['when the key is to be bound', breakTable('users'), mendTable('users')],
+    ['when the key is to be bound', breakTable('users'), repairTable('users')],
     ['before the key is signed', () => void (authority().failure = { error: away }), mendAuthority],
     [
       'when the key is signed and the answer lost',
       () => void (authority().failure = { error: away, afterwards: true }),
       mendAuthority,
     ],
-    ['when the bond is to be put on record', breakTable('audit_events'), mendTable('audit_events')],
-    ['when the certificate is to be noted', breakTable('users', 'certificate_serial is null'), mendTable('users')],
+    ['when the bond is to be put on record', breakTable('audit_events'), repairTable('audit_events')],
+    ['when the certificate is to be noted', breakTable('users', 'certificate_serial is null'), repairTable('users')],
   ]
 
   test.each(BREAKS)('%s gives the same person when repeated', async (_when, breaks, mends) => {

@@ -186,7 +186,7 @@ describe('a name', () => {
     }
   })
 
-  test('is what a repeated request is told about, also if its value is the same', async () => {
+  test('is what a repeated request is refused for, even if its value is the same', async () => {
     const same = { name: 'twice', value: 'CANARY-value-with-a-name' }
     await client.createToken(request(same))
     expect(await refused(same)).toMatchObject({ kind: 'alreadyExists', field: 'name' })

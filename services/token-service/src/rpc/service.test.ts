@@ -33,7 +33,7 @@ describe('who may call', () => {
     revokeSignupTokens: ['registration-service'],
   }
 
-  test('is said for every RPC of the contract', () => {
+  test('is defined for every RPC of the contract', () => {
     expect(Object.keys(ALLOWED)).toEqual(Object.keys(token.TokenServiceService))
     for (const { path } of Object.values(token.TokenServiceService)) expect(served.server.callers.has(path)).toBe(true)
   })

@@ -35,7 +35,7 @@ describe('SpendToken', () => {
     expect(await served.spend(spendRequest('the-value-of-a-token'))).not.toEqual(first)
   })
 
-  test('tells whoever holds no genuine token only that it is not known', async () => {
+  test('tells a caller without a genuine token only that the token is not known', async () => {
     for (const value of ['', 'x', 'mtk_aaaaaaaaaa_bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb', 'x'.repeat(513), 'a\0b']) {
       expect(await served.spend(spendRequest(value))).toEqual(UNKNOWN)
     }

@@ -79,7 +79,7 @@ tokens:
     expect(read(yaml)).toEqual([])
   })
 
-  test('that is wrong in several lines is told about all of them, each by its line, and no value is repeated', () => {
+  test('with several wrong lines reports all of them by line, and repeats no value', () => {
     expect(
       problemsOf(`tokens:
   - 'king:CANARY-value-of-a-king'

@@ -120,7 +120,7 @@ describe('a static token', () => {
     expect([await outcome(VALUE, ['auth']), await outcome(VALUE)]).toEqual(['spent', 'ROLE_NOT_ALLOWED'])
   })
 
-  test('cannot be removed or extended by an operator, who is told where it is defined', async () => {
+  test('cannot be removed or extended by an operator, who learns where it is defined', async () => {
     const operator = served.client(served.cluster.user('o', 'operator'))
     const [{ id, createdBy } = { id: '', createdBy: '' }] = await listed()
     for (const call of [
@@ -194,7 +194,7 @@ describe('the file of a static token', () => {
     ['is empty', () => write(''), /empty/],
     ['holds what could be guessed', () => write('CANARY-short'), /shorter than 16/],
     ['holds the value of another', () => write(VALUE), /duplicates the value of .*token\.yaml:2/],
-  ])('that %s admits nobody until it is mended, and says so once', async (_what, spoil, problem) => {
+  ])('that %s admits nobody until it is fixed, and logs that once', async (_what, spoil, problem) => {
     spoil()
     for (let i = 0; i < 3; i++) await served.staticTokens.reload()
     expect(await outcome(IN_FILE, ['auth'])).toBe('TOKEN_REVOKED')

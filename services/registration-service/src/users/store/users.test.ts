@@ -160,7 +160,7 @@ describe('a key', () => {
     expect(await refusal(bind('bob', keyFingerprint))).toMatchObject({ reason: 'KEY_USED_BEFORE' })
   })
 
-  test('gets no certificate noted, and no audit event, once it is the person no more', async () => {
+  test('gets no certificate and no audit event once it is no longer the key of the person', async () => {
     const keyFingerprint = await active('ada')
     await pool.query('truncate audit_events')
     await resetIdentity(pool, 'ada', 'newer')
