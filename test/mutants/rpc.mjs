@@ -118,10 +118,10 @@ export const mutants = [
     tests: ['rpc/src/tls/tls.test'],
   },
   {
-    name: 'the environment can turn the check of servers off',
+    name: 'a client accepts a server whose certificate does not verify',
     file: `${tls}/channel-credentials.ts`,
-    find: `        rejectUnauthorized: true,\n`,
-    replace: ``,
+    find: `        rejectUnauthorized: true,`,
+    replace: `        rejectUnauthorized: false,`,
     tests: ['rpc/src/client/server-trust'],
   },
   {

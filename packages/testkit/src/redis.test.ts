@@ -7,7 +7,7 @@ afterAll(async () => {
 })
 
 describe("a test file's Redis database", () => {
-  test('belongs to one file of 64 that ask at once', async () => {
+  test('is leased to one caller of 64 that ask at once', async () => {
     open.push(...(await Promise.all(Array.from({ length: 64 }, createRedis))))
     expect(new Set(open.map(({ url }) => url)).size).toBe(64)
   })

@@ -50,7 +50,7 @@ describe('the folder of a test run', () => {
     await eventually('removed', () => !existsSync(folder))
   })
 
-  test('is removed by the next run when its own run left it behind, and one in use stays', async () => {
+  test('is removed by the next run when its own run left it behind, but not while its run goes on', async () => {
     const running = await openInOtherProcess()
     const left = path.join(base, 'muster-test-run-left')
     await mkdir(left)

@@ -1,12 +1,13 @@
 import { cp } from 'node:fs/promises'
 import { users } from '@muster/contracts'
+import { AUDITED_SERVICES, describeService } from '@muster/domain'
 import { generateKey } from '@muster/pki'
 import { afterEach, expect, test } from '@jest/globals'
 import { agentDir, renewable, startAgent, type AgentOptions } from '../harness/agent.ts'
 import { useCluster } from '../harness/use-cluster.ts'
 import { joinDirectly } from '../harness/joining.ts'
 import { connectAs, invitePerson, newDesk, type Desk } from '../harness/login.ts'
-import { auditEvents, musterctl, musterctlJson, type AuditEvent } from '../harness/musterctl.ts'
+import { musterctl, musterctlJson, type AuditEvent } from '../harness/musterctl.ts'
 import { lockTable, type TableLock } from '../harness/table-lock.ts'
 import { waitFor } from '../harness/waiting.ts'
 
@@ -230,14 +231,26 @@ const STEPS: readonly [what: string, act: () => Promise<unknown>, events: readon
   ['break-glass is used', () => cluster().renewOperator(), ['ca-service user.issue-admin ok']],
 ]
 
-function lineOf({ service, action, outcome, reason, count }: AuditEvent): string {
+type Recorded = Pick<AuditEvent, 'service' | 'id' | 'action' | 'outcome' | 'reason' | 'count'>
+
+/** What all services have on record, newest first, as their databases say: musterctl would start a process each time. */
+async function recorded(): Promise<Recorded[]> {
+  const selects = AUDITED_SERVICES.map(
+    (name) => `select '${name}' as service, id::text as id, action, outcome, reason, count, at
+                 from ${describeService(name).schema}.audit_events`,
+  )
+  const { rows } = await cluster().db.query<Recorded>(`${selects.join(' union all ')} order by at desc, id desc`)
+  return rows
+}
+
+function lineOf({ service, action, outcome, reason, count }: Recorded): string {
   const counted = count === 1 ? null : `(${count})`
   return [service, action, outcome, reason, counted].filter((part) => part !== null).join(' ')
 }
 
-test('each change and each refusal is exactly one event, of the service that it happened at', async () => {
-  let before = await auditEvents(cluster())
-  const key = ({ service, id }: AuditEvent) => `${service} ${id}`
+test('each change and each refusal is exactly one audit event, of the service where it happened', async () => {
+  let before = await recorded()
+  const key = ({ service, id }: Recorded) => `${service} ${id}`
   const seen: [string, string[]][] = []
   for (const [what, act, events] of STEPS) {
     try {
@@ -251,7 +264,7 @@ test('each change and each refusal is exactly one event, of the service that it 
     let after = before
     // Refusals of calls are written while the answer is on its way, and counted within a second.
     await waitFor('the events', async () => {
-      after = await auditEvents(cluster())
+      after = await recorded()
       added = after.filter((event) => !known.has(key(event))).map(lineOf)
       return added.sort().join() === wanted
     }).catch(() => {})
@@ -260,7 +273,7 @@ test('each change and each refusal is exactly one event, of the service that it 
   }
   expect(seen).toEqual(STEPS.map(([what, , events]) => [what, [...events].sort()]))
   // Nothing has come late.
-  expect((await auditEvents(cluster())).map(lineOf)).toEqual(before.map(lineOf))
+  expect((await recorded()).map(lineOf)).toEqual(before.map(lineOf))
 })
 
 let lock: TableLock | undefined
@@ -308,5 +321,4 @@ test.each([
     await joinDirectly(cluster(), attempt)
     expect(await found()).toEqual([{ joined: true, events: isThere ? 2 : 1 }])
   },
-  60_000,
 )

@@ -222,7 +222,7 @@ async function expectNoSecretIn(texts: Map<string, string>): Promise<void> {
   expect(leaks).toEqual([])
 }
 
-test('no token, key, pepper or password is in any log of any process, at debug level too', async () => {
+test('no process writes a token, key, pepper or password to its log, at debug level either', async () => {
   const logs = new Map<string, string>()
   for (const program of ['ca-service', 'token-service', 'registration-service'] as const) {
     const log = await cluster().serviceLog(program)
@@ -238,14 +238,14 @@ test('no token, key, pepper or password is in any log of any process, at debug l
   await expectNoSecretIn(logs)
 })
 
-test('no token, key, pepper or password is anywhere in the database', async () => {
+test('the database holds no token, key, pepper or password in clear', async () => {
   const dump = await dumpDatabase(cluster().db)
   expect(dump).toContain('token.tokens')
   expect(dump).toContain('canary')
   await expectNoSecretIn(new Map([['the database', dump]]))
 })
 
-test('no token, key, pepper or password is in what metrics and health say, nor in any process title', async () => {
+test('metrics, health and process titles show no token, key, pepper or password', async () => {
   const texts = new Map(titles)
   for (const service of Object.values(cluster().services).flat()) {
     const metrics = await (await fetch(`http://${service.diagnosticsAddress}/metrics`)).text()
@@ -261,7 +261,7 @@ test('no token, key, pepper or password is in what metrics and health say, nor i
 
 const FORMATS = ['text', 'json', 'yaml']
 
-test('no token and no key is in what musterctl lists, shows or gets, in any format, nor in the audit', async () => {
+test('musterctl and the audit show no token and no key, in any format', async () => {
   const listed = (...flags: string[]) =>
     musterctlJson<{ id: string; type: string; bot_name: string | null }[]>(cluster(), ['tokens', 'ls', ...flags])
   const kinds = new Map<string, string>()
@@ -295,7 +295,7 @@ test('no token and no key is in what musterctl lists, shows or gets, in any form
   await expectNoSecretIn(printed)
 })
 
-test('files that hold a secret are for their owner only', async () => {
+test('files that hold a secret can be read by their owner only', async () => {
   const { dataDir } = cluster()
   const folder = path.join(dataDir, 'secrets')
   const files = (await readdir(folder)).map((name) => path.join(folder, name))
@@ -304,7 +304,7 @@ test('files that hold a secret are for their owner only', async () => {
   for (const file of files) expect([file, (await stat(file)).mode & 0o077]).toEqual([file, 0])
 })
 
-test('the search would find a secret that had leaked', async () => {
+test('the search for secrets finds a secret that leaked', async () => {
   const leaked = new Map([['a log', `somebody wrote ${tokens[0]!} here`]])
   await expect(expectNoSecretIn(leaked)).rejects.toThrow('token 0 in a log')
   const keyPem = await readFile(path.join(agentDir(cluster(), 'canary'), 'key.pem'), 'utf8')

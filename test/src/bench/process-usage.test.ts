@@ -12,7 +12,7 @@ describe('parseStat', () => {
     expect(parseStat(line, clock)).toEqual({ pid: 42, parent: 7, cpuMs: 1100, rssBytes: 349 * 4096 })
   })
 
-  test('is not led astray by a name with spaces and parentheses', () => {
+  test('reads a process name with spaces and parentheses', () => {
     const line = '42 (a) b (c) S 7 42 42 0 -1 4194304 97 0 0 0 1 0 0 0 20 0 1 0 327076 3133440 349 0'
     expect(parseStat(line, clock)).toMatchObject({ parent: 7, cpuMs: 10 })
   })
@@ -28,7 +28,7 @@ describe('parsePsLine', () => {
   })
 })
 
-test('a process comes with its children', async () => {
+test('a process is found together with its children', async () => {
   const child = spawn('sleep', ['30'])
   try {
     const pids = withDescendants(process.pid, readProcesses()).map(({ pid }) => pid)

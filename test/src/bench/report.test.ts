@@ -19,7 +19,7 @@ describe('a figure against its floor', () => {
     expect(verdict(line({}))).toBeUndefined()
   })
 
-  test('is not called good when nothing was measured', () => {
+  test('is not met when nothing was measured', () => {
     expect(verdict(line({ value: Number.NaN, floor, target: { atMost: 3 } }))).toBe('not measured')
   })
 })

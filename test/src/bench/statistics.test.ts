@@ -8,7 +8,7 @@ test('quantiles do not depend on the order of the values', () => {
   expect(median([3])).toBe(3)
 })
 
-test('nothing has no quantile, but a sum', () => {
+test('an empty list has no quantile and a sum of zero', () => {
   expect(median([])).toBeNaN()
   expect(sum([])).toBe(0)
 })

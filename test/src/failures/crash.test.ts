@@ -83,7 +83,7 @@ async function expectOneNode(nodeId: string, joins = 1): Promise<void> {
   await agent.line(/ online$/)
 }
 
-test('registration-service killed after the spend: the retry joins', async () => {
+test('a join succeeds on retry when registration-service was killed after the spend', async () => {
   lock = await lockTable(cluster(), 'registration.nodes')
   await startJoining()
   await lock.someoneWaits('insert into nodes')
@@ -96,7 +96,7 @@ test('registration-service killed after the spend: the retry joins', async () =>
   await expectOneNode(nodeId)
 })
 
-test('registration-service killed after the node row: the retry joins', async () => {
+test('a join succeeds on retry when registration-service was killed after it stored the node', async () => {
   lock = await lockTable(cluster(), 'ca.certificates')
   await startJoining()
   await lock.someoneWaits('insert into certificates')
@@ -110,7 +110,7 @@ test('registration-service killed after the node row: the retry joins', async ()
   await expectOneNode(nodeId)
 })
 
-test('registration-service killed after signing: the retry joins', async () => {
+test('a join succeeds on retry when registration-service was killed after signing', async () => {
   lock = await lockTable(cluster(), 'registration.audit_events')
   await startJoining()
   await lock.someoneWaits('record_audit')
@@ -140,7 +140,7 @@ async function loseReply(): Promise<{ nodeId: string; token: string }> {
   return { nodeId: joined.id, token }
 }
 
-test('registration-service killed before the reply: the retry joins', async () => {
+test('a join succeeds on retry when registration-service was killed before its reply', async () => {
   const { nodeId } = await loseReply()
   await killRegistration()
   proxy.passAnswers()
@@ -150,7 +150,7 @@ test('registration-service killed before the reply: the retry joins', async () =
   await expectOneNode(nodeId, 2)
 })
 
-test('the agent killed before the reply: the same data directory and token join as the same node', async () => {
+test('an agent that was killed before the reply joins as the same node with the same data directory and token', async () => {
   const { nodeId, token } = await loseReply()
   agent.kill('SIGKILL')
   await agent.exit()

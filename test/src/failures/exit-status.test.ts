@@ -44,21 +44,24 @@ test.each([
   ['that has been revoked', 'TOKEN_REVOKED', revokedToken],
   ['that is used up', 'TOKEN_USED_UP', usedUpToken],
   ['for other roles', 'ROLE_NOT_ALLOWED', async () => (await cluster().operator.makeToken({ roles: ['proxy'] })).value],
-])('a token %s: status 3, the reason, and what to do next', async (_title, reason, makeToken) => {
-  const token = await makeToken()
-  const { status, output, hostname } = await runToItsEnd({ token })
-  expect(status).toBe(3)
-  expect(output).toContain(reason)
-  expect(output).toMatch(/musterctl tokens add/)
-  expect((await cluster().operator.roll()).filter((node) => node.hostname === hostname)).toEqual([])
-  const { rows } = await cluster().db.query(
-    `select reason from registration.audit_events where outcome = 'refused' and details ->> 'hostname' = $1`,
-    [hostname],
-  )
-  expect(rows).toEqual([{ reason }])
-})
+])(
+  'an agent with a token %s exits with 3, and prints the reason and the next step',
+  async (_title, reason, makeToken) => {
+    const token = await makeToken()
+    const { status, output, hostname } = await runToItsEnd({ token })
+    expect(status).toBe(3)
+    expect(output).toContain(reason)
+    expect(output).toMatch(/musterctl tokens add/)
+    expect((await cluster().operator.roll()).filter((node) => node.hostname === hostname)).toEqual([])
+    const { rows } = await cluster().db.query(
+      `select reason from registration.audit_events where outcome = 'refused' and details ->> 'hostname' = $1`,
+      [hostname],
+    )
+    expect(rows).toEqual([{ reason }])
+  },
+)
 
-test('nobody listens at the address: status 5 once the time to join is up', async () => {
+test('an agent whose server address is not listened on exits with 5 after --join-timeout', async () => {
   const server = createServer()
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
@@ -73,7 +76,7 @@ test('nobody listens at the address: status 5 once the time to join is up', asyn
   expect(output).toContain(`127.0.0.1:${port}`)
 })
 
-test('somebody listens and never answers: status 5 once the time to join is up', async () => {
+test('an agent whose server never answers exits with 5 after --join-timeout', async () => {
   const server = createServer(() => {})
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   cluster().life.own('silent server', server, (s) => s.close())
@@ -94,7 +97,7 @@ test.each([
   ['a token file that is not there', { token: './no-such-file' }, /--token: .*no such file/],
   ['a flag that is none', { flags: ['--frobnicate'] }, /frobnicate/],
   ['a pin and its opposite', { token: 'x'.repeat(20), flags: ['--insecure-skip-ca-pin'] }, /contradicts/],
-])('%s: status 2 and a message that names it', async (_title, options, message) => {
+])('an agent started with %s exits with 2 and a message that names it', async (_title, options, message) => {
   const { status, output } = await runToItsEnd(options)
   expect(status).toBe(2)
   expect(output).toMatch(message)

@@ -9,8 +9,8 @@ import { lockTable, type TableLock } from '../harness/table-lock.ts'
 import { waitFor } from '../harness/waiting.ts'
 
 const DRAIN_MS = 2_000
-/** For all that closes besides the server. */
-const MARGIN_MS = 2_000
+/** For all that closes besides the server, on a machine that does much else. A call that hangs would never end. */
+const MARGIN_MS = 20_000
 
 const cluster = useCluster({
   env: { 'registration-service': { MUSTER_DRAIN_TIMEOUT_MS: String(DRAIN_MS), MUSTER_HEARTBEAT_INTERVAL_MS: '500' } },
@@ -42,7 +42,7 @@ async function hangAJoin(): Promise<{ answer: Promise<unknown> }> {
   return { answer }
 }
 
-test('with heartbeat and watch streams open, SIGTERM ends a service in order, and agents find its successor by themselves', async () => {
+test('SIGTERM ends a service that has open streams in order, and agents reconnect to its successor', async () => {
   const { value } = await cluster().operator.makeToken()
   const agent = await startAgent(cluster(), { name: 'drained', token: value })
   const nodeId = await nodeIdOf(agent)
@@ -55,7 +55,7 @@ test('with heartbeat and watch streams open, SIGTERM ends a service in order, an
   await waitFor('the node online on the watch', () => seen.includes(registration.NodeStatus.ONLINE))
 
   service().kill('SIGTERM')
-  expect(await exitStatus(service(), DRAIN_MS)).toBe(0)
+  expect(await exitStatus(service(), DRAIN_MS + MARGIN_MS)).toBe(0)
   expect(await watching).toMatchObject({ name: AppError.name, kind: 'unavailable' })
   expect(agent.hasExited()).toBe(false)
 
@@ -68,7 +68,7 @@ test('with heartbeat and watch streams open, SIGTERM ends a service in order, an
   expect(await agent.stop()).toBe(0)
 })
 
-test('with a call that does not end, SIGTERM ends a service within the drain limit all the same', async () => {
+test('SIGTERM ends a service within the drain limit although a call hangs', async () => {
   const { answer } = await hangAJoin()
   const stopped = service()
   stopped.kill('SIGTERM')
@@ -76,7 +76,7 @@ test('with a call that does not end, SIGTERM ends a service within the drain lim
   expect(await answer).toMatchObject({ kind: 'unavailable' })
 })
 
-test('a second signal ends a service at once', async () => {
+test('a second SIGTERM ends a service at once with 130', async () => {
   const { answer } = await hangAJoin()
   const stopped = service()
   stopped.kill('SIGTERM')
@@ -87,6 +87,7 @@ test('a second signal ends a service at once', async () => {
   )
   expect(stopped.hasExited()).toBe(false)
   stopped.kill('SIGTERM')
-  expect(await exitStatus(stopped, 500)).toBe(130)
+  // Not 0, with which it would end by itself.
+  expect(await exitStatus(stopped, MARGIN_MS)).toBe(130)
   expect(await answer).toMatchObject({ kind: 'unavailable' })
 })

@@ -37,7 +37,7 @@ function reasons(outcomes: readonly (AppError | undefined)[]): Record<string, nu
   return counted
 }
 
-test('whoever is refused again and again at one replica is told how long to wait at the other, whatever is wrong', async () => {
+test('a caller that one replica has refused too often is told by the other how long to wait, whatever its token', async () => {
   const guess = `mtk_bbbbbbbbbb_${'b'.repeat(32)}`
   const outcomes = await joinMany(guess, 3 * PER_MINUTE, [0])
   const { TOKEN_UNKNOWN: told, TOO_MANY_REFUSED: waiting, ...others } = reasons(outcomes)
@@ -58,13 +58,13 @@ test('whoever is refused again and again at one replica is told how long to wait
   expect([await agent.exit(), agent.output()]).toEqual([5, expect.stringContaining('too many refused attempts')])
 })
 
-test('meanwhile 2,000 machines behind the same address join without one refusal', async () => {
+test('2,000 machines behind the address of a caller that must wait join without a refusal', async () => {
   const { value, id } = await cluster().operator.makeToken()
   expect(reasons(await joinMany(value, 2_000))).toEqual({ in: 2_000 })
   expect((await cluster().operator.roll()).filter(({ tokenId }) => tokenId === id)).toHaveLength(2_000)
 })
 
-test('while Redis is down joins go on, and refusals are told as they are', async () => {
+test('joins go on while Redis is down, and each refusal tells its own reason', async () => {
   await cluster().redis.stop()
   try {
     const { value } = await cluster().operator.makeToken()

@@ -49,7 +49,7 @@ async function expectBothReplicasBusy(): Promise<void> {
   }
 }
 
-test('of 64 agents that race for a single-use token over two replicas exactly one gets in', async () => {
+test('of 64 agents that race for a single-use token over two replicas exactly one joins', async () => {
   const { value, id } = await cluster().operator.makeToken({ maxUses: 1 })
   const { nodeIds, refusals } = await joinAtOnce(value, newKeys(64))
   expect(nodeIds).toHaveLength(1)
@@ -59,7 +59,7 @@ test('of 64 agents that race for a single-use token over two replicas exactly on
   await expectBothReplicasBusy()
 })
 
-test('one agent that asks 16 times at once gets the same node id each time, and the token is spent once', async () => {
+test('an agent that joins 16 times at once gets the same node id each time, and the token is spent once', async () => {
   const { value, id } = await cluster().operator.makeToken({ maxUses: 1 })
   const key = generateKey()
   const { nodeIds, refusals } = await joinAtOnce(
@@ -73,7 +73,7 @@ test('one agent that asks 16 times at once gets the same node id each time, and 
   expect(await usesOf(id)).toBe(1)
 })
 
-test('64 agents that come at once with a token without limit are 64 nodes, on the roll of every replica', async () => {
+test('64 agents that join at once with an unlimited token are 64 nodes on every replica', async () => {
   const { value, id } = await cluster().operator.makeToken()
   const { nodeIds, refusals } = await joinAtOnce(value, newKeys(64))
   expect(refusals).toEqual([])
@@ -85,7 +85,7 @@ test('64 agents that come at once with a token without limit are 64 nodes, on th
   }
 })
 
-test('of 32 who race for one signup token over two replicas exactly one becomes the person', async () => {
+test('of 32 callers that race for one signup token over two replicas exactly one signs up', async () => {
   const { users } = cluster().operator
   const name = 'raced'
   const { signupToken: token } = await users.createUser({ name, roles: ['viewer'], signupTtlSeconds: 300 })

@@ -58,7 +58,7 @@ function expectNoToken({ impostor, wire }: { impostor: Impostor; wire: Proxy }):
   expect(impostor.received()).toHaveLength(0)
 }
 
-test('a server with another CA gets no byte of the token', async () => {
+test('a server of another CA receives no byte of the token', async () => {
   const service = foreign.service('registration-service')
   const mask = { keyPem: service.own.keyPem, chainPem: service.own.chainPem + foreign.hostRootsPem }
   const recorded = await startRecorded(mask)
@@ -67,7 +67,7 @@ test('a server with another CA gets no byte of the token', async () => {
   expectNoToken(recorded)
 })
 
-test('a man in the middle who shows the real root behind a chain of his own gets no byte of the token', async () => {
+test('a man in the middle that shows the real root behind its own chain receives no byte of the token', async () => {
   // Nothing but the signature under the real root's key is missing: names and key identifiers all fit.
   const root = await realRoot()
   const evilRoot = foreign.authorities.host.root.certificateDer
@@ -86,7 +86,7 @@ test('a man in the middle who shows the real root behind a chain of his own gets
   expectNoToken(recorded)
 })
 
-test('a man in the middle who lets the pin check pass and steps in afterwards gets no byte of the token', async () => {
+test('a man in the middle that steps in after the pin check receives no byte of the token', async () => {
   const evil = foreign.service('registration-service')
   const mask = { keyPem: evil.own.keyPem, chainPem: evil.own.chainPem + foreign.hostRootsPem }
   const impostor = await startImpostor(cluster().life, mask, realServer())
@@ -97,7 +97,7 @@ test('a man in the middle who lets the pin check pass and steps in afterwards ge
   expectNoToken({ impostor, wire })
 })
 
-test('another service of the same cluster, with the right CA, gets no byte of the token', async () => {
+test('another service of the same cluster receives no byte of the token', async () => {
   const wire = await startProxy(cluster().life, () => cluster().profile.addresses.token)
   const output = await expectNotTrusted(wire.address)
   expect(output).toContain('spiffe://muster.internal/service/token-service')
@@ -105,7 +105,7 @@ test('another service of the same cluster, with the right CA, gets no byte of th
   expect(await cluster().serviceLog('token-service')).not.toContain('RegistrationService')
 })
 
-test('a node of the cluster that poses as registration-service gets no byte of the token', async () => {
+test('a node that poses as registration-service receives no byte of the token', async () => {
   const member = await startAgent(cluster(), { name: 'poser', token })
   const nodeId = await nodeIdOf(member)
   const read = (file: string) => readFile(path.join(agentDir(cluster(), 'poser'), file), 'utf8')
@@ -118,7 +118,7 @@ test('a node of the cluster that poses as registration-service gets no byte of t
   await member.stop()
 })
 
-test('with --insecure-skip-ca-pin an agent warns, joins - and gives its token to whoever is in the middle', async () => {
+test('an agent with --insecure-skip-ca-pin warns, joins, and gives its token to a man in the middle', async () => {
   const evil = foreign.service('registration-service')
   const mask = { keyPem: evil.own.keyPem, chainPem: evil.own.chainPem + foreign.hostRootsPem }
   const { impostor, wire } = await startRecorded(mask)
@@ -137,7 +137,7 @@ test('with --insecure-skip-ca-pin an agent warns, joins - and gives its token to
   await agent.stop()
 })
 
-test('an agent that has joined does not speak to an impostor either', async () => {
+test('an agent that has joined sends nothing to an impostor', async () => {
   const first = await startAgent(cluster(), { name: 'joined', token })
   await nodeIdOf(first)
   expect(await first.stop()).toBe(0)
@@ -168,6 +168,6 @@ function keyIdentifierOf(der: Buffer): Buffer {
   return der.subarray(at, at + 20)
 }
 
-test('the pin of the cluster is the one that it announces', async () => {
+test('the cluster announces the pin of its own root', async () => {
   expect(cluster().profile.caPins).toEqual([spkiPin(await realRoot())])
 })

@@ -9,7 +9,6 @@ import { runTool } from '../harness/tool.ts'
 import { waitFor } from '../harness/waiting.ts'
 
 const TWO_MINUTES_MS = 120_000
-const TEST_LIMIT_MS = 60_000
 
 // What is put in here counts from the next restart of the service.
 const env: Record<ServiceName, Record<string, string>> = {
@@ -58,7 +57,7 @@ async function expectAllToWork(name: string, clock: Record<string, string> = {})
   expect(await agent.stop()).toBe(0)
 }
 
-test('the preload shifts the clock of a process and of nothing else', async () => {
+test('the preload shifts the clock of its process and changes nothing else', async () => {
   const read = async (shift: Record<string, string>) => {
     const script = `console.log(Date.now() + ' ' + new Date().getTime() + ' ' + new Date(5).getTime())`
     const { stdout } = await runTool(process.execPath, ['-e', script], { env: { ...process.env, ...shift } })
@@ -94,7 +93,6 @@ test.each(
       await found()
     }
   },
-  TEST_LIMIT_MS,
 )
 
 test.each(SHIFTS)(
@@ -102,5 +100,4 @@ test.each(SHIFTS)(
   async (where, byMs) => {
     await expectAllToWork(`machine-${where}`, shiftedClock(byMs))
   },
-  TEST_LIMIT_MS,
 )

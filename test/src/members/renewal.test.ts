@@ -20,7 +20,7 @@ const cluster = useCluster({
       MUSTER_NODE_CERTIFICATE_TTL_SECONDS: String(TTL_SECONDS),
       MUSTER_SERVICE_CERTIFICATE_TTL_SECONDS: String(TTL_SECONDS),
     },
-    'registration-service': { MUSTER_HEARTBEAT_INTERVAL_MS: '500' },
+    'registration-service': { MUSTER_HEARTBEAT_INTERVAL_MS: '2000' },
   },
 })
 
@@ -55,7 +55,7 @@ function shownBy(address: string): Promise<X509Certificate> {
   })
 }
 
-test('a running node renews its certificate again and again and is online all the time, past the end of the first one', async () => {
+test('a running node renews its certificate and stays online past the end of the first one', async () => {
   const serials = new Set<string>()
   const statuses = new Set<registration.NodeStatus>()
   await waitFor(
@@ -65,7 +65,7 @@ test('a running node renews its certificate again and again and is online all th
       for (const { status } of await cluster().operator.roll()) statuses.add(status)
       return serials.size > RENEWALS && new Date(first.validTo).getTime() < Date.now()
     },
-    { limitMs: (RENEWALS + 1) * TTL_SECONDS * 1000 },
+    { limitMs: 2 * (RENEWALS + 1) * TTL_SECONDS * 1000 },
   )
   const [node] = await cluster().operator.roll()
   expect(node).toMatchObject({ id: nodeId, status: registration.NodeStatus.ONLINE })
@@ -75,7 +75,7 @@ test('a running node renews its certificate again and again and is online all th
   expect(statuses).toEqual(new Set([registration.NodeStatus.ONLINE]))
 })
 
-test('a certificate is renewed in the second half of its life and no more often', async () => {
+test('a node renews its certificate once per life, in the second half', async () => {
   const { rows } = await cluster().db.query(
     `select issued_at from ca.certificates where spiffe_id like '%/node/' || $1 order by issued_at`,
     [nodeId],
@@ -89,7 +89,7 @@ test('a certificate is renewed in the second half of its life and no more often'
   }
 })
 
-test('services renew their own certificates, and joins go on after the first ones have ended, with no restart', async () => {
+test('services renew their own certificates, and joins go on past the end of the first ones without a restart', async () => {
   const { services, operator } = cluster()
   for (const service of Object.values(services).flat()) {
     const certificate = await shownBy(service.address)

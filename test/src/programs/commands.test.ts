@@ -11,7 +11,6 @@ import { startProgram } from '../harness/program.ts'
 import type { ToolResult } from '../harness/tool.ts'
 
 const cluster = useCluster()
-const TEST_LIMIT_MS = 30_000
 const FORMATS = ['text', 'json'] as const
 type Format = (typeof FORMATS)[number]
 
@@ -203,7 +202,7 @@ const TRIES: Record<string, Try> = {
   completion: { args: () => ['bash'], text: /musterctl __complete/ },
 }
 
-test('every command of musterctl is tried here', async () => {
+test('every command of musterctl is in the table of this file', async () => {
   const desk = await newDesk(cluster())
   const next = async (words: string[]) => {
     const { stdout } = await desk.musterctl(['__complete', '--', ...words, ''])
@@ -221,18 +220,14 @@ test('every command of musterctl is tried here', async () => {
   expect(Object.keys(TRIES).sort()).toEqual(commands.flat().sort())
 })
 
-test.each(Object.keys(TRIES))(
-  'musterctl %s prints text for people and JSON for programs',
-  async (name) => {
-    const wanted = TRIES[name]!
-    const [text, json] = await Promise.all(FORMATS.map((format) => output(name, wanted, format)))
-    expect(text).toMatchObject({ status: 0, stdout: expect.stringMatching(wanted.text) })
-    const printsJson = wanted.json !== undefined
-    expect(json!.status).toBe(printsJson ? 0 : 2)
-    expect(printsJson ? JSON.parse(json!.stdout) : undefined).toEqual(wanted.json)
-  },
-  TEST_LIMIT_MS,
-)
+test.each(Object.keys(TRIES))('musterctl %s prints text for people and JSON for programs', async (name) => {
+  const wanted = TRIES[name]!
+  const [text, json] = await Promise.all(FORMATS.map((format) => output(name, wanted, format)))
+  expect(text).toMatchObject({ status: 0, stdout: expect.stringMatching(wanted.text) })
+  const printsJson = wanted.json !== undefined
+  expect(json!.status).toBe(printsJson ? 0 : 2)
+  expect(printsJson ? JSON.parse(json!.stdout) : undefined).toEqual(wanted.json)
+})
 
 async function output(name: string, { args, at, until }: Try, format: Format): Promise<ToolResult> {
   const words = [...name.split(' '), ...((await args?.(format)) ?? []), ...(format === 'text' ? [] : ['--format=json'])]

@@ -67,13 +67,13 @@ describe('buf curl, a client written in Go', () => {
     expect(stdout).toContain(`${CONTRACT[program]}/`)
   })
 
-  test.each(PROGRAMS)('is refused reflection by %s without a certificate', async (program) => {
+  test.each(PROGRAMS)('without a certificate is refused reflection by %s', async (program) => {
     const { status, stderr } = await curl(program, '', ['-v', '--list-methods'])
     expect(status).not.toBe(0)
     expect(stderr).toContain(`Grpc-Status: ${UNAUTHENTICATED}\n`)
   })
 
-  test('calls ListNodes with nothing but reflection to go by', async () => {
+  test('calls ListNodes with what reflection tells it', async () => {
     const call = `/${CONTRACT['registration-service']}/ListNodes`
     const { status, stdout, stderr } = await curl('registration-service', call, asOperator())
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
@@ -82,7 +82,7 @@ describe('buf curl, a client written in Go', () => {
     })
   })
 
-  test('makes a token by reflection, with a field that may be left out', async () => {
+  test('creates a token by reflection, and may leave out optional fields', async () => {
     const call = `/${CONTRACT['token-service']}/CreateToken`
     const data = `--data=${JSON.stringify({ roles: ['node'], ttlSeconds: 60, maxUses: 1 })}`
     const { status, stdout } = await curl('token-service', call, [...asOperator(), data])
@@ -90,7 +90,7 @@ describe('buf curl, a client written in Go', () => {
     expect(JSON.parse(stdout)).toMatchObject({ token: { roles: ['node'], maxUses: 1 } })
   })
 
-  test('is refused ListNodes without a certificate, even if it knows the contract', async () => {
+  test('without a certificate is refused ListNodes, even with the contract', async () => {
     const schema = `--schema=${fileURLToPath(new URL('../../../protos', import.meta.url))}`
     const call = `/${CONTRACT['registration-service']}/ListNodes`
     const { status, stderr } = await curl('registration-service', call, [schema])
@@ -98,7 +98,7 @@ describe('buf curl, a client written in Go', () => {
     expect(stderr).toContain('client certificate')
   })
 
-  test.each(PROGRAMS)('is told the health of %s without a certificate', async (program) => {
+  test.each(PROGRAMS)('without a certificate is told the health of %s', async (program) => {
     const { status, stdout, stderr } = await curl(program, '/grpc.health.v1.Health/Check', [await healthSchema()])
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
     expect(JSON.parse(stdout)).toEqual({ status: 'SERVING' })
@@ -175,7 +175,7 @@ describe('OpenSSL', () => {
     expect((await verify(user, node.root, 'sslclient')).status).not.toBe(0)
   })
 
-  testWithOpenssl('reads every certificate to the end', async () => {
+  testWithOpenssl('reads every certificate of the cluster without an error', async () => {
     for (const [name, chain] of Object.entries(await chains())) {
       for (const file of Object.values(chain)) {
         const { status, stdout } = await runTool('openssl', ['x509', '-in', file, '-noout', '-text'])
@@ -188,7 +188,7 @@ describe('OpenSSL', () => {
   })
 
   testWithOpenssl.each(['p256', 'ed25519'] as const)(
-    'reads a certificate request of a %s key and finds its signature good',
+    'verifies the signature of a certificate request with a %s key',
     async (algorithm) => {
       const csr = createCsr({ privateKey: generateKey(algorithm), commonName: 'joining' })
       const pem = `-----BEGIN CERTIFICATE REQUEST-----\n${csr.toString('base64').replace(/.{64}/g, '$&\n')}\n-----END CERTIFICATE REQUEST-----\n`
@@ -198,7 +198,7 @@ describe('OpenSSL', () => {
     },
   )
 
-  testWithOpenssl('shakes hands with each service, and verifies its name as any TLS client does', async () => {
+  testWithOpenssl('completes a handshake with each service and verifies the name localhost', async () => {
     const { node } = await chains()
     for (const program of PROGRAMS) {
       const flags = ['-verify_return_error', '-verify_hostname', 'localhost', '-alpn', 'h2', '-CAfile', node.root]

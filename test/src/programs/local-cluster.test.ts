@@ -63,7 +63,7 @@ async function roll(dataDir: string): Promise<{ id: string; status: string }[]> 
 const first = newDataDir()
 
 test(
-  'a cluster starts with a first node and the static tokens that were put there, and another one beside it',
+  'npm start starts a cluster with a first node and static tokens, and another cluster runs beside it',
   async () => {
     const [one, two] = [await first, await newDataDir()]
     await mkdir(one)
@@ -88,7 +88,7 @@ test(
 )
 
 test(
-  'a second start has the same CA pin and the same node, also after the first was killed',
+  'a cluster that was stopped or killed starts again with the same CA pin and the same node',
   async () => {
     const dataDir = await first
     const before = start(dataDir)
@@ -111,7 +111,7 @@ test(
 )
 
 test(
-  'a service that dies is started again',
+  'npm start restarts a service that dies',
   async () => {
     const dataDir = await newDataDir()
     const cluster = start(dataDir, ['--port', '0', '--no-node'])
@@ -132,7 +132,7 @@ test(
 )
 
 test(
-  'SIGTERM in the middle of a start ends it, and leaves nothing behind',
+  'npm start ends on SIGTERM while it starts, and leaves nothing behind',
   async () => {
     const dataDir = await newDataDir()
     const cluster = start(dataDir)
@@ -144,7 +144,7 @@ test(
   TEST_LIMIT_MS,
 )
 
-test('a port in use: one clear line, status 1, and nothing is left behind', async () => {
+test('npm start with a port in use prints one line, exits with 1, and leaves nothing behind', async () => {
   const server = createServer()
   await new Promise<void>((resolve) => server.listen(0, '0.0.0.0', resolve))
   life.own('port', server, (s) => s.close())
@@ -157,7 +157,7 @@ test('a port in use: one clear line, status 1, and nothing is left behind', asyn
   await nothingRunsIn(dataDir)
 })
 
-test('a flag that makes no sense: status 2 and how it is used', async () => {
+test('npm start with an unknown flag exits with 2 and prints its usage', async () => {
   const cluster = start(await newDataDir(), ['--port', 'many'])
   expect(await cluster.exit()).toBe(2)
   expect(cluster.output()).toMatch(/--port: "many".*\n'npm start -- --help' shows how it is used/)

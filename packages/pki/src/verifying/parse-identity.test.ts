@@ -115,6 +115,14 @@ describe('the identity in a certificate', () => {
     }
   })
 
+  test('is rejected when the serial is negative', () => {
+    const leafDer = issueLeaf(leafRequest(host.issuing))
+    const at = leafDer.indexOf(Buffer.from(parseIdentity(leafDer).serial, 'hex'))
+    const negative = Buffer.from(leafDer)
+    negative[at] = negative[at]! | 0x80
+    expectRefusal(() => parseIdentity(negative), 'CERTIFICATE_MALFORMED')
+  })
+
   test('is not in a CA certificate, a request or a PEM text', () => {
     const pem = Buffer.from(pemFromDer(issueLeaf(leafRequest(host.issuing))))
     for (const der of [host.root.certificateDer, host.issuing.certificateDer, pem, Buffer.alloc(0)]) {

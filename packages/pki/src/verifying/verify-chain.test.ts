@@ -66,6 +66,19 @@ describe('verifyChain', () => {
     }
   })
 
+  test('rejects a chain whose root is not valid yet, though issuing CA and leaf are in date', () => {
+    const days = { type: 'host', clusterName: 'muster.internal', notAfter: after(2 * dayMs) } as const
+    const future = createRoot({ ...days, notBefore: after(1000) })
+    const early = createIssuing({ ...days, root: future, notBefore: after(-dayMs) })
+    const itsChain = {
+      leafDer: issueLeaf(leafRequest(early)),
+      intermediatesDer: [early.certificateDer],
+      rootsDer: [future.certificateDer],
+    }
+    expect(verifyChain({ ...itsChain, now })).toBe(false)
+    expect(verifyChain({ ...itsChain, now: after(2000) })).toBe(true)
+  })
+
   test('refuses a leaf that plays the issuing CA and a CA that plays the leaf', () => {
     const privateKey = generateKey()
     const between = issueLeaf(leafRequest(issuing, { publicKeyDer: publicKeyDer(privateKey) }))

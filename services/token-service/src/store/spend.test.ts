@@ -248,6 +248,12 @@ describe('the same key again', () => {
     expect((await usesOnRecord(store.pool, tokenId)).spends).toBe(1)
   })
 
+  test('is counted once, however often it spends a token with a limit', async () => {
+    await spendOnce(3)
+    for (let i = 0; i < 4; i++) expect(await spend(store.pool, value, key)).toEqual(first)
+    expect(await usesOnRecord(store.pool, tokenId)).toEqual({ uses: 1, spends: 1 })
+  })
+
   test('gets the same node id of a token that is used up, for half an hour', async () => {
     await spendOnce(1)
     await moveSpends(tokenId, '29 minutes 50 seconds')
