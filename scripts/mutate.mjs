@@ -1,9 +1,10 @@
 // npm run mutate: breaks the code on purpose, one fault at a time, and says which faults no test notices. Not part of
-// npm test. The faults are in test/mutants/*.mjs; with words as arguments, only faults whose name or file holds one of
+// npm test. The faults are in test/mutants/*.mjs; with words as arguments, only faults whose name or folder holds one of
 // them. Works on a copy of the checkout, which it removes.
 //
-// A fault is { name, file, find, replace, tests }: `find` occurs exactly once in `file`, `replace` takes its place, and
-// of the tests whose paths match `tests` at least one must fail. One that no longer fits the code is an error.
+// A fault is { name, folder, find, replace, tests }: `find` occurs exactly once in the sources below `folder`, `replace`
+// takes its place, and of the tests whose paths match `tests` at least one must fail. One that no longer fits the code
+// is an error.
 import { spawn, spawnSync } from 'node:child_process'
 import {
   cpSync,
@@ -35,7 +36,7 @@ process.on('exit', () => rmSync(copy, { recursive: true, force: true }))
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1))
 await checkUnchanged()
 
-/** @type {{ killed: { name: string, file: string }[], survived: { name: string, file: string }[] }} */
+/** @type {{ killed: { name: string, folder: string }[], survived: { name: string, folder: string }[] }} */
 const outcomes = { killed: [], survived: [] }
 for (const mutant of mutants) {
   const { outcome, seconds } = await tryMutant(mutant)
@@ -45,7 +46,7 @@ for (const mutant of mutants) {
 console.log(
   `\n${outcomes.killed.length} of ${mutants.length} faults were noticed, ${outcomes.survived.length} survived`,
 )
-for (const { name, file } of outcomes.survived) console.log(`  ${file}: ${name}`)
+for (const { name, folder } of outcomes.survived) console.log(`  ${folder}: ${name}`)
 process.exitCode = outcomes.survived.length > 0 ? 1 : 0
 
 /** The faults to try. Ends the program when one does not fit the code. */
@@ -62,21 +63,29 @@ async function readMutants() {
     process.exit(2)
   }
   const chosen = all.filter(
-    ({ name, file }) => words.length === 0 || words.some((word) => `${name} ${file}`.includes(word)),
+    ({ name, folder }) => words.length === 0 || words.some((word) => `${name} ${folder}`.includes(word)),
   )
   if (chosen.length === 0) {
-    console.error(`No fault's name or file holds ${words.join(' or ')}`)
+    console.error(`No fault's name or folder holds ${words.join(' or ')}`)
     process.exit(2)
   }
   return chosen
 }
 
-function problemOf({ name, file, find, replace }) {
-  const source = path.join(root, file)
-  if (!existsSync(source)) return `${name}: there is no ${file}`
-  const count = readFileSync(source, 'utf8').split(find).length - 1
-  if (count !== 1) return `${name}: its text occurs ${count} times in ${file}, not once`
+function problemOf({ name, folder, find, replace }) {
+  const count = filesWith(folder, find).length
+  if (count !== 1) return `${name}: its text occurs ${count} times in ${folder}, not once`
   return find === replace ? `${name}: it changes nothing` : undefined
+}
+
+/** The sources below a folder that hold a text, each as often as it does. */
+function filesWith(folder, text) {
+  const sources = readdirSync(path.join(root, folder), { recursive: true })
+    .map((name) => path.join(folder, name))
+    .filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts'))
+  return sources.flatMap((file) =>
+    Array.from({ length: readFileSync(path.join(root, file), 'utf8').split(text).length - 1 }, () => file),
+  )
 }
 
 /** Tracked and new files, with dependencies and builds linked in. */
@@ -115,8 +124,8 @@ async function checkUnchanged() {
   process.exit(2)
 }
 
-async function tryMutant({ name, file, find, replace, tests }) {
-  const target = path.join(copy, file)
+async function tryMutant({ name, folder, find, replace, tests }) {
+  const target = path.join(copy, filesWith(folder, find)[0])
   const source = readFileSync(target, 'utf8')
   writeFileSync(
     target,

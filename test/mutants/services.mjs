@@ -1,11 +1,10 @@
 // Deliberate faults in the spend of a token, on the roll of people and nodes, and in the audit.
-const spend = 'services/token-service/src/store/spend.ts'
 const spends = ['token-service/src/store/spend']
 
 export const mutants = [
   {
     name: 'a spend does not check the type of the token',
-    file: spend,
+    folder: 'services/token-service/src',
     find: `     where right_type
        and not revoked`,
     replace: `     where not revoked`,
@@ -13,42 +12,42 @@ export const mutants = [
   },
   {
     name: 'a spend does not check whether the token was revoked',
-    file: spend,
+    folder: 'services/token-service/src',
     find: `       and not revoked\n`,
     replace: ``,
     tests: spends,
   },
   {
     name: 'a spend does not check whether the token has expired',
-    file: spend,
+    folder: 'services/token-service/src',
     find: `       and not expired\n`,
     replace: ``,
     tests: spends,
   },
   {
     name: 'a spend does not check the roles',
-    file: spend,
+    folder: 'services/token-service/src',
     find: `       and role_allowed\n`,
     replace: ``,
     tests: spends,
   },
   {
     name: 'a spend does not check the restrictions',
-    file: spend,
+    folder: 'services/token-service/src',
     find: `       and restriction is null\n`,
     replace: ``,
     tests: spends,
   },
   {
     name: 'a spend is not counted',
-    file: spend,
+    folder: 'services/token-service/src',
     find: `set uses = tokens.uses + 1`,
     replace: `set uses = tokens.uses`,
     tests: spends,
   },
   {
     name: 'a spend that was repeated by its key is counted again',
-    file: spend,
+    folder: 'services/token-service/src',
     find: `
        and spent.node_id = $4)`,
     replace: `)`,
@@ -56,42 +55,43 @@ export const mutants = [
   },
   {
     name: 'asking again prolongs the time in which a key may repeat its spend',
-    file: spend,
+    folder: 'services/token-service/src',
     find: `do update set spent_at = spends.spent_at`,
     replace: `do update set spent_at = now()`,
     tests: spends,
   },
   {
     name: 'a key may repeat its spend of a revoked token',
-    file: spend,
+    folder: 'services/token-service/src',
     find: `withinRetryWindow === true && rightType && !revoked &&`,
     replace: `withinRetryWindow === true && rightType &&`,
     tests: spends,
   },
   {
     name: 'a key may repeat its spend for other roles',
-    file: spend,
+    folder: 'services/token-service/src',
     find: ` && roleAllowed && restriction === null\n}`,
     replace: ` && restriction === null\n}`,
     tests: spends,
   },
   {
     name: 'a wildcard of LIKE is one in a host name pattern too',
-    file: spend,
+    folder: 'services/token-service/src',
     find: String.raw`regexp_replace(glob, '([\\%_])', '\\\1', 'g')`,
     replace: `glob`,
     tests: spends,
   },
   {
     name: 'admins are removed without the lock of the admins',
-    file: 'services/registration-service/src/users/remove-user.ts',
-    find: `        await lockAdmins(db)\n`,
-    replace: ``,
+    folder: 'services/registration-service/src',
+    find: `        await lockAdmins(db)
+        const user = await deleteUser(db, name)`,
+    replace: `        const user = await deleteUser(db, name)`,
     tests: ['registration-service/src/users/manage-users'],
   },
   {
     name: 'the last admin can be removed',
-    file: 'services/registration-service/src/users/store/admins.ts',
+    folder: 'services/registration-service/src',
     find: `      where name = $1
         and \${NOT_THE_LAST_ADMIN}
      returning`,
@@ -101,7 +101,7 @@ export const mutants = [
   },
   {
     name: 'an ended heartbeat stays in the list of open streams',
-    file: 'services/registration-service/src/nodes/heartbeat.ts',
+    folder: 'services/registration-service/src',
     find: `        leave()
         resolve()`,
     replace: `        resolve()`,
@@ -109,7 +109,7 @@ export const mutants = [
   },
   {
     name: 'the share of audit rows of a stranger is never given back',
-    file: 'packages/audit/src/refusals.ts',
+    folder: 'packages/audit/src',
     find: `if (tally.stranger !== undefined) {
       const left`,
     replace: `if (tally.stranger === 'nobody') {
@@ -118,7 +118,7 @@ export const mutants = [
   },
   {
     name: 'one stranger may fill the audit',
-    file: 'packages/audit/src/refusals.ts',
+    folder: 'packages/audit/src',
     find: `const MAX_OPEN_ROWS_OF_STRANGER = 20`,
     replace: `const MAX_OPEN_ROWS_OF_STRANGER = 20_000`,
     tests: ['audit/src/refusals'],
