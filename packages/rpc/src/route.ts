@@ -71,6 +71,11 @@ export interface BoundService {
   routes: Record<string, Route<unknown>>
 }
 
+/** The full name of a contract's service, as in `muster.token.v1.TokenService`. */
+export function serviceName({ definition }: BoundService): string {
+  return Object.values(definition)[0]!.path.split('/')[1]!
+}
+
 /** Binds each RPC of a contract to who may call it and what serves it. */
 export function bindService<D extends ServiceDefinition>(definition: D, routes: Routes<D>): BoundService {
   return { definition, routes }

@@ -89,7 +89,7 @@ describe('health', () => {
 })
 
 describe('reflection', () => {
-  const versions = createReflection([NAME]).map(({ definition }) => definition)
+  const versions = createReflection([sampleService()]).map(({ definition }) => definition)
 
   /** What a debugging tool gets for one question. */
   async function ask(
@@ -125,6 +125,26 @@ describe('reflection', () => {
       expect(JSON.stringify(file)).toContain('fileDescriptorProto')
       const missing = await ask(definition, viewer, { fileContainingSymbol: 'muster.Nothing' })
       expect(JSON.stringify(missing)).toMatch(/errorResponse|errorCode/)
+    }
+  })
+
+  test('lists every service that the server has, and describes each', async () => {
+    const served = new Set([...server.callers.keys()].map((path) => path.split('/')[1]!))
+    expect([...served].sort()).toEqual([
+      'grpc.health.v1.Health',
+      'grpc.reflection.v1.ServerReflection',
+      'grpc.reflection.v1alpha.ServerReflection',
+      NAME,
+    ])
+    const viewer = cluster.user('ada', 'viewer')
+    for (const definition of versions) {
+      const list = await ask(definition, viewer, { listServices: '*' })
+      const { service } = list['listServicesResponse'] as { service: { name: string }[] }
+      expect(service.map(({ name }) => name).sort()).toEqual([...served].sort())
+      for (const name of served) {
+        const file = await ask(definition, viewer, { fileContainingSymbol: name })
+        expect({ name, file }).toMatchObject({ file: { fileDescriptorResponse: expect.anything() } })
+      }
     }
   })
 

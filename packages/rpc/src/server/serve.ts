@@ -1,5 +1,5 @@
 import { AppError, parseServerAddress } from '@muster/domain'
-import type { BoundService } from '../route.ts'
+import { type BoundService, serviceName } from '../route.ts'
 import { RotatingServerCredentials } from '../tls/server-credentials.ts'
 import type { TlsIdentity } from '../tls/tls-identity.ts'
 import type { Callers } from './callers.ts'
@@ -38,7 +38,8 @@ export async function serve(options: ServeOptions): Promise<RpcServer> {
   const { identity } = options
   const names = options.services.map(serviceName)
   const health = createHealth(names)
-  const bound = [...options.services, health.service, ...createReflection(names)]
+  const described = [...options.services, health.service]
+  const bound = [...described, ...createReflection(described)]
   const { server, callers, live } = createServer(bound, options)
 
   const credentials = new RotatingServerCredentials(identity)
@@ -77,9 +78,4 @@ export async function serve(options: ServeOptions): Promise<RpcServer> {
       return closing
     },
   }
-}
-
-/** The full name of a contract's service, as in `muster.token.v1.TokenService`. */
-function serviceName({ definition }: BoundService): string {
-  return Object.values(definition)[0]!.path.split('/')[1]!
 }
