@@ -39,24 +39,24 @@ export interface AuditEvent {
   /** Empty if the event has no caller. */
   remoteAddress: string;
   outcome: Outcome;
-  /** The stable reason of a refusal. A restriction that the caller was not told is in the details. */
+  /** The reason of a refusal, as in docs/errors.md. A restriction that the caller was not told is in the details. */
   reason: string;
   tokenId: string;
   nodeId: string;
-  /** A JSON object with whatever else helps a reader: host name, roles, serial. */
+  /** A JSON object with further facts: host name, roles, serial. */
   detailsJson: string;
-  /** Equal refusals that follow each other closely are one event: how many, the last of them at last_at. */
+  /** Equal refusals in quick succession are one event: count of them, the last at last_at. */
   count: number;
   lastAt: Date | undefined;
 }
 
-/** Which events. What is left empty does not matter. */
+/** Selects events. Empty fields match all. */
 export interface EventFilter {
   /** Events that happened, or were counted, at this time or later. */
   since:
     | Date
     | undefined;
-  /** An action such as token.create, or what stands before its dot. */
+  /** An action such as token.create, or the part before its dot. */
   action: string;
   /** A SPIFFE id, or its last part. */
   actor: string;
@@ -83,8 +83,8 @@ export interface WatchEventsRequest {
     | EventFilter
     | undefined;
   /**
-   * The position that an earlier call gave last: what has happened since comes first, so that a lost connection loses no
-   * event. Empty: from the call on.
+   * The last position of an earlier call: events since then come first, so a lost connection loses no event. Empty: from the
+   * call on.
    */
   afterPosition: string;
 }
@@ -630,7 +630,7 @@ export const WatchEventsResponse: MessageFns<WatchEventsResponse> = {
 
 export type AuditServiceService = typeof AuditServiceService;
 export const AuditServiceService = {
-  /** Events of this service, newest first. */
+  /** Returns events of this service, newest first. */
   listEvents: {
     path: "/muster.audit.v1.AuditService/ListEvents" as const,
     requestStream: false as const,
@@ -641,8 +641,8 @@ export const AuditServiceService = {
     responseDeserialize: (value: Buffer): ListEventsResponse => ListEventsResponse.decode(value),
   },
   /**
-   * Events of this service as they happen, oldest first, from the call on or from where an earlier call had got to. An
-   * event whose count grows comes again.
+   * Sends events of this service as they happen, oldest first, from the call on or from the position of an earlier call. An
+   * event whose count grows is sent again.
    */
   watchEvents: {
     path: "/muster.audit.v1.AuditService/WatchEvents" as const,
@@ -656,11 +656,11 @@ export const AuditServiceService = {
 } as const;
 
 export interface AuditServiceServer extends UntypedServiceImplementation {
-  /** Events of this service, newest first. */
+  /** Returns events of this service, newest first. */
   listEvents: handleUnaryCall<ListEventsRequest, ListEventsResponse>;
   /**
-   * Events of this service as they happen, oldest first, from the call on or from where an earlier call had got to. An
-   * event whose count grows comes again.
+   * Sends events of this service as they happen, oldest first, from the call on or from the position of an earlier call. An
+   * event whose count grows is sent again.
    */
   watchEvents: handleServerStreamingCall<WatchEventsRequest, WatchEventsResponse>;
 }

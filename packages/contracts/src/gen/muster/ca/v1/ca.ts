@@ -13,32 +13,41 @@ export const protobufPackage = "muster.ca.v1";
 
 export const protobufFileName = "muster/ca/v1/ca.proto";
 
-/** The roots that members must trust now. The version grows with every change. */
+/** The roots that members must trust now. */
 export interface TrustBundle {
+  /** Grows with every change. Replace the stored bundle when the version differs. */
   version: number;
+  /** The SPIFFE trust domain of every member: spiffe://<cluster_name>/<kind>/<name>. */
   clusterName: string;
-  /** Roots of the host authority, DER. They vouch for nodes and services. */
+  /**
+   * Roots of the host authority, X.509 in DER. They vouch for nodes, bots and services. Verify servers of the cluster
+   * against these alone.
+   */
   hostRootsDer: Buffer[];
-  /** Roots of the user authority, DER. They vouch for operators. */
+  /** Roots of the user authority, X.509 in DER. They vouch for people. */
   userRootsDer: Buffer[];
 }
 
-/** A leaf and the issuing CA that signed it. The root is in the trust bundle. */
+/** A certificate and the issuing CA that signed it. The root is in the trust bundle. */
 export interface IssuedCertificate {
-  /** Leaf first, then the issuing CA; DER. */
+  /** X.509 in DER: the leaf first, then the issuing CA. Present both in TLS. */
   chainDer: Buffer[];
   /** Serial number, lower-case hex. */
   serial: string;
+  /** The end of the leaf. It is valid from five minutes before its issue, so that clocks may differ a little. */
   expiresAt: Date | undefined;
 }
 
 export interface EnrollServiceRequest {
   token: string;
-  /** PKCS#10, DER. Only the public key and the proof of possession are taken from it. */
+  /** A PKCS#10 request in DER, as in RegisterRequest of muster.registration.v1. */
   csrDer: Buffer;
   /** token-service or registration-service. */
   serviceName: string;
-  /** Names that clients outside Muster may check, besides the service's own. */
+  /**
+   * DNS names for clients outside Muster, at most 13. The names <service> and <service>.<cluster> are always included. Names
+   * under the cluster name are refused.
+   */
   dnsNames: string[];
 }
 
@@ -74,7 +83,7 @@ export interface SignUserRequest {
   name: string;
   /** viewer, operator, admin. */
   roles: string[];
-  /** The certificate ends no later than this. */
+  /** The certificate expires no later than this. */
   sessionExpiresAt: Date | undefined;
 }
 
@@ -111,7 +120,7 @@ export interface ListAuthoritiesResponse {
 }
 
 export interface Authority {
-  /** host or user. */
+  /** One of host, user. */
   type: string;
   /** sha256: and the hex SHA-256 of the root's SubjectPublicKeyInfo. */
   pin: string;
@@ -1180,7 +1189,7 @@ export const Authority: MessageFns<Authority> = {
 export type CaServiceService = typeof CaServiceService;
 export const CaServiceService = {
   /**
-   * Gives a service its first identity. Anonymous: the static enrolment token is the proof.
+   * Issues a service its first certificate. Needs no client certificate: the enrolment token is the proof.
    * Safe to repeat: each call issues a new certificate for the same service name.
    */
   enrollService: {
@@ -1193,7 +1202,7 @@ export const CaServiceService = {
       Buffer.from(EnrollServiceResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): EnrollServiceResponse => EnrollServiceResponse.decode(value),
   },
-  /** Issues the calling service a new certificate for the key it holds. Safe to repeat. */
+  /** Issues the calling service a new certificate for the key of its connection. Safe to repeat. */
   renewService: {
     path: "/muster.ca.v1.CaService/RenewService" as const,
     requestStream: false as const,
@@ -1205,8 +1214,8 @@ export const CaServiceService = {
     responseDeserialize: (value: Buffer): RenewServiceResponse => RenewServiceResponse.decode(value),
   },
   /**
-   * Issues a node certificate. registration-service only; the caller has checked the node's right to it. Safe to repeat.
-   * Its one DNS name is <node id>.node.<cluster>: what a machine calls itself proves nothing.
+   * Issues a node certificate. registration-service only, which has checked that the node may have it. Safe to repeat.
+   * Its one DNS name is <node id>.node.<cluster>: the name that a machine gives itself proves nothing.
    */
   signHost: {
     path: "/muster.ca.v1.CaService/SignHost" as const,
@@ -1217,7 +1226,7 @@ export const CaServiceService = {
     responseSerialize: (value: SignHostResponse): Buffer => Buffer.from(SignHostResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): SignHostResponse => SignHostResponse.decode(value),
   },
-  /** Issues a person's certificate. registration-service only; the caller has checked the person's right to it. Safe to repeat. */
+  /** Issues a person's certificate. registration-service only, which has checked that the person may have it. Safe to repeat. */
   signUser: {
     path: "/muster.ca.v1.CaService/SignUser" as const,
     requestStream: false as const,
@@ -1227,7 +1236,7 @@ export const CaServiceService = {
     responseSerialize: (value: SignUserResponse): Buffer => Buffer.from(SignUserResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): SignUserResponse => SignUserResponse.decode(value),
   },
-  /** Issues a bot's certificate. registration-service only; the caller has checked the bot's right to it. Safe to repeat. */
+  /** Issues a bot's certificate. registration-service only, which has checked that the bot may have it. Safe to repeat. */
   signBot: {
     path: "/muster.ca.v1.CaService/SignBot" as const,
     requestStream: false as const,
@@ -1237,7 +1246,7 @@ export const CaServiceService = {
     responseSerialize: (value: SignBotResponse): Buffer => Buffer.from(SignBotResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): SignBotResponse => SignBotResponse.decode(value),
   },
-  /** The roots that members of the cluster must trust now. Public knowledge; anonymous. */
+  /** Returns the roots that members of the cluster must trust now. Public; needs no client certificate. */
   getTrustBundle: {
     path: "/muster.ca.v1.CaService/GetTrustBundle" as const,
     requestStream: false as const,
@@ -1249,7 +1258,7 @@ export const CaServiceService = {
       Buffer.from(GetTrustBundleResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetTrustBundleResponse => GetTrustBundleResponse.decode(value),
   },
-  /** The authorities and their state, for operators. */
+  /** Returns the authorities and their state, for operators. */
   listAuthorities: {
     path: "/muster.ca.v1.CaService/ListAuthorities" as const,
     requestStream: false as const,
@@ -1265,24 +1274,24 @@ export const CaServiceService = {
 
 export interface CaServiceServer extends UntypedServiceImplementation {
   /**
-   * Gives a service its first identity. Anonymous: the static enrolment token is the proof.
+   * Issues a service its first certificate. Needs no client certificate: the enrolment token is the proof.
    * Safe to repeat: each call issues a new certificate for the same service name.
    */
   enrollService: handleUnaryCall<EnrollServiceRequest, EnrollServiceResponse>;
-  /** Issues the calling service a new certificate for the key it holds. Safe to repeat. */
+  /** Issues the calling service a new certificate for the key of its connection. Safe to repeat. */
   renewService: handleUnaryCall<RenewServiceRequest, RenewServiceResponse>;
   /**
-   * Issues a node certificate. registration-service only; the caller has checked the node's right to it. Safe to repeat.
-   * Its one DNS name is <node id>.node.<cluster>: what a machine calls itself proves nothing.
+   * Issues a node certificate. registration-service only, which has checked that the node may have it. Safe to repeat.
+   * Its one DNS name is <node id>.node.<cluster>: the name that a machine gives itself proves nothing.
    */
   signHost: handleUnaryCall<SignHostRequest, SignHostResponse>;
-  /** Issues a person's certificate. registration-service only; the caller has checked the person's right to it. Safe to repeat. */
+  /** Issues a person's certificate. registration-service only, which has checked that the person may have it. Safe to repeat. */
   signUser: handleUnaryCall<SignUserRequest, SignUserResponse>;
-  /** Issues a bot's certificate. registration-service only; the caller has checked the bot's right to it. Safe to repeat. */
+  /** Issues a bot's certificate. registration-service only, which has checked that the bot may have it. Safe to repeat. */
   signBot: handleUnaryCall<SignBotRequest, SignBotResponse>;
-  /** The roots that members of the cluster must trust now. Public knowledge; anonymous. */
+  /** Returns the roots that members of the cluster must trust now. Public; needs no client certificate. */
   getTrustBundle: handleUnaryCall<GetTrustBundleRequest, GetTrustBundleResponse>;
-  /** The authorities and their state, for operators. */
+  /** Returns the authorities and their state, for operators. */
   listAuthorities: handleUnaryCall<ListAuthoritiesRequest, ListAuthoritiesResponse>;
 }
 

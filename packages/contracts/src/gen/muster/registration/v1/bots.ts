@@ -17,9 +17,9 @@ export const protobufFileName = "muster/registration/v1/bots.proto";
 export const BotState = {
   UNSPECIFIED: 0,
   ACTIVE: 1,
-  /** EXPIRED - Its certificate has run out; it needs a new token. */
+  /** EXPIRED - Its certificate has expired; it needs a new token. */
   EXPIRED: 2,
-  /** LOCKED - A copy of its credentials was used; it renews no more and needs a new token. */
+  /** LOCKED - A copy of its credentials was used; it cannot renew and needs a new token. */
   LOCKED: 3,
 } as const;
 
@@ -33,7 +33,7 @@ export namespace BotState {
 }
 
 export interface RenewBotRequest {
-  /** PKCS#10, DER, for the next key. Only the public key and the proof of possession are taken from it. */
+  /** A PKCS#10 request in DER for the next key, as in RegisterRequest. The key must be new. */
   csrDer: Buffer;
 }
 
@@ -43,15 +43,15 @@ export interface RenewBotResponse {
   generation: number;
 }
 
-/** One instance of a bot: one token spent, one line of keys. */
+/** One instance of a bot: one join, and the keys that followed. */
 export interface Bot {
   id: string;
   name: string;
   state: BotState;
-  /** How often it has renewed, plus one. */
+  /** The number of renewals, plus one. */
   generation: number;
   hostname: string;
-  /** The address that it joined or renewed from last. */
+  /** The address that its join or last renewal came from. */
   remoteAddress: string;
   tokenId: string;
   joinedAt: Date | undefined;
@@ -60,17 +60,17 @@ export interface Bot {
   lockedAt:
     | Date
     | undefined;
-  /** The address that the copy was used from. */
+  /** The address that the copy was used at. */
   lockedFrom: string;
 }
 
 export interface RemoveBotRequest {
-  /** Of the instance. */
+  /** The id of the instance. */
   botId: string;
 }
 
 export interface RemoveBotResponse {
-  /** What it was. */
+  /** The bot as it was. */
   bot: Bot | undefined;
 }
 
@@ -78,7 +78,7 @@ export interface ListBotsRequest {
   /** At most 1000; 0 means 100. */
   pageSize: number;
   pageToken: string;
-  /** Only bots that came in by this token; empty: all. */
+  /** Only bots that joined with this token; empty: all. */
   tokenId: string;
 }
 
@@ -599,13 +599,15 @@ export const ListBotsResponse: MessageFns<ListBotsResponse> = {
   },
 };
 
-/** The bots: programs that joined by a bot token. They do not beat; they renew. */
+/** The bots: programs that joined with a bot token, by Register. Bots send no heartbeats; they renew. */
 export type BotServiceService = typeof BotServiceService;
 export const BotServiceService = {
   /**
-   * Issues the calling bot a certificate for its next key and counts its generation up. Safe to repeat with the same
-   * request, whatever became of the reply. Asked for with a key of an earlier generation it locks the instance: somebody
-   * has a copy of the credentials.
+   * Issues the calling bot a certificate for its next key and increments its generation. Make the next key before the call,
+   * store it, and replace the old key only once the reply is stored. Safe to repeat with the same next key after a lost
+   * reply. A call with a key of an earlier generation locks the instance for good (BOT_LOCKED): somebody uses a copy of the
+   * credentials. A call within 30 seconds of the last renewal (or a twentieth of the life of a short certificate) is
+   * RESOURCE_EXHAUSTED, RENEWED_JUST_NOW.
    */
   renewBot: {
     path: "/muster.registration.v1.BotService/RenewBot" as const,
@@ -617,8 +619,8 @@ export const BotServiceService = {
     responseDeserialize: (value: Buffer): RenewBotResponse => RenewBotResponse.decode(value),
   },
   /**
-   * Ends an instance: its next renewal is refused, and it comes in again only by a token and with a new key. Repeating it
-   * does no harm: NOT_FOUND then says that it is done.
+   * Removes an instance: its next renewal is refused, and it needs a token and a new key to join again. Safe to repeat:
+   * NOT_FOUND says that it is already removed.
    */
   removeBot: {
     path: "/muster.registration.v1.BotService/RemoveBot" as const,
@@ -629,7 +631,7 @@ export const BotServiceService = {
     responseSerialize: (value: RemoveBotResponse): Buffer => Buffer.from(RemoveBotResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): RemoveBotResponse => RemoveBotResponse.decode(value),
   },
-  /** The instances of bots, by name then id. */
+  /** Returns the instances of bots, by name, then id. */
   listBots: {
     path: "/muster.registration.v1.BotService/ListBots" as const,
     requestStream: false as const,
@@ -643,17 +645,19 @@ export const BotServiceService = {
 
 export interface BotServiceServer extends UntypedServiceImplementation {
   /**
-   * Issues the calling bot a certificate for its next key and counts its generation up. Safe to repeat with the same
-   * request, whatever became of the reply. Asked for with a key of an earlier generation it locks the instance: somebody
-   * has a copy of the credentials.
+   * Issues the calling bot a certificate for its next key and increments its generation. Make the next key before the call,
+   * store it, and replace the old key only once the reply is stored. Safe to repeat with the same next key after a lost
+   * reply. A call with a key of an earlier generation locks the instance for good (BOT_LOCKED): somebody uses a copy of the
+   * credentials. A call within 30 seconds of the last renewal (or a twentieth of the life of a short certificate) is
+   * RESOURCE_EXHAUSTED, RENEWED_JUST_NOW.
    */
   renewBot: handleUnaryCall<RenewBotRequest, RenewBotResponse>;
   /**
-   * Ends an instance: its next renewal is refused, and it comes in again only by a token and with a new key. Repeating it
-   * does no harm: NOT_FOUND then says that it is done.
+   * Removes an instance: its next renewal is refused, and it needs a token and a new key to join again. Safe to repeat:
+   * NOT_FOUND says that it is already removed.
    */
   removeBot: handleUnaryCall<RemoveBotRequest, RemoveBotResponse>;
-  /** The instances of bots, by name then id. */
+  /** Returns the instances of bots, by name, then id. */
   listBots: handleUnaryCall<ListBotsRequest, ListBotsResponse>;
 }
 

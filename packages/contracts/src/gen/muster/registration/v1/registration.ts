@@ -21,13 +21,13 @@ export const protobufFileName = "muster/registration/v1/registration.proto";
 
 export const NodeStatus = {
   UNSPECIFIED: 0,
-  /** PENDING - Joined, never beat. */
+  /** PENDING - Joined, and has never sent a heartbeat. */
   PENDING: 1,
   ONLINE: 2,
   OFFLINE: 3,
-  /** EXPIRED - Its certificate has run out; it must join anew. */
+  /** EXPIRED - Its certificate has expired; it must join again. */
   EXPIRED: 4,
-  /** UNKNOWN - Presence cannot be told right now. */
+  /** UNKNOWN - Presence is not known right now: Redis does not answer. */
   UNKNOWN: 5,
 } as const;
 
@@ -43,14 +43,32 @@ export namespace NodeStatus {
 }
 
 export interface RegisterRequest {
+  /** The join token. The value is secret: send it only over a connection whose root matched the pin. */
   token: string;
-  /** PKCS#10, DER. Only the public key and the proof of possession are taken from it. */
+  /**
+   * A PKCS#10 certificate request (RFC 2986) in DER, at most 8 KiB. The key is P-256 (named curve, uncompressed point) or
+   * Ed25519; anything else is KEY_NOT_ALLOWED. The signature is ecdsa-with-SHA256 for P-256, Ed25519 for Ed25519. Only the
+   * public key and the proof of possession count: subject, attributes and requested extensions are ignored.
+   */
   csrDer: Buffer;
+  /** The name of the machine: letters, digits, - and _ between dots, at most 253 characters. It proves nothing. */
   hostname: string;
+  /**
+   * At least one of app, auth, bot, db, discovery, kube, node, proxy, windowsdesktop; the token must grant each. The role bot
+   * cannot be combined with others.
+   */
   roles: string[];
-  /** Where the node can be reached; empty if it does not say. */
+  /**
+   * Where other machines reach the node: a host name or IP address, with or without a port: web-1.internal, 10.0.0.7:22,
+   * [2001:db8::1]:22. An IPv6 address without a port stands without brackets. Empty if the node does not say.
+   */
   advertisedAddress: string;
+  /**
+   * At most 64. A key has 1 to 63 letters, digits and . _ / -; a value is printable ASCII; both together have at most 256
+   * bytes. Labels that the token forces on its nodes replace those with the same key.
+   */
   labels: { [key: string]: string };
+  /** The version of the agent, such as 1.4.0: at most 64 letters, digits and . + -. May be empty. */
   version: string;
 }
 
@@ -60,9 +78,20 @@ export interface RegisterRequest_LabelsEntry {
 }
 
 export interface RegisterResponse {
+  /** A UUID; the SPIFFE id of a node is spiffe://<cluster>/node/<node_id>. */
   nodeId: string;
-  certificate: IssuedCertificate | undefined;
-  trustBundle: TrustBundle | undefined;
+  /**
+   * For the key of the request. Check before use that it is for your key and id, and that one of the roots in trust_bundle
+   * signed its chain.
+   */
+  certificate:
+    | IssuedCertificate
+    | undefined;
+  /** Store it. Check that it contains the root that matched the pin. */
+  trustBundle:
+    | TrustBundle
+    | undefined;
+  /** Absent for a bot: bots send no heartbeats. */
   heartbeat:
     | HeartbeatSettings
     | undefined;
@@ -71,8 +100,9 @@ export interface RegisterResponse {
 }
 
 export interface HeartbeatSettings {
+  /** Send a beat at least this often. Send it up to a fifth early, at random, so that a fleet does not beat in step. */
   intervalMs: number;
-  /** A node not heard of for this long is offline. */
+  /** A node that sends nothing for this long is offline. If the server answers nothing for this long, open a new stream. */
   offlineAfterMs: number;
 }
 
@@ -95,13 +125,17 @@ export interface HeartbeatRequest {
   message: { $case: "hello"; value: Hello } | { $case: "beat"; value: Beat } | undefined;
 }
 
-/** What a node says of itself, once per stream. */
+/**
+ * What a node says about itself, once per stream. It replaces what the join, or an earlier hello, said: send all labels each
+ * time, since labels that are left out are removed. Only the labels that the token forces on the node stay.
+ */
 export interface Hello {
+  /** This and the next three fields have the form that they have in RegisterRequest. */
   version: string;
   hostname: string;
   labels: { [key: string]: string };
   advertisedAddress: string;
-  /** Such as "linux x64 6.1.0". */
+  /** Operating system, such as "linux x64 6.1.0"; at most 128 characters of printable ASCII. */
   os: string;
 }
 
@@ -110,13 +144,22 @@ export interface Hello_LabelsEntry {
   value: string;
 }
 
+/** Says that the node is alive. */
 export interface Beat {
 }
 
 export interface HeartbeatResponse {
-  settings: HeartbeatSettings | undefined;
+  /** May change from answer to answer: the interval grows with the fleet. */
+  settings:
+    | HeartbeatSettings
+    | undefined;
+  /**
+   * The version of the trust bundle that is valid now. If it differs from the version that the node has stored, call
+   * RenewCertificate soon, whatever is left of the certificate; its reply has the new bundle. Trust the old and the new
+   * bundle until then.
+   */
   trustBundleVersion: number;
-  /** The node should renew its certificate now, whatever is left of it. */
+  /** Renew the certificate now, whatever is left of it. */
   renewNow: boolean;
 }
 
@@ -127,17 +170,17 @@ export interface Node {
   labels: { [key: string]: string };
   version: string;
   advertisedAddress: string;
-  /** The address its last hello came from, or its join before that. */
+  /** The address that its last hello came from; before the first hello, its join. */
   remoteAddress: string;
   status: NodeStatus;
   joinedAt:
     | Date
     | undefined;
-  /** Absent if it never beat. */
+  /** Absent if it never sent a heartbeat. */
   lastSeenAt:
     | Date
     | undefined;
-  /** The token it came in by. */
+  /** The token that it joined with. */
   tokenId: string;
   certificateExpiresAt: Date | undefined;
   os: string;
@@ -160,7 +203,7 @@ export interface ListNodesRequest {
   /** At most 1000; 0 means 100. */
   pageSize: number;
   pageToken: string;
-  /** Only nodes that came in by this token; empty: all. */
+  /** Only nodes that joined with this token; empty: all. */
   tokenId: string;
   /** Only nodes that carry all of these labels. */
   labels: { [key: string]: string };
@@ -193,10 +236,10 @@ export interface WatchNodesResponse {
     /** One node of the snapshot, or a node that has changed since. */
     { $case: "node"; value: Node }
     | //
-    /** All of the snapshot has been sent; what follows are changes. */
+    /** The snapshot is complete; what follows are changes. */
     { $case: "snapshotComplete"; value: SnapshotComplete }
     | //
-    /** A node that was taken off the roll. */
+    /** A node that was removed. */
     { $case: "removed"; value: NodeRemoved }
     | undefined;
 }
@@ -1785,8 +1828,9 @@ export const SnapshotComplete: MessageFns<SnapshotComplete> = {
 export type RegistrationServiceService = typeof RegistrationServiceService;
 export const RegistrationServiceService = {
   /**
-   * Admits a node that holds a join token. Anonymous: the token is the proof.
-   * Safe to repeat with the same token and key, whatever became of the first reply: the node id stays the same.
+   * Admits a node that holds a join token. Needs no client certificate: the token is the proof.
+   * Safe to repeat with the same token and key after a lost reply: the node id stays the same. Make the key once, store it,
+   * and use it for every attempt.
    */
   register: {
     path: "/muster.registration.v1.RegistrationService/Register" as const,
@@ -1797,7 +1841,7 @@ export const RegistrationServiceService = {
     responseSerialize: (value: RegisterResponse): Buffer => Buffer.from(RegisterResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): RegisterResponse => RegisterResponse.decode(value),
   },
-  /** The roots that members of the cluster must trust now. Anonymous. */
+  /** Returns the roots that members of the cluster must trust now. Needs no client certificate. */
   getTrustBundle: {
     path: "/muster.registration.v1.RegistrationService/GetTrustBundle" as const,
     requestStream: false as const,
@@ -1809,7 +1853,13 @@ export const RegistrationServiceService = {
       Buffer.from(GetTrustBundleResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetTrustBundleResponse => GetTrustBundleResponse.decode(value),
   },
-  /** Issues the calling node a new certificate for the key it holds. Safe to repeat. */
+  /**
+   * Issues the calling node a new certificate for the key of its connection. Call it with the current certificate, at
+   * a random point between 50 and 80 % of its life, or at once when a HeartbeatResponse asks for it. Safe to repeat, but not in the first
+   * twentieth of the life of the last certificate: that is RESOURCE_EXHAUSTED, RENEWED_JUST_NOW; keep the certificate and
+   * try again later. Only the last certificate and the one before it may renew; any other is refused with
+   * CERTIFICATE_SUPERSEDED, and an expired certificate cannot renew at all: join again with a token.
+   */
   renewCertificate: {
     path: "/muster.registration.v1.RegistrationService/RenewCertificate" as const,
     requestStream: false as const,
@@ -1821,7 +1871,13 @@ export const RegistrationServiceService = {
       Buffer.from(RenewCertificateResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): RenewCertificateResponse => RenewCertificateResponse.decode(value),
   },
-  /** A node's beats. The first message is a hello; each message is answered. */
+  /**
+   * A node's heartbeats. Open one stream per node and keep it open. The first message is a hello, exactly one per stream;
+   * every later message is a beat. Each message is answered with how often to beat. If the stream ends, open another and
+   * say hello again, with backoff. FAILED_PRECONDITION, NODE_UNKNOWN: the node was removed; stop.
+   * Once the certificate of its connection has expired, the stream ends with UNAUTHENTICATED, CERTIFICATE_EXPIRED. Open a new
+   * stream over a new connection after each renewal.
+   */
   heartbeat: {
     path: "/muster.registration.v1.RegistrationService/Heartbeat" as const,
     requestStream: true as const,
@@ -1832,8 +1888,8 @@ export const RegistrationServiceService = {
     responseDeserialize: (value: Buffer): HeartbeatResponse => HeartbeatResponse.decode(value),
   },
   /**
-   * Takes a node off the roll: its stream ends, it cannot renew, and it comes back only by a token. Repeating it does no
-   * harm: NOT_FOUND then says that it is done.
+   * Removes a node: its stream ends, it cannot renew, and it needs a token to join again. Safe to repeat: NOT_FOUND says that
+   * the node is already removed.
    */
   removeNode: {
     path: "/muster.registration.v1.RegistrationService/RemoveNode" as const,
@@ -1844,7 +1900,7 @@ export const RegistrationServiceService = {
     responseSerialize: (value: RemoveNodeResponse): Buffer => Buffer.from(RemoveNodeResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): RemoveNodeResponse => RemoveNodeResponse.decode(value),
   },
-  /** The roll, by hostname then id. */
+  /** Returns the nodes, by host name, then id. */
   listNodes: {
     path: "/muster.registration.v1.RegistrationService/ListNodes" as const,
     requestStream: false as const,
@@ -1854,7 +1910,7 @@ export const RegistrationServiceService = {
     responseSerialize: (value: ListNodesResponse): Buffer => Buffer.from(ListNodesResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListNodesResponse => ListNodesResponse.decode(value),
   },
-  /** The roll, then each change to it as it happens. */
+  /** Sends all nodes, then each change as it happens. */
   watchNodes: {
     path: "/muster.registration.v1.RegistrationService/WatchNodes" as const,
     requestStream: false as const,
@@ -1868,24 +1924,37 @@ export const RegistrationServiceService = {
 
 export interface RegistrationServiceServer extends UntypedServiceImplementation {
   /**
-   * Admits a node that holds a join token. Anonymous: the token is the proof.
-   * Safe to repeat with the same token and key, whatever became of the first reply: the node id stays the same.
+   * Admits a node that holds a join token. Needs no client certificate: the token is the proof.
+   * Safe to repeat with the same token and key after a lost reply: the node id stays the same. Make the key once, store it,
+   * and use it for every attempt.
    */
   register: handleUnaryCall<RegisterRequest, RegisterResponse>;
-  /** The roots that members of the cluster must trust now. Anonymous. */
+  /** Returns the roots that members of the cluster must trust now. Needs no client certificate. */
   getTrustBundle: handleUnaryCall<GetTrustBundleRequest, GetTrustBundleResponse>;
-  /** Issues the calling node a new certificate for the key it holds. Safe to repeat. */
+  /**
+   * Issues the calling node a new certificate for the key of its connection. Call it with the current certificate, at
+   * a random point between 50 and 80 % of its life, or at once when a HeartbeatResponse asks for it. Safe to repeat, but not in the first
+   * twentieth of the life of the last certificate: that is RESOURCE_EXHAUSTED, RENEWED_JUST_NOW; keep the certificate and
+   * try again later. Only the last certificate and the one before it may renew; any other is refused with
+   * CERTIFICATE_SUPERSEDED, and an expired certificate cannot renew at all: join again with a token.
+   */
   renewCertificate: handleUnaryCall<RenewCertificateRequest, RenewCertificateResponse>;
-  /** A node's beats. The first message is a hello; each message is answered. */
+  /**
+   * A node's heartbeats. Open one stream per node and keep it open. The first message is a hello, exactly one per stream;
+   * every later message is a beat. Each message is answered with how often to beat. If the stream ends, open another and
+   * say hello again, with backoff. FAILED_PRECONDITION, NODE_UNKNOWN: the node was removed; stop.
+   * Once the certificate of its connection has expired, the stream ends with UNAUTHENTICATED, CERTIFICATE_EXPIRED. Open a new
+   * stream over a new connection after each renewal.
+   */
   heartbeat: handleBidiStreamingCall<HeartbeatRequest, HeartbeatResponse>;
   /**
-   * Takes a node off the roll: its stream ends, it cannot renew, and it comes back only by a token. Repeating it does no
-   * harm: NOT_FOUND then says that it is done.
+   * Removes a node: its stream ends, it cannot renew, and it needs a token to join again. Safe to repeat: NOT_FOUND says that
+   * the node is already removed.
    */
   removeNode: handleUnaryCall<RemoveNodeRequest, RemoveNodeResponse>;
-  /** The roll, by hostname then id. */
+  /** Returns the nodes, by host name, then id. */
   listNodes: handleUnaryCall<ListNodesRequest, ListNodesResponse>;
-  /** The roll, then each change to it as it happens. */
+  /** Sends all nodes, then each change as it happens. */
   watchNodes: handleServerStreamingCall<WatchNodesRequest, WatchNodesResponse>;
 }
 

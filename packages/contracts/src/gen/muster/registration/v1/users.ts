@@ -18,9 +18,9 @@ export const UserState = {
   UNSPECIFIED: 0,
   /** INVITED - Has not signed up yet. */
   INVITED: 1,
-  /** ACTIVE - In a session: has a certificate, or gets one by the key when it is needed. */
+  /** ACTIVE - In a session: has a certificate, or gets one for the key when needed. */
   ACTIVE: 2,
-  /** EXPIRED - The session is over, whatever the certificate was; needs a reset. */
+  /** EXPIRED - The session is over; needs a reset. */
   EXPIRED: 3,
 } as const;
 
@@ -35,7 +35,7 @@ export namespace UserState {
 
 export interface User {
   name: string;
-  /** viewer, operator, admin. */
+  /** Of viewer, operator, admin. */
   roles: string[];
   state: UserState;
   /** SPIFFE id of the admin. */
@@ -52,14 +52,14 @@ export interface User {
   sessionExpiresAt:
     | Date
     | undefined;
-  /** Of the last certificate. Until the session ends its end means nothing: the person gets another by the key. */
+  /** The end of the last certificate. Until the session ends, the person gets another for the same key. */
   certificateExpiresAt: Date | undefined;
 }
 
 export interface CreateUserRequest {
   name: string;
   roles: string[];
-  /** How long the signup token works; 0: none is made. */
+  /** The life of the signup token; 0: none is created. */
   signupTtlSeconds: number;
 }
 
@@ -113,14 +113,14 @@ export interface RemoveUserResponse {
 }
 
 export interface SignupRequest {
-  /** The signup token. Empty: comes back, by the key. */
+  /** The signup token. Empty: the person signed up before, and the key is the proof. */
   token: string;
   userName: string;
-  /** PKCS#10, DER. Only the public key and the proof of possession are taken from it. */
+  /** A PKCS#10 request in DER, as in RegisterRequest. */
   csrDer: Buffer;
   /**
-   * Of somebody who comes back: the certificate that has ended, leaf first, DER. It shows that the cluster once certified
-   * this key for this name, which the roll of people alone does not prove.
+   * Without a token: the person's last certificate, leaf first, DER. It shows that the cluster once certified this key for
+   * this name.
    */
   formerChainDer: Buffer[];
 }
@@ -132,14 +132,11 @@ export interface SignupResponse {
   addresses: OperatorAddresses | undefined;
 }
 
-/** Where operators reach the services: HOST:PORT, or :PORT for the host that they reached this one at. */
+/** Where operators reach the services: HOST:PORT, or :PORT for the host at which they reached this service. */
 export interface OperatorAddresses {
   tokenService: string;
   caService: string;
-  /**
-   * HOST:PORT that other machines reach this service at: what operators print in invitations and login commands. Empty: not
-   * configured.
-   */
+  /** The HOST:PORT at which other machines reach this service, for invitations and login commands. Empty: not configured. */
   registrationService: string;
 }
 
@@ -155,7 +152,7 @@ export interface RenewUserResponse {
 
 export interface CheckOperatorRequest {
   name: string;
-  /** SHA-256 of the SubjectPublicKeyInfo in the certificate that the person shows. */
+  /** SHA-256 of the SubjectPublicKeyInfo in the certificate that the person presents. */
   keyFingerprint: Buffer;
 }
 
@@ -1320,12 +1317,12 @@ export const CheckOperatorResponse: MessageFns<CheckOperatorResponse> = {
   },
 };
 
-/** The people: who may operate the cluster, as what. */
+/** The people who operate the cluster, and their roles. */
 export type UserServiceService = typeof UserServiceService;
 export const UserServiceService = {
   /**
-   * Enters a person and, if asked, makes the token to sign up with; its value is in this reply and nowhere else. Safe to
-   * repeat: ALREADY_EXISTS says that the person is there, and ResetUser makes a token.
+   * Adds a person and, if asked, creates the token to sign up with; its value is in this reply and nowhere else. Safe to
+   * repeat: ALREADY_EXISTS says that the person exists, and ResetUser creates a token.
    */
   createUser: {
     path: "/muster.registration.v1.UserService/CreateUser" as const,
@@ -1336,7 +1333,7 @@ export const UserServiceService = {
     responseSerialize: (value: CreateUserResponse): Buffer => Buffer.from(CreateUserResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): CreateUserResponse => CreateUserResponse.decode(value),
   },
-  /** Everyone, by name. */
+  /** Returns all people, by name. */
   listUsers: {
     path: "/muster.registration.v1.UserService/ListUsers" as const,
     requestStream: false as const,
@@ -1347,8 +1344,8 @@ export const UserServiceService = {
     responseDeserialize: (value: Buffer): ListUsersResponse => ListUsersResponse.decode(value),
   },
   /**
-   * Changes a person's roles. A role taken away is gone at once; one given comes with the next renewal. The last admin
-   * stays one. Safe to repeat.
+   * Changes a person's roles. Removing a role takes effect at once; a new role comes with the next renewal. The last admin
+   * keeps the role. Safe to repeat.
    */
   updateUser: {
     path: "/muster.registration.v1.UserService/UpdateUser" as const,
@@ -1360,8 +1357,8 @@ export const UserServiceService = {
     responseDeserialize: (value: Buffer): UpdateUserResponse => UpdateUserResponse.decode(value),
   },
   /**
-   * Ends a person's identity at once and makes a token to sign up anew. The last admin is reset by break-glass only. Safe to
-   * repeat: the last token is the one that works.
+   * Ends a person's identity at once and creates a token to sign up again. Only a break-glass identity may reset the last
+   * admin. Safe to repeat: the last token is the one that works.
    */
   resetUser: {
     path: "/muster.registration.v1.UserService/ResetUser" as const,
@@ -1373,8 +1370,8 @@ export const UserServiceService = {
     responseDeserialize: (value: Buffer): ResetUserResponse => ResetUserResponse.decode(value),
   },
   /**
-   * Removes a person; every service turns them away at once, on open connections too. The last admin stays. Repeating it
-   * does no harm: NOT_FOUND then says that it is done.
+   * Removes a person; every service rejects them at once, on open connections too. The last admin cannot be removed. Safe to
+   * repeat: NOT_FOUND says that the person is already removed.
    */
   removeUser: {
     path: "/muster.registration.v1.UserService/RemoveUser" as const,
@@ -1386,10 +1383,10 @@ export const UserServiceService = {
     responseDeserialize: (value: Buffer): RemoveUserResponse => RemoveUserResponse.decode(value),
   },
   /**
-   * Gives a person who holds a signup token the first certificate; and, without a token, a person who comes back the next
-   * one for the key that they signed up with, with the roles of now, until the session ends. Anonymous: the token is the
-   * proof, or the key. Safe to repeat with the same token and key. Who comes back with another key or a name that nobody
-   * has, or after the session, is refused with UNAUTHENTICATED, USER_UNKNOWN, in the same words.
+   * With a signup token: issues a person the first certificate. Without a token: issues the next certificate for the key that
+   * the person signed up with, with their current roles, until the session ends. Needs no client certificate: the token is
+   * the proof, or the key. Safe to repeat with the same token and key. A caller without a token who has another key, an
+   * unknown name, or an ended session is refused with UNAUTHENTICATED, USER_UNKNOWN, always in the same words.
    */
   signup: {
     path: "/muster.registration.v1.UserService/Signup" as const,
@@ -1400,7 +1397,7 @@ export const UserServiceService = {
     responseSerialize: (value: SignupResponse): Buffer => Buffer.from(SignupResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): SignupResponse => SignupResponse.decode(value),
   },
-  /** Issues the calling person a new certificate for the key they hold, until the session ends. Safe to repeat. */
+  /** Issues the calling person a new certificate for the key of the connection, until the session ends. Safe to repeat. */
   renewUser: {
     path: "/muster.registration.v1.UserService/RenewUser" as const,
     requestStream: false as const,
@@ -1410,7 +1407,7 @@ export const UserServiceService = {
     responseSerialize: (value: RenewUserResponse): Buffer => Buffer.from(RenewUserResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): RenewUserResponse => RenewUserResponse.decode(value),
   },
-  /** What the other services ask before they serve a person: the roles that person has now, or UNAUTHENTICATED. */
+  /** The other services ask this before they serve a person. Returns the person's current roles, or UNAUTHENTICATED. */
   checkOperator: {
     path: "/muster.registration.v1.UserService/CheckOperator" as const,
     requestStream: false as const,
@@ -1425,37 +1422,37 @@ export const UserServiceService = {
 
 export interface UserServiceServer extends UntypedServiceImplementation {
   /**
-   * Enters a person and, if asked, makes the token to sign up with; its value is in this reply and nowhere else. Safe to
-   * repeat: ALREADY_EXISTS says that the person is there, and ResetUser makes a token.
+   * Adds a person and, if asked, creates the token to sign up with; its value is in this reply and nowhere else. Safe to
+   * repeat: ALREADY_EXISTS says that the person exists, and ResetUser creates a token.
    */
   createUser: handleUnaryCall<CreateUserRequest, CreateUserResponse>;
-  /** Everyone, by name. */
+  /** Returns all people, by name. */
   listUsers: handleUnaryCall<ListUsersRequest, ListUsersResponse>;
   /**
-   * Changes a person's roles. A role taken away is gone at once; one given comes with the next renewal. The last admin
-   * stays one. Safe to repeat.
+   * Changes a person's roles. Removing a role takes effect at once; a new role comes with the next renewal. The last admin
+   * keeps the role. Safe to repeat.
    */
   updateUser: handleUnaryCall<UpdateUserRequest, UpdateUserResponse>;
   /**
-   * Ends a person's identity at once and makes a token to sign up anew. The last admin is reset by break-glass only. Safe to
-   * repeat: the last token is the one that works.
+   * Ends a person's identity at once and creates a token to sign up again. Only a break-glass identity may reset the last
+   * admin. Safe to repeat: the last token is the one that works.
    */
   resetUser: handleUnaryCall<ResetUserRequest, ResetUserResponse>;
   /**
-   * Removes a person; every service turns them away at once, on open connections too. The last admin stays. Repeating it
-   * does no harm: NOT_FOUND then says that it is done.
+   * Removes a person; every service rejects them at once, on open connections too. The last admin cannot be removed. Safe to
+   * repeat: NOT_FOUND says that the person is already removed.
    */
   removeUser: handleUnaryCall<RemoveUserRequest, RemoveUserResponse>;
   /**
-   * Gives a person who holds a signup token the first certificate; and, without a token, a person who comes back the next
-   * one for the key that they signed up with, with the roles of now, until the session ends. Anonymous: the token is the
-   * proof, or the key. Safe to repeat with the same token and key. Who comes back with another key or a name that nobody
-   * has, or after the session, is refused with UNAUTHENTICATED, USER_UNKNOWN, in the same words.
+   * With a signup token: issues a person the first certificate. Without a token: issues the next certificate for the key that
+   * the person signed up with, with their current roles, until the session ends. Needs no client certificate: the token is
+   * the proof, or the key. Safe to repeat with the same token and key. A caller without a token who has another key, an
+   * unknown name, or an ended session is refused with UNAUTHENTICATED, USER_UNKNOWN, always in the same words.
    */
   signup: handleUnaryCall<SignupRequest, SignupResponse>;
-  /** Issues the calling person a new certificate for the key they hold, until the session ends. Safe to repeat. */
+  /** Issues the calling person a new certificate for the key of the connection, until the session ends. Safe to repeat. */
   renewUser: handleUnaryCall<RenewUserRequest, RenewUserResponse>;
-  /** What the other services ask before they serve a person: the roles that person has now, or UNAUTHENTICATED. */
+  /** The other services ask this before they serve a person. Returns the person's current roles, or UNAUTHENTICATED. */
   checkOperator: handleUnaryCall<CheckOperatorRequest, CheckOperatorResponse>;
 }
 

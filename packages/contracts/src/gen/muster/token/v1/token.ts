@@ -19,7 +19,7 @@ export const TokenType = {
   JOIN: 1,
   /** SIGNUP - Admits one person. */
   SIGNUP: 2,
-  /** STATIC - Admits nodes; stands in the configuration of token-service and never expires. */
+  /** STATIC - Admits nodes; defined in the configuration of token-service; never expires. */
   STATIC: 3,
 } as const;
 
@@ -34,7 +34,7 @@ export namespace TokenType {
 
 export const TokenState = {
   UNSPECIFIED: 0,
-  /** LIVE - Can still admit someone. */
+  /** LIVE - Can still admit a caller. */
   LIVE: 1,
   EXPIRED: 2,
   USED_UP: 3,
@@ -55,7 +55,7 @@ export namespace TokenState {
 export interface Token {
   /** The public token id; never the secret. */
   id: string;
-  /** What a node that joins by it may be. */
+  /** The roles that it grants. */
   roles: string[];
   labels: { [key: string]: string };
   description: string;
@@ -74,14 +74,14 @@ export interface Token {
   uses: number;
   type: TokenType;
   state: TokenState;
-  /** A name that an operator chose, unique among the tokens that live; empty for most. */
+  /** A name that an operator chose, unique among live tokens; empty for most. */
   name: string;
   /** The person whom a signup token admits. */
   userName: string;
   restrictions:
     | Restrictions
     | undefined;
-  /** Labels that every node which joins by it carries, whatever it says of itself. */
+  /** Labels that every node that joins with it carries. They replace labels that the node reports. */
   nodeLabels: { [key: string]: string };
   revokedAt: Date | undefined;
 }
@@ -96,9 +96,9 @@ export interface Token_NodeLabelsEntry {
   value: string;
 }
 
-/** Who may use a token besides holding it. Empty: no restriction of that kind; of several, one match is enough. */
+/** Where a token may be used. Empty: no restriction of that kind. One match is enough. */
 export interface Restrictions {
-  /** Networks that the join must come from, such as 10.0.0.0/8. */
+  /** The networks that joins may come from, such as 10.0.0.0/8. */
   allowCidrs: string[];
   /** Patterns for the host name, in lower case: * stands for any text, ? for one character. */
   allowHostnames: string[];
@@ -107,13 +107,13 @@ export interface Restrictions {
 export interface CreateTokenRequest {
   roles: string[];
   ttlSeconds: number;
-  /** Absent: no limit until expiry, save for bot tokens, which admit one. */
+  /** Absent: no limit until expiry, except for bot tokens, which admit one. */
   maxUses?: number | undefined;
   labels: { [key: string]: string };
   description: string;
   /** Required for, and only for, the role bot. */
   botName: string;
-  /** A value of the operator's own choosing, at least 16 characters. Empty: generated. */
+  /** A value that the operator chose, at least 16 characters. Empty: generated. */
   value: string;
   name: string;
   restrictions: Restrictions | undefined;
@@ -134,7 +134,7 @@ export interface CreateTokenResponse {
   token:
     | Token
     | undefined;
-  /** The secret to hand to the new node. */
+  /** The secret for the new node. */
   value: string;
 }
 
@@ -158,7 +158,7 @@ export interface ListTokensRequest {
   labels: { [key: string]: string };
   /** Any of these states; none: LIVE. */
   states: TokenState[];
-  /** Only those that have admitted someone. */
+  /** Only tokens that have been spent. */
   used: boolean;
 }
 
@@ -232,13 +232,13 @@ export interface SpentToken_NodeLabelsEntry {
   value: string;
 }
 
-/** The token does not admit this one. What is meant for the record is not for the newcomer. */
+/** The token does not admit the caller. Fields that are for the audit must not reach the caller. */
 export interface RefusedToken {
   /** TOKEN_UNKNOWN, TOKEN_EXPIRED, TOKEN_REVOKED, TOKEN_USED_UP, TOKEN_RESTRICTED, TOKEN_WRONG_TYPE or ROLE_NOT_ALLOWED. */
   reason: string;
-  /** Empty if the token is unknown. For the record. */
+  /** For the audit. Empty if the token is unknown. */
   tokenId: string;
-  /** For the record: which restriction, such as allow-cidr. */
+  /** For the audit: which restriction, such as allow-cidr. */
   restriction: string;
 }
 
@@ -2262,8 +2262,8 @@ export const RevokeSignupTokensResponse: MessageFns<RevokeSignupTokensResponse> 
 export type TokenServiceService = typeof TokenServiceService;
 export const TokenServiceService = {
   /**
-   * Makes a join token. The value is in this reply and nowhere else, ever. With a name it is safe to repeat: a token of
-   * that name that still lives answers ALREADY_EXISTS. Without one each call makes another token.
+   * Creates a join token. Its value is in this reply and nowhere else. With a name it is safe to repeat: while a token of that
+   * name is live, the answer is ALREADY_EXISTS. Without a name each call creates another token.
    */
   createToken: {
     path: "/muster.token.v1.TokenService/CreateToken" as const,
@@ -2274,7 +2274,7 @@ export const TokenServiceService = {
     responseSerialize: (value: CreateTokenResponse): Buffer => Buffer.from(CreateTokenResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): CreateTokenResponse => CreateTokenResponse.decode(value),
   },
-  /** One token of any type and state, by id or name, until it is purged. Never a secret. */
+  /** Returns one token of any type and state, by id or name, until it is purged. Never its value. */
   getToken: {
     path: "/muster.token.v1.TokenService/GetToken" as const,
     requestStream: false as const,
@@ -2284,10 +2284,7 @@ export const TokenServiceService = {
     responseSerialize: (value: GetTokenResponse): Buffer => Buffer.from(GetTokenResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetTokenResponse => GetTokenResponse.decode(value),
   },
-  /**
-   * Tokens of every type, soonest expiry first, then id; those that can still admit someone unless asked otherwise.
-   * Never a secret.
-   */
+  /** Returns tokens of every type, soonest expiry first, then by id; only live tokens, unless asked otherwise. Never a value. */
   listTokens: {
     path: "/muster.token.v1.TokenService/ListTokens" as const,
     requestStream: false as const,
@@ -2297,7 +2294,7 @@ export const TokenServiceService = {
     responseSerialize: (value: ListTokensResponse): Buffer => Buffer.from(ListTokensResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListTokensResponse => ListTokensResponse.decode(value),
   },
-  /** Moves the expiry of a token that still lives to this long from now. Safe to repeat. */
+  /** Moves the expiry of a live token to this long from now. Safe to repeat. */
   extendToken: {
     path: "/muster.token.v1.TokenService/ExtendToken" as const,
     requestStream: false as const,
@@ -2308,8 +2305,8 @@ export const TokenServiceService = {
     responseDeserialize: (value: Buffer): ExtendTokenResponse => ExtendTokenResponse.decode(value),
   },
   /**
-   * Stops a token from admitting anyone from now on, on every replica. Nodes already in stay in.
-   * Repeating it does no harm: NOT_FOUND then says that it is done.
+   * Revokes a token at once, on every replica. Nodes that joined with it stay. Safe to repeat: NOT_FOUND says that it is
+   * already revoked.
    */
   revokeToken: {
     path: "/muster.token.v1.TokenService/RevokeToken" as const,
@@ -2331,7 +2328,7 @@ export const TokenServiceService = {
     responseDeserialize: (value: Buffer): SpendTokenResponse => SpendTokenResponse.decode(value),
   },
   /**
-   * Makes a single-use token by which one person signs up. registration-service only. Safe to repeat: each call makes
+   * Creates a single-use token with which one person signs up. registration-service only. Safe to repeat: each call creates
    * another token, and registration-service lets a person sign up only with the token that it has on record for them.
    */
   createSignupToken: {
@@ -2361,28 +2358,25 @@ export const TokenServiceService = {
 
 export interface TokenServiceServer extends UntypedServiceImplementation {
   /**
-   * Makes a join token. The value is in this reply and nowhere else, ever. With a name it is safe to repeat: a token of
-   * that name that still lives answers ALREADY_EXISTS. Without one each call makes another token.
+   * Creates a join token. Its value is in this reply and nowhere else. With a name it is safe to repeat: while a token of that
+   * name is live, the answer is ALREADY_EXISTS. Without a name each call creates another token.
    */
   createToken: handleUnaryCall<CreateTokenRequest, CreateTokenResponse>;
-  /** One token of any type and state, by id or name, until it is purged. Never a secret. */
+  /** Returns one token of any type and state, by id or name, until it is purged. Never its value. */
   getToken: handleUnaryCall<GetTokenRequest, GetTokenResponse>;
-  /**
-   * Tokens of every type, soonest expiry first, then id; those that can still admit someone unless asked otherwise.
-   * Never a secret.
-   */
+  /** Returns tokens of every type, soonest expiry first, then by id; only live tokens, unless asked otherwise. Never a value. */
   listTokens: handleUnaryCall<ListTokensRequest, ListTokensResponse>;
-  /** Moves the expiry of a token that still lives to this long from now. Safe to repeat. */
+  /** Moves the expiry of a live token to this long from now. Safe to repeat. */
   extendToken: handleUnaryCall<ExtendTokenRequest, ExtendTokenResponse>;
   /**
-   * Stops a token from admitting anyone from now on, on every replica. Nodes already in stay in.
-   * Repeating it does no harm: NOT_FOUND then says that it is done.
+   * Revokes a token at once, on every replica. Nodes that joined with it stay. Safe to repeat: NOT_FOUND says that it is
+   * already revoked.
    */
   revokeToken: handleUnaryCall<RevokeTokenRequest, RevokeTokenResponse>;
   /** Spends a token on one key. registration-service only. Safe to repeat with the same key: the same id comes back. */
   spendToken: handleUnaryCall<SpendTokenRequest, SpendTokenResponse>;
   /**
-   * Makes a single-use token by which one person signs up. registration-service only. Safe to repeat: each call makes
+   * Creates a single-use token with which one person signs up. registration-service only. Safe to repeat: each call creates
    * another token, and registration-service lets a person sign up only with the token that it has on record for them.
    */
   createSignupToken: handleUnaryCall<CreateSignupTokenRequest, CreateSignupTokenResponse>;
