@@ -106,7 +106,7 @@ describe('over two hops', () => {
     })
   })
 
-  test('a server behind that is not trusted makes the one in front unavailable, not mistrusted', async () => {
+  test('an untrusted server behind makes the one in front unavailable, not untrusted', async () => {
     const foreign = testCluster()
     const impostor = await serveThrowing({})
     await impostor.close()
@@ -124,7 +124,7 @@ describe('over two hops', () => {
   })
 })
 
-describe('an error that nobody foresaw', () => {
+describe('an unforeseen error', () => {
   const secret = () => new TypeError('CANARY: relation "tokens" is on fire', { cause: new Error('CANARY below') })
 
   async function expectOpaque(call: Promise<unknown>): Promise<void> {
@@ -142,14 +142,14 @@ describe('an error that nobody foresaw', () => {
     })
   }
 
-  test('is opaque on the wire and whole in the log, once, from a call', async () => {
+  test('is opaque on the wire and logged once, in full, from a call', async () => {
     const server = await serveThrowing()
     thrown = secret()
     await expectOpaque(open(server.address, cluster.anonymous()).client(contract).getTrustBundle({}))
     expectLoggedOnce()
   })
 
-  test('is opaque on the wire and whole in the log, once, from a duplex', async () => {
+  test('is opaque on the wire and logged once, in full, from a duplex', async () => {
     const server = await serveThrowing()
     thrown = secret()
     const duplex = open(server.address, cluster.anonymous()).duplex(contract.heartbeat, () => {})
@@ -158,7 +158,7 @@ describe('an error that nobody foresaw', () => {
     expectLoggedOnce()
   })
 
-  test('is opaque on the wire and whole in the log, once, from a server stream', async () => {
+  test('is opaque on the wire and logged once, in full, from a server stream', async () => {
     const server = await serveThrowing()
     thrown = secret()
     const stream = open(server.address, cluster.anonymous()).serverStream(
@@ -170,7 +170,7 @@ describe('an error that nobody foresaw', () => {
     expectLoggedOnce()
   })
 
-  test('may be thrown as anything, even as nothing', async () => {
+  test('may be a thrown value of any type', async () => {
     const server = await serveThrowing()
     for (const odd of ['CANARY', null, 42, { kind: 'notFound', message: 'CANARY' }]) {
       thrown = odd
@@ -178,7 +178,7 @@ describe('an error that nobody foresaw', () => {
     }
   })
 
-  test('of a store is given its kind by the service', async () => {
+  test('of a store gets its kind from the service', async () => {
     const server = await serveThrowing({
       mapError: (error) => (error === thrown ? new AppError('unavailable', 'the database is away') : error),
     })
@@ -189,7 +189,7 @@ describe('an error that nobody foresaw', () => {
 })
 
 describe('the log', () => {
-  test('has one line per call, with what the call was and nothing of what it said', async () => {
+  test('has one line per call, which names the call and nothing of its content', async () => {
     const { clusterName } = cluster
     const server = await serveForTest({
       clusterName,
@@ -250,7 +250,7 @@ describe('the log', () => {
     expect(JSON.stringify(lines)).not.toContain('CANARY')
   })
 
-  test('follows a call over its hops by one request id', async () => {
+  test('carries the same request id at each hop of a call', async () => {
     const behind = await serveThrowing()
     const front = await serveFront(behind.address)
     thrown = new AppError('notFound', 'x')

@@ -2,22 +2,22 @@ import type { Logger } from '@muster/runtime'
 import type { Callers } from './server/callers.ts'
 import type { Peer } from './tls/peer.ts'
 
-/** What a handler knows of the call it serves. */
+/** What a handler knows about its call. */
 export interface CallContext {
   readonly peer: Peer
   /** The caller's IP address. */
   readonly remoteAddress: string
   readonly requestId: string
-  /** When the caller stops waiting, in milliseconds since the epoch. Calls made on its behalf end a little earlier. */
+  /** When the caller stops waiting, in milliseconds since the epoch. Calls on its behalf end 20 ms earlier. */
   readonly deadlineMs: number
-  /** Aborts when the caller is gone or the server shuts down. */
+  /** Aborts when the caller has gone or the server shuts down. */
   readonly signal: AbortSignal
   readonly log: Logger
 }
 
 /** Both directions of a bidirectional stream. */
 export interface Duplex<Request, Response> {
-  /** Set at once, before the handler first waits; messages that come earlier are kept. */
+  /** Call it before the handler first waits; earlier messages are kept. */
   onMessage(listener: (message: Request) => void): void
   send(message: Response): void
 }
@@ -26,7 +26,7 @@ export interface Duplex<Request, Response> {
 export type UnaryHandler<Request, Response> = (request: Request, context: CallContext) => Promise<Response>
 /** Serves a server stream: what it yields is sent. */
 export type ServerStreamHandler<Request, Response> = (request: Request, context: CallContext) => AsyncIterable<Response>
-/** Serves until its promise settles; the stream then ends. The signal aborts when the caller half-closes or is gone. */
+/** Serves until its promise settles, which ends the stream. The signal aborts when the caller half-closes or has gone. */
 export type DuplexHandler<Request, Response> = (
   stream: Duplex<Request, Response>,
   context: CallContext,
@@ -56,13 +56,13 @@ type HandlerOf<M> = M extends { requestStream: true }
     ? ServerStreamHandler<RequestOf<M>, ResponseOf<M>>
     : UnaryHandler<RequestOf<M>, ResponseOf<M>>
 
-/** One line of a service's table: who may call, and what serves it. */
+/** One row of a service's table: who may call, and what serves it. */
 export interface Route<Handler> {
   callers: Callers
   handle: Handler
 }
 
-/** A service's whole table: a line for every RPC of its contract, or it does not compile. */
+/** A service's table: a row for every RPC of its contract, or it does not compile. */
 export type Routes<D extends ServiceDefinition> = { [M in keyof D]: Route<HandlerOf<D[M]>> }
 
 /** A contract and its table. */

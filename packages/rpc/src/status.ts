@@ -4,7 +4,7 @@ import { addLegacyDetails, readLegacyDetails } from './legacy-details.ts'
 import { decodeDetails, DETAILS_KEY, encodeDetails } from './status-details.ts'
 import { logVerbosity, Metadata, setLogVerbosity, status as grpcStatus } from './grpc.ts'
 
-// grpc-js writes to stderr what it also throws; the error is enough.
+// grpc-js also writes its errors to stderr; throwing them is enough.
 setLogVerbosity(logVerbosity.NONE)
 
 const STATUS_OF: Record<ErrorKind, grpcStatus> = {
@@ -23,10 +23,10 @@ const STATUS_OF: Record<ErrorKind, grpcStatus> = {
 }
 
 const KIND_OF = new Map(Object.entries(STATUS_OF).map(([kind, code]) => [code, kind as ErrorKind]))
-// An aborted stream is a lost connection to its reader.
+// A cancelled stream reads as a lost connection.
 KIND_OF.set(grpcStatus.CANCELLED, 'unavailable')
 
-/** What a failed call answers. Anything but an AppError is opaque: its text stays in the log. */
+/** The status of a failed call. An error that is not an AppError is opaque: its text is in the log only. */
 export function toStatus(error: unknown): Pick<StatusObject, 'code' | 'details' | 'metadata'> {
   const metadata = new Metadata()
   if (!(error instanceof AppError)) return { code: grpcStatus.INTERNAL, details: 'internal error', metadata }
@@ -37,7 +37,7 @@ export function toStatus(error: unknown): Pick<StatusObject, 'code' | 'details' 
   return { code, details: error.message, metadata }
 }
 
-/** What a failed call means to its caller: the kind, reason and field that the server gave, over any number of hops. */
+/** The error behind a status: kind, reason and field as the server gave them, over any number of hops. */
 export function fromStatus(error: ServiceError): AppError {
   const { metadata } = error
   const details = metadata && { ...readLegacyDetails(metadata), ...decodeDetails(metadata.get(DETAILS_KEY)[0]) }
@@ -47,7 +47,7 @@ export function fromStatus(error: ServiceError): AppError {
   })
 }
 
-/** True for what grpc-js throws when a peer answered with an error: its stack says nothing of the peer. */
+/** True for an error that a peer answered, as grpc-js throws it: its stack says nothing about the peer. */
 export function isServiceError(error: unknown): boolean {
   return error instanceof Error && 'metadata' in error && 'details' in error
 }

@@ -10,14 +10,14 @@ describe('an error', () => {
     expect(error.message).toBe('no such thing')
   })
 
-  test('may say when it is worth trying again, which makes no refusal one that passes by itself', () => {
+  test('may carry a delay, which does not make it transient', () => {
     const error = new AppError('resourceExhausted', 'too many', { retryAfterMs: 12_000 })
     expect(error.retryAfterMs).toBe(12_000)
     expect(isTransient(error)).toBe(false)
     expect(new AppError('resourceExhausted', 'too many').retryAfterMs).toBeUndefined()
   })
 
-  test('about a field begins with its name', () => {
+  test("about a field starts with the field's name", () => {
     expect(invalid('roles', 'is needed').message).toBe('roles: is needed')
   })
 
@@ -33,17 +33,17 @@ describe('an error', () => {
     ['failedPrecondition', false],
     ['resourceExhausted', false],
     ['internal', false],
-  ])('of kind %s may pass by itself: %s', (kind, transient) => {
+  ])('of kind %s is transient: %s', (kind, transient) => {
     expect(isTransient(new AppError(kind, ''))).toBe(transient)
   })
 
-  test('of no kind is not taken for one that passes', () => {
+  test('of no kind is not transient', () => {
     expect(isTransient(new Error('unavailable'))).toBe(false)
     expect(isTransient({ kind: 'unavailable' })).toBe(false)
     expect(isTransient(undefined)).toBe(false)
   })
 
-  test('has a text whatever was thrown', () => {
+  test('has a text, whatever value was thrown', () => {
     expect(messageOf(new Error('x'))).toBe('x')
     expect(messageOf('y')).toBe('y')
     expect(messageOf(undefined)).toBe('undefined')

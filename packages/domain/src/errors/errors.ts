@@ -20,7 +20,7 @@ export class AppError extends Error {
   readonly field: string | undefined
   readonly retryAfterMs: number | undefined
 
-  /** For an error whose kind says all; one with a reason is made by `refusal()`, which takes the kind from the table. */
+  /** For an error whose kind says all. Use `refusal()` for an error with a reason: it takes the kind from the table. */
   constructor(kind: ErrorKind, message: string, details: ErrorDetails = {}, reason?: string) {
     super(message, { cause: details.cause })
     this.kind = kind
@@ -35,17 +35,17 @@ export function refusal(reason: Reason, message: string, details: ErrorDetails =
   return new AppError(REASONS[reason].kind, message, details, reason)
 }
 
-/** What a server answered: kind and reason as they came, since a newer server may know reasons that this program does not. */
+/** The error that a server answered, as received: a newer server may have reasons that this program does not know. */
 export function receivedError(kind: ErrorKind, message: string, details: ErrorDetails & { reason?: string }): AppError {
   return new AppError(kind, message, details, details.reason)
 }
 
-/** A malformed field, named. */
+/** The error for a malformed field, which it names. */
 export function invalid(field: string, message: string): AppError {
   return refusal('INVALID_FIELD', `${field}: ${message}`, { field })
 }
 
-/** True for failures that may pass by themselves, so the same request may be sent again. */
+/** True for failures that may pass, so that the same request may succeed later. */
 export function isTransient(error: unknown): boolean {
   return (
     error instanceof AppError &&
@@ -53,7 +53,7 @@ export function isTransient(error: unknown): boolean {
   )
 }
 
-/** The text of anything thrown. */
+/** The text of any thrown value. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }

@@ -31,7 +31,7 @@ describe('an open stream', () => {
     },
   )
 
-  test('goes on while the roll cannot be asked, and ends once it can and says no', async () => {
+  test('stays open while the roll does not answer, and ends when the roll answers no', async () => {
     const ada = served.cluster.user('ada', 'viewer')
     const watch = await served.watching(ada)
     const { stream, answers } = await served.beating(ada)
@@ -45,7 +45,7 @@ describe('an open stream', () => {
     await Promise.all([rejection(watch.next()), rejection(stream.ended)])
   })
 
-  test('ends when the roll could not be asked for half a minute: a removal may have gone unheard', async () => {
+  test('ends when the roll has not answered for 30 seconds, since the person may have been removed', async () => {
     const ada = served.cluster.user('ada', 'viewer')
     const [watch, { stream }] = [await served.watching(ada), await served.beating(ada)]
     served.asked = []
@@ -56,7 +56,7 @@ describe('an open stream', () => {
     for (const ended of [watch.next(), stream.ended]) expect((await rejection(ended)).kind).toBe('unavailable')
   })
 
-  test('goes on when the roll could not be asked for half a minute in all, but could be in between', async () => {
+  test('stays open when the roll is silent for more than 30 seconds in all, but answers in between', async () => {
     const ada = served.cluster.user('ada', 'viewer')
     await served.watching(ada)
     await served.beating(ada)
@@ -72,7 +72,7 @@ describe('an open stream', () => {
     expect(served.running).toBe(2)
   })
 
-  test('that has ended is not asked about any more', async () => {
+  test('that has ended causes no more questions to the roll', async () => {
     const { stream } = await served.beating(served.cluster.user('ada', 'viewer'))
     await stream.end()
     await eventually('logged', () => served.lines.some(({ msg }) => msg === 'call'))
@@ -84,7 +84,7 @@ describe('an open stream', () => {
 })
 
 describe('streams of one person', () => {
-  test('are 64 at most, which does not touch others; one that ends makes room for the next', async () => {
+  test('are limited to 64; other people are not affected, and a stream that ends makes room for the next', async () => {
     const ada = served.cluster.user('ada', 'viewer')
     const connection = served.open(ada)
     const last = new AbortController()
@@ -106,12 +106,12 @@ describe('streams of one person', () => {
   })
 })
 
-describe('while a person is being asked about', () => {
+describe('while the roll is being asked about a person', () => {
   const hello = (hostname: string) => ({
     message: { $case: 'hello' as const, value: { version: '', hostname, labels: {}, advertisedAddress: '', os: '' } },
   })
 
-  test('what they send on a duplex waits, in order, also if they end it meanwhile', async () => {
+  test('messages on a duplex wait, in order, even if the person ends the stream', async () => {
     const release = served.holdRoll()
     const connection = served.open(served.cluster.user('ada', 'viewer'))
     const answers: number[] = []
@@ -129,7 +129,7 @@ describe('while a person is being asked about', () => {
     expect(answers).toHaveLength(20)
   })
 
-  test('nothing of what they sent is handled if they are not let in', async () => {
+  test('no message is handled if the person is not admitted', async () => {
     served.roll = async () => []
     const stream = served.open(served.cluster.user('ada', 'viewer')).duplex(contract.heartbeat, () => {})
     for (let i = 0; i < 20; i++) stream.send(hello('host'))
@@ -137,7 +137,7 @@ describe('while a person is being asked about', () => {
     expect(served).toMatchObject({ handled: [], begun: 0 })
   })
 
-  test.each(['a duplex', 'a server stream'])('nothing is begun for one who has left %s meanwhile', async (shape) => {
+  test.each(['a duplex', 'a server stream'])('no handler starts if the person has left %s', async (shape) => {
     const release = served.holdRoll()
     const connection = served.open(served.cluster.user('ada', 'viewer'))
     if (shape === 'a duplex') {

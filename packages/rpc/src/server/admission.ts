@@ -6,12 +6,12 @@ import type { CallContext } from '../route.ts'
 import type { ServedCall } from './calls/served-call.ts'
 
 /**
- * The roles that a person has now, whatever their certificate says. Rejects with `unauthenticated` for somebody who is no
- * person of the cluster any more.
+ * Returns the roles that a person has now, whatever their certificate says. Rejects with `unauthenticated` if the person is
+ * no longer a user of the cluster.
  */
 export type CurrentRoles = (person: Member, context: CallContext) => Promise<readonly string[]>
 
-/** Told of a call that its caller may not make. `rpc` is its name, such as `CreateToken`. */
+/** Called for each call that its caller may not make. `rpc` is its name, such as `CreateToken`. */
 export type OnRefused = (rpc: string, error: AppError, context: CallContext) => void
 
 /** An open stream ends within about this time after its caller was removed or lost the role for it. */
@@ -29,7 +29,7 @@ export interface AdmissionOptions {
   clock: Clock
 }
 
-/** Who gets in: the certificate must allow it, and for people the roll of people as it stands now must allow it too. */
+/** Admits calls: the certificate must allow the call, and for people the current roll must allow it too. */
 export class Admission {
   readonly #currentRoles: CurrentRoles | undefined
   readonly #onRefused: OnRefused | undefined
@@ -44,8 +44,8 @@ export class Admission {
   }
 
   /**
-   * Lets the call pass, or throws or rejects. Only for people does it take a promise. The check of a stream is repeated
-   * while it is open, and ends it once it fails.
+   * Admits the call, or throws or rejects. Returns a promise for people only. The check is repeated while a stream is open, and
+   * ends the stream when it fails.
    */
   admit(callers: Callers | undefined, context: ServedCall): void | Promise<void> {
     try {
@@ -103,7 +103,7 @@ async function repeat(check: () => Promise<void>, context: ServedCall, clock: Cl
   const { signal } = context
   let askedAt = clock.now().getTime()
   while (!signal.aborted) {
-    // Rejects when the signal aborts: the loop ends.
+    // Rejects when the signal aborts, which ends the loop.
     await clock.sleep(RECHECK_MS, signal).catch(() => {})
     if (signal.aborted) return
     try {

@@ -49,8 +49,8 @@ const ALLOWED: [string, Callers | undefined, string[]][] = [
   ['nobody, since there is no entry', undefined, []],
 ]
 
-describe('a table that lets in', () => {
-  test.each(ALLOWED)('%s lets in nobody else', (_who, callers, allowed) => {
+describe('a table that admits', () => {
+  test.each(ALLOWED)('%s admits no other caller', (_who, callers, allowed) => {
     for (const [name, peer] of Object.entries(PEERS)) {
       const outcome = outcomeFor(callers, peer)
       const mustShowIdentity = peer.kind === 'anonymous' && callers !== undefined
@@ -133,7 +133,7 @@ describe('on a server', () => {
     return { unary, stream, watch, handled: handled.join(' ') }
   }
 
-  test('no handler runs for a caller whom the table does not name, whatever the shape of the RPC', async () => {
+  test('no handler runs for a caller that the table does not name, whatever the shape of the RPC', async () => {
     const refused = { unary: 'permissionDenied', stream: 'permissionDenied', watch: 'permissionDenied', handled: '' }
     expect(await outcomes(cluster.anonymous())).toEqual({
       unary: 'unauthenticated',
@@ -170,7 +170,7 @@ describe('on a server', () => {
     expect(server.callers.has(contract.listNodes.path)).toBe(false)
   })
 
-  test('a role counts by its rank', async () => {
+  test('a higher role includes the lower ones', async () => {
     for (const [role, expected] of [
       ['viewer', 'permissionDenied'],
       ['operator', 'allowed'],

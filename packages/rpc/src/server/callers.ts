@@ -9,7 +9,7 @@ export type Callers =
   | { who: 'service'; names: readonly ServiceName[] }
   | { who: 'operator'; role: OperatorRole }
 
-/** Everybody, with or without a certificate. For the few RPCs that carry their own proof, or none is needed. */
+/** Anyone, with or without a certificate. For the few RPCs that carry their own proof or need none. */
 export const anyone: Callers = { who: 'anyone' }
 /** Any node of the cluster. */
 export const nodes: Callers = { who: 'node' }
@@ -23,14 +23,14 @@ export const operators = (role: OperatorRole): Callers => ({ who: 'operator', ro
 const RANK: Record<OperatorRole, number> = { viewer: 1, operator: 2, admin: 3 }
 
 /**
- * Lets the peer pass or throws: `unauthenticated` when it has no certificate that counts, `permissionDenied` when it has
- * and is not on the list.
+ * Checks that a peer may call. @throws `unauthenticated` without a valid certificate, `permissionDenied` with one that the
+ * table does not allow
  */
 export function assertAllowed(callers: Callers | undefined, peer: Peer): void {
   if (callers === undefined) throw denied('nobody may call this RPC')
   if (callers.who === 'anyone') return
   if (peer.kind === 'anonymous') {
-    throw refusal('NO_IDENTITY', 'this needs a client certificate of the cluster that is valid now')
+    throw refusal('NO_IDENTITY', 'this call needs a valid client certificate of the cluster')
   }
   switch (callers.who) {
     case 'node':

@@ -20,9 +20,9 @@ import { handleUnknownMethods } from './calls/unknown-methods.ts'
 /** How calls are admitted, recorded and answered. */
 export interface ServingOptions {
   clusterName: string
-  /** Gives errors of the service's stores a kind; what it does not know it returns as it is. */
+  /** Converts errors of the service's stores to AppErrors; returns any other error unchanged. */
   mapError?: (error: unknown) => unknown
-  /** Asked about every person who calls. Absent: what their certificate says is all. */
+  /** Asked about every person who calls. Absent: the certificate alone decides. */
   currentRoles?: CurrentRoles
   onRefused?: OnRefused
   clock: Clock
@@ -30,7 +30,7 @@ export interface ServingOptions {
   metrics: Registry
 }
 
-/** Requests are small; the largest answer is a page of the roll, which only the receiving side caps. */
+/** Requests are small. The largest answer is a page of nodes; only its receiver limits it. */
 const MAX_REQUEST_BYTES = 64 * 1024
 /** A request may take this long to arrive. */
 const RECEIVE_TIMEOUT_MS = 10_000
@@ -54,14 +54,14 @@ export function createServer(
     'grpc.max_receive_message_length': MAX_REQUEST_BYTES,
     'grpc.max_metadata_size': 16 * 1024,
     'grpc.enable_channelz': 0,
-    // One connection may not open streams without end; clients of ours need a handful.
+    // Limits the streams of one connection; our clients need a handful.
     'grpc.max_concurrent_streams': 100,
-    // grpc-js otherwise lifts Node's own bound on what one connection may make the server hold, in megabytes.
+    // In megabytes. Without it grpc-js removes Node's limit on the memory of one connection.
     'grpc-node.max_session_memory': 10,
-    // A peer that vanished without a word is noticed within 40 s.
+    // Detects a vanished peer within 40 s.
     'grpc.keepalive_time_ms': 30_000,
     'grpc.keepalive_timeout_ms': 10_000,
-    // A connection is checked again against today's roots at least this often.
+    // Connections are verified again, against the current roots, at least this often.
     'grpc.max_connection_age_ms': 60 * 60_000,
     'grpc.max_connection_age_grace_ms': 5_000,
   })

@@ -4,8 +4,8 @@ import type { Callers } from './callers.ts'
 import type { BoundService, CallContext, Duplex } from '../route.ts'
 
 /**
- * Takes the services that a library would add to a grpc-js server and turns them into bound services, so that they pass
- * the same table of callers, log and drain as our own. `check` looks at each unary or server-stream request first.
+ * Converts the services that a library would add to a grpc-js server into bound services, so that they have the same table
+ * of callers, log and drain as our own. `check` sees each unary or server-stream request first.
  */
 export function captureService(
   library: { addToServer(server: Pick<Server, 'addService'>): void },

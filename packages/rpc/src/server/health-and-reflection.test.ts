@@ -35,7 +35,7 @@ describe('health', () => {
     return client['Check']!({ service })
   }
 
-  test('is told to anyone, as it is now', async () => {
+  test('is served to anyone and current', async () => {
     expect(await check()).toMatchObject({ status: 'NOT_SERVING' })
     server.health.set(true)
     expect(server.health.serving).toBe(true)
@@ -45,14 +45,14 @@ describe('health', () => {
     expect(await check()).toMatchObject({ status: 'NOT_SERVING' })
   })
 
-  test('of a service that is not there is not found', async () => {
+  test('of an unknown service is NOT_FOUND', async () => {
     expect((await rejection(check('nobody'))).kind).toBe('notFound')
     const connection = open(server.address, cluster.anonymous())
     const watch = connection.serverStream(health['Watch']!, { service: 'nobody' }, new AbortController().signal)
     expect((await rejection((watch as AsyncGenerator).next())).kind).toBe('notFound')
   })
 
-  test('can be watched as it changes', async () => {
+  test('can be watched', async () => {
     const stop = new AbortController()
     const connection = open(server.address, cluster.anonymous())
     const states = connection.serverStream(health['Watch']!, { service: '' }, stop.signal)
@@ -66,7 +66,7 @@ describe('health', () => {
     stop.abort()
   })
 
-  test('changes that come thick and fast end with the last one', async () => {
+  test('that changes many times in quick succession ends with the last state', async () => {
     server.health.set(false)
     const connection = open(server.address, cluster.anonymous())
     const states = connection.serverStream(health['Watch']!, { service: '' }, new AbortController().signal)
@@ -109,14 +109,14 @@ describe('reflection', () => {
     return answer!
   }
 
-  test('comes in both versions', () => {
+  test('is served in both versions', () => {
     expect(versions.map((definition) => Object.values(definition)[0]!.path)).toEqual([
       '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo',
       '/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo',
     ])
   })
 
-  test('names the services to a viewer, and gives their contract', async () => {
+  test('lists the services for a viewer and returns their contracts', async () => {
     for (const definition of versions) {
       const viewer = cluster.user('ada', 'viewer')
       const list = await ask(definition, viewer, { listServices: '*' })

@@ -13,9 +13,9 @@ export interface Health {
 }
 
 /**
- * Standard health checking, for the server as a whole (the empty name) and for each service by name; not serving until
- * told otherwise. Load balancers ask without a certificate, so other names are refused before the library sees them: it
- * keeps each name that was ever watched.
+ * Standard health checks for the whole server (the empty name) and for each service by name. The server starts as not
+ * serving. Load balancers ask without a certificate, so unknown names are refused before the library sees them: it would
+ * keep each name that was ever watched.
  */
 export function createHealth(serviceNames: readonly string[]): Health {
   const names = ['', ...serviceNames]
@@ -25,7 +25,7 @@ export function createHealth(serviceNames: readonly string[]): Health {
   let serving = false
   const [service] = captureService(implementation, anyone, (request) => {
     const name = (request as { service?: string }).service ?? ''
-    if (!names.includes(name)) throw new AppError('notFound', 'no such service here')
+    if (!names.includes(name)) throw new AppError('notFound', 'this server does not have the service')
   })
   return {
     service: service!,

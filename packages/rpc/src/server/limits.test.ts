@@ -113,7 +113,7 @@ function rawClient(): Client {
 }
 
 describe('a request', () => {
-  test('of 64 KiB at most is taken, and a larger one refused while the server lives on', async () => {
+  test('of at most 64 KiB is accepted; a larger one is refused, and the server keeps serving', async () => {
     const client = open(server.address, cluster.anonymous()).client(contract)
     expect((await client.register(joinRequest({ csrDer: Buffer.alloc(64_000) }))).nodeId).toBe('web')
     const large = joinRequest({ csrDer: Buffer.alloc(64 * 1024 + 1) })
@@ -123,13 +123,13 @@ describe('a request', () => {
     expect((await client.register(joinRequest())).nodeId).toBe('web')
   })
 
-  test('of many megabytes is refused without being kept', async () => {
+  test('of many megabytes is refused without being held in memory', async () => {
     const client = open(server.address, cluster.anonymous()).client(contract)
     expect((await rejection(client.register(joinRequest({ token: 'x'.repeat(20_000_000) })))).kind).not.toBe('internal')
     expect((await client.register(joinRequest())).nodeId).toBe('web')
   })
 
-  test('in a stream may not be larger either', async () => {
+  test('in a stream has the same size limit', async () => {
     const stream = open(server.address, cluster.anonymous()).duplex(contract.heartbeat, () => {})
     stream.send(beat)
     const hello = { version: 'x'.repeat(70_000), hostname: '', labels: {}, advertisedAddress: '', os: '' }
@@ -138,7 +138,7 @@ describe('a request', () => {
     expect(await whoAmI(open(server.address, cluster.anonymous()))).toBe('anonymous')
   })
 
-  test('that is no message of the contract is refused, and the server lives on', async () => {
+  test('that is not a message of the contract is refused, and the server keeps serving', async () => {
     const client = rawClient()
     const code = await new Promise((resolve) => {
       const send = () => Buffer.from('ffffffffffffffff', 'hex')
@@ -156,7 +156,7 @@ describe('a request', () => {
     expect(await whoAmI(open(server.address, cluster.anonymous()))).toBe('anonymous')
   })
 
-  test('for an RPC that is not in the contract is refused', async () => {
+  test('for an unknown RPC is refused', async () => {
     const client = rawClient()
     const error = await new Promise<{ code: number } | null>((resolve) => {
       const path = contract.register.path.replace('Register', 'DropTables')
@@ -173,7 +173,7 @@ describe('a request', () => {
     client.close()
   })
 
-  test('with a request id of its own keeps it, unless it could forge a line of the log', async () => {
+  test('with a request id keeps it, unless it could forge a log line', async () => {
     const client = rawClient()
     const send = (id: string) => {
       const metadata = new Metadata()
@@ -200,7 +200,7 @@ describe('a request', () => {
 })
 
 describe('a reader', () => {
-  test('that does not read is cut', async () => {
+  test('that does not read is disconnected', async () => {
     const client = rawClient()
     const call = client.makeBidiStreamRequest(
       contract.heartbeat.path,
@@ -227,7 +227,7 @@ describe('a reader', () => {
     expect(await whoAmI(open(server.address, cluster.anonymous()))).toBe('anonymous')
   })
 
-  test('that reads is not cut, however much it is sent', async () => {
+  test('that reads stays connected, however much it is sent', async () => {
     let answers = 0
     const stream = open(server.address, cluster.anonymous()).duplex(contract.heartbeat, () => (answers += 1))
     for (let i = 0; i < 5_000; i++) {
@@ -240,7 +240,7 @@ describe('a reader', () => {
 })
 
 describe('a call', () => {
-  test('is given up by its caller when its time is up, and its handler is told', async () => {
+  test('ends with DEADLINE_EXCEEDED when its time is up', async () => {
     const client = open(server.address, cluster.anonymous()).client(contract)
     const startedAt = performance.now()
     const error = await rejection(client.renewCertificate({}, { timeoutMs: 150 }))
@@ -248,7 +248,7 @@ describe('a call', () => {
     expect(performance.now() - startedAt).toBeLessThan(5_000)
   })
 
-  test('is cancelled when its caller does not want it any more, and its handler is told', async () => {
+  test("is cancelled when its caller aborts it, and its handler's signal aborts", async () => {
     const stop = new AbortController()
     const client = open(server.address, cluster.anonymous()).client(contract)
     lastContext = undefined
@@ -261,14 +261,14 @@ describe('a call', () => {
     await eventually('told', () => signal.aborted)
   })
 
-  test('is not begun once it was given up', async () => {
+  test('does not start after its caller aborted it', async () => {
     lastContext = undefined
     const client = open(server.address, cluster.anonymous()).client(contract)
     await rejection(client.renewCertificate({}, { signal: AbortSignal.abort() }))
     expect(lastContext).toBeUndefined()
   })
 
-  test('is tried three times when the server is unavailable and it may be repeated, else once', async () => {
+  test('is tried three times on UNAVAILABLE if it may be retried, otherwise once', async () => {
     const list = (retryUnavailable: boolean) =>
       open(server.address, cluster.anonymous(), { retryUnavailable })
         .client(contract)
@@ -327,13 +327,13 @@ describe('a deadline', () => {
     expect(lastRestMs).toBeGreaterThan(2_500)
   })
 
-  test('is never further away than half a minute, whatever the caller asks', async () => {
+  test('is at most 30 seconds away, whatever the caller asks', async () => {
     await toFront().register(joinRequest(), { timeoutMs: 600_000 })
     expect(frontContext!.deadlineMs).toBeLessThanOrEqual(Date.now() + 30_000)
     expect(lastContext!.deadlineMs).toBeLessThanOrEqual(Date.now() + 30_000 - 15)
   })
 
-  test('that is too near lets no further hop begin', async () => {
+  test('that is too near stops the next hop from starting', async () => {
     await toFront().register(joinRequest())
     lastContext = undefined
     const error = await rejection(toFront().register(joinRequest(), { timeoutMs: 110 }))

@@ -12,22 +12,22 @@ export interface ServeOptions extends ServingOptions {
   listenAddress: string
   identity: TlsIdentity
   services: readonly BoundService[]
-  /** How long calls may take to end by themselves once close() has been called. */
+  /** How long calls may take to finish after close(). */
   drainTimeoutMs: number
 }
 
-/** A server that takes calls. */
+/** A running server. */
 export interface RpcServer {
   /** HOST:PORT that is listened on. */
   address: string
   health: Health
   /** Every RPC that is served, by full path, and who may call it. */
   callers: ReadonlyMap<string, Callers>
-  /** Stops taking calls, ends streams, waits for the rest up to the drain timeout, then cuts. Safe to call again. */
+  /** Accepts no more calls, ends streams, waits for other calls up to the drain timeout, then cuts them. Safe to repeat. */
   close(): Promise<void>
 }
 
-/** How long connections that were cut may take to be gone. */
+/** The longest time until connections that were cut have closed. */
 const CUT_MS = 200
 
 /**
@@ -52,12 +52,12 @@ export async function serve(options: ServeOptions): Promise<RpcServer> {
   })
 
   const boundAddress = address.replace(/:\d+$/, `:${port}`)
-  /** tryShutdown waits for ever on an open stream, so streams are told to end, and a timer ends the wait. */
+  /** tryShutdown waits for open streams without limit, so this ends them, and a timer ends the wait. */
   const drain = async () => {
     health.set(false)
     for (const call of live)
       if (call.isStream) call.abort(new AppError('unavailable', 'the server is shutting down; try again'))
-    // grpc-js's forceShutdown knows no connection while channelz is off; its drain does, and cuts each when time is up.
+    // While channelz is off, forceShutdown of grpc-js does not see connections; drain does, and cuts them after the timeout.
     server.drain(boundAddress, options.drainTimeoutMs)
     let timer: NodeJS.Timeout | undefined
     const drained = new Promise<void>((resolve) => server.tryShutdown(() => resolve()))

@@ -8,14 +8,14 @@ import { isServiceError, statusName, toStatus } from '../../status.ts'
 
 const QUIET = /^\/grpc\.(?:health|reflection)\./
 
-/** One log line and one measurement per call. An error that is not an AppError is logged here, whole, and nowhere else. */
+/** One log line and one measurement per call. Only here is an error that is not an AppError logged, in full. */
 export class CallRecorder {
   readonly #log: Logger
   readonly #durations: Histogram<'method' | 'code'>
   readonly #isServed: (path: string) => boolean
   readonly #mapError: (error: unknown) => unknown
 
-  /** `isServed` tells the methods of this server from the paths that strangers make up, which are counted as one. */
+  /** `isServed` is true for methods of this server. Paths that strangers invent are counted as one method, `unknown`. */
   constructor(options: {
     log: Logger
     durations: Histogram<'method' | 'code'>
@@ -28,7 +28,7 @@ export class CallRecorder {
     this.#mapError = options.mapError ?? ((error) => error)
   }
 
-  /** Records a call that has ended and says with which status; `thrown` is what its handler threw, if it did. */
+  /** Records a call that has ended and returns its status; `thrown` is the error of its handler, if any. */
   record(path: string, context: CallContext, startedAt: number, thrown?: unknown): ReturnType<typeof toStatus> {
     const durationMs = performance.now() - startedAt
     const error = thrown === undefined ? undefined : this.#mapError(thrown)
@@ -48,7 +48,7 @@ export class CallRecorder {
     if (error === undefined) this.#log[usual](line, 'call')
     else if (!(error instanceof AppError)) this.#log.error({ ...line, err: error }, 'call failed')
     else {
-      // What a peer answered is told by the reason; its stack would only let strangers fill the log.
+      // The reason is enough for an error that a peer answered; with stacks, strangers could fill the log.
       const tellsMore = error.cause !== undefined && !isServiceError(error.cause)
       const why = { reason: error.reason, error: error.message, ...(tellsMore && { err: error.cause }) }
       this.#log[isTransient(error) ? 'warn' : usual]({ ...line, ...why }, 'call refused')

@@ -7,7 +7,7 @@ import { malformed } from './undecodable.ts'
 type Call = Parameters<ServerInterceptor>[1]
 type Status = Parameters<Call['sendStatus']>[0]
 
-/** A call that ends before a handler took it: what came of its request. */
+/** A call that ends before a handler takes it. */
 export interface EarlyCall {
   path: string
   call: Call
@@ -25,9 +25,9 @@ interface Recorders {
 }
 
 /**
- * Records and explains what grpc-js answers by itself: requests that are cut off, too large, too slow, or compressed in a
- * way that nobody knows. Such a status comes from the innermost call and passes no interceptor, so this replaces the
- * call's own `sendStatus`. Must be the first interceptor.
+ * Records and explains the statuses that grpc-js sends itself: for requests that are incomplete, too large, too slow, or
+ * compressed in an unknown way. They come from the innermost call and pass no interceptor, so this replaces `sendStatus` of
+ * that call. Must be the first interceptor.
  */
 export function recordEarlyStatus(calls: Recorders): ServerInterceptor {
   return (method, call) => {
@@ -60,7 +60,7 @@ export function recordEarlyStatus(calls: Recorders): ServerInterceptor {
   }
 }
 
-/** What a status of grpc-js means. It tells its own faults from those of the request by their texts alone. */
+/** The meaning of a status of grpc-js. Only its text tells a fault of grpc-js from a fault of the request. */
 function explain({ code, details }: Status, isTaken: boolean): AppError {
   switch (code) {
     case status.RESOURCE_EXHAUSTED:

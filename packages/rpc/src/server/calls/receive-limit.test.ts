@@ -50,18 +50,18 @@ function statusOf(stream: ClientHttp2Stream): Promise<string> {
   })
 }
 
-test('a request that stops short of its end is given up, and its call with it', async () => {
+test('a request that stops before its end is DEADLINE_EXCEEDED', async () => {
   const call = openCall(await startEcho(100))
   // A message of five bytes is announced, and four are sent.
   call.write(Buffer.from([0, 0, 0, 0, 5, 1, 2, 3, 4]))
   expect(await statusOf(call)).toBe('4')
 })
 
-test('a call that sends nothing at all is given up too', async () => {
+test('a call that sends nothing is DEADLINE_EXCEEDED', async () => {
   expect(await statusOf(openCall(await startEcho(100)))).toBe('4')
 })
 
-test('a whole request is answered', async () => {
+test('a complete request is answered', async () => {
   const call = openCall(await startEcho(5_000))
   call.end(Buffer.from([0, 0, 0, 0, 2, 1, 2]))
   expect(await statusOf(call)).toBe('0')

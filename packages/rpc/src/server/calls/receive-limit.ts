@@ -2,13 +2,13 @@ import type { ServerInterceptor } from '@grpc/grpc-js'
 import { Metadata, ServerInterceptingCall, status } from '../../grpc.ts'
 
 /**
- * Ends calls whose one request message is not whole in time. Without it a stranger could open streams, send almost all of
- * a message on each, and make the server hold it for as long as the connection lives.
+ * Ends calls whose request message is not complete in time. Otherwise a stranger could open streams, send almost all of a
+ * message on each, and make the server hold it as long as the connection lives.
  */
 export function limitReceiving(timeoutMs: number): ServerInterceptor {
   return (method, call) => {
-    // Streams may be silent for as long as they like; their messages are small or refused. The base call is what an
-    // interceptor that does nothing hands on, and one room less on the way of every beat.
+    // Streams may stay silent; their messages are small or refused. Returning the base call itself spares every heartbeat one
+    // more interceptor.
     if (method.requestStream) return call as ServerInterceptingCall
     let timer: NodeJS.Timeout | undefined
     return new ServerInterceptingCall(call, {

@@ -9,13 +9,13 @@ import { decoded } from './undecodable.ts'
 /** grpc-js's call of a bidirectional stream. */
 export type ServedDuplex = ServerDuplexStream<unknown, unknown>
 
-/** A peer that does not read is cut once this many messages wait for it. */
+/** A peer that does not read is disconnected when this many messages wait for it. */
 const MAX_UNREAD_MESSAGES = 64
 
 /**
- * Serves one bidirectional stream: plain events, no queue of promises, since a registration replica holds thousands of
- * these at once. The stream ends when the handler's promise settles, when its peer half-closes or is gone, or with the
- * first message after its peer's certificate has ended.
+ * Serves one bidirectional stream with plain events and no queue of promises: a registration replica holds thousands of
+ * streams at once. The stream ends when the handler's promise settles, when its peer half-closes or disconnects, or with the
+ * first message after its peer's certificate has expired.
  */
 export function serveDuplex(
   call: ServedDuplex,
@@ -63,7 +63,7 @@ export function serveDuplex(
   })
   const begin = () => {
     if (ended) return
-    // Whoever is gone by the time of being admitted sends no more events.
+    // A peer that left during admission sends no more events.
     context.signal.throwIfAborted()
     context.signal.addEventListener('abort', () => finish(context.signal.reason), { once: true })
     const handle = route!.handle as DuplexHandler<unknown, unknown>
@@ -72,9 +72,9 @@ export function serveDuplex(
   attempt(() => {
     const admitted = admission.admit(route?.callers, context)
     if (admitted === undefined) begin()
-    // What the peer sends meanwhile waits in the call, since nobody has asked for it yet.
+    // Messages that arrive meanwhile wait in the call, which nothing reads yet.
     else admitted.then(() => attempt(begin), finish).finally(() => ended && call.resume())
   })
-  // grpc-js never finishes a stream that nobody reads.
+  // grpc-js never finishes a stream that is not read.
   if (ended) call.resume()
 }

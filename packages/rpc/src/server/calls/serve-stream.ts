@@ -8,7 +8,7 @@ import { decoded } from './undecodable.ts'
 /** grpc-js's call of a server stream. */
 export type StreamCall = ServerWritableStream<unknown, unknown>
 
-/** Serves one server stream at its reader's pace. Each message is sent only while the reader's certificate is good. */
+/** Serves one server stream at its reader's pace. Messages are sent only while the reader's certificate is valid. */
 export async function serveStream(
   call: StreamCall,
   context: ServedCall,
@@ -32,7 +32,7 @@ export async function serveStream(
   }
 }
 
-/** Resolves when the slow reader has caught up, or at once when nobody reads any more. */
+/** Resolves when a slow reader has caught up, or at once when the call has ended. */
 function writable(call: StreamCall, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {

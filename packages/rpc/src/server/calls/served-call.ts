@@ -15,10 +15,10 @@ export interface CallFacts {
   once(event: 'cancelled', listener: () => void): unknown
 }
 
-/** No unary call is served longer than this, whatever its caller asks. */
+/** The longest time for a unary call, whatever deadline its caller sets. */
 const MAX_UNARY_MS = 30_000
 
-/** The context of one call. Signal and child logger are made when first asked for: most calls need neither. */
+/** The context of one call. Signal and child logger are created on first use: most calls need neither. */
 export class ServedCall implements CallContext {
   readonly peer: Peer
   readonly remoteAddress: string
@@ -86,7 +86,7 @@ export class ServedCall implements CallContext {
     return this.#childLog
   }
 
-  /** Tells whoever listens to the signal to stop. A stream ends with this error. */
+  /** Aborts the signal. A stream ends with this error. */
   abort(error: AppError): void {
     if (this.#ended) return
     this.#gone?.abort(error)
@@ -97,8 +97,8 @@ export class ServedCall implements CallContext {
   }
 
   /**
-   * The call is over: records it, and tells a stream's handler that still runs to stop.
-   * @returns the status to answer with; `thrown` is what the handler threw, if it did
+   * Ends the call: records it, and stops a stream's handler that still runs.
+   * @returns the status to answer with; `thrown` is the error of the handler, if any
    */
   end(thrown?: unknown): ReturnType<CallRecorder['record']> {
     const status = this.#recorder.record(this.#path, this, this.#startedAt, thrown)

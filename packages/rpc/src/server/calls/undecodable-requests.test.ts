@@ -147,14 +147,14 @@ describe('a request that cannot be decoded', () => {
       frame(MALFORMED, { compressed: true }),
       { 'grpc-encoding': 'gzip' },
     ],
-    ['a time-out that is no time', unary.path, frame(Buffer.of()), { 'grpc-timeout': 'soon' }],
+    ['a timeout that is no duration', unary.path, frame(Buffer.of()), { 'grpc-timeout': 'soon' }],
   ])('is INVALID_ARGUMENT, recorded, and never handled: %s', async (_what, path, bytes, headers) => {
     expect(await send(path, bytes, headers)).toMatchObject({ code: '3', reason: 'REQUEST_MALFORMED' })
     expect(handled).toBe(_what.includes('behind a good one') ? 1 : 0)
     await expectRecorded(path, 'INVALID_ARGUMENT', 'REQUEST_MALFORMED')
   })
 
-  test('does not tell a stranger more than that a certificate is needed', async () => {
+  test('tells a caller without a certificate only that one is needed', async () => {
     expect(await send(listNodes.path, frame(MALFORMED))).toMatchObject({ code: '16', reason: 'NO_IDENTITY' })
     await expectRecorded(listNodes.path, 'UNAUTHENTICATED', 'NO_IDENTITY')
   })
@@ -218,7 +218,7 @@ describe('a method that is not served', () => {
     expect((await send('/nothing', bytes)).code).toBe('12')
   })
 
-  test('of a name without end neither fills the log nor comes back in the answer', async () => {
+  test('with a very long name does not fill the log, nor the answer', async () => {
     const { message } = await send(`/${'x'.repeat(5_000)}`, frame(Buffer.of()))
     await eventually('logged', () => lines.length > 0)
     expect(JSON.stringify(lines).length).toBeLessThan(1_000)

@@ -5,8 +5,8 @@ import type { ServiceDefinition } from '../../route.ts'
 const UNDECODABLE = Symbol('undecodable')
 
 /**
- * The same contract with decoders that never throw: grpc-js would answer INTERNAL by itself and tell nobody. Give what
- * they return to `decoded()`.
+ * The same contract with decoders that never throw: grpc-js would answer INTERNAL, and the call would be in no log. Pass the
+ * messages to `decoded()`.
  */
 export function decodeSafely(definition: ServiceDefinition): ServiceDefinition {
   const methods = Object.entries(definition).map(([name, method]) => {

@@ -4,8 +4,8 @@ import type { ServedDuplex } from './serve-duplex.ts'
 const keep = (bytes: Buffer) => bytes
 
 /**
- * Hands calls of methods that a server does not have to `handle`. grpc-js answers them by itself, before interceptors and
- * unseen by the log, and has no setting for it: so the table that it looks handlers up in is given a default.
+ * Passes calls of methods that the server does not have to `handle`. grpc-js answers them before any interceptor, so they
+ * would be in no log, and has no setting for that: this gives its table of handlers a default.
  */
 export function handleUnknownMethods(server: Server, handle: (call: ServedDuplex, path: string) => void): void {
   const { handlers } = server as unknown as { handlers?: Map<string, unknown> }
@@ -20,7 +20,7 @@ export function handleUnknownMethods(server: Server, handle: (call: ServedDuplex
       deserialize: keep,
       func: (call: ServedDuplex) => {
         handle(call, path)
-        // grpc-js never finishes a stream that nobody reads.
+        // grpc-js never finishes a stream that is not read.
         call.resume()
       },
     }
