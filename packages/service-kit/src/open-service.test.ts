@@ -135,8 +135,14 @@ describe('a service without a schema', () => {
   test('is as ready as its own check says', async () => {
     const { join } = await start(SCHEMALESS)
     const { serve } = await join()
-    const { diagnosticsAddress } = await serve({ check: () => Promise.reject(new Error('no upstream')) })
-    expect(await readiness(diagnosticsAddress)).toBe(503)
+    let isUp = true
+    const check = async () => {
+      if (!isUp) throw new Error('no upstream')
+    }
+    const { diagnosticsAddress } = await serve({ check })
+    await eventually('ready', async () => (await readiness(diagnosticsAddress)) === 200)
+    isUp = false
+    await eventually('not ready', async () => (await readiness(diagnosticsAddress)) === 503)
   })
 })
 
