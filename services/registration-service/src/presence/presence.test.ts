@@ -275,3 +275,18 @@ describe('closing', () => {
     presence.close()
   })
 })
+
+describe('a sweep right after the start', () => {
+  let starting: Presence
+  afterEach(() => starting.close())
+
+  test('waits for the first connection to Redis', async () => {
+    starting = new Presence({ redisUrl: redis.url, clusterName, log: silentLog })
+    await expect(starting.sweep(LONG_MS)).resolves.toBe(0)
+  })
+
+  test('rejects when the first connection to Redis fails', async () => {
+    starting = new Presence({ redisUrl: 'redis://127.0.0.1:1', clusterName, log: silentLog })
+    await expect(starting.sweep(LONG_MS)).rejects.toThrow()
+  })
+})

@@ -62,6 +62,8 @@ export class Presence extends EventEmitter<{ changed: [nodeId: string]; removed:
   /** The times that the last drainGone handed over. */
   #kept = new Map<string, number>()
   #flushTimer: NodeJS.Timeout | undefined
+  /** Resolves when the first connection to Redis is there, or has failed. */
+  readonly #firstAttempt: Promise<void>
   #tooEarly = false
 
   constructor({ redisUrl, clusterName, log }: PresenceOptions) {
@@ -74,6 +76,7 @@ export class Presence extends EventEmitter<{ changed: [nodeId: string]; removed:
     this.#redis = openRedis(redisUrl, options)
     this.#redis.defineCommand('musterBeat', { lua: BEAT })
     this.#redis.defineCommand('musterSweep', { lua: SWEEP })
+    this.#firstAttempt = new Promise((resolve) => void this.#redis.once('ready', resolve).once('close', resolve))
     this.#subscriber = openRedis(redisUrl, { ...options, autoResubscribe: false })
     this.#subscriber.on('ready', () => {
       // Events during the outage are lost, so followers start over.
@@ -169,6 +172,8 @@ export class Presence extends EventEmitter<{ changed: [nodeId: string]; removed:
    * @returns how many nodes are alive
    */
   async sweep(offlineAfterMs: number): Promise<number> {
+    // A start is no failure: the first sweep waits until the connection is there, or has failed.
+    await this.#firstAttempt
     const keys = [this.#key('alive'), this.#key('gone'), this.#key('epoch')]
     // A look a little before the limit costs nothing: the presence key decides.
     const silence = Math.floor(offlineAfterMs * 0.9)
