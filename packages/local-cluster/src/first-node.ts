@@ -65,7 +65,7 @@ export async function startFirstNode(options: FirstNodeOptions): Promise<FirstNo
   if (!online || greeting === undefined) {
     await stop()
     throw new Error(
-      `The first node did not come online. If its output below says that it must join anew, delete ${nodeDir} and start again.\n` +
+      `The first node did not come online. If its output below says that it must join again, delete ${nodeDir} and start again.\n` +
         child.lastLines(),
     )
   }
