@@ -25,6 +25,7 @@ describe('the exit status', () => {
     ['unavailable', 5],
     ['deadlineExceeded', 5],
     ['internal', 1],
+    ['unimplemented', 1],
   ])('for an answer of kind %s is %d', (kind, status) => {
     expect(exitStatusOf(new AppError(kind, 'x'))).toBe(status)
   })

@@ -1,5 +1,5 @@
 import { UsageError } from '@muster/cli-kit'
-import { AppError, isTransient, nextStep } from '@muster/domain'
+import { AppError, isServerFault, isTransient, nextStep } from '@muster/domain'
 import { mayPass } from '@muster/identity'
 
 /** The exit statuses of `muster`, for scripts and init systems. */
@@ -24,7 +24,7 @@ export class NotTrustedError extends Error {
 export function exitStatusOf(error: unknown): number {
   if (error instanceof UsageError) return EXIT.usage
   if (error instanceof NotTrustedError) return EXIT.notTrusted
-  if (error instanceof AppError && error.kind === 'internal') return EXIT.failed
+  if (isServerFault(error)) return EXIT.failed
   if (error instanceof AppError) return mayPass(error) ? EXIT.unreachable : EXIT.refused
   return EXIT.failed
 }

@@ -34,12 +34,16 @@ describe('a failed renewal', () => {
     },
   )
 
-  test.each<ErrorKind>(['unavailable', 'deadlineExceeded', 'aborted', 'internal', 'resourceExhausted'])(
-    'is repeated after %s',
-    (kind) => {
-      expect(isRefused(error(kind))).toBe(false)
-    },
-  )
+  test.each<ErrorKind>([
+    'unavailable',
+    'deadlineExceeded',
+    'aborted',
+    'internal',
+    'unimplemented',
+    'resourceExhausted',
+  ])('is repeated after %s', (kind) => {
+    expect(isRefused(error(kind))).toBe(false)
+  })
 
   test('is repeated after a fault of this machine', () => {
     expect(isRefused(new Error('disk full'))).toBe(false)

@@ -1,4 +1,4 @@
-import { AppError, isTransient } from '@muster/domain'
+import { AppError, isServerFault, isTransient } from '@muster/domain'
 
 /** True for a failed request that is worth repeating: the failure is transient, or the server said how long to wait. */
 export function mayPass(error: unknown): boolean {
@@ -6,11 +6,11 @@ export function mayPass(error: unknown): boolean {
 }
 
 /**
- * True if a server refused a renewal for good. Faults of the server (`internal`) and rate limits pass: a member that
+ * True if a server refused a renewal for good. Faults of the server and rate limits pass: a member that
  * holds a valid certificate keeps trying until it expires.
  */
 export function isRefused(error: unknown): boolean {
-  return error instanceof AppError && !isTransient(error) && !isRateLimited(error) && error.kind !== 'internal'
+  return error instanceof AppError && !isTransient(error) && !isRateLimited(error) && !isServerFault(error)
 }
 
 function isRateLimited({ kind }: AppError): boolean {

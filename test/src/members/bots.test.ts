@@ -117,7 +117,7 @@ test('a removed bot is rejected when it renews, and its key cannot join again wi
   await cp(folder, before, { recursive: true, filter: (file) => !file.includes('agent.lock') })
   const { id } = (await botOf(made))!
   const removed = await musterctl(cluster(), ['bots', 'rm', id.slice(0, 8)])
-  expect(removed).toMatchObject({ status: 0, stdout: expect.stringContaining(`(${id}) has been removed`) })
+  expect(removed).toMatchObject({ status: 0, stdout: expect.stringContaining(`(${id}) is removed`) })
   expect([await bot.exit(), bot.output()]).toEqual([3, expect.stringContaining('BOT_UNKNOWN')])
   expect(await botOf(made)).toBeUndefined()
   expect(await startFrom(folder).exit()).toBe(3)

@@ -60,7 +60,7 @@ function explainCall(error: AppError, asked: Asked): Explained {
         error.reason === 'USER_UNKNOWN' ? undefined : howToRenew(asked),
       ]
     case 'permissionDenied':
-      return [`${service} refused: ${text}`, howToGetRoles(asked)]
+      return [`${service} refused: ${text}`, howToGetRoles(error, asked)]
     case 'invalidArgument':
     case 'alreadyExists':
       return [`${service} refused ${flagOf(error.field, service)}: ${text}`, undefined]
@@ -85,9 +85,8 @@ export function howToRenew({ user }: { user?: string | undefined } = {}): string
   return "The identity of a local cluster is renewed while 'npm start' runs. For any other, run 'ca-service issue-admin' where its database is."
 }
 
-function howToGetRoles({ user }: Asked): string {
-  if (user === undefined) return 'Ask an operator who has that role.'
-  return `Ask an operator who has that role, or an admin for 'musterctl users update ${user} --roles=...'.`
+function howToGetRoles(error: AppError, asked: Asked): string | undefined {
+  return asked.user === undefined ? 'Ask an operator who has that role.' : nextAfter(error, asked)
 }
 
 /** The next step after a refusal, as a sentence of its own; undefined if the message names a command itself. */

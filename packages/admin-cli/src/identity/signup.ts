@@ -75,6 +75,7 @@ function explained(error: unknown, { authServer, user }: SignupOptions): never {
     case 'unavailable':
     case 'deadlineExceeded':
     case 'aborted':
+    case 'unimplemented':
     case 'internal':
       throw new CallError(error, asked, [
         `cannot sign up at ${authServer} now: ${reasonOf(error)}`,

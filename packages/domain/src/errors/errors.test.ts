@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { AppError, invalid, isTransient, messageOf, refusal } from './errors.ts'
+import { AppError, invalid, isServerFault, isTransient, messageOf, refusal } from './errors.ts'
 import type { ErrorKind } from './kinds.ts'
 
 describe('an error', () => {
@@ -47,5 +47,23 @@ describe('an error', () => {
     expect(messageOf(new Error('x'))).toBe('x')
     expect(messageOf('y')).toBe('y')
     expect(messageOf(undefined)).toBe('undefined')
+  })
+})
+
+describe('a fault of a server', () => {
+  test.each<[ErrorKind, boolean]>([
+    ['internal', true],
+    // A server of an older version, say in the middle of an upgrade.
+    ['unimplemented', true],
+    ['unavailable', false],
+    ['permissionDenied', false],
+    ['notFound', false],
+    ['resourceExhausted', false],
+  ])('is an error of kind %s: %s', (kind, isFault) => {
+    expect(isServerFault(new AppError(kind, ''))).toBe(isFault)
+  })
+
+  test('is not an error that is no AppError', () => {
+    expect(isServerFault(new Error('internal'))).toBe(false)
   })
 })

@@ -53,6 +53,11 @@ export function isTransient(error: unknown): boolean {
   )
 }
 
+/** True for errors that say something about the server, and nothing about the request or its caller. */
+export function isServerFault(error: unknown): boolean {
+  return error instanceof AppError && (error.kind === 'internal' || error.kind === 'unimplemented')
+}
+
 /** The text of any thrown value. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)

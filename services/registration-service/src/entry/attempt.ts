@@ -1,4 +1,4 @@
-import { AppError, isTransient, tokenIdOf } from '@muster/domain'
+import { AppError, isServerFault, isTransient, tokenIdOf } from '@muster/domain'
 import type { CallContext } from '@muster/rpc'
 import type { Deps } from '../deps.ts'
 import { factsOf } from './attempt-facts.ts'
@@ -54,5 +54,5 @@ export async function attempt<T>(
 }
 
 function isRefusal(error: unknown): error is AppError {
-  return error instanceof AppError && error.kind !== 'internal' && !isTransient(error)
+  return error instanceof AppError && !isServerFault(error) && !isTransient(error)
 }
