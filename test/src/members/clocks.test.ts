@@ -33,7 +33,7 @@ async function found(): Promise<void> {
 async function expectAllToWork(name: string, clock: Record<string, string> = {}): Promise<void> {
   const { operator } = cluster()
   // Both would be judged wrongly by a clock that is two minutes off.
-  const longer = await operator.makeToken({ ttlSeconds: 60 })
+  const longer = await operator.makeToken({ ttlSeconds: 100 })
   const shorter = await operator.makeToken({ ttlSeconds: 1 })
   const agent = await startAgent(cluster(), { name, token: longer.value, env: clock })
   const nodeId = await nodeIdOf(agent)
