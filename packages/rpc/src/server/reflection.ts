@@ -10,21 +10,10 @@ import { operators } from './callers.ts'
  * For people with debugging tools, so it asks for an operator's certificate: a stranger learns nothing of the surface.
  */
 export function createReflection(services: readonly BoundService[]): BoundService[] {
-  const reflect = (files: PackageDefinition, names: string[]) =>
+  // The compiler's own files: clients in Go reject what proto-loader makes of them.
+  const files = { contracts: { fileDescriptorProtos: fileDescriptors() } } as unknown as PackageDefinition
+  const reflect = (names: string[]) =>
     captureService(new ReflectionService(files, { services: names }), operators('viewer'))
-  // A first one, which knows nothing yet, tells what it serves itself.
-  const all = [...services, ...reflect({}, [])]
-  const libraries = all.map(({ definition }) => descriptorsOf(definition))
-  // The compiler's own files: read by proto-loader they lose what they import, and then Go clients find no service in them.
-  const files = [fileDescriptors(), ...libraries].map((fileDescriptorProtos, i) => [
-    String(i),
-    { fileDescriptorProtos },
-  ])
-  return reflect(Object.fromEntries(files) as PackageDefinition, all.map(serviceName))
-}
-
-/** The files of a library's service, which its methods carry; none for a contract of ours. */
-function descriptorsOf(definition: BoundService['definition']): Buffer[] {
-  const methods = Object.values(definition) as { requestType?: { fileDescriptorProtos: Buffer[] } }[]
-  return methods[0]?.requestType?.fileDescriptorProtos ?? []
+  // The first one lists nothing; it tells which services reflection itself is.
+  return reflect([...services, ...reflect([])].map(serviceName))
 }
