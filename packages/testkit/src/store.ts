@@ -2,6 +2,7 @@ import { migrateWithAudit } from '@muster/audit'
 import { openPool } from '@muster/postgres'
 import type pg from 'pg'
 import { createDatabase, type TestDatabase } from './database.ts'
+import { CALL_LIMIT_MS } from './limits.ts'
 import { silentLog } from './silent-log.ts'
 
 /** Which schema a store has, and how many connections its pools take. */
@@ -28,6 +29,8 @@ export async function openStore({ schema, folder, poolSize = 10 }: StoreOptions)
   const pools: pg.Pool[] = []
   const open = (size = poolSize) => {
     const pool = openPool({ databaseUrl: database.url, schema, applicationName: 'test', size }, silentLog)
+    // A race of a thousand callers on a busy machine may wait for a connection or a lock for longer than the product would.
+    Object.assign(pool.options, { connectionTimeoutMillis: CALL_LIMIT_MS, statement_timeout: CALL_LIMIT_MS })
     pools.push(pool)
     return pool
   }
