@@ -2,6 +2,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { connect as tlsConnect } from 'node:tls'
 import { fileURLToPath } from 'node:url'
+import { errorDetails } from '@muster/contracts'
 import { type ServiceName, splitAddress } from '@muster/domain'
 import { chainPem, createCsr, dersFromPem, generateKey } from '@muster/pki'
 import { testWithOpenssl } from '@muster/testkit/tools'
@@ -9,6 +10,8 @@ import { beforeAll, describe, expect, test } from '@jest/globals'
 import { agentDir, nodeIdOf, startAgent } from '../harness/agent.ts'
 import { useSharedCluster } from '../harness/use-cluster.ts'
 import { runTool, type ToolResult } from '../harness/tool.ts'
+
+const { BadRequest, ErrorInfo } = errorDetails
 
 const UNAUTHENTICATED = 16
 const CONTRACT: Record<ServiceName, string> = {
@@ -32,6 +35,7 @@ beforeAll(async () => {
 
 describe('buf curl, a client written in Go', () => {
   const buf = fileURLToPath(new URL('../../../node_modules/.bin/buf', import.meta.url))
+  const protos = fileURLToPath(new URL('../../../protos', import.meta.url))
 
   /** Checks the name localhost, as programs that know nothing of SPIFFE do. */
   function curl(program: ServiceName, call: string, flags: readonly string[]): Promise<ToolResult> {
@@ -91,11 +95,24 @@ describe('buf curl, a client written in Go', () => {
   })
 
   test('without a certificate is refused ListNodes, even with the contract', async () => {
-    const schema = `--schema=${fileURLToPath(new URL('../../../protos', import.meta.url))}`
     const call = `/${CONTRACT['registration-service']}/ListNodes`
-    const { status, stderr } = await curl('registration-service', call, [schema])
+    const { status, stderr } = await curl('registration-service', call, [`--schema=${protos}`])
     expect(status).toBe(UNAUTHENTICATED << 3)
     expect(stderr).toContain('client certificate')
+  })
+
+  test('reads the reason and the field of an error', async () => {
+    const call = `/${CONTRACT['token-service']}/CreateToken`
+    const data = `--data=${JSON.stringify({ roles: ['nobody'], ttlSeconds: 60 })}`
+    const { stderr } = await curl('token-service', call, [...asOperator(), data])
+    const { code, details } = JSON.parse(stderr) as { code: string; details: { type: string; value: string }[] }
+    expect({ code, types: details.map(({ type }) => type) }).toEqual({
+      code: 'invalid_argument',
+      types: ['google.rpc.ErrorInfo', 'google.rpc.BadRequest'],
+    })
+    const [info, request] = details.map(({ value }) => Buffer.from(value, 'base64'))
+    expect(ErrorInfo.decode(info!)).toMatchObject({ reason: 'INVALID_FIELD', domain: 'muster' })
+    expect(BadRequest.decode(request!).fieldViolations).toMatchObject([{ field: 'roles' }])
   })
 
   test.each(PROGRAMS)('without a certificate is told the health of %s', async (program) => {
