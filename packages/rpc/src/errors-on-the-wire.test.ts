@@ -230,7 +230,7 @@ describe('the log', () => {
     )
     await eventually('logged', () => lines.length === 2)
     expect(lines[0]).toMatchObject({
-      level: 'info',
+      level: 'debug',
       msg: 'call',
       method: contract.register.path,
       code: 'OK',

@@ -7,6 +7,7 @@ import type { Background, Clock, Lifecycle, Logger } from '@muster/runtime'
 import { askRegister } from './ask-register.ts'
 import { countBackgroundFailures, createMetrics } from './diagnostics.ts'
 import { enrollService, type ServiceIdentity } from './enrolment.ts'
+import { gateLimits } from './gate-config.ts'
 import { type Connections, openConnections } from './open-connections.ts'
 import { openStores, type Pool } from './open-stores.ts'
 import { type ServedService, serveService } from './serve-service.ts'
@@ -123,6 +124,8 @@ function rpcOptions({ name, listenPort }: ServiceDescriptor, config: AnyServiceC
   return {
     listenAddress: config.MUSTER_LISTEN_ADDR!,
     drainTimeoutMs: config.MUSTER_DRAIN_TIMEOUT_MS!,
+    // A service with a port has all of them.
+    gate: gateLimits(config as Parameters<typeof gateLimits>[0]),
     identity: identity.tls,
     clusterName: identity.clusterName,
     services: [...(parts.services ?? []), ...(audit === undefined ? [] : [audit.service])],

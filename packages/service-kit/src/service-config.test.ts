@@ -5,6 +5,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { z } from 'zod'
 import { ConfigError, parseConfig } from './config.ts'
+import { gateFields } from './gate-config.ts'
 import { clusterNameField, serviceFields } from './service-config.ts'
 
 const TOKEN_SERVICE = describeService('token-service')
@@ -42,6 +43,7 @@ describe('the variables of a service', () => {
       'MUSTER_DIAGNOSTICS_ADDR',
       'MUSTER_DRAIN_TIMEOUT_MS',
       'MUSTER_ENROLL_TOKEN_FILE',
+      ...Object.keys(gateFields()).sort(),
       'MUSTER_LISTEN_ADDR',
       'MUSTER_LOG_LEVEL',
       'MUSTER_REGISTRATION_ADDRS',

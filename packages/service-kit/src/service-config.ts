@@ -13,6 +13,7 @@ import {
 } from '@muster/domain'
 import { z } from 'zod'
 import { fileText, listOf, parsedBy } from './config.ts'
+import { gateFields } from './gate-config.ts'
 import { LOG_LEVELS } from './log.ts'
 
 const address = (name: string) => parsedBy((text) => parseServerAddress(text, name))
@@ -39,6 +40,7 @@ function servingFields(listenPort: number) {
     MUSTER_LISTEN_ADDR: address('listen address').default(`0.0.0.0:${listenPort}`),
     MUSTER_TLS_DNS_NAMES: listOf((text) => parseDnsName(text, 'DNS name')).default(['localhost']),
     MUSTER_DRAIN_TIMEOUT_MS: z.coerce.number().int().min(0).max(600_000).default(5_000),
+    ...gateFields(),
   }
 }
 

@@ -1,4 +1,4 @@
-import { AppError, BREAK_GLASS, isTransient, refusal } from '@muster/domain'
+import { AppError, BREAK_GLASS, isTransient } from '@muster/domain'
 import type { Clock } from '@muster/runtime'
 import { assertAllowed, type Callers } from './callers.ts'
 import type { Member } from '../tls/peer.ts'
@@ -18,8 +18,6 @@ export type OnRefused = (rpc: string, error: AppError, context: CallContext) => 
 const RECHECK_MS = 500
 /** Close a stream when its caller's roles could not be rechecked for this long: the caller may have been removed. */
 const UNASKED_LIMIT_MS = 30_000
-/** Each stream costs the stores a query or more twice a second, so the number is limited to what a person's programs need. */
-const MAX_STREAMS_OF_ONE = 64
 
 /** What the admission of a server needs. */
 export interface AdmissionOptions {
@@ -34,8 +32,7 @@ export class Admission {
   readonly #currentRoles: CurrentRoles | undefined
   readonly #onRefused: OnRefused | undefined
   readonly #clock: Clock
-  /** How many streams each person has open, by SPIFFE id. */
-  readonly #streams = new Map<string, number>()
+  readonly #streams = new StreamLimits()
 
   constructor({ currentRoles, onRefused, clock }: AdmissionOptions) {
     this.#currentRoles = currentRoles
@@ -57,31 +54,13 @@ export class Admission {
 
   #admit(callers: Callers | undefined, context: ServedCall): Promise<void> | undefined {
     assertAllowed(callers, context.peer)
-    if (context.isStream && context.peer.kind === 'user') this.#count(context.peer, context.signal)
+    if (context.isStream) this.#streams.enter(context)
     const person = this.#personBehind(callers, context)
     if (person === undefined) return undefined
     const check = () => this.#check(callers!, person, context)
     return check().then(() => {
       if (context.isStream) void repeat(check, context, this.#clock)
     })
-  }
-
-  /** Counts a stream of a person until its signal aborts. @throws resourceExhausted when there are too many */
-  #count({ spiffeId }: Member, signal: AbortSignal): void {
-    const streams = this.#streams
-    const before = streams.get(spiffeId) ?? 0
-    if (before >= MAX_STREAMS_OF_ONE) {
-      const message = `you have ${before} streams open here, which is the most; end some first`
-      throw refusal('TOO_MANY_STREAMS', message)
-    }
-    streams.set(spiffeId, before + 1)
-    const leave = () => {
-      const left = streams.get(spiffeId)! - 1
-      if (left > 0) streams.set(spiffeId, left)
-      else streams.delete(spiffeId)
-    }
-    if (signal.aborted) leave()
-    else signal.addEventListener('abort', leave, { once: true })
   }
 
   #refuse(error: unknown, context: ServedCall): never {

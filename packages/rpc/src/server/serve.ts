@@ -1,9 +1,16 @@
 import { AppError, parseServerAddress } from '@muster/domain'
+<<<<<<< HEAD
 import { type BoundService, serviceName } from '../route.ts'
 import { RotatingServerCredentials } from '../tls/server-credentials.ts'
+=======
+import { Gate } from '../gate/gate.ts'
+import { DEFAULT_GATE_LIMITS, type GateLimits } from '../gate/limits.ts'
+import { ServerCredentials } from '../grpc.ts'
+import type { BoundService } from '../route.ts'
+>>>>>>> f729008 (Own the accept path: bound what a stranger's connections, handshakes, streams, incomplete requests and log lines may cost)
 import type { TlsIdentity } from '../tls/tls-identity.ts'
 import type { Callers } from './callers.ts'
-import { type ServingOptions, createServer } from './create-server.ts'
+import { createServers, type ServingOptions } from './create-servers.ts'
 import { createHealth, type Health } from './health.ts'
 import { createReflection } from './reflection.ts'
 
@@ -12,7 +19,13 @@ export interface ServeOptions extends ServingOptions {
   listenAddress: string
   identity: TlsIdentity
   services: readonly BoundService[]
+<<<<<<< HEAD
   /** How long calls may take to finish after close(). */
+=======
+  /** What the listener may be made to hold. */
+  gate?: GateLimits
+  /** How long calls may take to end by themselves once close() has been called. */
+>>>>>>> f729008 (Own the accept path: bound what a stranger's connections, handshakes, streams, incomplete requests and log lines may cost)
   drainTimeoutMs: number
 }
 
@@ -35,28 +48,46 @@ const CUT_MS = 200
  * logged once, measured, and answered with the status of what its handler throws. So are calls that reach no handler.
  */
 export async function serve(options: ServeOptions): Promise<RpcServer> {
-  const { identity } = options
   const names = options.services.map(serviceName)
   const health = createHealth(names)
+<<<<<<< HEAD
   const described = [...options.services, health.service]
   const bound = [...described, ...createReflection(described)]
   const { server, callers, live } = createServer(bound, options)
 
   const credentials = new RotatingServerCredentials(identity)
+=======
+  const bound = [...options.services, health.service, ...createReflection(names)]
+  const limits = options.gate ?? DEFAULT_GATE_LIMITS
+  const { members, strangers, callers, live } = createServers(bound, {
+    ...options,
+    strangerIdleMs: limits.strangerIdleMs,
+  })
+  const toMembers = members.createConnectionInjector(ServerCredentials.createInsecure())
+  const toStrangers = strangers.createConnectionInjector(ServerCredentials.createInsecure())
+  const gate = new Gate({
+    ...options,
+    limits,
+    onConnection: (socket, isMember) => (isMember ? toMembers : toStrangers).injectConnection(socket),
+  })
+>>>>>>> f729008 (Own the accept path: bound what a stranger's connections, handshakes, streams, incomplete requests and log lines may cost)
   const address = parseServerAddress(options.listenAddress, 'listen address')
-  const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(address, credentials, (error, boundPort) => (error === null ? resolve(boundPort) : reject(error)))
-  }).catch((error: Error) => {
-    credentials.close()
+  const boundAddress = await gate.listen(address).catch(async (error: Error) => {
+    await gate.close(0)
     throw new Error(`cannot listen on ${address}: ${error.message}`, { cause: error })
   })
 
+<<<<<<< HEAD
   const boundAddress = address.replace(/:\d+$/, `:${port}`)
   /** tryShutdown waits for open streams without limit, so this ends them, and a timer ends the wait. */
+=======
+  /** An open stream never ends by itself, so streams are told to end, and connections are cut when time is up. */
+>>>>>>> f729008 (Own the accept path: bound what a stranger's connections, handshakes, streams, incomplete requests and log lines may cost)
   const drain = async () => {
     health.set(false)
     for (const call of live)
       if (call.isStream) call.abort(new AppError('unavailable', 'the server is shutting down; try again'))
+<<<<<<< HEAD
     // While channelz is off, forceShutdown of grpc-js does not see connections; drain does, and cuts them after the timeout.
     server.drain(boundAddress, options.drainTimeoutMs)
     let timer: NodeJS.Timeout | undefined
@@ -67,6 +98,11 @@ export async function serve(options: ServeOptions): Promise<RpcServer> {
     await Promise.race([drained, timedOut])
     clearTimeout(timer)
     server.forceShutdown()
+=======
+    for (const injector of [toMembers, toStrangers]) injector.drain(options.drainTimeoutMs)
+    await gate.close(options.drainTimeoutMs + CUT_MS)
+    for (const server of [members, strangers]) server.forceShutdown()
+>>>>>>> f729008 (Own the accept path: bound what a stranger's connections, handshakes, streams, incomplete requests and log lines may cost)
   }
   let closing: Promise<void> | undefined
   return {
@@ -74,7 +110,7 @@ export async function serve(options: ServeOptions): Promise<RpcServer> {
     health,
     callers,
     close() {
-      closing ??= drain().finally(() => credentials.close())
+      closing ??= drain()
       return closing
     },
   }

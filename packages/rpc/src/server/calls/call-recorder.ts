@@ -1,10 +1,11 @@
 import { AppError, isTransient } from '@muster/domain'
-import type { Logger } from '@muster/runtime'
+import type { Clock, Logger } from '@muster/runtime'
 import type { Histogram } from 'prom-client'
 import { Metadata, status as grpcStatus } from '../../grpc.ts'
 import { peerName } from '../../tls/peer.ts'
 import type { CallContext } from '../../route.ts'
 import { isServiceError, statusName, toStatus } from '../../status.ts'
+import { LogBudget } from './log-budget.ts'
 
 const QUIET = /^\/grpc\.(?:health|reflection)\./
 
@@ -12,17 +13,21 @@ const QUIET = /^\/grpc\.(?:health|reflection)\./
 export class CallRecorder {
   readonly #log: Logger
   readonly #durations: Histogram<'method' | 'code'>
+  /** What callers without an identity may write into the log. */
+  readonly #strangers: LogBudget
   readonly #isServed: (path: string) => boolean
   readonly #mapError: (error: unknown) => unknown
 
   /** `isServed` is true for methods of this server. Paths that strangers invent are counted as one method, `unknown`. */
   constructor(options: {
     log: Logger
+    clock: Pick<Clock, 'now'>
     durations: Histogram<'method' | 'code'>
     isServed: (path: string) => boolean
     mapError: ((error: unknown) => unknown) | undefined
   }) {
     this.#log = options.log
+    this.#strangers = new LogBudget(options.log, options.clock)
     this.#durations = options.durations
     this.#isServed = options.isServed
     this.#mapError = options.mapError ?? ((error) => error)
@@ -44,11 +49,18 @@ export class CallRecorder {
       remoteAddress: context.remoteAddress,
       requestId: context.requestId,
     }
+    const isStranger = context.peer.kind === 'anonymous'
     const usual = QUIET.test(path) ? 'debug' : 'info'
-    if (error === undefined) this.#log[usual](line, 'call')
+    // A stranger's success is in the metrics, and what came of it in the log of its handler.
+    if (error === undefined) this.#log[isStranger ? 'debug' : usual](line, 'call')
     else if (!(error instanceof AppError)) this.#log.error({ ...line, err: error }, 'call failed')
+<<<<<<< HEAD
     else {
       // The reason is enough for an error that a peer answered; with stacks, strangers could fill the log.
+=======
+    else if (!isStranger || this.#strangers.take()) {
+      // What a peer answered is told by the reason; its stack would only let strangers fill the log.
+>>>>>>> f729008 (Own the accept path: bound what a stranger's connections, handshakes, streams, incomplete requests and log lines may cost)
       const tellsMore = error.cause !== undefined && !isServiceError(error.cause)
       const why = { reason: error.reason, error: error.message, ...(tellsMore && { err: error.cause }) }
       this.#log[isTransient(error) ? 'warn' : usual]({ ...line, ...why }, 'call refused')

@@ -1,13 +1,13 @@
 import { connect as http2Connect, type ClientHttp2Stream } from 'node:http2'
 import { afterEach, expect, test } from '@jest/globals'
 import { Server, ServerCredentials } from '../../grpc.ts'
-import { limitReceiving } from './receive-limit.ts'
+import { limitReceiving, type ReceiveLimits } from './receive-limit.ts'
 
 const closers: (() => void)[] = []
 afterEach(() => closers.splice(0).forEach((close) => close()))
 
-async function startEcho(timeoutMs: number): Promise<string> {
-  const server = new Server({ interceptors: [limitReceiving(timeoutMs)] })
+async function startEcho(timeoutMs: number, limits: Partial<ReceiveLimits> = {}): Promise<string> {
+  const server = new Server({ interceptors: [limitReceiving({ timeoutMs, ...limits })] })
   const identity = (bytes: Buffer) => bytes
   const codec = {
     requestSerialize: identity,
@@ -65,4 +65,19 @@ test('a complete request is answered', async () => {
   const call = openCall(await startEcho(5_000))
   call.end(Buffer.from([0, 0, 0, 0, 2, 1, 2]))
   expect(await statusOf(call)).toBe('0')
+})
+
+test('of too many incomplete requests of one source the oldest ends, whatever connections they are on', async () => {
+  const address = await startEcho(60_000, { pendingPerSource: 3 })
+  const statuses: Promise<string>[] = []
+  for (let i = 0; i < 4; i++) {
+    const call = openCall(address)
+    call.write(Buffer.from([0, 0, 0, 0, 5, 1, 2, 3, 4]))
+    statuses.push(statusOf(call))
+    call.on('error', () => {})
+  }
+  expect(await Promise.any(statuses)).toBe('8')
+  const whole = openCall(address)
+  whole.end(Buffer.from([0, 0, 0, 0, 2, 1, 2]))
+  expect(await statusOf(whole)).toBe('0')
 })

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { AppError } from '@muster/domain'
 import type { Clock, Logger } from '@muster/runtime'
+import { remoteAddressOf } from '../remote-address.ts'
 import type { CallRecorder } from './call-recorder.ts'
 import type { Peer } from '../../tls/peer.ts'
 import type { Metadata } from '../../grpc.ts'
@@ -57,7 +58,7 @@ export class ServedCall implements CallContext {
     this.#recorder = made.recorder
     this.peer = made.peer
     this.isStream = made.isStream
-    this.remoteAddress = addressOf(made.call.getPeer())
+    this.remoteAddress = remoteAddressOf(made.call.getPeer())
     const given = made.call.metadata.get('muster-request-id')[0]
     this.requestId = typeof given === 'string' && /^[\w-]{1,64}$/.test(given) ? given : randomUUID()
     const deadline = made.call.getDeadline()
@@ -109,12 +110,4 @@ export class ServedCall implements CallContext {
     this.#ended = true
     return status
   }
-}
-
-/** `1.2.3.4:5678` or `[::ffff:1.2.3.4]:5678` without the port and the mapping. */
-function addressOf(peer: string): string {
-  return peer
-    .replace(/:\d+$/, '')
-    .replace(/^\[|\]$/g, '')
-    .replace(/^::ffff:/, '')
 }

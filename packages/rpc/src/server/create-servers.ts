@@ -1,4 +1,4 @@
-import type { sendUnaryData } from '@grpc/grpc-js'
+import type { sendUnaryData, ServerOptions } from '@grpc/grpc-js'
 import { refusal } from '@muster/domain'
 import type { Clock, Logger } from '@muster/runtime'
 import { Histogram, type Registry } from 'prom-client'
@@ -9,7 +9,7 @@ import type { Callers } from './callers.ts'
 import { CallOpener, type MethodShape } from './calls/call-opener.ts'
 import { CallRecorder } from './calls/call-recorder.ts'
 import { recordEarlyStatus } from './calls/early-status.ts'
-import { limitReceiving } from './calls/receive-limit.ts'
+import { limitReceiving, type ReceiveLimits } from './calls/receive-limit.ts'
 import { type ServedDuplex, serveDuplex } from './calls/serve-duplex.ts'
 import { serveStream, type StreamCall } from './calls/serve-stream.ts'
 import { serveUnary, type UnaryCall } from './calls/serve-unary.ts'
@@ -35,20 +35,59 @@ const MAX_REQUEST_BYTES = 64 * 1024
 /** A request may take this long to arrive. */
 const RECEIVE_TIMEOUT_MS = 10_000
 
-/** A grpc-js server that serves these services once it is bound to a port, who may call what, and the calls in progress. */
-export function createServer(
+const FOR_ALL: ServerOptions = {
+  'grpc.max_receive_message_length': MAX_REQUEST_BYTES,
+  'grpc.max_metadata_size': 16 * 1024,
+  'grpc.enable_channelz': 0,
+  // A peer that vanished without a word is noticed within 40 s.
+  'grpc.keepalive_time_ms': 30_000,
+  'grpc.keepalive_timeout_ms': 10_000,
+  'grpc.max_connection_age_grace_ms': 5_000,
+}
+
+const FOR_MEMBERS: ServerOptions = {
+  // One connection may not open streams without end; clients of ours need a handful.
+  'grpc.max_concurrent_streams': 100,
+  // grpc-js otherwise lifts Node's own bound on what one connection may make the server hold, in megabytes.
+  'grpc-node.max_session_memory': 10,
+  // A connection is checked again against today's roots at least this often.
+  'grpc.max_connection_age_ms': 60 * 60_000,
+}
+
+const FOR_STRANGERS: ServerOptions = {
+  'grpc.max_concurrent_streams': 8,
+  'grpc-node.max_session_memory': 1,
+  'grpc.max_connection_age_ms': 10 * 60_000,
+}
+
+/** The two grpc-js servers behind one gate, which serve the same services and differ in what a connection may hold. */
+export interface Servers {
+  /** For connections whose peer has a certificate that verifies. */
+  members: Server
+  /** For all others: newcomers, who make one call, load balancers, who ask for health, and strangers. */
+  strangers: Server
+  /** Who may call which RPC, by full path. */
+  callers: ReadonlyMap<string, Callers>
+  /** The calls in progress whose handlers listen to their signal. */
+  live: ReadonlySet<ServedCall>
+}
+
+/** Creates the servers for these services. They take connections once they are given some. */
+export function createServers(
   services: readonly BoundService[],
-  options: ServingOptions,
-): { server: Server; callers: Map<string, Callers>; live: ReadonlySet<ServedCall> } {
+  options: ServingOptions & { strangerIdleMs: number },
+): Servers {
   const callers = new Map<string, Callers>()
   const admission = new Admission(options)
   const recorder = new CallRecorder({
     log: options.log,
+    clock: options.clock,
     durations: durationHistogram(options.metrics),
     isServed: (path) => callers.has(path),
     mapError: options.mapError,
   })
   const calls = new CallOpener({ ...options, recorder })
+<<<<<<< HEAD:packages/rpc/src/server/create-server.ts
   const server = new Server({
     interceptors: [recordEarlyStatus(calls), limitReceiving(RECEIVE_TIMEOUT_MS)],
     'grpc.max_receive_message_length': MAX_REQUEST_BYTES,
@@ -65,20 +104,31 @@ export function createServer(
     'grpc.max_connection_age_ms': 60 * 60_000,
     'grpc.max_connection_age_grace_ms': 5_000,
   })
+=======
+  const early = recordEarlyStatus(calls)
+  const open = (limits: ServerOptions, receiving: ReceiveLimits) =>
+    new Server({ interceptors: [early, limitReceiving(receiving)], ...FOR_ALL, ...limits })
+  const members = open(FOR_MEMBERS, { timeoutMs: RECEIVE_TIMEOUT_MS })
+  const strangers = open(
+    { ...FOR_STRANGERS, 'grpc.max_connection_idle_ms': options.strangerIdleMs },
+    { timeoutMs: RECEIVE_TIMEOUT_MS, pending: 256, pendingPerSource: 64 },
+  )
+>>>>>>> f729008 (Own the accept path: bound what a stranger's connections, handshakes, streams, incomplete requests and log lines may cost):packages/rpc/src/server/create-servers.ts
   for (const { definition, routes } of services) {
     const handlers = Object.entries(definition).map(([name, method]) => {
       const route = routes[name]
       if (route !== undefined) callers.set(method.path, route.callers)
       return [name, adapt(route, method, calls, admission)]
     })
-    server.addService(decodeSafely(definition), Object.fromEntries(handlers))
+    for (const server of [members, strangers]) server.addService(decodeSafely(definition), Object.fromEntries(handlers))
   }
-  handleUnknownMethods(server, (call, path) => {
+  const refuseUnknown = (call: ServedDuplex, path: string) => {
     // The path is the caller's: a long one must not fill the log.
     const context = calls.open(call, { path: path.slice(0, 200), requestStream: true, responseStream: true })
     call.emit('error', context.end(refusal('METHOD_UNKNOWN', 'this server does not have the method')))
-  })
-  return { server, callers, live: calls.live }
+  }
+  for (const server of [members, strangers]) handleUnknownMethods(server, refuseUnknown)
+  return { members, strangers, callers, live: calls.live }
 }
 
 /** A route as grpc-js wants it. */

@@ -1,0 +1,189 @@
+import { once } from 'node:events'
+import { connect as connectTcp, type Socket } from 'node:net'
+import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'node:tls'
+import { afterEach, describe, expect, test } from '@jest/globals'
+import {
+  connections,
+  eventually,
+  memoryLog,
+  sampleService,
+  sayWhoCalls,
+  serveForTest,
+  testCluster,
+  whoAmI,
+  type TestMaterial,
+} from '@muster/testkit'
+import { systemClock } from '@muster/runtime'
+import { Registry } from 'prom-client'
+import type { RpcServer } from '../server/serve.ts'
+import { DEFAULT_GATE_LIMITS, type GateLimits } from './limits.ts'
+
+const cluster = testCluster()
+const stranger = testCluster()
+const { open, closeAll } = connections()
+const { log, lines } = memoryLog()
+let metrics: Registry
+let server: RpcServer
+let aheadMs = 0
+const sockets: Socket[] = []
+
+async function serve(limits: Partial<GateLimits> = {}): Promise<void> {
+  metrics = new Registry()
+  server = await serveForTest({
+    clusterName: cluster.clusterName,
+    identity: cluster.service('registration-service'),
+    services: [sampleService({ getTrustBundle: sayWhoCalls })],
+    clock: { ...systemClock, now: () => new Date(Date.now() + aheadMs) },
+    gate: { ...DEFAULT_GATE_LIMITS, ...limits },
+    log,
+    metrics,
+  })
+}
+
+afterEach(async () => {
+  closeAll()
+  for (const socket of sockets.splice(0)) socket.destroy()
+  await server.close()
+  lines.length = 0
+  aheadMs = 0
+})
+
+function address() {
+  const [host, port] = server.address.split(':')
+  return { host: host!, port: Number(port) }
+}
+
+/** A TCP connection that says nothing. */
+async function silent(localAddress = '127.0.0.2'): Promise<Socket> {
+  const socket = connectTcp({ ...address(), localAddress })
+  socket.on('error', () => {})
+  sockets.push(socket)
+  await once(socket, 'connect')
+  return socket
+}
+
+function isClosed(socket: Socket): boolean {
+  return socket.closed || socket.destroyed
+}
+
+/** A TLS connection from another source than the honest ones. Resolves once the handshake is done, rejects if it fails. */
+async function handshake(material: TestMaterial, options: ConnectionOptions = {}): Promise<TLSSocket> {
+  const { own } = material
+  const socket = connectTls({
+    ...address(),
+    ...({ localAddress: '127.0.0.2' } as object),
+    ca: cluster.hostRootsPem,
+    ALPNProtocols: ['h2'],
+    checkServerIdentity: () => undefined,
+    ...(own !== undefined && { key: own.keyPem, cert: own.chainPem }),
+    ...options,
+  })
+  sockets.push(socket)
+  await once(socket, 'secureConnect')
+  socket.on('error', () => {})
+  socket.resume()
+  return socket
+}
+
+async function refused(reason: string): Promise<number> {
+  const { values } = await metrics.getSingleMetric('muster_gate_refused_total')!.get()
+  return values.find(({ labels }) => labels['reason'] === reason)!.value
+}
+
+const honest = () => whoAmI(open(server.address, cluster.node()))
+
+describe('key exchange', () => {
+  test.each(['ffdhe2048', 'ffdhe8192', 'P-521', 'X448'])('a client that offers %s alone is refused', async (group) => {
+    await serve()
+    await expect(handshake(cluster.anonymous(), { ecdhCurve: group })).rejects.toThrow(/handshake failure|alert|reset/i)
+  })
+
+  test.each(['X25519', 'P-256', 'P-384'])('a client that offers %s gets in', async (group) => {
+    await serve()
+    expect((await handshake(cluster.anonymous(), { ecdhCurve: group })).getProtocol()).toBe('TLSv1.3')
+  })
+})
+
+describe('certificates that do not verify', () => {
+  const foreign = { ...stranger.node(), hostRootsPem: cluster.hostRootsPem }
+
+  test('a few are free, then the source is barred with one warning, and other sources are not', async () => {
+    await serve({ badCertificates: 3 })
+    for (let i = 0; i < 3; i++) await handshake(foreign)
+    const last = await handshake(foreign)
+    await eventually('cut', () => isClosed(last))
+    const next = await silent().catch(() => undefined)
+    await eventually('refused', () => next === undefined || isClosed(next))
+    expect(await refused('barred')).toBe(1)
+    expect(lines.filter(({ event }) => event === 'gate.barred')).toHaveLength(1)
+    expect(await honest()).toContain('/node/')
+  })
+
+  test('the bar is lifted when its time is over', async () => {
+    await serve({ badCertificates: 0, barMs: 60_000 })
+    await handshake(foreign)
+    await eventually('barred', () => lines.some(({ event }) => event === 'gate.barred'))
+    aheadMs = 61_000
+    expect(isClosed(await handshake(cluster.anonymous()))).toBe(false)
+  })
+
+  test('a member whose certificate has ended is told so by the first calls', async () => {
+    await serve()
+    const ended = cluster.member({ kind: 'node', name: cluster.node().name, notAfter: new Date(Date.now() - 1_000) })
+    expect(await whoAmI(open(server.address, ended))).toBe('anonymous')
+  })
+
+  test('a chain of many certificates bars its source at once', async () => {
+    await serve({ badCertificates: 1_000 })
+    const long = { ...foreign, own: { ...foreign.own, chainPem: foreign.own.chainPem.repeat(20) } }
+    const socket = await handshake(long)
+    await eventually('cut', () => isClosed(socket))
+    expect(lines.filter(({ event }) => event === 'gate.barred')).toHaveLength(1)
+  })
+})
+
+describe('connections that do nothing', () => {
+  test('one that never begins TLS is closed', async () => {
+    await serve({ handshakeTimeoutMs: 200 })
+    const socket = await silent()
+    await eventually('closed', () => isClosed(socket))
+    expect(await refused('handshake-timeout')).toBe(1)
+  })
+
+  test('a stranger who makes no call is closed, a member stays', async () => {
+    await serve({ strangerIdleMs: 1_000 })
+    const member = await handshake(cluster.node())
+    const nobody = await handshake(cluster.anonymous())
+    await eventually('closed', () => isClosed(nobody))
+    expect(isClosed(member)).toBe(false)
+  })
+})
+
+describe('a full gate', () => {
+  test('ends the oldest stranger of the busiest source, and lets honest callers in', async () => {
+    await serve({ connections: 8 })
+    const member = await handshake(cluster.node(), { localAddress: '127.0.0.3' } as object)
+    const idle: TLSSocket[] = []
+    for (let i = 0; i < 10; i++) idle.push(await handshake(cluster.anonymous()))
+    expect(await honest()).toContain('/node/')
+    await eventually('evicted', () => isClosed(idle[0]!))
+    expect(isClosed(member)).toBe(false)
+    expect(lines.filter(({ event }) => event === 'gate.refused')).toHaveLength(1)
+  })
+
+  test('a source has its own limit', async () => {
+    await serve({ connectionsPerSource: 3 })
+    const first = [await silent(), await silent(), await silent()]
+    const fourth = await silent().catch(() => undefined)
+    await eventually('refused', () => fourth === undefined || isClosed(fourth))
+    expect(first.some(isClosed)).toBe(false)
+    expect(await refused('source-full')).toBe(1)
+    expect(await honest()).toContain('/node/')
+  })
+
+  test('silent connections of one source do not keep another from its handshake', async () => {
+    await serve({ handshakes: 20, handshakesPerSource: 10 })
+    for (let i = 0; i < 40; i++) await silent()
+    expect(await honest()).toContain('/node/')
+  })
+})

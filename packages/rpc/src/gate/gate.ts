@@ -1,0 +1,211 @@
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import { createServer as createTlsServer, type Server as TlsServer, type TLSSocket } from 'node:tls'
+import { sourceOf, splitAddress } from '@muster/domain'
+import type { Clock, Logger } from '@muster/runtime'
+import type { Registry } from 'prom-client'
+import { plainAddress } from '../server/remote-address.ts'
+import { serverTlsOptions } from '../tls/server-context.ts'
+import type { TlsIdentity } from '../tls/tls-identity.ts'
+import { GateReport, type GateRefusal } from './gate-report.ts'
+import { HandshakeTurns, type Handshaker } from './handshake-turns.ts'
+import { connectionsThatFit, type GateLimits } from './limits.ts'
+import { SourceLedger, type SourceEntry } from './source-ledger.ts'
+
+/** What a gate needs. */
+export interface GateOptions {
+  identity: TlsIdentity
+  limits: GateLimits
+  clock: Clock
+  log: Logger
+  metrics: Registry
+  /** Takes a connection whose handshake is done. `isMember` is true when the peer's certificate verifies. */
+  onConnection(socket: TLSSocket, isMember: boolean): void
+}
+
+/** A client's certificates and the signature by its key take about 2 KiB. More is no client of ours. */
+const MAX_HANDSHAKE_BYTES = 12 * 1024
+
+/**
+ * The accept path of a listener: limits before TLS, then TLS 1.3, then the connection is handed on. It owns every socket
+ * from its first byte, so a stranger costs at most what the limits say, and members with a connection keep it.
+ */
+export class Gate {
+  readonly #options: GateOptions
+  readonly #limits: GateLimits
+  readonly #server: Server
+  readonly #tls: TlsServer
+  readonly #ledger = new SourceLedger()
+  readonly #turns: HandshakeTurns
+  readonly #report: GateReport
+  /** Every open connection by the peer's address and port, which a TLS socket and the socket below it share. */
+  readonly #open = new Map<string, Connection>()
+  readonly #stopFollowing: () => void
+
+  constructor(options: GateOptions) {
+    const { identity, limits } = options
+    this.#options = options
+    this.#limits = { ...limits, connections: Math.min(limits.connections, connectionsThatFit()) }
+    this.#turns = new HandshakeTurns(this.#limits)
+    this.#report = new GateReport(options, () => this.#counts())
+    this.#tls = createTlsServer({
+      ...serverTlsOptions(identity.current),
+      requestCert: true,
+      rejectUnauthorized: false,
+      handshakeTimeout: limits.handshakeTimeoutMs,
+      ALPNProtocols: ['h2'],
+    })
+    this.#tls.on('secureConnection', (socket) => this.#secured(socket))
+    // The socket's own close does the rest.
+    this.#tls.on('tlsClientError', (_error, socket) => socket.destroy())
+    this.#stopFollowing = identity.onUpdate(() => this.#tls.setSecureContext(serverTlsOptions(identity.current)))
+    this.#server = createServer({ pauseOnConnect: true, noDelay: true }, (socket) => this.#accept(socket))
+  }
+
+  /** Listens on HOST:PORT. @returns the address with the port that was bound. @throws Error when it cannot */
+  async listen(address: string): Promise<string> {
+    const { host, port } = splitAddress(address)
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject)
+      this.#server.listen(port, host, () => {
+        this.#server.off('error', reject)
+        // A failed accept, as when descriptors ran out, is no reason to stop listening.
+        this.#server.on('error', (error) => this.#report.acceptFailed(error))
+        resolve()
+      })
+    })
+    return address.replace(/:\d+$/, `:${(this.#server.address() as AddressInfo).port}`)
+  }
+
+  /**
+   * Takes no new connections, ends those that have not been handed on, and waits for the rest to end. What is still open
+   * after `limitMs` is cut. Safe to call again.
+   */
+  async close(limitMs: number): Promise<void> {
+    this.#stopFollowing()
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
+    for (const connection of this.#open.values()) if (!connection.isSecured) connection.destroy()
+    const timer = setTimeout(() => {
+      for (const connection of this.#open.values()) connection.destroy()
+    }, limitMs)
+    await closed
+    clearTimeout(timer)
+    this.#report.close()
+  }
+
+  #counts() {
+    let strangers = 0
+    for (const connection of this.#open.values()) if (connection.isStranger) strangers += 1
+    return { open: this.#open.size, strangers, handshakes: this.#turns.running }
+  }
+
+  #accept(socket: Socket): void {
+    const { remoteAddress, remotePort } = socket
+    socket.on('error', () => {})
+    // Gone already.
+    if (remoteAddress === undefined) return void socket.destroy()
+    const source = this.#ledger.entryOf(sourceOf(plainAddress(remoteAddress)))
+    const refusal = this.#refusal(source)
+    if (refusal !== undefined) {
+      this.#report.refused(refusal, source.name)
+      socket.resetAndDestroy()
+      this.#ledger.settle(source)
+      return
+    }
+    const key = `${remoteAddress} ${remotePort}`
+    const connection = new Connection(socket, source, () => this.#tls.emit('connection', socket))
+    this.#open.set(key, connection)
+    source.connections += 1
+    const timer = setTimeout(() => {
+      if (connection.isSecured) return
+      this.#report.refused('handshake-timeout', source.name)
+      connection.destroy()
+    }, this.#limits.handshakeTimeoutMs)
+    timer.unref()
+    socket.once('close', () => {
+      clearTimeout(timer)
+      this.#open.delete(key)
+      source.connections -= 1
+      source.strangers.delete(connection)
+      if (connection.hasBegun && !connection.isSecured) this.#turns.leave(connection)
+      if (!connection.hasBegun) this.#turns.withdraw(connection)
+      this.#ledger.settle(source)
+    })
+    this.#turns.enter(connection)
+  }
+
+  /** Why this source may open no connection now, if it may not. Makes room when strangers take all of it. */
+  #refusal(source: SourceEntry): GateRefusal | undefined {
+    const nowMs = this.#options.clock.now().getTime()
+    if (source.barredUntilMs > nowMs) return 'barred'
+    if (source.badCertificates > 0 && nowMs - source.badSinceMs > this.#limits.barMs) source.badCertificates = 0
+    if (source.connections >= this.#limits.connectionsPerSource) return 'source-full'
+    if (source.strangers.size >= this.#limits.strangersPerSource) this.#evictStranger(source)
+    if (this.#open.size < this.#limits.connections) return undefined
+    const busiest = this.#ledger.busiestStranger()
+    if (busiest === undefined) return 'full'
+    this.#evictStranger(busiest)
+    return undefined
+  }
+
+  #evictStranger(source: SourceEntry): void {
+    const [oldest] = source.strangers
+    if (oldest === undefined) return
+    source.strangers.delete(oldest)
+    this.#report.refused('evicted', source.name)
+    oldest.destroy()
+  }
+
+  #secured(socket: TLSSocket): void {
+    socket.on('error', () => {})
+    const connection = this.#open.get(`${socket.remoteAddress} ${socket.remotePort}`)
+    if (connection === undefined) return void socket.destroy()
+    connection.isSecured = true
+    this.#turns.leave(connection)
+    if (!socket.authorized) this.#strangerCame(connection, socket)
+    if (!socket.destroyed) this.#options.onConnection(socket, socket.authorized)
+  }
+
+  #strangerCame(connection: Connection, socket: TLSSocket): void {
+    const { source } = connection
+    connection.isStranger = true
+    source.strangers.add(connection)
+    if (socket.getPeerCertificate().raw === undefined) return
+    const nowMs = this.#options.clock.now().getTime()
+    if (source.badCertificates === 0) source.badSinceMs = nowMs
+    source.badCertificates += 1
+    const isOversized = connection.bytesRead > MAX_HANDSHAKE_BYTES
+    if (!isOversized && source.badCertificates <= this.#limits.badCertificates) return
+    source.barredUntilMs = nowMs + this.#limits.barMs
+    this.#report.barred(source.name, this.#limits.barMs)
+    for (const stranger of source.strangers) stranger.destroy()
+  }
+}
+
+class Connection implements Handshaker {
+  readonly source: SourceEntry
+  readonly #socket: Socket
+  readonly #begin: () => void
+  hasBegun = false
+  isSecured = false
+  isStranger = false
+
+  constructor(socket: Socket, source: SourceEntry, begin: () => void) {
+    this.#socket = socket
+    this.source = source
+    this.#begin = begin
+  }
+
+  /** From the peer, as they came over the network. */
+  get bytesRead(): number {
+    return this.#socket.bytesRead
+  }
+
+  begin(): void {
+    this.hasBegun = true
+    this.#begin()
+  }
+
+  destroy(): void {
+    this.#socket.destroy()
+  }
+}

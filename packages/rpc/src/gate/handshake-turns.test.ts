@@ -1,0 +1,55 @@
+import { expect, test } from '@jest/globals'
+import { HandshakeTurns, type Handshaker } from './handshake-turns.ts'
+import { SourceLedger } from './source-ledger.ts'
+
+const ledger = () => {
+  const all = new SourceLedger()
+  const begun: string[] = []
+  let made = 0
+  const from = (name: string): Handshaker => {
+    const label = `${name}${(made += 1)}`
+    return { source: all.entryOf(name), begin: () => void begun.push(label), destroy: () => {} }
+  }
+  return { from, begun }
+}
+
+test('handshakes run up to the limit, and each that ends lets the next one run', () => {
+  const { from, begun } = ledger()
+  const turns = new HandshakeTurns({ handshakes: 2, handshakesPerSource: 2 })
+  const [a, b, c] = [from('a'), from('b'), from('c')]
+  for (const connection of [a, b, c]) turns.enter(connection)
+  expect(begun).toEqual(['a1', 'b2'])
+  turns.leave(a)
+  expect(begun).toEqual(['a1', 'b2', 'c3'])
+  turns.leave(b)
+  turns.leave(c)
+  expect(turns.running).toBe(0)
+})
+
+test('a source with many connections delays another source by one turn', () => {
+  const { from, begun } = ledger()
+  const turns = new HandshakeTurns({ handshakes: 1, handshakesPerSource: 1 })
+  const crowd = Array.from({ length: 100 }, () => from('crowd'))
+  for (const connection of crowd) turns.enter(connection)
+  turns.enter(from('honest'))
+  turns.leave(crowd[0]!)
+  turns.leave(crowd[1]!)
+  expect(begun).toEqual(['crowd1', 'crowd2', 'honest101'])
+})
+
+test('a source at its own limit leaves the other turns to other sources', () => {
+  const { from, begun } = ledger()
+  const turns = new HandshakeTurns({ handshakes: 10, handshakesPerSource: 2 })
+  for (const name of ['a', 'a', 'a', 'a', 'b']) turns.enter(from(name))
+  expect(begun).toEqual(['a1', 'a2', 'b5'])
+})
+
+test('a connection that leaves the queue gets no turn', () => {
+  const { from, begun } = ledger()
+  const turns = new HandshakeTurns({ handshakes: 1, handshakesPerSource: 1 })
+  const [first, second, third] = [from('a'), from('a'), from('a')]
+  for (const connection of [first, second, third]) turns.enter(connection)
+  turns.withdraw(second)
+  turns.leave(first)
+  expect(begun).toEqual(['a1', 'a3'])
+})

@@ -1,0 +1,48 @@
+import type { Clock, Logger } from '@muster/runtime'
+
+/** Lines in a window, and how long a window lasts. About 400 bytes a line: 70 MB a day at most. */
+const LINES = 20
+const WINDOW_MS = 10_000
+
+/**
+ * Keeps callers without an identity from filling the log: so many lines in ten seconds, and then one line that says how
+ * many calls were not logged. The metrics count every call.
+ */
+export class LogBudget {
+  readonly #log: Logger
+  readonly #clock: Pick<Clock, 'now'>
+  #windowEndsAtMs = 0
+  #lines = 0
+  #skipped = 0
+
+  constructor(log: Logger, clock: Pick<Clock, 'now'>) {
+    this.#log = log
+    this.#clock = clock
+  }
+
+  /** True if one more line may be written now. */
+  take(): boolean {
+    const nowMs = this.#clock.now().getTime()
+    if (nowMs >= this.#windowEndsAtMs) {
+      this.#saySkipped()
+      this.#windowEndsAtMs = nowMs + WINDOW_MS
+      this.#lines = 0
+    }
+    if (this.#lines >= LINES) {
+      this.#skipped += 1
+      return false
+    }
+    this.#lines += 1
+    return true
+  }
+
+  #saySkipped(): void {
+    if (this.#skipped === 0) return
+    const skipped = this.#skipped
+    this.#skipped = 0
+    this.#log.warn(
+      { event: 'calls.not-logged', skipped },
+      'refused calls of callers without an identity were not logged',
+    )
+  }
+}
