@@ -39,18 +39,18 @@ const FOR_ALL: ServerOptions = {
   'grpc.max_receive_message_length': MAX_REQUEST_BYTES,
   'grpc.max_metadata_size': 16 * 1024,
   'grpc.enable_channelz': 0,
-  // A peer that vanished without a word is noticed within 40 s.
+  // Detects a vanished peer within 40 s.
   'grpc.keepalive_time_ms': 30_000,
   'grpc.keepalive_timeout_ms': 10_000,
   'grpc.max_connection_age_grace_ms': 5_000,
 }
 
 const FOR_MEMBERS: ServerOptions = {
-  // One connection may not open streams without end; clients of ours need a handful.
+  // Limits the streams of one connection; our clients need a handful.
   'grpc.max_concurrent_streams': 100,
-  // grpc-js otherwise lifts Node's own bound on what one connection may make the server hold, in megabytes.
+  // In megabytes. Without it grpc-js removes Node's limit on the memory of one connection.
   'grpc-node.max_session_memory': 10,
-  // A connection is checked again against today's roots at least this often.
+  // Connections are verified again, against the current roots, at least this often.
   'grpc.max_connection_age_ms': 60 * 60_000,
 }
 
@@ -87,24 +87,6 @@ export function createServers(
     mapError: options.mapError,
   })
   const calls = new CallOpener({ ...options, recorder })
-<<<<<<< HEAD:packages/rpc/src/server/create-server.ts
-  const server = new Server({
-    interceptors: [recordEarlyStatus(calls), limitReceiving(RECEIVE_TIMEOUT_MS)],
-    'grpc.max_receive_message_length': MAX_REQUEST_BYTES,
-    'grpc.max_metadata_size': 16 * 1024,
-    'grpc.enable_channelz': 0,
-    // Limits the streams of one connection; our clients need a handful.
-    'grpc.max_concurrent_streams': 100,
-    // In megabytes. Without it grpc-js removes Node's limit on the memory of one connection.
-    'grpc-node.max_session_memory': 10,
-    // Detects a vanished peer within 40 s.
-    'grpc.keepalive_time_ms': 30_000,
-    'grpc.keepalive_timeout_ms': 10_000,
-    // Connections are verified again, against the current roots, at least this often.
-    'grpc.max_connection_age_ms': 60 * 60_000,
-    'grpc.max_connection_age_grace_ms': 5_000,
-  })
-=======
   const early = recordEarlyStatus(calls)
   const open = (limits: ServerOptions, receiving: ReceiveLimits) =>
     new Server({ interceptors: [early, limitReceiving(receiving)], ...FOR_ALL, ...limits })
@@ -113,7 +95,6 @@ export function createServers(
     { ...FOR_STRANGERS, 'grpc.max_connection_idle_ms': options.strangerIdleMs },
     { timeoutMs: RECEIVE_TIMEOUT_MS, pending: 256, pendingPerSource: 64 },
   )
->>>>>>> f729008 (Own the accept path: bound what a stranger's connections, handshakes, streams, incomplete requests and log lines may cost):packages/rpc/src/server/create-servers.ts
   for (const { definition, routes } of services) {
     const handlers = Object.entries(definition).map(([name, method]) => {
       const route = routes[name]

@@ -1,13 +1,8 @@
 import { AppError, parseServerAddress } from '@muster/domain'
-<<<<<<< HEAD
-import { type BoundService, serviceName } from '../route.ts'
-import { RotatingServerCredentials } from '../tls/server-credentials.ts'
-=======
 import { Gate } from '../gate/gate.ts'
 import { DEFAULT_GATE_LIMITS, type GateLimits } from '../gate/limits.ts'
 import { ServerCredentials } from '../grpc.ts'
-import type { BoundService } from '../route.ts'
->>>>>>> f729008 (Own the accept path: bound what a stranger's connections, handshakes, streams, incomplete requests and log lines may cost)
+import { type BoundService, serviceName } from '../route.ts'
 import type { TlsIdentity } from '../tls/tls-identity.ts'
 import type { Callers } from './callers.ts'
 import { createServers, type ServingOptions } from './create-servers.ts'
@@ -19,13 +14,9 @@ export interface ServeOptions extends ServingOptions {
   listenAddress: string
   identity: TlsIdentity
   services: readonly BoundService[]
-<<<<<<< HEAD
-  /** How long calls may take to finish after close(). */
-=======
   /** What the listener may be made to hold. */
   gate?: GateLimits
-  /** How long calls may take to end by themselves once close() has been called. */
->>>>>>> f729008 (Own the accept path: bound what a stranger's connections, handshakes, streams, incomplete requests and log lines may cost)
+  /** How long calls may take to finish after close(). */
   drainTimeoutMs: number
 }
 
@@ -50,14 +41,8 @@ const CUT_MS = 200
 export async function serve(options: ServeOptions): Promise<RpcServer> {
   const names = options.services.map(serviceName)
   const health = createHealth(names)
-<<<<<<< HEAD
   const described = [...options.services, health.service]
   const bound = [...described, ...createReflection(described)]
-  const { server, callers, live } = createServer(bound, options)
-
-  const credentials = new RotatingServerCredentials(identity)
-=======
-  const bound = [...options.services, health.service, ...createReflection(names)]
   const limits = options.gate ?? DEFAULT_GATE_LIMITS
   const { members, strangers, callers, live } = createServers(bound, {
     ...options,
@@ -70,39 +55,20 @@ export async function serve(options: ServeOptions): Promise<RpcServer> {
     limits,
     onConnection: (socket, isMember) => (isMember ? toMembers : toStrangers).injectConnection(socket),
   })
->>>>>>> f729008 (Own the accept path: bound what a stranger's connections, handshakes, streams, incomplete requests and log lines may cost)
   const address = parseServerAddress(options.listenAddress, 'listen address')
   const boundAddress = await gate.listen(address).catch(async (error: Error) => {
     await gate.close(0)
     throw new Error(`cannot listen on ${address}: ${error.message}`, { cause: error })
   })
 
-<<<<<<< HEAD
-  const boundAddress = address.replace(/:\d+$/, `:${port}`)
-  /** tryShutdown waits for open streams without limit, so this ends them, and a timer ends the wait. */
-=======
   /** An open stream never ends by itself, so streams are told to end, and connections are cut when time is up. */
->>>>>>> f729008 (Own the accept path: bound what a stranger's connections, handshakes, streams, incomplete requests and log lines may cost)
   const drain = async () => {
     health.set(false)
     for (const call of live)
       if (call.isStream) call.abort(new AppError('unavailable', 'the server is shutting down; try again'))
-<<<<<<< HEAD
-    // While channelz is off, forceShutdown of grpc-js does not see connections; drain does, and cuts them after the timeout.
-    server.drain(boundAddress, options.drainTimeoutMs)
-    let timer: NodeJS.Timeout | undefined
-    const drained = new Promise<void>((resolve) => server.tryShutdown(() => resolve()))
-    const timedOut = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, options.drainTimeoutMs + CUT_MS)
-    })
-    await Promise.race([drained, timedOut])
-    clearTimeout(timer)
-    server.forceShutdown()
-=======
     for (const injector of [toMembers, toStrangers]) injector.drain(options.drainTimeoutMs)
     await gate.close(options.drainTimeoutMs + CUT_MS)
     for (const server of [members, strangers]) server.forceShutdown()
->>>>>>> f729008 (Own the accept path: bound what a stranger's connections, handshakes, streams, incomplete requests and log lines may cost)
   }
   let closing: Promise<void> | undefined
   return {

@@ -54,13 +54,8 @@ export class CallRecorder {
     // A stranger's success is in the metrics, and what came of it in the log of its handler.
     if (error === undefined) this.#log[isStranger ? 'debug' : usual](line, 'call')
     else if (!(error instanceof AppError)) this.#log.error({ ...line, err: error }, 'call failed')
-<<<<<<< HEAD
-    else {
-      // The reason is enough for an error that a peer answered; with stacks, strangers could fill the log.
-=======
     else if (!isStranger || this.#strangers.take()) {
-      // What a peer answered is told by the reason; its stack would only let strangers fill the log.
->>>>>>> f729008 (Own the accept path: bound what a stranger's connections, handshakes, streams, incomplete requests and log lines may cost)
+      // The reason is enough for an error that a peer answered; with stacks, strangers could fill the log.
       const tellsMore = error.cause !== undefined && !isServiceError(error.cause)
       const why = { reason: error.reason, error: error.message, ...(tellsMore && { err: error.cause }) }
       this.#log[isTransient(error) ? 'warn' : usual]({ ...line, ...why }, 'call refused')

@@ -13,14 +13,9 @@ export interface ReceiveLimits {
 }
 
 /**
-<<<<<<< HEAD
- * Ends calls whose request message is not complete in time. Otherwise a stranger could open streams, send almost all of a
- * message on each, and make the server hold it as long as the connection lives.
-=======
  * Ends calls whose one request message is not whole in time, and bounds how many such requests the server holds. Without
  * it strangers could open streams, send almost all of a message on each, and make the server hold them for as long as
  * the connections live. A request that arrives with its headers, as those of our clients do, is never counted.
->>>>>>> f729008 (Own the accept path: bound what a stranger's connections, handshakes, streams, incomplete requests and log lines may cost)
  */
 export function limitReceiving(limits: ReceiveLimits): ServerInterceptor {
   const pending = new PendingRequests(limits)
