@@ -4,6 +4,7 @@ import { assertAllowed, type Callers } from './callers.ts'
 import type { Member } from '../tls/peer.ts'
 import type { CallContext } from '../route.ts'
 import type { ServedCall } from './calls/served-call.ts'
+import { StreamLimits } from './stream-limits.ts'
 
 /**
  * Returns the roles that a person has now, whatever their certificate says. Rejects with `unauthenticated` if the person is

@@ -1,7 +1,7 @@
 import type { Clock, Logger } from '@muster/runtime'
 
-/** Lines in a window, and how long a window lasts. About 400 bytes a line: 70 MB a day at most. */
-const LINES = 20
+/** Lines in a window, and how long a window lasts. About 400 bytes a line: 170 MB a day at most. */
+const LINES = 50
 const WINDOW_MS = 10_000
 
 /**
