@@ -17,6 +17,9 @@ import {
 } from '@muster/testkit'
 import { type FakeAuthority, serveAuthority } from '../test/support/authority.ts'
 import { openService } from './open-service.ts'
+import { z } from 'zod'
+import { parseConfig } from './config.ts'
+import { gateFields } from './gate-config.ts'
 import type { ServiceConfig } from './service-config.ts'
 
 const STORED = describeService('token-service')
@@ -52,6 +55,7 @@ function start<D extends ServiceDescriptor>(descriptor: D) {
     MUSTER_LISTEN_ADDR: '127.0.0.1:0',
     MUSTER_TLS_DNS_NAMES: ['localhost'],
     MUSTER_DRAIN_TIMEOUT_MS: 1_000,
+    ...parseConfig(z.object(gateFields()), {}),
     MUSTER_DATABASE_URL_FILE: database.url,
     MUSTER_DATABASE_POOL_SIZE: 2,
     MUSTER_AUDIT_RETENTION: 60,
