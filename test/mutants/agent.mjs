@@ -4,7 +4,7 @@ export const mutants = [
   {
     name: 'an internal fault of the server ends the agent at renewal',
     folder: 'packages/identity/src',
-    find: ` && error.kind !== 'internal'`,
+    find: ` && !isServerFault(error)`,
     replace: ``,
     tests: ['agent/src/run', 'identity/src/retry-policy'],
   },

@@ -180,4 +180,25 @@ export const mutants = [
     replace: ``,
     tests: ['rpc/src/client/server-trust'],
   },
+  {
+    name: 'the reasons of another system are taken for ours',
+    folder: 'packages/rpc/src',
+    find: `domain === DOMAIN && `,
+    replace: ``,
+    tests: ['rpc/src/status-details'],
+  },
+  {
+    name: 'a request that cannot be decoded reaches its handler',
+    folder: 'packages/rpc/src',
+    find: `if (message === UNDECODABLE) throw`,
+    replace: `if (message === null) throw`,
+    tests: ['rpc/src/server/calls'],
+  },
+  {
+    name: 'paths that strangers invent become metrics of their own',
+    folder: 'packages/rpc/src',
+    find: `this.#isServed(path) ? path : 'unknown'`,
+    replace: `path`,
+    tests: ['rpc/src/server/calls'],
+  },
 ]
