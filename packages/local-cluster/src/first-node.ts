@@ -4,7 +4,8 @@ import { main as musterctl } from '@muster/admin-cli'
 import { type ChildProcess, startChild, stopChild, type StopStep, until } from '@muster/embedded-stores'
 import { writeFileAtomic } from '@muster/runtime'
 import { type OperatorProfile, readIdentity } from '@muster/identity'
-import { openLog, programFile } from './service-process.ts'
+import { openLog } from './rotating-log.ts'
+import { programFile } from './service-process.ts'
 
 /** How to start the first node. */
 export interface FirstNodeOptions {

@@ -8,7 +8,7 @@ import { Lifecycle, NPM_ECHO_MS, onParentGone, onStopSignals, systemClock } from
 import { isPortFree, preferPort, reachableHost } from './addresses.ts'
 import { startControlPlane } from './control-plane.ts'
 import { startFirstNode } from './first-node.ts'
-import { openLog } from './service-process.ts'
+import { openLog } from './rotating-log.ts'
 import { npmStart, STATIC_TOKENS_FILE, type LocalClusterOptions } from './options.ts'
 import { progressSteps } from './progress.ts'
 import { readyText } from './ready-text.ts'

@@ -1,7 +1,7 @@
-import { createWriteStream, renameSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import { startChild, stopChild, type StopStep, until } from '@muster/embedded-stores'
+import { openLog } from './rotating-log.ts'
 
 /** A service as a process of its own. */
 export interface ServiceProcess {
@@ -63,20 +63,6 @@ export async function startService({ program, env, logFile }: ServiceProcessOpti
   }
 }
 
-const MAX_LOG_BYTES = 10 * 1024 * 1024
-
-/**
- * Opens a log file to append lines. A file that has grown large becomes `.1` and replaces the `.1` before it. A write that
- * fails, for example on a full disk, is ignored: the logged program goes on.
- */
-export function openLog(file: string): { write(line: string): void; end(): void } {
-  if ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) > MAX_LOG_BYTES) renameSync(file, `${file}.1`)
-  const stream = createWriteStream(file, { flags: 'a', mode: 0o600 })
-  stream.on('error', () => {})
-  return { write: (line) => void stream.write(`${line}\n`), end: () => void stream.end() }
-}
-
-/** The executable file of a program, in the package of that name unless told otherwise. */
 export function programFile(program: string, packageName = program): string {
   const manifest = createRequire(import.meta.url).resolve(`@muster/${packageName}/package.json`)
   return path.join(path.dirname(manifest), 'bin', `${program}.js`)
