@@ -45,6 +45,7 @@ describe('an explanation', () => {
     'TOKEN_EXPIRED',
     'TOKEN_REVOKED',
     'TOKEN_USED_UP',
+    'SPENT_JUST_NOW',
     'ROLE_NOT_ALLOWED',
     'KEY_NOT_ALLOWED',
     'KEY_USED_BEFORE',

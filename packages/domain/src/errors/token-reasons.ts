@@ -38,6 +38,12 @@ export const TOKEN_REASONS = {
     meaning: 'The token has reached its use limit.',
     next: ANOTHER_TOKEN,
   },
+  SPENT_JUST_NOW: {
+    kind: 'resourceExhausted',
+    retry: 'after-delay',
+    meaning: 'The same key has used the token too often just now.',
+    next: { muster: 'start again then, or with a longer --join-timeout' },
+  },
   TOKEN_WRONG_TYPE: {
     kind: 'failedPrecondition',
     retry: 'never',

@@ -16,8 +16,8 @@ export async function spendToken(
   const { result } = await tokens.spendToken(request, { parent: context })
   if (result === undefined) throw new AppError('internal', 'token-service answered without a result')
   if (result.$case === 'spent') return result.value
-  const { reason, tokenId, restriction } = result.value
-  throw addFacts(refusedToken(reason, request.purpose?.$case ?? 'join'), {
+  const { tokenId, restriction } = result.value
+  throw addFacts(refusedToken(result.value, request.purpose?.$case ?? 'join'), {
     ...(tokenId !== '' && { tokenId }),
     ...(restriction !== '' && { details: { restriction } }),
   })
@@ -25,11 +25,12 @@ export async function spendToken(
 
 type Purpose = 'join' | 'signup'
 
-function refusedToken(reason: string, purpose: Purpose): AppError {
+function refusedToken({ reason, retryAfterMs }: token.RefusedToken, purpose: Purpose): AppError {
   const message = MESSAGES[reason] ?? 'the token was refused'
   // A newer token-service may have a reason that is not in the table here.
   const kind = reasonInfo(reason)?.kind ?? 'failedPrecondition'
-  return receivedError(kind, typeof message === 'string' ? message : message[purpose], { reason })
+  const details = retryAfterMs > 0 ? { reason, retryAfterMs } : { reason }
+  return receivedError(kind, typeof message === 'string' ? message : message[purpose], details)
 }
 
 const MESSAGES: Record<string, string | Record<Purpose, string>> = {
@@ -39,6 +40,7 @@ const MESSAGES: Record<string, string | Record<Purpose, string>> = {
   TOKEN_REVOKED: 'the token has been revoked',
   TOKEN_USED_UP: 'the token has reached its use limit',
   ROLE_NOT_ALLOWED: 'the token does not admit these roles',
+  SPENT_JUST_NOW: 'this key has used the token too often just now; try again later',
   TOKEN_WRONG_TYPE: {
     join: "the token is for a person to sign up with 'musterctl login'; a machine needs one of 'musterctl tokens add'",
     signup: "the token is for machines to join with; a person needs one of 'musterctl users add'",

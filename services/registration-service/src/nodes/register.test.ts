@@ -248,6 +248,11 @@ describe('a join that is refused', () => {
     expect(await stored()).toMatchObject([{ joined: false }])
   })
 
+  test('of a key that repeats its spend too often is told when to try again', async () => {
+    served.tokens.refusal = () => ({ reason: 'SPENT_JUST_NOW', retryAfterMs: 7_000 })
+    expect(await refusal(register())).toMatchObject({ reason: 'SPENT_JUST_NOW', retryAfterMs: 7_000 })
+  })
+
   test.each<[string, ErrorKind, string]>([
     ['TOKEN_UNKNOWN', 'permissionDenied', 'the token is not known'],
     ['TOKEN_EXPIRED', 'failedPrecondition', 'expired'],
@@ -255,6 +260,7 @@ describe('a join that is refused', () => {
     ['TOKEN_USED_UP', 'failedPrecondition', 'reached its use limit'],
     ['ROLE_NOT_ALLOWED', 'failedPrecondition', 'these roles'],
     ['TOKEN_WRONG_TYPE', 'failedPrecondition', "'musterctl tokens add'"],
+    ['SPENT_JUST_NOW', 'resourceExhausted', 'too often just now'],
     ['A_REASON_OF_TOMORROW', 'failedPrecondition', 'refused'],
   ])('with %s by token-service says so, leaves no node, and is on record once', async (reason, kind, message) => {
     served.tokens.refusal = () => ({ reason })
@@ -327,6 +333,8 @@ describe('a join that is refused', () => {
 describe('the log and the database', () => {
   test('hold no token and no certificate request, whatever became of the join', async () => {
     lines.length = 0
+    // Refused calls of strangers have a budget of log lines.
+    await served.clock.advance(10_000)
     const request = joinRequest()
     await register(request)
     await refusal(register({ ...request, hostname: '..' }))

@@ -25,7 +25,8 @@ export class FakeTokens {
     if (this.failure !== undefined && this.failure.afterwards !== true) throw this.failure.error
     const refused = this.refusal?.(request)
     if (refused !== undefined) {
-      return { result: { $case: 'refused', value: { reason: '', tokenId: '', restriction: '', ...refused } } }
+      const value = { reason: '', tokenId: '', restriction: '', retryAfterMs: 0, ...refused }
+      return { result: { $case: 'refused', value } }
     }
     const key = `${request.value} ${request.keyFingerprint.toString('hex')}`
     const nodeId = this.#nodeIds.get(key) ?? randomUUID()

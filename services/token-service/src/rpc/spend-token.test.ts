@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import type { token } from '@muster/contracts'
+import { REPEATS_AT_ONCE } from '../store/spend-statement.ts'
 import {
   addToken,
   createRequest,
@@ -19,7 +20,7 @@ beforeAll(async () => {
 beforeEach(() => served.clear())
 afterAll(() => served.close())
 
-const UNKNOWN = { $case: 'refused', value: { reason: 'TOKEN_UNKNOWN', tokenId: '', restriction: '' } }
+const UNKNOWN = { $case: 'refused', value: { reason: 'TOKEN_UNKNOWN', tokenId: '', restriction: '', retryAfterMs: 0 } }
 
 describe('SpendToken', () => {
   test('says which node id the key has, by which token, and which labels it carries', async () => {
@@ -62,6 +63,21 @@ describe('SpendToken', () => {
     expect(await whyNot(spendRequest('narrow', here))).toEqual(['TOKEN_RESTRICTED', 'allow-hostname', id])
     expect(await whyNot(signupRequest('narrow', 'ada'))).toEqual(['TOKEN_WRONG_TYPE', '', id])
     expect(await whyNot(spendRequest('narrow', { ...here, hostname: 'web-1' }))).toBe('spent')
+  })
+
+  test('refuses a key that repeats its spend too often, and says when it may again', async () => {
+    const { id } = await addToken(served.pool, 'often-spent', { maxUses: 1 })
+    const key = newKey()
+    const spends = Array.from({ length: 64 }, () => served.spend(spendRequest('often-spent', {}, key)))
+    const refused = (await Promise.all(spends)).filter(({ $case }) => $case === 'refused')
+    expect(refused).toHaveLength(63 - REPEATS_AT_ONCE)
+    expect(refused[0]!.value).toEqual({
+      reason: 'SPENT_JUST_NOW',
+      tokenId: id,
+      restriction: '',
+      retryAfterMs: expect.any(Number),
+    })
+    expect((refused[0]!.value as token.RefusedToken).retryAfterMs).toBeGreaterThan(0)
   })
 
   test('takes an IPv4 address written as an IPv6 address for what it is, and leaves out a zone', async () => {

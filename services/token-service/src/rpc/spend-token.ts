@@ -59,6 +59,6 @@ function toProto(result: SpendResult): token.SpendTokenResponse {
     const { nodeId, tokenId, botName = '', nodeLabels } = result
     return { result: { $case: 'spent', value: { nodeId, tokenId, botName, nodeLabels } } }
   }
-  const { reason, tokenId = '', restriction = '' } = result
-  return { result: { $case: 'refused', value: { reason, tokenId, restriction } } }
+  const { reason, tokenId = '', restriction = '', retryAfterMs = 0 } = result
+  return { result: { $case: 'refused', value: { reason, tokenId, restriction, retryAfterMs } } }
 }

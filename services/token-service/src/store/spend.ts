@@ -1,9 +1,7 @@
 import type { Labels } from '@muster/domain'
 import { type Db, violates } from '@muster/postgres'
+import { REPEAT_COSTS_SECONDS, REPEATS_AT_ONCE, SPEND } from './spend-statement.ts'
 import type { Configured } from './tokens.ts'
-
-/** How long the same key may spend the same token again, and get the same node id: lost replies, crashed agents. */
-export const RETRY_WINDOW_SECONDS = 30 * 60
 
 /** A token value that a newcomer presents, and its purpose. */
 export interface SpendInput {
@@ -32,9 +30,17 @@ export interface SignupPurpose {
 
 /** The outcome of a spend. The refusal of a genuine token names the token. */
 export type SpendResult =
-  | { outcome: 'spent'; tokenId: string; nodeId: string; botName: string | undefined; nodeLabels: Labels }
-  /** Without a token id if the token is unknown. */
-  | { outcome: 'refused'; reason: SpendRefusal; tokenId?: string; restriction?: Restriction }
+  { outcome: 'spent'; tokenId: string; nodeId: string; botName: string | undefined; nodeLabels: Labels } | RefusedSpend
+
+/** A refusal, without a token id if the token is unknown. */
+export interface RefusedSpend {
+  outcome: 'refused'
+  reason: SpendRefusal
+  tokenId?: string
+  restriction?: Restriction
+  /** With SPENT_JUST_NOW. */
+  retryAfterMs?: number
+}
 
 /** Why a token does not admit: the first reason that applies. */
 export type SpendRefusal =
@@ -45,78 +51,16 @@ export type SpendRefusal =
   | 'ROLE_NOT_ALLOWED'
   | 'TOKEN_RESTRICTED'
   | 'TOKEN_USED_UP'
+  | 'SPENT_JUST_NOW'
 
 /** The restriction that a newcomer does not meet. */
 export type Restriction = 'user' | 'allow-cidr' | 'allow-hostname'
-
-/** Turns a host name pattern into one of LIKE: it escapes LIKE's special characters, then replaces * and ?. */
-const LIKE_PATTERN = String.raw`replace(replace(regexp_replace(glob, '([\\%_])', '\\\1', 'g'), '*', '%'), '?', '_')`
-
-// One statement, so that no two callers can both see the last use (Tailscale TS-2025-007, SPIRE 1.14.6 and headscale all
-// checked first and consumed later).
-//  token    finds the token and checks this newcomer against it. Only a signup has a person's name.
-//  spent    records the key under the token, if the token may be spent by a new key. A key that is there already
-//           gets its earlier node id, even if the other call committed after this one began.
-//  counted  counts a new spend of a token with a limit. When two keys race for the last use, the second waits here for the
-//           first, then violates tokens_uses_within_max, and its row in spent is rolled back.
-//  earlier  finds the spend of a key that comes back after the token has expired or is used up.
-// The last part writes a new spend to the audit.
-const SPEND = `
-  with token as (
-    select id, bot_name, node_labels, max_uses, uses,
-           (type = 'signup') = ($5::text is not null) as right_type,
-           revoked_at is not null or type = 'static' and digest <> all ($8::bytea[]) as revoked,
-           expires_at <= now() as expired,
-           roles @> $2::text[] as role_allowed,
-           case
-             when user_name <> $5
-               then 'user'
-             when allow_cidrs <> '{}' and not $6::inet <<= any (allow_cidrs::inet[])
-               then 'allow-cidr'
-             when allow_hostnames <> '{}'
-                  and not exists (select from unnest(allow_hostnames) as glob where lower($7::text) like ${LIKE_PATTERN})
-               then 'allow-hostname'
-           end as restriction
-      from tokens
-     where digest = $1),
-  spent as (
-    insert into spends (token_id, key_fingerprint, node_id)
-    select id, $3, $4
-      from token
-     where right_type
-       and not revoked
-       and not expired
-       and role_allowed
-       and restriction is null
-       and (max_uses is null or uses < max_uses)
-    on conflict on constraint spends_pkey
-      do update set spent_at = spends.spent_at
-    returning token_id, node_id),
-  counted as (
-    update tokens
-       set uses = tokens.uses + 1
-      from spent
-     where tokens.id = spent.token_id
-       and tokens.max_uses is not null
-       and spent.node_id = $4)
-  select token.id as "tokenId", token.bot_name as "botName", token.node_labels as "nodeLabels",
-         token.right_type as "rightType", token.revoked, token.expired, token.role_allowed as "roleAllowed",
-         token.restriction,
-         spent.node_id as "nodeId",
-         earlier.node_id as "earlierNodeId",
-         earlier.spent_at > now() - make_interval(secs => $11) as "withinRetryWindow",
-         case when spent.node_id = $4 then record_audit(
-           action => 'token.spend', actor => $9, remote_address => host($6::inet), token_id => spent.token_id,
-           node_id => spent.node_id, details => $10::jsonb) end as "eventId"
-    from token
-    left join spent on spent.token_id = token.id
-    left join spends earlier on earlier.token_id = token.id and earlier.key_fingerprint = $3`
 
 /**
  * Spends a token on a key. All conditions and the record are one statement, so any number of callers on any number of
  * replicas spend it at most `max uses` times. The same key may repeat its spend and gets the same node id: at any time while
  * the token is live, and for half an hour after its spend if the token has since expired or been used up. A revoked token
- * admits no repeat, and a repeat must meet the restrictions again.
+ * admits no repeat, and a repeat must meet the restrictions again. A repeat over the rate is refused with SPENT_JUST_NOW.
  */
 export async function recordSpend(db: Db, configured: Configured, input: SpendInput): Promise<SpendResult> {
   const { digest, keyFingerprint, candidateNodeId, purpose, remoteAddress, actor } = input
@@ -133,7 +77,6 @@ export async function recordSpend(db: Db, configured: Configured, input: SpendIn
     configured,
     actor,
     join === undefined ? { user } : { hostname: join.hostname, roles: join.roles },
-    RETRY_WINDOW_SECONDS,
   ]
   const run = () => db.query({ name: 'spend-token', text: SPEND, values })
   const { rows } = await run().catch((error: unknown) => {
@@ -143,8 +86,7 @@ export async function recordSpend(db: Db, configured: Configured, input: SpendIn
   })
   const row = rows[0] as SpendRow | undefined
   if (row === undefined) return { outcome: 'refused', reason: 'TOKEN_UNKNOWN' }
-  const { tokenId, nodeLabels } = row
-  const nodeId = row.nodeId ?? (mayRepeat(row) ? row.earlierNodeId : null)
+  const { tokenId, nodeId, nodeLabels } = row
   if (nodeId !== null) return { outcome: 'spent', tokenId, nodeId, nodeLabels, botName: row.botName ?? undefined }
   return { outcome: 'refused', tokenId, ...refusalOf(row) }
 }
@@ -158,20 +100,26 @@ interface SpendRow {
   expired: boolean
   roleAllowed: boolean
   restriction: Restriction | null
+  /** Null if the key could neither spend the token nor repeat its spend. */
   nodeId: string | null
-  earlierNodeId: string | null
-  withinRetryWindow: boolean | null
+  /** True if only the rate can keep the key from a spend or a repeat. */
+  mayRepeat: boolean
+  /** How far ahead the repeats of this key are paid for; null before the first. */
+  paidForSeconds: number | null
 }
 
-function mayRepeat({ withinRetryWindow, rightType, revoked, roleAllowed, restriction }: SpendRow): boolean {
-  return withinRetryWindow === true && rightType && !revoked && roleAllowed && restriction === null
-}
-
-function refusalOf(row: SpendRow): { reason: SpendRefusal; restriction?: Restriction } {
+function refusalOf(row: SpendRow): Pick<RefusedSpend, 'reason' | 'restriction' | 'retryAfterMs'> {
+  if (row.mayRepeat) return { reason: 'SPENT_JUST_NOW', retryAfterMs: waitMs(row) }
   if (!row.rightType) return { reason: 'TOKEN_WRONG_TYPE' }
   if (row.revoked) return { reason: 'TOKEN_REVOKED' }
   if (row.expired) return { reason: 'TOKEN_EXPIRED' }
   if (!row.roleAllowed) return { reason: 'ROLE_NOT_ALLOWED' }
   if (row.restriction !== null) return { reason: 'TOKEN_RESTRICTED', restriction: row.restriction }
   return { reason: 'TOKEN_USED_UP' }
+}
+
+/** How long until the next repeat is paid for. Other calls may be charged in the meantime, so it may take longer. */
+function waitMs({ paidForSeconds }: SpendRow): number {
+  const seconds = (paidForSeconds ?? 0) - (REPEATS_AT_ONCE - 1) * REPEAT_COSTS_SECONDS
+  return Math.ceil(Math.min(Math.max(seconds, 1), REPEAT_COSTS_SECONDS) * 1_000)
 }

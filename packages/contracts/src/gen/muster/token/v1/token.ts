@@ -234,12 +234,17 @@ export interface SpentToken_NodeLabelsEntry {
 
 /** The token does not admit the caller. Fields that are for the audit must not reach the caller. */
 export interface RefusedToken {
-  /** TOKEN_UNKNOWN, TOKEN_EXPIRED, TOKEN_REVOKED, TOKEN_USED_UP, TOKEN_RESTRICTED, TOKEN_WRONG_TYPE or ROLE_NOT_ALLOWED. */
+  /**
+   * TOKEN_UNKNOWN, TOKEN_EXPIRED, TOKEN_REVOKED, TOKEN_USED_UP, TOKEN_RESTRICTED, TOKEN_WRONG_TYPE, ROLE_NOT_ALLOWED
+   * or SPENT_JUST_NOW.
+   */
   reason: string;
   /** For the audit. Empty if the token is unknown. */
   tokenId: string;
   /** For the audit: which restriction, such as allow-cidr. */
   restriction: string;
+  /** With SPENT_JUST_NOW: how long until the same key may spend the token again. */
+  retryAfterMs: number;
 }
 
 export interface CreateSignupTokenRequest {
@@ -1964,7 +1969,7 @@ export const SpentToken_NodeLabelsEntry: MessageFns<SpentToken_NodeLabelsEntry> 
 };
 
 function createBaseRefusedToken(): RefusedToken {
-  return { reason: "", tokenId: "", restriction: "" };
+  return { reason: "", tokenId: "", restriction: "", retryAfterMs: 0 };
 }
 
 export const RefusedToken: MessageFns<RefusedToken> = {
@@ -1977,6 +1982,9 @@ export const RefusedToken: MessageFns<RefusedToken> = {
     }
     if (message.restriction !== "") {
       writer.uint32(26).string(message.restriction);
+    }
+    if (message.retryAfterMs !== 0) {
+      writer.uint32(32).uint32(message.retryAfterMs);
     }
     return writer;
   },
@@ -2016,6 +2024,14 @@ export const RefusedToken: MessageFns<RefusedToken> = {
             }
 
             message.restriction = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.retryAfterMs = reader.uint32();
             continue;
           }
         }
