@@ -63,6 +63,7 @@ export async function startService({ program, env, logFile }: ServiceProcessOpti
   }
 }
 
+/** The executable file of a program, in the package of that name unless told otherwise. */
 export function programFile(program: string, packageName = program): string {
   const manifest = createRequire(import.meta.url).resolve(`@muster/${packageName}/package.json`)
   return path.join(path.dirname(manifest), 'bin', `${program}.js`)

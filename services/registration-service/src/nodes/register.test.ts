@@ -248,11 +248,6 @@ describe('a join that is refused', () => {
     expect(await stored()).toMatchObject([{ joined: false }])
   })
 
-  test('of a key that repeats its spend too often is told when to try again', async () => {
-    served.tokens.refusal = () => ({ reason: 'SPENT_JUST_NOW', retryAfterMs: 7_000 })
-    expect(await refusal(register())).toMatchObject({ reason: 'SPENT_JUST_NOW', retryAfterMs: 7_000 })
-  })
-
   test.each<[string, ErrorKind, string]>([
     ['TOKEN_UNKNOWN', 'permissionDenied', 'the token is not known'],
     ['TOKEN_EXPIRED', 'failedPrecondition', 'expired'],
