@@ -2,7 +2,7 @@ import { AppError, type ServiceName } from '@muster/domain'
 import { systemClock } from '@muster/runtime'
 import { Registry } from 'prom-client'
 import { connect, type Connection, type ServiceDefinition, TlsIdentity, type TlsMaterial } from '@muster/rpc'
-import { type RpcServer, serve, type ServeOptions } from '@muster/rpc/server'
+import { DEFAULT_GATE_LIMITS, type RpcServer, serve, type ServeOptions } from '@muster/rpc/server'
 import { withTestDeadline } from './client-deadline.ts'
 import { silentLog } from './silent-log.ts'
 
@@ -21,6 +21,8 @@ export function serveForTest({ identity, ...options }: ServeForTestOptions): Pro
     log: silentLog,
     metrics: new Registry(),
     drainTimeoutMs: 2_000,
+    // Tests of who may call show one bad certificate after the other, from one address.
+    gate: { ...DEFAULT_GATE_LIMITS, badCertificates: 1_000 },
     ...options,
     identity: identity instanceof TlsIdentity ? identity : new TlsIdentity(identity),
   })

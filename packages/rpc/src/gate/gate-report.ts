@@ -2,9 +2,9 @@ import type { Logger } from '@muster/runtime'
 import { Counter, Gauge, type Registry } from 'prom-client'
 
 /** Why a connection was refused or ended by the gate. */
-export type GateRefusal = 'barred' | 'source-full' | 'full' | 'evicted' | 'handshake-timeout'
+export type GateRefusal = 'barred' | 'paused' | 'source-full' | 'full' | 'evicted' | 'handshake-timeout'
 
-const REFUSALS: readonly GateRefusal[] = ['barred', 'source-full', 'full', 'evicted', 'handshake-timeout']
+const REFUSALS: readonly GateRefusal[] = ['barred', 'paused', 'source-full', 'full', 'evicted', 'handshake-timeout']
 const WARN_EVERY_MS = 30_000
 
 /** Counts what the gate refuses, and warns of it in the log, once in 30 seconds at most. */

@@ -133,6 +133,20 @@ describe('certificates that do not verify', () => {
     expect(await whoAmI(open(server.address, ended))).toBe('anonymous')
   })
 
+  test('a source from which a member is connected is not barred: it waits, and others from there still get in', async () => {
+    await serve({ badCertificates: 1 })
+    const member = await handshake(cluster.node())
+    await handshake(foreign)
+    const bad = await handshake(foreign)
+    await eventually('cut', () => isClosed(bad))
+    expect(isClosed(member)).toBe(false)
+    expect(lines.filter(({ event }) => event === 'gate.barred')).toEqual([])
+    const beganAt = performance.now()
+    await handshake(cluster.node())
+    expect(performance.now() - beganAt).toBeGreaterThan(500)
+    expect(await refused('paused')).toBe(1)
+  })
+
   test('a chain of many certificates bars its source at once', async () => {
     await serve({ badCertificates: 1_000 })
     const long = { ...foreign, own: { ...foreign.own, chainPem: foreign.own.chainPem.repeat(20) } }

@@ -25,6 +25,10 @@ export interface GateOptions {
 /** A client's certificates and the signature by its key take about 2 KiB. More is no client of ours. */
 const MAX_HANDSHAKE_BYTES = 12 * 1024
 
+/** A handshake with a bad certificate costs up to 30 ms of CPU, one with an oversized chain half a second: 5 % of a core at most. */
+const PAUSE_MS = 1_000
+const PAUSE_AFTER_OVERSIZED_MS = 10_000
+
 /**
  * The accept path of a listener: limits before TLS, then TLS 1.3, then the connection is handed on. It owns every socket
  * from its first byte, so a stranger costs at most what the limits say, and members with a connection keep it.
@@ -126,6 +130,7 @@ export class Gate {
       this.#open.delete(key)
       source.connections -= 1
       source.strangers.delete(connection)
+      if (connection.isMember) source.members -= 1
       if (connection.hasBegun && !connection.isSecured) this.#turns.leave(connection)
       if (!connection.hasBegun) this.#turns.withdraw(connection)
       this.#ledger.settle(source)
@@ -161,10 +166,20 @@ export class Gate {
     if (connection === undefined) return void socket.destroy()
     connection.isSecured = true
     this.#turns.leave(connection)
-    if (!socket.authorized) this.#strangerCame(connection, socket)
+    if (socket.authorized) this.#memberCame(connection)
+    else this.#strangerCame(connection, socket)
     if (!socket.destroyed) this.#options.onConnection(socket, socket.authorized)
   }
 
+  #memberCame(connection: Connection): void {
+    connection.isMember = true
+    connection.source.members += 1
+  }
+
+  /**
+   * Counts certificates that do not verify. A source that shows too many is barred, unless members are connected from it:
+   * they would be shut out with the stranger, so then the source waits after each such certificate, and its cost stays low.
+   */
   #strangerCame(connection: Connection, socket: TLSSocket): void {
     const { source } = connection
     connection.isStranger = true
@@ -175,6 +190,11 @@ export class Gate {
     source.badCertificates += 1
     const isOversized = connection.bytesRead > MAX_HANDSHAKE_BYTES
     if (!isOversized && source.badCertificates <= this.#limits.badCertificates) return
+    if (source.members > 0) {
+      this.#report.refused('paused', source.name)
+      this.#turns.pause(source, isOversized ? PAUSE_AFTER_OVERSIZED_MS : PAUSE_MS)
+      return void connection.destroy()
+    }
     source.barredUntilMs = nowMs + this.#limits.barMs
     this.#report.barred(source.name, this.#limits.barMs)
     for (const stranger of source.strangers) stranger.destroy()
@@ -188,6 +208,7 @@ class Connection implements Handshaker {
   hasBegun = false
   isSecured = false
   isStranger = false
+  isMember = false
 
   constructor(socket: Socket, source: SourceEntry, begin: () => void) {
     this.#socket = socket

@@ -47,8 +47,19 @@ export class HandshakeTurns {
     if (queue?.size === 0) this.#waiting.delete(connection.source)
   }
 
+  /** Lets no handshake of this source begin for a while. Those that wait keep their place. */
+  pause(source: SourceEntry, forMs: number): void {
+    if (source.isPaused) return
+    source.isPaused = true
+    const resume = () => {
+      source.isPaused = false
+      this.#next()
+    }
+    setTimeout(resume, forMs).unref()
+  }
+
   #mayRun(source: SourceEntry): boolean {
-    return this.#running < this.#limit && source.handshakes < this.#limitPerSource
+    return !source.isPaused && this.#running < this.#limit && source.handshakes < this.#limitPerSource
   }
 
   #run(connection: Handshaker): void {

@@ -10,10 +10,14 @@ export interface SourceEntry {
   readonly name: string
   /** Open connections, handshakes included. */
   connections: number
+  /** Open connections whose peer has a certificate that verifies. */
+  members: number
   /** Open connections whose peer showed no certificate that verifies, oldest first. */
   readonly strangers: Set<GatedConnection>
   /** TLS handshakes under way. */
   handshakes: number
+  /** No handshake of this source begins while this is set. */
+  isPaused: boolean
   /** Certificates that did not verify since `badSinceMs`. */
   badCertificates: number
   /** Times are milliseconds on the gate's clock. */
@@ -37,8 +41,10 @@ export class SourceLedger {
     const entry: SourceEntry = {
       name,
       connections: 0,
+      members: 0,
       strangers: new Set(),
       handshakes: 0,
+      isPaused: false,
       badCertificates: 0,
       badSinceMs: 0,
       barredUntilMs: 0,
