@@ -193,7 +193,8 @@ export class Gate {
     if (source.members > 0) {
       this.#report.refused('paused', source.name)
       this.#turns.pause(source, isOversized ? PAUSE_AFTER_OVERSIZED_MS : PAUSE_MS)
-      return void connection.destroy()
+      connection.destroy()
+      return
     }
     source.barredUntilMs = nowMs + this.#limits.barMs
     this.#report.barred(source.name, this.#limits.barMs)
