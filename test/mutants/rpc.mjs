@@ -61,14 +61,14 @@ export const mutants = [
   {
     name: 'one person may hold any number of streams',
     folder: 'packages/rpc/src',
-    find: `const MAX_STREAMS_OF_ONE = 64`,
-    replace: `const MAX_STREAMS_OF_ONE = 64_000`,
+    find: `user: 64, service: 256`,
+    replace: `user: 64_000, service: 256`,
     tests: ['rpc/src/server/admission-of-streams'],
   },
   {
     name: 'an ended stream of a person stays counted',
     folder: 'packages/rpc/src',
-    find: `const left = streams.get(spiffeId)! - 1`,
+    find: `const left = this.#open.get(caller)! - 1`,
     replace: `const left = streams.get(spiffeId)!`,
     tests: ['rpc/src/server/admission-of-streams'],
   },
