@@ -16,6 +16,8 @@ const cluster = testCluster()
 const { open, closeAll } = connections()
 let server: RpcServer
 let running = 0
+/** Closing a connection does not end its streams. */
+const opened: { cancel(): void }[] = []
 
 beforeAll(async () => {
   server = await serveForTest({
@@ -40,6 +42,7 @@ beforeAll(async () => {
   })
 })
 afterEach(async () => {
+  for (const stream of opened.splice(0)) stream.cancel()
   closeAll()
   await eventually('ended', () => running === 0)
 })
@@ -47,6 +50,7 @@ afterAll(() => server.close())
 
 async function beating(material = cluster.node()) {
   const stream = open(server.address, material).duplex(contract.heartbeat, () => {})
+  opened.push(stream)
   let isOver = false
   const ended = stream.ended
     .then(
