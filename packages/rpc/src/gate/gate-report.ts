@@ -1,16 +1,30 @@
 import type { Logger } from '@muster/runtime'
 import { Counter, Gauge, type Registry } from 'prom-client'
 
-/** Why a connection was refused or ended by the gate. */
-export type GateRefusal = 'barred' | 'paused' | 'source-full' | 'full' | 'evicted' | 'handshake-timeout'
+/** What the gate refuses, ends or notices. */
+const EVENTS = [
+  'barred',
+  'bad-certificates',
+  'source-full',
+  'full',
+  'evicted',
+  'handshake-timeout',
+  'handshake-too-slow',
+  'handshake-failed',
+] as const
+/** What the gate refuses, ends or notices: a value of the metric's label `reason`. */
+export type GateEvent = (typeof EVENTS)[number]
 
-const REFUSALS: readonly GateRefusal[] = ['barred', 'paused', 'source-full', 'full', 'evicted', 'handshake-timeout']
 const WARN_EVERY_MS = 30_000
+/** The log names at most this many kinds of refusal and source. */
+const MOST_NAMED = 5
+const MOST_COUNTED = 100
 
-/** Counts what the gate refuses, and warns of it in the log, once in 30 seconds at most. */
+/** Counts what the gate refuses. Warns of it in the log at once, and then once in 30 seconds of what followed. */
 export class GateReport {
   readonly #log: Logger
   readonly #refusals: Counter<'reason'>
+  /** What has followed since the last warning, and how often. */
   readonly #since = new Map<string, number>()
   #timer: NodeJS.Timeout | undefined
 
@@ -25,7 +39,7 @@ export class GateReport {
       labelNames: ['reason'],
       registers: [metrics],
     })
-    for (const reason of REFUSALS) this.#refusals.inc({ reason }, 0)
+    for (const reason of EVENTS) this.#refusals.inc({ reason }, 0)
     const open = new Gauge({
       name: 'muster_gate_connections',
       help: 'Open connections: all, those without a certificate that verifies, those in the TLS handshake',
@@ -41,38 +55,43 @@ export class GateReport {
     metrics.registerMetric(open)
   }
 
-  refused(reason: GateRefusal, source: string): void {
-    this.#refusals.inc({ reason })
+  /** Counts an event and warns of it. */
+  refused(reason: GateEvent, source: string): void {
+    this.count(reason)
     this.#warn(`${reason} ${source}`)
   }
 
-  barred(source: string, forMs: number): void {
-    this.#log.warn(
-      { event: 'gate.barred', source, forMs },
-      `${source} showed certificates that do not verify; its connections are refused for ${forMs / 1000} s`,
-    )
+  /** Counts an event that may also be a fault of an honest peer, such as a pin that does not match. */
+  count(reason: GateEvent): void {
+    this.#refusals.inc({ reason })
   }
 
+  /** Warns that the system could not accept a connection. */
   acceptFailed(error: Error): void {
     this.#log.warn({ err: error, event: 'gate.accept-failed' }, 'a connection could not be accepted')
   }
 
+  /** Stops the timer. */
   close(): void {
     clearTimeout(this.#timer)
   }
 
   #warn(what: string): void {
-    if (this.#since.size < 100) this.#since.set(what, (this.#since.get(what) ?? 0) + 1)
-    if (this.#timer !== undefined) return
-    const say = () => {
-      this.#timer = undefined
-      const most = [...this.#since].sort(([, a], [, b]) => b - a).slice(0, 5)
-      this.#since.clear()
-      this.#log.warn({ event: 'gate.refused', most: Object.fromEntries(most) }, 'the gate refused connections')
+    if (this.#timer !== undefined) {
+      const isKnown = this.#since.has(what)
+      if (isKnown || this.#since.size < MOST_COUNTED) this.#since.set(what, (this.#since.get(what) ?? 0) + 1)
+      return
     }
-    this.#timer = setTimeout(say, WARN_EVERY_MS)
+    this.#log.warn({ event: 'gate.refused', first: what }, `the gate refuses connections: ${what}`)
+    this.#timer = setTimeout(() => this.#sum(), WARN_EVERY_MS)
     this.#timer.unref()
-    // The first one at once, what follows together.
-    if (this.#since.size === 1) this.#log.warn({ event: 'gate.refused', first: what }, 'the gate refuses connections')
+  }
+
+  #sum(): void {
+    this.#timer = undefined
+    if (this.#since.size === 0) return
+    const most = [...this.#since].sort(([, a], [, b]) => b - a).slice(0, MOST_NAMED)
+    this.#since.clear()
+    this.#log.warn({ event: 'gate.refused', most: Object.fromEntries(most) }, 'the gate refused more connections')
   }
 }

@@ -90,6 +90,8 @@ async function refused(reason: string): Promise<number> {
   return values.find(({ labels }) => labels['reason'] === reason)!.value
 }
 
+const warnings = () => lines.filter(({ event }) => event === 'gate.refused')
+
 const honest = () => whoAmI(open(server.address, cluster.node()))
 
 describe('key exchange', () => {
@@ -115,14 +117,15 @@ describe('certificates that do not verify', () => {
     const next = await silent().catch(() => undefined)
     await eventually('refused', () => next === undefined || isClosed(next))
     expect(await refused('barred')).toBe(1)
-    expect(lines.filter(({ event }) => event === 'gate.barred')).toHaveLength(1)
+    expect(warnings()).toHaveLength(1)
+    expect(await refused('bad-certificates')).toBe(1)
     expect(await honest()).toContain('/node/')
   })
 
   test('the bar is lifted when its time is over', async () => {
     await serve({ badCertificates: 0, barMs: 60_000 })
     await handshake(foreign)
-    await eventually('barred', () => lines.some(({ event }) => event === 'gate.barred'))
+    await eventually('barred', async () => (await refused('bad-certificates')) === 1)
     aheadMs = 61_000
     expect(isClosed(await handshake(cluster.anonymous()))).toBe(false)
   })
@@ -140,11 +143,11 @@ describe('certificates that do not verify', () => {
     const bad = await handshake(foreign)
     await eventually('cut', () => isClosed(bad))
     expect(isClosed(member)).toBe(false)
-    expect(lines.filter(({ event }) => event === 'gate.barred')).toEqual([])
+    expect(await refused('bad-certificates')).toBe(1)
+    expect(await refused('barred')).toBe(0)
     const beganAt = performance.now()
     await handshake(cluster.node())
     expect(performance.now() - beganAt).toBeGreaterThan(500)
-    expect(await refused('paused')).toBe(1)
   })
 
   test('a chain of many certificates bars its source at once', async () => {
@@ -152,7 +155,54 @@ describe('certificates that do not verify', () => {
     const long = { ...foreign, own: { ...foreign.own, chainPem: foreign.own.chainPem.repeat(20) } }
     const socket = await handshake(long)
     await eventually('cut', () => isClosed(socket))
-    expect(lines.filter(({ event }) => event === 'gate.barred')).toHaveLength(1)
+    expect(await refused('bad-certificates')).toBe(1)
+  })
+
+  test('a bar ends the handshakes of its source that are under way, with one bar and one warning', async () => {
+    await serve({ badCertificates: 0 })
+    const underWay = [await silent(), await silent(), await silent()]
+    const elsewhere = await silent('127.0.0.3')
+    await handshake(foreign)
+    await eventually('ended', () => underWay.every(isClosed))
+    expect(isClosed(elsewhere)).toBe(false)
+    expect(await refused('bad-certificates')).toBe(1)
+    expect(warnings()).toHaveLength(1)
+  })
+
+  test('bars of many sources make one warning, and each is counted', async () => {
+    await serve({ badCertificates: 0 })
+    for (let i = 2; i < 12; i++) await handshake(foreign, { localAddress: `127.0.0.${i}` } as object)
+    await eventually('barred', async () => (await refused('bad-certificates')) === 10)
+    expect(warnings()).toHaveLength(1)
+  })
+
+  test('a handshake that fails after more than our clients send counts as a bad certificate', async () => {
+    await serve({ badCertificates: 2 })
+    for (let i = 0; i < 3; i++) {
+      const socket = await silent()
+      socket.end(Buffer.alloc(8_000))
+      await eventually('cut', () => isClosed(socket))
+    }
+    await eventually('barred', async () => (await refused('bad-certificates')) === 1)
+    expect(await refused('handshake-failed')).toBe(3)
+  })
+
+  test('a handshake that fails before that is counted in the metrics and bars no source', async () => {
+    await serve({ badCertificates: 0 })
+    const socket = await silent()
+    socket.end(Buffer.alloc(100))
+    await eventually('counted', async () => (await refused('handshake-failed')) === 1)
+    expect(await refused('bad-certificates')).toBe(0)
+    expect(warnings()).toEqual([])
+  })
+
+  test('a probe that connects and leaves is not counted', async () => {
+    await serve()
+    const socket = await silent()
+    socket.end()
+    await eventually('closed', () => isClosed(socket))
+    expect(await honest()).toContain('/node/')
+    expect(await refused('handshake-failed')).toBe(0)
   })
 })
 
@@ -182,7 +232,22 @@ describe('a full gate', () => {
     expect(await honest()).toContain('/node/')
     await eventually('evicted', () => isClosed(idle[0]!))
     expect(isClosed(member)).toBe(false)
-    expect(lines.filter(({ event }) => event === 'gate.refused')).toHaveLength(1)
+    expect(warnings()).toHaveLength(1)
+  })
+
+  test('of silent connections ends the oldest one of the busiest source, and lets honest callers in', async () => {
+    await serve({ connections: 8 })
+    const idle: Socket[] = []
+    for (let i = 0; i < 8; i++) idle.push(await silent())
+    expect(await honest()).toContain('/node/')
+    await eventually('evicted', () => isClosed(idle[0]!))
+  })
+
+  test('silent connections of several sources do not hold all handshakes while others wait', async () => {
+    await serve({ handshakes: 4, handshakesPerSource: 2 })
+    for (let i = 0; i < 4; i++) await silent(`127.0.0.${2 + (i % 2)}`)
+    expect(await honest()).toContain('/node/')
+    expect(await refused('handshake-too-slow')).toBeGreaterThan(0)
   })
 
   test('a source has its own limit', async () => {

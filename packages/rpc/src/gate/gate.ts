@@ -6,10 +6,10 @@ import type { Registry } from 'prom-client'
 import { plainAddress } from '../server/remote-address.ts'
 import { serverTlsOptions } from '../tls/server-context.ts'
 import type { TlsIdentity } from '../tls/tls-identity.ts'
-import { GateReport, type GateRefusal } from './gate-report.ts'
+import { GateReport, type GateEvent } from './gate-report.ts'
 import { HandshakeTurns, type Handshaker } from './handshake-turns.ts'
 import { connectionsThatFit, type GateLimits } from './limits.ts'
-import { SourceLedger, type SourceEntry } from './source-ledger.ts'
+import { type GatedConnection, SourceLedger, type SourceEntry } from './source-ledger.ts'
 
 /** What a gate needs. */
 export interface GateOptions {
@@ -22,10 +22,12 @@ export interface GateOptions {
   onConnection(socket: TLSSocket, isMember: boolean): void
 }
 
-/** A client's certificates and the signature by its key take about 2 KiB. More is no client of ours. */
-const MAX_HANDSHAKE_BYTES = 12 * 1024
+/** A client of ours sends about 2.5 KiB for a handshake. A handshake that fails after more was made to be expensive. */
+const MOST_OF_OURS_BYTES = 4 * 1024
+/** A chain of this size costs half a second of CPU; its source is held to account at once. */
+const OVERSIZED_BYTES = 12 * 1024
 
-/** A handshake with a bad certificate costs up to 30 ms of CPU, one with an oversized chain half a second: 5 % of a core at most. */
+/** A handshake with a bad certificate costs up to 30 ms of CPU. With one at a time, a suspect source uses 5 % of a core. */
 const PAUSE_MS = 1_000
 const PAUSE_AFTER_OVERSIZED_MS = 10_000
 
@@ -49,7 +51,11 @@ export class Gate {
     const { identity, limits } = options
     this.#options = options
     this.#limits = { ...limits, connections: Math.min(limits.connections, connectionsThatFit()) }
-    this.#turns = new HandshakeTurns(this.#limits)
+    const onTooSlow = ({ source, destroy }: Handshaker) => {
+      this.#report.refused('handshake-too-slow', source.name)
+      destroy()
+    }
+    this.#turns = new HandshakeTurns({ ...this.#limits, onTooSlow })
     this.#report = new GateReport(options, () => this.#counts())
     this.#tls = createTlsServer({
       ...serverTlsOptions(identity.current),
@@ -87,18 +93,19 @@ export class Gate {
   async close(limitMs: number): Promise<void> {
     this.#stopFollowing()
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
-    for (const connection of this.#open.values()) if (!connection.isSecured) connection.destroy()
+    for (const connection of this.#open.values()) if (connection.state === 'arriving') connection.destroy()
     const timer = setTimeout(() => {
       for (const connection of this.#open.values()) connection.destroy()
     }, limitMs)
     await closed
     clearTimeout(timer)
     this.#report.close()
+    this.#turns.close()
   }
 
   #counts() {
     let strangers = 0
-    for (const connection of this.#open.values()) if (connection.isStranger) strangers += 1
+    for (const connection of this.#open.values()) if (connection.state === 'stranger') strangers += 1
     return { open: this.#open.size, strangers, handshakes: this.#turns.running }
   }
 
@@ -119,8 +126,9 @@ export class Gate {
     const connection = new Connection(socket, source, () => this.#tls.emit('connection', socket))
     this.#open.set(key, connection)
     source.connections += 1
+    source.arriving.add(connection)
     const timer = setTimeout(() => {
-      if (connection.isSecured) return
+      if (connection.state !== 'arriving') return
       this.#report.refused('handshake-timeout', source.name)
       connection.destroy()
     }, this.#limits.handshakeTimeoutMs)
@@ -128,34 +136,50 @@ export class Gate {
     socket.once('close', () => {
       clearTimeout(timer)
       this.#open.delete(key)
-      source.connections -= 1
-      source.strangers.delete(connection)
-      if (connection.isMember) source.members -= 1
-      if (connection.hasBegun && !connection.isSecured) this.#turns.leave(connection)
-      if (!connection.hasBegun) this.#turns.withdraw(connection)
-      this.#ledger.settle(source)
+      this.#closed(connection)
     })
     this.#turns.enter(connection)
   }
 
-  /** Why this source may open no connection now, if it may not. Makes room when strangers take all of it. */
-  #refusal(source: SourceEntry): GateRefusal | undefined {
-    const nowMs = this.#options.clock.now().getTime()
+  #closed(connection: Connection): void {
+    const { source, state, bytesRead } = connection
+    source.connections -= 1
+    source.arriving.delete(connection)
+    source.strangers.delete(connection)
+    if (state === 'member') source.members -= 1
+    this.#turns.leave(connection)
+    // A probe of a load balancer connects and leaves without a byte.
+    if (state === 'arriving' && bytesRead > 0 && !connection.isEndedByUs) {
+      this.#report.count('handshake-failed')
+      if (bytesRead > MOST_OF_OURS_BYTES) this.#countBad(source, bytesRead)
+    }
+    this.#ledger.settle(source)
+  }
+
+  /** Why this source may open no connection now, if it may not. Makes room when unproven connections take all of it. */
+  #refusal(source: SourceEntry): GateEvent | undefined {
+    const nowMs = this.#nowMs()
     if (source.barredUntilMs > nowMs) return 'barred'
-    if (source.badCertificates > 0 && nowMs - source.badSinceMs > this.#limits.barMs) source.badCertificates = 0
+    if (source.badCertificates > 0 && nowMs - source.badSinceMs > this.#limits.barMs) {
+      source.badCertificates = 0
+      source.isSuspect = false
+    }
     if (source.connections >= this.#limits.connectionsPerSource) return 'source-full'
-    if (source.strangers.size >= this.#limits.strangersPerSource) this.#evictStranger(source)
+    if (source.strangers.size >= this.#limits.strangersPerSource) this.#evict(source.strangers, source)
     if (this.#open.size < this.#limits.connections) return undefined
-    const busiest = this.#ledger.busiestStranger()
+    const busiest = this.#ledger.busiest()
     if (busiest === undefined) return 'full'
-    this.#evictStranger(busiest)
+    // A peer that says nothing goes first, then idle strangers, and a handshake that makes progress last.
+    const [oldest] = busiest.arriving
+    const isSilent = oldest?.bytesRead === 0
+    this.#evict(isSilent || busiest.strangers.size === 0 ? busiest.arriving : busiest.strangers, busiest)
     return undefined
   }
 
-  #evictStranger(source: SourceEntry): void {
-    const [oldest] = source.strangers
+  #evict(connections: Set<GatedConnection>, source: SourceEntry): void {
+    const [oldest] = connections
     if (oldest === undefined) return
-    source.strangers.delete(oldest)
+    connections.delete(oldest)
     this.#report.refused('evicted', source.name)
     oldest.destroy()
   }
@@ -163,58 +187,58 @@ export class Gate {
   #secured(socket: TLSSocket): void {
     socket.on('error', () => {})
     const connection = this.#open.get(`${socket.remoteAddress} ${socket.remotePort}`)
-    if (connection === undefined) return void socket.destroy()
-    connection.isSecured = true
+    if (connection === undefined || connection.isEndedByUs) return void socket.destroy()
+    const { source } = connection
+    source.arriving.delete(connection)
     this.#turns.leave(connection)
-    if (socket.authorized) this.#memberCame(connection)
-    else this.#strangerCame(connection, socket)
-    if (!socket.destroyed) this.#options.onConnection(socket, socket.authorized)
-  }
-
-  #memberCame(connection: Connection): void {
-    connection.isMember = true
-    connection.source.members += 1
+    if (socket.authorized) {
+      connection.state = 'member'
+      source.members += 1
+    } else {
+      connection.state = 'stranger'
+      source.strangers.add(connection)
+      if (socket.getPeerCertificate().raw !== undefined) this.#countBad(source, connection.bytesRead)
+    }
+    if (!connection.isEndedByUs) this.#options.onConnection(socket, socket.authorized)
   }
 
   /**
-   * Counts certificates that do not verify. A source that shows too many is barred, unless members are connected from it:
-   * they would be shut out with the stranger, so then the source waits after each such certificate, and its cost stays low.
+   * Counts a certificate that does not verify. A source that shows too many loses all connections that no certificate
+   * vouches for. It is barred, unless members are connected from it: they would be shut out with the stranger, so then
+   * its handshakes run one at a time, with a pause after each further bad one.
    */
-  #strangerCame(connection: Connection, socket: TLSSocket): void {
-    const { source } = connection
-    connection.isStranger = true
-    source.strangers.add(connection)
-    if (socket.getPeerCertificate().raw === undefined) return
-    const nowMs = this.#options.clock.now().getTime()
+  #countBad(source: SourceEntry, bytesRead: number): void {
+    const nowMs = this.#nowMs()
+    if (source.barredUntilMs > nowMs) return
     if (source.badCertificates === 0) source.badSinceMs = nowMs
     source.badCertificates += 1
-    const isOversized = connection.bytesRead > MAX_HANDSHAKE_BYTES
+    const isOversized = bytesRead > OVERSIZED_BYTES
     if (!isOversized && source.badCertificates <= this.#limits.badCertificates) return
     if (source.members > 0) {
-      this.#report.refused('paused', source.name)
+      source.isSuspect = true
       this.#turns.pause(source, isOversized ? PAUSE_AFTER_OVERSIZED_MS : PAUSE_MS)
-      connection.destroy()
-      return
-    }
-    source.barredUntilMs = nowMs + this.#limits.barMs
-    this.#report.barred(source.name, this.#limits.barMs)
-    for (const stranger of source.strangers) stranger.destroy()
+    } else source.barredUntilMs = nowMs + this.#limits.barMs
+    this.#report.refused('bad-certificates', source.name)
+    for (const connection of [...source.arriving, ...source.strangers]) connection.destroy()
+  }
+
+  #nowMs(): number {
+    return this.#options.clock.now().getTime()
   }
 }
 
 class Connection implements Handshaker {
   readonly source: SourceEntry
   readonly #socket: Socket
-  readonly #begin: () => void
-  hasBegun = false
-  isSecured = false
-  isStranger = false
-  isMember = false
+  readonly begin: () => void
+  /** What is known of the peer. */
+  state: 'arriving' | 'stranger' | 'member' = 'arriving'
+  isEndedByUs = false
 
   constructor(socket: Socket, source: SourceEntry, begin: () => void) {
     this.#socket = socket
     this.source = source
-    this.#begin = begin
+    this.begin = begin
   }
 
   /** From the peer, as they came over the network. */
@@ -222,12 +246,8 @@ class Connection implements Handshaker {
     return this.#socket.bytesRead
   }
 
-  begin(): void {
-    this.hasBegun = true
-    this.#begin()
-  }
-
-  destroy(): void {
+  readonly destroy = (): void => {
+    this.isEndedByUs = true
     this.#socket.destroy()
   }
 }

@@ -8,14 +8,17 @@ const ledger = () => {
   let made = 0
   const from = (name: string): Handshaker => {
     const label = `${name}${(made += 1)}`
-    return { source: all.entryOf(name), begin: () => void begun.push(label), destroy: () => {} }
+    return { source: all.entryOf(name), bytesRead: 0, begin: () => void begun.push(label), destroy: () => {} }
   }
   return { from, begun }
 }
 
+const turnsOf = (limits: { handshakes: number; handshakesPerSource: number }) =>
+  new HandshakeTurns({ ...limits, onTooSlow: () => {} })
+
 test('handshakes run up to the limit, and each that ends lets the next one run', () => {
   const { from, begun } = ledger()
-  const turns = new HandshakeTurns({ handshakes: 2, handshakesPerSource: 2 })
+  const turns = turnsOf({ handshakes: 2, handshakesPerSource: 2 })
   const [a, b, c] = [from('a'), from('b'), from('c')]
   for (const connection of [a, b, c]) turns.enter(connection)
   expect(begun).toEqual(['a1', 'b2'])
@@ -28,7 +31,7 @@ test('handshakes run up to the limit, and each that ends lets the next one run',
 
 test('a source with many connections delays another source by one turn', () => {
   const { from, begun } = ledger()
-  const turns = new HandshakeTurns({ handshakes: 1, handshakesPerSource: 1 })
+  const turns = turnsOf({ handshakes: 1, handshakesPerSource: 1 })
   const crowd = Array.from({ length: 100 }, () => from('crowd'))
   for (const connection of crowd) turns.enter(connection)
   turns.enter(from('honest'))
@@ -39,17 +42,28 @@ test('a source with many connections delays another source by one turn', () => {
 
 test('a source at its own limit leaves the other turns to other sources', () => {
   const { from, begun } = ledger()
-  const turns = new HandshakeTurns({ handshakes: 10, handshakesPerSource: 2 })
+  const turns = turnsOf({ handshakes: 10, handshakesPerSource: 2 })
   for (const name of ['a', 'a', 'a', 'a', 'b']) turns.enter(from(name))
   expect(begun).toEqual(['a1', 'a2', 'b5'])
 })
 
 test('a connection that leaves the queue gets no turn', () => {
   const { from, begun } = ledger()
-  const turns = new HandshakeTurns({ handshakes: 1, handshakesPerSource: 1 })
+  const turns = turnsOf({ handshakes: 1, handshakesPerSource: 1 })
   const [first, second, third] = [from('a'), from('a'), from('a')]
   for (const connection of [first, second, third]) turns.enter(connection)
-  turns.withdraw(second)
+  turns.leave(second)
   turns.leave(first)
   expect(begun).toEqual(['a1', 'a3'])
+})
+
+test('handshakes of a suspect source run one at a time', () => {
+  const { from, begun } = ledger()
+  const turns = turnsOf({ handshakes: 10, handshakesPerSource: 10 })
+  const [first, second, third] = [from('a'), from('a'), from('a')]
+  first.source.isSuspect = true
+  for (const connection of [first, second, third]) turns.enter(connection)
+  expect(begun).toEqual(['a1'])
+  turns.leave(first)
+  expect(begun).toEqual(['a1', 'a2'])
 })

@@ -1,6 +1,8 @@
 /** A connection as the gate sees it. */
 export interface GatedConnection {
   readonly source: SourceEntry
+  /** From the peer, as they came over the network. */
+  readonly bytesRead: number
   /** Ends it at once, without a word to the peer. */
   destroy(): void
 }
@@ -12,10 +14,14 @@ export interface SourceEntry {
   connections: number
   /** Open connections whose peer has a certificate that verifies. */
   members: number
+  /** Open connections before the end of their handshake, oldest first. */
+  readonly arriving: Set<GatedConnection>
   /** Open connections whose peer showed no certificate that verifies, oldest first. */
   readonly strangers: Set<GatedConnection>
   /** TLS handshakes under way. */
   handshakes: number
+  /** The source has shown too many certificates that do not verify: its handshakes run one at a time. */
+  isSuspect: boolean
   /** No handshake of this source begins while this is set. */
   isPaused: boolean
   /** Certificates that did not verify since `badSinceMs`. */
@@ -42,8 +48,10 @@ export class SourceLedger {
       name,
       connections: 0,
       members: 0,
+      arriving: new Set(),
       strangers: new Set(),
       handshakes: 0,
+      isSuspect: false,
       isPaused: false,
       badCertificates: 0,
       badSinceMs: 0,
@@ -58,12 +66,10 @@ export class SourceLedger {
     if (entry.connections === 0 && entry.badCertificates === 0) this.#entries.delete(entry.name)
   }
 
-  /** The source with the most connections of strangers; undefined when there are none. */
-  busiestStranger(): SourceEntry | undefined {
+  /** The source with the most connections that no certificate vouches for; undefined when there are none. */
+  busiest(): SourceEntry | undefined {
     let most: SourceEntry | undefined
-    for (const entry of this.#entries.values()) {
-      if (entry.strangers.size > (most?.strangers.size ?? 0)) most = entry
-    }
+    for (const entry of this.#entries.values()) if (unproven(entry) > unproven(most)) most = entry
     return most
   }
 
@@ -74,4 +80,8 @@ export class SourceLedger {
       return
     }
   }
+}
+
+function unproven(entry: SourceEntry | undefined): number {
+  return entry === undefined ? 0 : entry.arriving.size + entry.strangers.size
 }
