@@ -28,7 +28,7 @@ export function serveForTest({ identity, ...options }: ServeForTestOptions): Pro
   })
 }
 
-/** Connects to a service as whoever has that material. */
+/** Connects to a service with this TLS material. */
 export function connectForTest(address: string, service: ServiceName, material: TlsMaterial | TlsIdentity): Connection {
   const identity = material instanceof TlsIdentity ? material : new TlsIdentity(material)
   return withTestDeadline(connect({ addresses: [address], identity, service }))

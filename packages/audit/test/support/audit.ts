@@ -25,7 +25,7 @@ const hurried: Clock = { ...systemClock, sleep: (ms, signal) => systemClock.slee
 
 export interface Served extends Store {
   cluster: TestCluster
-  /** Connects as whoever has that material. */
+  /** Connects with this TLS material. */
   connect(material: TestMaterial): Connection
   client: ClientOf<audit.AuditServiceService>
   /** Follows as an operator who may look. */

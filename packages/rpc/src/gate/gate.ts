@@ -33,7 +33,8 @@ const PAUSE_AFTER_OVERSIZED_MS = 10_000
 
 /**
  * The accept path of a listener: limits before TLS, then TLS 1.3, then the connection is handed on. It owns every socket
- * from its first byte, so a stranger costs at most what the limits say, and members with a connection keep it.
+ * from its first byte, so what strangers hold is bounded, and members with a connection keep it. It does not bound the
+ * rate of plain handshakes: see decision 0022.
  */
 export class Gate {
   readonly #options: GateOptions

@@ -11,7 +11,7 @@ import { renewPerson } from './renew-person.ts'
 /**
  * Serves a signup without a token: a person whose certificate has expired comes back with the key that they signed up with.
  * The signature of the CSR proves the key. Somebody who replays the request gets a certificate for a key that they do not
- * have. The request carries the former certificate: otherwise, whoever can write to the database could put a key of their own
+ * have. The request carries the former certificate: otherwise, anyone who can write to the database could put a key of their own
  * beside a name.
  *
  * Safe to repeat. An unknown name, another key and an expired session are refused in the same words, so that a stranger does
