@@ -48,7 +48,7 @@ export const mutants = [
     folder: 'packages/domain/src',
     find: `[a-z2-7]+/gi`,
     replace: `[a-z2-7]+/i`,
-    tests: ['domain/src/tokens/token-value', 'domain/src/names'],
+    tests: ['domain/src/tokens', 'domain/src/values', 'domain/src/names'],
   },
   {
     name: 'a network of any prefix length is accepted',
@@ -90,7 +90,7 @@ export const mutants = [
     folder: 'packages/domain/src',
     find: String.raw`/^[\x21-\x7e]+$/.test(value) ? value.toLowerCase() : ''`,
     replace: `value.toLowerCase()`,
-    tests: ['domain/src/names/names'],
+    tests: ['domain/src/names'],
   },
   {
     name: 'a token may have the name of a token id',
@@ -104,7 +104,7 @@ export const mutants = [
     folder: 'packages/domain/src',
     find: `!(port >= 0 && port < 65536)`,
     replace: `!(port >= 0 && port <= 65536)`,
-    tests: ['domain/src/names/names'],
+    tests: ['domain/src/names'],
   },
   {
     name: 'a label value may hold control characters',

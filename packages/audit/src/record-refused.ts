@@ -23,8 +23,5 @@ export async function recordRefused<T>(refusals: Refusals, attempt: Attempt, cha
 /** Records the error of an attempt in the audit, if the error is a refusal. */
 export async function recordRefusal(refusals: Refusals, attempt: Attempt, error: unknown): Promise<void> {
   if (!(error instanceof AppError) || !REFUSED.includes(error.kind)) return
-  await refusals.record({ ...attempt, reason: error.reason ?? REASON_OF[error.kind] ?? error.kind })
+  await refusals.record({ ...attempt, reason: error.reason ?? error.kind })
 }
-
-/** For errors whose kind says all. */
-const REASON_OF: Partial<Record<ErrorKind, string>> = { notFound: 'NOT_FOUND', alreadyExists: 'ALREADY_EXISTS' }
