@@ -4,13 +4,18 @@ import { type Clock, systemClock } from '@muster/runtime'
 import { GuessTurns } from './guess-turns.ts'
 import { type RefusedAttempts, tooManyRefused } from './refused-attempts.ts'
 import { SlowLane } from './slow-lane.ts'
+import { SourceTurns } from './source-turns.ts'
 
 /** A source stays in its slow lane for this long after a refusal beyond its limit. */
 const LANE_MS = 5_000
 const MOST_LANES = 4_096
-/** How long the answer to an attempt that nobody looked at is held back, and how many at once. A flood waits for its answers. */
-const HOLD_MS = 1_000
-const MOST_HELD = 4_096
+/**
+ * The answer to an attempt that was not looked at is held back, so that a flood waits for its answers: for the more time
+ * the more of them its source waits for, and for less than an agent waits for an answer.
+ */
+const HOLD_MS = { least: 1_000, perHeld: 20, most: 8_000 }
+/** How many answers are held back at once, over all sources. */
+const MOST_HELD = 16_384
 
 interface Lane {
   readonly lane: SlowLane
@@ -24,15 +29,18 @@ export interface LimitedAttempt {
 }
 
 /**
- * What attempts to come in may cost, per source. Guesses have turns, by `GuessTurns`. All other attempts are served at once
- * until their source is over its limit of refusals, and then in a `SlowLane` of this replica.
+ * What attempts to come in may cost, per source. Guesses have turns, by `GuessTurns`. Other attempts are served many at once
+ * (`SourceTurns`) until their source is over its limit of refusals, and then in a `SlowLane` of this replica.
  */
 export class EntryLimits {
   readonly #refusedAttempts: RefusedAttempts
   readonly #clock: Clock
   readonly #guesses: GuessTurns
+  readonly #turns = new SourceTurns()
   readonly #lanes = new Map<string, Lane>()
-  #held = 0
+  /** How many answers of a source are held back. */
+  readonly #held = new Map<string, number>()
+  #heldInAll = 0
 
   constructor(refusedAttempts: RefusedAttempts, clock: Clock = systemClock) {
     this.#refusedAttempts = refusedAttempts
@@ -41,20 +49,26 @@ export class EntryLimits {
   }
 
   /** Serves an attempt within the limits. @throws TOO_MANY_REFUSED if it was not looked at, and whatever `serve` throws */
-  run<T>(
+  async run<T>(
     { context, isGuess }: LimitedAttempt,
     serve: () => Promise<T>,
     isRefusal: (thrown: unknown) => boolean,
   ): Promise<T> {
     if (isGuess) return this.#guesses.run(context, serve, isRefusal)
-    const lane = this.#laneOf(sourceOf(context.remoteAddress))
-    return lane === undefined ? serve() : lane.run(context, serve)
+    const source = sourceOf(context.remoteAddress)
+    const lane = this.#laneOf(source)
+    if (lane !== undefined) return lane.run(context, serve)
+    const served = await this.#turns.run(source, async () => {
+      // Others of this source may have been refused while this one waited.
+      return this.#laneOf(source) === undefined ? { result: await serve() } : undefined
+    })
+    return served === undefined ? this.run({ context, isGuess }, serve, isRefusal) : served.result
   }
 
   /** Counts the refusal of an attempt. @returns what to answer: the refusal, or TOO_MANY_REFUSED beyond the limit */
   async answer({ context, isGuess }: LimitedAttempt, refused: AppError): Promise<AppError> {
     if (refused.reason === 'TOO_MANY_REFUSED') {
-      await this.#hold(context.signal)
+      await this.#hold(context)
       return refused
     }
     // The refusal of a guess was counted with its reservation.
@@ -80,11 +94,18 @@ export class EntryLimits {
     if (this.#lanes.size > MOST_LANES) this.#lanes.delete(this.#lanes.keys().next().value!)
   }
 
-  async #hold(signal: AbortSignal): Promise<void> {
-    if (this.#held >= MOST_HELD) return
-    this.#held += 1
+  async #hold({ remoteAddress, signal }: LimitedAttempt['context']): Promise<void> {
+    if (this.#heldInAll >= MOST_HELD) return
+    const source = sourceOf(remoteAddress)
+    const held = (this.#held.get(source) ?? 0) + 1
+    this.#held.set(source, held)
+    this.#heldInAll += 1
+    const holdMs = Math.min(Math.max(held * HOLD_MS.perHeld, HOLD_MS.least), HOLD_MS.most)
     // Rejects when the caller is gone.
-    await this.#clock.sleep(HOLD_MS, signal).catch(() => {})
-    this.#held -= 1
+    await this.#clock.sleep(holdMs, signal).catch(() => {})
+    this.#heldInAll -= 1
+    const left = this.#held.get(source)! - 1
+    if (left > 0) this.#held.set(source, left)
+    else this.#held.delete(source)
   }
 }
