@@ -3,7 +3,7 @@ import type { CallContext } from '@muster/rpc'
 import type { Deps } from '../deps.ts'
 import { factsOf } from './attempt-facts.ts'
 
-/** Which attempt it is: the action that the audit names, and the token value, empty for a person who comes back by a key. */
+/** An attempt: its action in the audit, and its token value, which is empty when a person comes back by a key. */
 export interface Attempt {
   action: string
   token: string
@@ -15,9 +15,9 @@ export interface Attempt {
  * its real reason and with the facts that `serve` learnt (see `withFacts`), and counts for the caller's address. A caller
  * whose address has too many refusals learns only that, and how long to wait.
  *
- * Nobody can guess a token of the generated form, or a key: an attempt with one is always looked at, at once while its
- * address is within the limit, else in turn with others of that address. Custom tokens can be guessed, so no value of
- * theirs is looked at beyond the limit (see `EntryLimits`).
+ * A generated token or a key cannot be guessed. An attempt with one is always served: at once while its address is within the
+ * limit, else in turn with the other attempts of that address. A custom token can be guessed, so attempts with one are
+ * rejected unread beyond the limit (see `EntryLimits`).
  */
 export async function attempt<T>(
   { refusals, entryLimits }: Pick<Deps, 'refusals' | 'entryLimits'>,

@@ -10,11 +10,11 @@ import { SourceTurns } from './source-turns.ts'
 const LANE_MS = 5_000
 const MOST_LANES = 4_096
 /**
- * The answer to an attempt that was not looked at is held back, so that a flood waits for its answers: for the more time
- * the more of them its source waits for, and for less than an agent waits for an answer.
+ * The answer to a rejected, unread attempt is delayed, so that a flood waits for its answers. The delay grows with the number
+ * of delayed answers of the source, and stays below the time that an agent waits for an answer.
  */
 const HOLD_MS = { least: 1_000, perHeld: 20, most: 8_000 }
-/** How many answers are held back at once, over all sources. */
+/** How many answers are delayed at once, over all sources. */
 const MOST_HELD = 16_384
 
 interface Lane {
@@ -22,14 +22,14 @@ interface Lane {
   untilMs: number
 }
 
-/** An attempt, and whether a stranger could guess what it shows. */
+/** An attempt, and whether its token value can be guessed. */
 export interface LimitedAttempt {
   context: Pick<CallContext, 'remoteAddress' | 'connection' | 'signal'>
   isGuess: boolean
 }
 
 /**
- * What attempts to come in may cost, per source. Guesses have turns, by `GuessTurns`. Other attempts are served many at once
+ * Bounds what attempts to come in cost, per source. Guesses take turns (`GuessTurns`). Other attempts are served many at once
  * (`SourceTurns`) until their source is over its limit of refusals, and then in a `SlowLane` of this replica.
  */
 export class EntryLimits {
@@ -38,7 +38,7 @@ export class EntryLimits {
   readonly #guesses: GuessTurns
   readonly #turns = new SourceTurns()
   readonly #lanes = new Map<string, Lane>()
-  /** How many answers of a source are held back. */
+  /** How many answers of each source are delayed. */
   readonly #held = new Map<string, number>()
   #heldInAll = 0
 
@@ -48,7 +48,7 @@ export class EntryLimits {
     this.#guesses = new GuessTurns(refusedAttempts, clock)
   }
 
-  /** Serves an attempt within the limits. @throws TOO_MANY_REFUSED if it was not looked at, and whatever `serve` throws */
+  /** Serves an attempt within the limits. @throws TOO_MANY_REFUSED if `serve` was not called, and every error of `serve` */
   async run<T>(
     { context, isGuess }: LimitedAttempt,
     serve: () => Promise<T>,

@@ -11,9 +11,9 @@ const MOST = 4_096
 const BATCH = 64
 /** How long an attempt waits while other attempts of its source are under way. */
 const WAIT_LIMIT_MS = 5_000
-/** Another replica may hold the reservations, and does not say when they end. */
+/** Another replica may hold the reservations and does not say when it settles them, so the queue asks Redis this often. */
 const LOOK_AGAIN_MS = 50
-/** What an attempt is told that waited in vain. */
+/** When an attempt that waited too long may come again. */
 const RETRY_AFTER_MS = 1_000
 
 interface Waiting {
@@ -30,10 +30,10 @@ interface Queue {
 }
 
 /**
- * Attempts by a value that can be guessed. Each reserves a refusal before anybody looks at its value, and gives it back
- * unless it is refused. So a source learns of no more values than its limit allows, whatever it sends at once and to
- * however many replicas. While all that the limit allows are under way, the next ones wait: a fleet that joins by such a
- * token comes in a few at a time.
+ * Serves attempts whose token value can be guessed. Each attempt reserves a refusal before its value is checked, and returns
+ * it unless the attempt is refused. A source therefore checks no more values than its limit allows, however many it sends at
+ * once and to however many replicas. While the limit's full number of attempts is under way, the next ones wait: a fleet that
+ * joins by a custom token comes in a few at a time.
  */
 export class GuessTurns {
   readonly #refusedAttempts: Pick<RefusedAttempts, 'reserve' | 'settle'>
@@ -46,7 +46,7 @@ export class GuessTurns {
     this.#clock = clock
   }
 
-  /** Serves an attempt in its turn. @throws TOO_MANY_REFUSED if its source is over its limit, and whatever `serve` throws */
+  /** Serves an attempt in its turn. @throws TOO_MANY_REFUSED if its source is over its limit, and every error of `serve` */
   async run<T>(
     { remoteAddress }: Pick<CallContext, 'remoteAddress'>,
     serve: () => Promise<T>,

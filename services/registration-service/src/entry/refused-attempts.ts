@@ -2,7 +2,7 @@ import { type AppError, formatDuration, refusal, sourceOf } from '@muster/domain
 import type { Logger } from '@muster/runtime'
 import { RateLimit, type Reserved } from '../presence/rate-limit.ts'
 
-/** No call lasts longer, so only the reservations of a replica that was killed end by themselves. */
+/** No call lasts longer, so a reservation expires only after its replica was killed. */
 const LEASE_MS = 35_000
 
 /** How many refusals a source may have, and where they are counted. */

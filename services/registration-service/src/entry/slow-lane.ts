@@ -6,7 +6,7 @@ import type { Clock } from '@muster/runtime'
 const MOST_WAITING = 64
 /** The pause after an attempt that failed. A refused attempt costs all services together about 3 ms: 3 % of a core. */
 const PAUSE_MS = 100
-/** What an attempt is told that finds no place. */
+/** When an attempt that found the lane full may come again. */
 const RETRY_AFTER_MS = 2_000
 
 /**
@@ -16,7 +16,7 @@ const RETRY_AFTER_MS = 2_000
  */
 export class SlowLane {
   readonly #clock: Clock
-  /** What lets the attempt of a connection go on, in order. */
+  /** Admits the waiting attempt of each connection; in order of arrival. */
   readonly #waiting = new Map<string, () => void>()
   #isBusy = false
 
@@ -24,7 +24,7 @@ export class SlowLane {
     this.#clock = clock
   }
 
-  /** Serves an attempt in its turn. @throws TOO_MANY_REFUSED if there is no place, and whatever `serve` throws */
+  /** Serves an attempt in its turn. @throws TOO_MANY_REFUSED if the lane is full, and every error of `serve` */
   async run<T>(
     { connection, signal }: Pick<CallContext, 'connection' | 'signal'>,
     serve: () => Promise<T>,

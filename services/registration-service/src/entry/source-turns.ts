@@ -1,4 +1,4 @@
-/** How many attempts of one source a replica serves at once. A fleet behind one address joins no slower by this. */
+/** How many attempts of one source a replica serves at once. This does not slow a fleet that joins from one address. */
 export const MOST_AT_ONCE = 64
 
 interface Source {
@@ -17,7 +17,7 @@ export class SourceTurns {
   async run<T>(name: string, serve: () => Promise<T>): Promise<T> {
     const source = this.#sources.get(name) ?? { atOnce: 0, waiting: [] }
     this.#sources.set(name, source)
-    // One that leaves hands its place to the next.
+    // A finished attempt hands its place to the next.
     if (source.atOnce >= MOST_AT_ONCE) await new Promise<void>((resolve) => source.waiting.push(resolve))
     else source.atOnce += 1
     try {

@@ -64,8 +64,8 @@ export class RateLimit {
   }
 
   /**
-   * Reserves a hit for each of these ids; hits and reservations together never exceed the limit. A reservation that nobody
-   * settles ends after `leaseMs`. @returns how many ids have one, first ones first, and how long (ms) the key must wait if
+   * Reserves a hit for each of these ids; hits and reservations together never exceed the limit. An unsettled reservation
+   * ends after `leaseMs`. @returns how many ids have one, first ones first, and how long (ms) the key must wait if
    * its hits alone have reached the limit
    */
   async reserve(key: string, ids: readonly string[], leaseMs: number): Promise<Reserved> {
@@ -97,7 +97,7 @@ export class RateLimit {
   }
 }
 
-/** What came of a request for reservations. */
+/** The answer to a request for reservations. */
 export interface Reserved {
   granted: number
   waitMs: number
