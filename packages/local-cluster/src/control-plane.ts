@@ -38,6 +38,8 @@ export interface ControlPlaneOptions {
   dnsNames: readonly string[]
   /** Variables on top of the usual, per service. */
   extraEnv?: Partial<Record<ServiceName, Record<string, string>>>
+  /** The limit on open files of each replica; default that of this process. */
+  maxOpenFiles?: Partial<Record<ServiceName, readonly (number | undefined)[]>>
   /** Runs one step of the start under a title for people to read. */
   step: <T>(title: string, work: () => Promise<T>) => Promise<T>
 }
@@ -90,6 +92,7 @@ export async function startControlPlane(options: ControlPlaneOptions, life: Life
         ...options.extraEnv?.[name],
       },
       logFile: path.join(logDir, `${name}.log`),
+      maxOpenFiles: options.maxOpenFiles?.[name]?.[replica],
     })
   const services = byService(SERVICE_NAMES, (): ServiceProcess[] => [])
   const startAll = (name: ServiceName) =>

@@ -26,6 +26,8 @@ export interface ServiceProcessOptions {
   env: Record<string, string>
   /** Its log is appended to this file. */
   logFile: string
+  /** The process's limit on open files; default that of this process. */
+  maxOpenFiles?: number | undefined
 }
 
 const START_LIMIT_MS = 60_000
@@ -35,10 +37,12 @@ const STOP_STEPS: readonly StopStep[] = [
 ]
 
 /** Starts a service and resolves when it is ready. @throws Error with the last lines of its log */
-export async function startService({ program, env, logFile }: ServiceProcessOptions): Promise<ServiceProcess> {
+export async function startService(options: ServiceProcessOptions): Promise<ServiceProcess> {
+  const { program, env, logFile, maxOpenFiles } = options
   const log = openLog(logFile)
   let ready: { address: string; diagnosticsAddress: string } | undefined
-  const child = startChild(process.execPath, [programFile(program)], {
+  const [command, ...args] = limited([process.execPath, programFile(program)], maxOpenFiles)
+  const child = startChild(command, args, {
     env,
     parentDeathSignal: 'TERM',
     log: (line) => {
@@ -67,6 +71,12 @@ export async function startService({ program, env, logFile }: ServiceProcessOpti
 export function programFile(program: string, packageName = program): string {
   const manifest = createRequire(import.meta.url).resolve(`@muster/${packageName}/package.json`)
   return path.join(path.dirname(manifest), 'bin', `${program}.js`)
+}
+
+/** The same command under a limit on open files, which a shell sets before it becomes the program. */
+function limited(command: [string, ...string[]], maxOpenFiles: number | undefined): [string, ...string[]] {
+  if (maxOpenFiles === undefined) return command
+  return ['/bin/sh', '-c', 'ulimit -n "$0" && exec "$@"', String(maxOpenFiles), ...command]
 }
 
 function readyLine(line: string): { address: string; diagnosticsAddress: string } | undefined {

@@ -64,8 +64,8 @@ export function createBench(options: BenchOptions, life: Lifecycle, step: Step):
       return joined.slice(0, count)
     },
     addNodes: (nodes) => void joined.push(...nodes),
-    startLoad: () => startWorker<LoadTasks>('load', life),
-    startFloor: () => startWorker<FloorServerTasks>('floor-server', life),
+    startLoad: () => startWorker<LoadTasks>('bench/load', life),
+    startFloor: () => startWorker<FloorServerTasks>('bench/floor-server', life),
   }
   return bench
 }

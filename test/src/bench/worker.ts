@@ -2,9 +2,6 @@ import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import type { Lifecycle } from '@muster/runtime'
 
-/** Programs of the benchmark that run beside it, each as a process of its own, so that CPU time can be told apart. */
-export type WorkerProgram = 'load' | 'floor-server'
-
 /** What goes to a worker and what comes back; sent as structured clones, so buffers and dates stay what they are. */
 export interface TaskMessage {
   id: number
@@ -24,13 +21,16 @@ export interface Worker<T extends Tasks> {
   stop(): Promise<void>
 }
 
-/** Starts a worker. It ends with `life`, and by itself when this process is gone. */
+/**
+ * Starts a program of this folder or another, such as `bench/load`, as a process of its own, so that CPU time can be told
+ * apart. It ends with `life`, and by itself when this process is gone.
+ */
 export function startWorker<T extends Tasks>(
-  program: WorkerProgram,
+  program: string,
   life: Lifecycle,
   env: Record<string, string> = {},
 ): Worker<T> {
-  const file = fileURLToPath(new URL(`./${program}.js`, import.meta.url))
+  const file = fileURLToPath(new URL(`../../dist/${program}.js`, import.meta.url))
   // A process group of its own: a terminal's Ctrl-C reaches this process alone, which then stops all in order.
   const options = { serialization: 'advanced', detached: true, env: { ...process.env, ...env } } as const
   const child = fork(file, options)

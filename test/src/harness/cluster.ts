@@ -14,6 +14,8 @@ export interface ClusterOptions {
   replicas?: Partial<Record<ServiceName, number>>
   /** Variables on top of the usual. */
   env?: Partial<Record<ServiceName, Record<string, string>>>
+  /** The limit on open files of each replica; default that of this process. */
+  maxOpenFiles?: Partial<Record<ServiceName, readonly (number | undefined)[]>>
   /** False makes Postgres forget what a crash of the machine would lose: faster. Default false. */
   durable?: boolean
   clusterName?: string
@@ -57,7 +59,7 @@ export async function temporaryFolder(life: Lifecycle): Promise<string> {
 
 /** Starts a cluster; `life` stops it. */
 export async function startCluster(life: Lifecycle, options: ClusterOptions = {}): Promise<Cluster> {
-  const { replicas = {}, env, durable = false, clusterName = 'muster.internal' } = options
+  const { replicas = {}, env, maxOpenFiles, durable = false, clusterName = 'muster.internal' } = options
   const dataDir = await temporaryFolder(life)
   const storeLog: string[] = []
   const log = (line: string) => void storeLog.push(line)
@@ -86,6 +88,7 @@ export async function startCluster(life: Lifecycle, options: ClusterOptions = {}
       publicAddress: (port) => `127.0.0.1:${port}`,
       dnsNames: ['localhost'],
       ...(env === undefined ? {} : { extraEnv: env }),
+      ...(maxOpenFiles === undefined ? {} : { maxOpenFiles }),
       step: (_title, work) => work(),
     },
     life,

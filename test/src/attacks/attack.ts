@@ -1,0 +1,28 @@
+import type { Stage } from './stage.ts'
+
+/** How much each counter of the services rose during an attack: see `readCounters`. */
+export type Rise = (counter: string) => number
+
+/** What an attacker saw. */
+export interface Tried {
+  /** What it managed to do, such as `{ opened: 2000, closed: 2000 }`. */
+  counts: Record<string, number>
+  /** What the server allowed and must not, in words; absent when it allowed nothing of the kind. */
+  allowed?: string | undefined
+}
+
+/** One attack, as data; `run` does it, in the attacker's process. */
+export interface Attack {
+  /** For `--only`: a few words with dashes. */
+  name: string
+  /** What is tried, in words. */
+  tries: string
+  /** `few-descriptors`: the replica that may open 800 files. Default: the one with the usual limits. */
+  target?: 'few-descriptors'
+  needs?: readonly ('member' | 'singleUseToken')[]
+  /** Counters of which at least one must rise; absent when nothing is promised to be counted. */
+  counted?: readonly string[]
+  /** What the services did and must not, by their counters. */
+  allowed?: (rise: Rise) => string | undefined
+  run(stage: Stage): Promise<Tried>
+}

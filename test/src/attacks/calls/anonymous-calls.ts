@@ -1,0 +1,17 @@
+import type { Attack } from '../attack.ts'
+import { call, openHttp2, PATHS } from '../tools/calls.ts'
+import { repeat } from '../tools/repeat.ts'
+
+/** Asks for what anybody may ask for: each call could be a line of the log. */
+export const anonymousCalls: Attack = {
+  name: 'anonymous-calls',
+  tries: 'calls that need no identity, and some that do, without end',
+  async run(stage) {
+    const paths = [PATHS.trustBundle, PATHS.checkHealth, PATHS.renew, '/no.such.Service/Method']
+    const sessions = await Promise.all(Array.from({ length: 8 }, () => openHttp2(stage)))
+    const { done, failed } = await repeat(stage, 64, (i) =>
+      call(sessions[i % sessions.length]!, paths[i % paths.length]!, Buffer.alloc(0)),
+    )
+    return { counts: { calls: done, failed } }
+  },
+}

@@ -1,0 +1,34 @@
+import type { Attack } from '../attack.ts'
+import { call, openHttp2, PATHS, STATUS } from '../tools/calls.ts'
+import { times } from '../tools/repeat.ts'
+import { newCsr, registerMessage } from '../tools/requests.ts'
+
+/** The limit of a minute; a burst must not pass it. */
+const MOST = 20
+
+/** Guesses a custom token, in bursts, so that many guesses are on their way before the first is refused. */
+export const guesses: Attack = {
+  name: 'guesses',
+  tries: 'guesses of a custom token, all at once over twenty connections',
+  counted: ['calls RESOURCE_EXHAUSTED'],
+  allowed(rise) {
+    const asked = rise('token-service SpendToken') - rise('registration-service Register')
+    return asked > 0 ? `token-service was asked ${asked} times more than there were joins` : undefined
+  },
+  async run(stage) {
+    const csrDer = newCsr()
+    const sessions = await Promise.all(Array.from({ length: stage.size(20, 4) }, () => openHttp2(stage)))
+    const guessed = { checked: 0, limited: 0 }
+    const count = stage.size(1_800, 120)
+    const { done, failed } = await times(count, count, async (i) => {
+      const message = registerMessage({ token: `guess-number-${i}-of-many`, csrDer })
+      const status = await call(sessions[i % sessions.length]!, PATHS.register, message)
+      if (status === STATUS.permissionDenied) guessed.checked += 1
+      else if (status === STATUS.resourceExhausted) guessed.limited += 1
+    })
+    return {
+      counts: { sent: done, lost: failed, ...guessed },
+      allowed: guessed.checked > MOST ? `${guessed.checked} guesses were checked, the limit is ${MOST}` : undefined,
+    }
+  },
+}

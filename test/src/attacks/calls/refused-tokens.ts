@@ -1,0 +1,29 @@
+import { newTokenId, newTokenValue } from '@muster/domain'
+import type { Attack } from '../attack.ts'
+import { call, openHttp2, PATHS, STATUS } from '../tools/calls.ts'
+import { repeat } from '../tools/repeat.ts'
+import { newCsr, registerMessage } from '../tools/requests.ts'
+
+/** What one source may have refused in a minute, and the calls that are on their way at the limit. */
+const MOST_ASKED = 60
+
+/** Tries tokens that look generated and are not known, as fast as four connections allow. */
+export const refusedTokens: Attack = {
+  name: 'refused-tokens',
+  tries: 'joins by generated tokens that nobody made, over four connections',
+  counted: ['calls RESOURCE_EXHAUSTED'],
+  allowed(rise) {
+    const asked = rise('calls PERMISSION_DENIED')
+    return asked > 4 * MOST_ASKED ? `token-service was asked about ${asked} refused tokens` : undefined
+  },
+  async run(stage) {
+    const csrDer = newCsr()
+    const sessions = await Promise.all(Array.from({ length: 4 }, () => openHttp2(stage)))
+    const { done, failed } = await repeat(stage, 16, async (i) => {
+      const token = newTokenValue(newTokenId())
+      const status = await call(sessions[i % 4]!, PATHS.register, registerMessage({ token, csrDer }))
+      if (status === STATUS.resourceExhausted) throw new Error('limited')
+    })
+    return { counts: { refused: done, limited: failed } }
+  },
+}

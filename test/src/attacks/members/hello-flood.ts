@@ -1,0 +1,25 @@
+import type { Attack } from '../attack.ts'
+import { framed, openCall, openHttp2, PATHS } from '../tools/calls.ts'
+import { repeat } from '../tools/repeat.ts'
+import { helloMessage } from '../tools/requests.ts'
+
+/** A hello is a write to Postgres: a node says hello with all labels it may have, then ends the stream, again and again. */
+export const helloFlood: Attack = {
+  name: 'hello-flood',
+  tries: 'streams of one node that say hello with 64 labels and end, without end',
+  needs: ['member'],
+  async run(stage) {
+    const session = await openHttp2(stage, { member: stage.given.member })
+    const { done, failed } = await repeat(stage, 4, async (i) => {
+      const labels = Object.fromEntries(Array.from({ length: 64 }, (_, n) => [`label-${n}`, `${i}-${'v'.repeat(180)}`]))
+      const stream = openCall(session, PATHS.heartbeat)
+      const answered = new Promise<void>((resolve, reject) => {
+        stream.once('data', () => resolve())
+        stream.once('close', () => reject(new Error('refused')))
+      })
+      stream.write(framed(helloMessage('chatty', labels)))
+      await answered.finally(() => stream.close())
+    })
+    return { counts: { hellos: done, refused: failed } }
+  },
+}
