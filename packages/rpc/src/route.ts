@@ -7,6 +7,8 @@ export interface CallContext {
   readonly peer: Peer
   /** The caller's IP address. */
   readonly remoteAddress: string
+  /** Tells the caller's connection from others: its address and port. */
+  readonly connection: string
   readonly requestId: string
   /** When the caller stops waiting, in milliseconds since the epoch. Calls on its behalf end 20 ms earlier. */
   readonly deadlineMs: number

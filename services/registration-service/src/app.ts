@@ -3,6 +3,7 @@ import { openService, type ServiceStart } from '@muster/service-kit'
 import { botService } from './bots/service.ts'
 import { type Config, DESCRIPTOR } from './config.ts'
 import type { Deps } from './deps.ts'
+import { EntryLimits } from './entry/entry-limits.ts'
 import { RefusedAttempts } from './entry/refused-attempts.ts'
 import { HeartbeatPace } from './nodes/heartbeat-pace.ts'
 import { OpenStreams } from './nodes/open-streams.ts'
@@ -41,7 +42,7 @@ export async function startApp(start: ServiceStart<Config>): Promise<void> {
     authority: connections['ca-service'].client(ca.CaServiceService),
     identity,
     refusals: audit.refusals,
-    refusedAttempts,
+    entryLimits: new EntryLimits(refusedAttempts, clock),
     people: {
       sessionTtlSeconds: config.MUSTER_USER_SESSION_TTL,
       addresses: {

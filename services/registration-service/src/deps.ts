@@ -7,7 +7,7 @@ import type pg from 'pg'
 import type { HeartbeatPace } from './nodes/heartbeat-pace.ts'
 import type { OpenStreams } from './nodes/open-streams.ts'
 import type { Presence } from './presence/presence.ts'
-import type { RefusedAttempts } from './entry/refused-attempts.ts'
+import type { EntryLimits } from './entry/entry-limits.ts'
 
 /** What the handlers share. */
 export interface Deps {
@@ -19,7 +19,7 @@ export interface Deps {
   authority: Pick<ClientOf<typeof ca.CaServiceService>, 'signHost' | 'signBot' | 'signUser'>
   identity: Pick<ServiceIdentity, 'trustBundle'>
   refusals: Refusals
-  refusedAttempts: RefusedAttempts
+  entryLimits: EntryLimits
   people: PeopleSettings
   clock: Clock
 }

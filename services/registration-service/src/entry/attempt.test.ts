@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
-import { newTokenId, newTokenValue } from '@muster/domain'
+import { AppError, newTokenId, newTokenValue } from '@muster/domain'
 import type { CallContext } from '@muster/rpc'
+import { eventually } from '@muster/testkit'
 import { attempt } from './attempt.ts'
+import { EntryLimits } from './entry-limits.ts'
 import { RefusedAttempts } from './refused-attempts.ts'
 import {
   joinRequest,
@@ -81,6 +83,65 @@ describe('refused joins', () => {
   })
 })
 
+describe('guesses of a custom token', () => {
+  test('never reach token-service more often than the limit allows, in bursts of 128 over two replicas', async () => {
+    refuseAllBut(CUSTOM)
+    const startedAt = Date.now()
+    const clients = [served, other].map((replica) => replica.client(served.cluster.anonymous()))
+    for (let burst = 0; burst < 2; burst++) {
+      const guesses = Array.from({ length: 128 }, (_, i) =>
+        refusal(clients[i % 2]!.register(joinRequest({ token: `a-guess-of-many-${burst}-${i}` }))),
+      )
+      for (const { reason } of await Promise.all(guesses))
+        expect(['TOKEN_UNKNOWN', 'TOO_MANY_REFUSED']).toContain(reason)
+    }
+    const earned = Math.ceil(((Date.now() - startedAt) * LIMIT) / 60_000)
+    expect(served.tokens.spends.length).toBeGreaterThanOrEqual(LIMIT)
+    expect(served.tokens.spends.length).toBeLessThanOrEqual(LIMIT + earned)
+  })
+
+  test('cost nothing when they fail for a passing reason, or succeed', async () => {
+    const client = served.client(served.cluster.anonymous())
+    served.tokens.failure = { error: new AppError('unavailable', 'away') }
+    try {
+      for (let i = 0; i < 3 * LIMIT; i++) {
+        expect((await refusal(client.register(joinRequest({ token: CUSTOM })))).kind).toBe('unavailable')
+      }
+    } finally {
+      served.tokens.failure = undefined
+    }
+    for (let i = 0; i < 3 * LIMIT; i++) expect((await register(CUSTOM)).nodeId).not.toBe('')
+  })
+})
+
+describe('a flood of refused generated tokens', () => {
+  test('is looked at slowly, and lets a good join from the same address in', async () => {
+    const good = generated()
+    refuseAllBut(good)
+    await exhaust()
+    expect((await refusal(register(generated()))).reason).toBe('TOO_MANY_REFUSED')
+    served.tokens.spends.length = 0
+    const startedAt = Date.now()
+    const over = new AbortController()
+    const flooding = [1, 2, 3, 4].flatMap(() => {
+      const client = served.client(served.cluster.anonymous())
+      return Array.from({ length: 8 }, async () => {
+        while (!over.signal.aborted)
+          expect((await refusal(client.register(joinRequest({ token: generated() })))).reason).toBe('TOO_MANY_REFUSED')
+      })
+    })
+    try {
+      await eventually('flooded', () => served.tokens.spends.length >= 5)
+      expect((await register(good)).nodeId).not.toBe('')
+      // One each 100 ms, and the first, and the good one.
+      expect(served.tokens.spends.length).toBeLessThanOrEqual((Date.now() - startedAt) / 100 + 2)
+    } finally {
+      over.abort()
+      await Promise.all(flooding)
+    }
+  })
+})
+
 describe('a good join', () => {
   test('by a generated token passes from a source that is over the limit', async () => {
     const good = generated()
@@ -107,7 +168,7 @@ describe('a good join', () => {
     ['a generated token', generated()],
     ['a token of an operator own choosing', CUSTOM],
   ])('by %s is never limited: 2,000 behind one address come in', async (_what, token) => {
-    const context = { remoteAddress: '10.0.0.1' } as CallContext
+    const context = { remoteAddress: '10.0.0.1', signal: new AbortController().signal } as CallContext
     const joins = Array.from({ length: 2_000 }, (_, i) =>
       attempt([served, other][i % 2]!.deps, { action: 'node.join', token, context }, async () => i),
     )
@@ -117,17 +178,18 @@ describe('a good join', () => {
   })
 
   test('goes on when Redis is away, and then refusals are not limited', async () => {
-    const { refusedAttempts } = served.deps
+    const { entryLimits } = served.deps
     const away = { redisUrl: 'redis://127.0.0.1:1', clusterName: 'x.internal', perMinute: 1, log: silentLog }
-    served.deps.refusedAttempts = new RefusedAttempts(away)
+    const refusedAttempts = new RefusedAttempts(away)
+    served.deps.entryLimits = new EntryLimits(refusedAttempts)
     try {
       refuseAllBut(CUSTOM)
       await exhaust()
       await exhaust()
       for (let i = 0; i < 10; i++) expect((await register(CUSTOM)).nodeId).not.toBe('')
     } finally {
-      served.deps.refusedAttempts.close()
-      served.deps.refusedAttempts = refusedAttempts
+      refusedAttempts.close()
+      served.deps.entryLimits = entryLimits
     }
   })
 })

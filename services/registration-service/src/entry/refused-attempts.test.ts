@@ -47,7 +47,6 @@ describe('a source', () => {
     const waitMs = await attempts.hit('10.0.0.1')
     expect(waitMs).toBeGreaterThan(0)
     expect(waitMs).toBeLessThanOrEqual(10_000)
-    expect(await attempts.wait('10.0.0.1')).toBeGreaterThan(0)
     expect(await attempts.hit('10.0.0.2')).toBe(0)
   })
 
@@ -68,13 +67,6 @@ describe('a source', () => {
     const attempts = await open(6)
     await hits(attempts, '10.0.0.1', 6)
     for (let i = 0; i < 50; i++) expect(await attempts.hit('10.0.0.1')).toBeLessThanOrEqual(10_000)
-  })
-
-  test('is not counted by being looked at', async () => {
-    const attempts = await open(6)
-    const waits = await Promise.all(Array.from({ length: 2_000 }, () => attempts.wait('10.0.0.1')))
-    expect(new Set(waits)).toEqual(new Set([0]))
-    await hits(attempts, '10.0.0.1', 6)
   })
 
   test('is counted by all replicas together, for callers at once', async () => {
@@ -101,6 +93,68 @@ describe('a source', () => {
   })
 })
 
+describe('a source that guesses', () => {
+  const ids = (count: number) => Array.from({ length: count }, () => randomUUID())
+
+  test('has no more reservations than refusals left, over all replicas, in a race of 100', async () => {
+    const replicas = [await open(20), await open(20)]
+    await hits(replicas[0]!, '10.0.0.1', 5)
+    const asked = Array.from({ length: 100 }, (_, i) => replicas[i % 2]!.reserve('10.0.0.1', ids(1)))
+    const reserved = await Promise.all(asked)
+    expect(reserved.filter(({ granted }) => granted === 1)).toHaveLength(15)
+    // All that are under way may succeed, so no caller is told to wait.
+    expect(new Set(reserved.map(({ waitMs }) => waitMs))).toEqual(new Set([0]))
+  })
+
+  test('gets the first ones of the reservations that it asks for together', async () => {
+    const attempts = await open(7)
+    expect(await attempts.reserve('10.0.0.1', ids(10))).toEqual({ granted: 7, waitMs: 0 })
+    expect(await attempts.reserve('10.0.0.1', ids(1))).toEqual({ granted: 0, waitMs: 0 })
+    expect(await attempts.reserve('10.0.0.2', ids(3))).toEqual({ granted: 3, waitMs: 0 })
+  })
+
+  test('gets a reservation back unless its attempt was refused', async () => {
+    const attempts = await open(6)
+    const [first, ...others] = ids(6) as [string, ...string[]]
+    await attempts.reserve('10.0.0.1', [first, ...others])
+    for (const id of others) await attempts.settle('10.0.0.1', id, false)
+    await attempts.settle('10.0.0.1', first, true)
+    expect(await attempts.reserve('10.0.0.1', ids(10))).toEqual({ granted: 5, waitMs: 0 })
+  })
+
+  test('learns how long to wait once its refusals have reached the limit', async () => {
+    const attempts = await open(6)
+    const six = ids(6)
+    await attempts.reserve('10.0.0.1', six)
+    for (const id of six) await attempts.settle('10.0.0.1', id, true)
+    const { granted, waitMs } = await attempts.reserve('10.0.0.1', ids(1))
+    expect(granted).toBe(0)
+    expect(waitMs).toBeGreaterThan(0)
+    expect(waitMs).toBeLessThanOrEqual(10_000)
+    await letTimePass('10.0.0.1', waitMs)
+    expect(await attempts.reserve('10.0.0.1', ids(2))).toEqual({ granted: 1, waitMs: 0 })
+  })
+
+  test('waits no longer when other refusals used up the limit before its own were known', async () => {
+    const attempts = await open(6)
+    const six = ids(6)
+    await attempts.reserve('10.0.0.1', six)
+    await hits(attempts, '10.0.0.1', 6)
+    for (const id of six) await attempts.settle('10.0.0.1', id, true)
+    expect(await attempts.hit('10.0.0.1')).toBeLessThanOrEqual(10_000)
+  })
+
+  test('gets the reservations of a killed replica back', async () => {
+    const attempts = await open(6)
+    await attempts.reserve('10.0.0.1', ids(6))
+    const key = `muster:${clusterName}:refused:10.0.0.1:reserved`
+    expect(await redis.client.pttl(key)).toBeGreaterThan(30_000)
+    const reserved = await redis.client.zrange(key, 0, '-1')
+    await redis.client.zadd(key, ...reserved.flatMap((id) => [Date.now() - 1_000, id]))
+    expect(await attempts.reserve('10.0.0.1', ids(10))).toEqual({ granted: 6, waitMs: 0 })
+  })
+})
+
 describe('who has to wait', () => {
   test('learns how long to wait, in words and as a number', () => {
     const error = tooManyRefused(11_400)
@@ -117,7 +171,8 @@ describe('without Redis', () => {
     opened.push(nowhere)
     for (let i = 0; i < 20; i++) {
       expect(await nowhere.hit('10.0.0.1')).toBe(0)
-      expect(await nowhere.wait('10.0.0.1')).toBe(0)
+      expect(await nowhere.reserve('10.0.0.1', ['a', 'b'])).toEqual({ granted: 2, waitMs: 0 })
+      await nowhere.settle('10.0.0.1', 'a', true)
     }
     expect(lines).toHaveLength(1)
     expect(lines[0]).toContain('not limited')

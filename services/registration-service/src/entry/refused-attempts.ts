@@ -1,6 +1,9 @@
 import { type AppError, formatDuration, refusal, sourceOf } from '@muster/domain'
 import type { Logger } from '@muster/runtime'
-import { RateLimit } from '../presence/rate-limit.ts'
+import { RateLimit, type Reserved } from '../presence/rate-limit.ts'
+
+/** No call lasts longer, so a reservation expires only after its replica was killed. */
+const LEASE_MS = 35_000
 
 /** How many refusals a source may have, and where they are counted. */
 export interface RefusedAttemptsOptions {
@@ -13,7 +16,8 @@ export interface RefusedAttemptsOptions {
 
 /**
  * Counts refused joins and signups per source (see `sourceOf`), for all replicas together. It never rejects, and limits
- * nobody while Redis is away. Keys: `muster:<cluster>:refused:<source>`; each expires within about a minute.
+ * nobody while Redis is away. Keys: `muster:<cluster>:refused:<source>`, and with `:reserved` at the end; each expires within
+ * about a minute.
  */
 export class RefusedAttempts {
   readonly #limit: RateLimit
@@ -34,9 +38,18 @@ export class RefusedAttempts {
     return this.#limit.hit(sourceOf(address))
   }
 
-  /** Counts nothing. @returns how long (ms) until this source may be refused again */
-  wait(address: string): Promise<number> {
-    return this.#limit.wait(sourceOf(address))
+  /**
+   * Reserves refusals for attempts whose outcome is not known yet, so that a source never has more than its limit, whatever
+   * it sends at once and to which replica. @returns how many of the ids have one, and how long (ms) the source must wait if
+   * its refusals have reached the limit
+   */
+  reserve(address: string, ids: readonly string[]): Promise<Reserved> {
+    return this.#limit.reserve(sourceOf(address), ids, LEASE_MS)
+  }
+
+  /** Ends a reservation: the attempt was refused, which counts, or it was not. */
+  settle(address: string, id: string, wasRefused: boolean): Promise<void> {
+    return this.#limit.settle(sourceOf(address), id, wasRefused)
   }
 
   close(): void {

@@ -1,29 +1,29 @@
 import type { Logger } from '@muster/runtime'
 import type { Redis, Result } from 'ioredis'
+import { HIT, RESERVE, SETTLE } from './rate-limit-scripts.ts'
 import { openRedis, redisWarning } from './redis.ts'
 
 declare module 'ioredis' {
   interface RedisCommander<Context> {
-    musterLimit(key: string, intervalMs: number, burst: number, counts: 0 | 1): Result<number, Context>
+    musterHit(paid: string, intervalMs: number, burst: number): Result<number, Context>
+    musterReserve(
+      paid: string,
+      reserved: string,
+      intervalMs: number,
+      burst: number,
+      leaseMs: number,
+      ...ids: readonly string[]
+    ): Result<[granted: number, waitMs: number], Context>
+    musterSettle(
+      paid: string,
+      reserved: string,
+      intervalMs: number,
+      burst: number,
+      id: string,
+      counts: 0 | 1,
+    ): Result<number, Context>
   }
 }
-
-/**
- * The generic cell rate algorithm. A key holds the time (ms) until which its hits are paid for. Each hit costs an
- * interval, and at most `burst` intervals may be owed, so the limit slides: there is no window whose end to wait for. It
- * runs on the clock of Redis, since the clocks of replicas differ.
- * ARGV: interval (ms), burst, 1 to count a hit or 0 to look only. Returns the time (ms) to wait, 0 if within the limit. A
- * hit over the limit is not counted, so waiting is enough.
- */
-const LIMIT = `
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local interval, burst = tonumber(ARGV[1]), tonumber(ARGV[2])
-local paid = math.max(tonumber(redis.call('GET', KEYS[1]) or now), now) + interval
-local wait = paid - burst * interval - now
-if wait > 0 then return math.ceil(wait) end
-if ARGV[3] == '1' then redis.call('SET', KEYS[1], paid, 'PX', math.ceil(paid - now)) end
-return 0`
 
 /** The limit must not delay a call for longer than this while Redis does not answer. */
 const COMMAND_TIMEOUT_MS = 500
@@ -52,30 +52,53 @@ export class RateLimit {
     this.#options = options
     this.#warn = redisWarning(options.log, options.warning)
     this.#redis = openRedis(options.redisUrl, { commandTimeoutMs: COMMAND_TIMEOUT_MS, onError: this.#warn })
-    this.#redis.defineCommand('musterLimit', { lua: LIMIT, numberOfKeys: 1 })
+    this.#redis.defineCommand('musterHit', { lua: HIT, numberOfKeys: 1 })
+    this.#redis.defineCommand('musterReserve', { lua: RESERVE, numberOfKeys: 2 })
+    this.#redis.defineCommand('musterSettle', { lua: SETTLE, numberOfKeys: 2 })
   }
 
   /** Counts a hit. @returns how long (ms) the key must wait, 0 if it is within its limit */
   hit(key: string): Promise<number> {
-    return this.#ask(key, 1)
+    const { prefix, intervalMs, burst } = this.#options
+    return this.#ask(this.#redis.musterHit(prefix + key, intervalMs, burst), 0)
   }
 
-  /** Counts nothing. @returns how long (ms) until the key may be hit again */
-  wait(key: string): Promise<number> {
-    return this.#ask(key, 0)
+  /**
+   * Reserves a hit for each of these ids; hits and reservations together never exceed the limit. An unsettled reservation
+   * ends after `leaseMs`. @returns how many ids have one, first ones first, and how long (ms) the key must wait if
+   * its hits alone have reached the limit
+   */
+  async reserve(key: string, ids: readonly string[], leaseMs: number): Promise<Reserved> {
+    const { prefix, intervalMs, burst } = this.#options
+    const keys = [prefix + key, `${prefix}${key}:reserved`] as const
+    const asked = this.#redis.musterReserve(...keys, intervalMs, burst, leaseMs, ...ids)
+    const [granted, waitMs] = await this.#ask(asked, [ids.length, 0])
+    return { granted, waitMs }
+  }
+
+  /** Ends a reservation, and counts its hit or gives it back. */
+  async settle(key: string, id: string, counts: boolean): Promise<void> {
+    const { prefix, intervalMs, burst } = this.#options
+    const keys = [prefix + key, `${prefix}${key}:reserved`] as const
+    await this.#ask(this.#redis.musterSettle(...keys, intervalMs, burst, id, counts ? 1 : 0), 0)
   }
 
   close(): void {
     this.#redis.disconnect()
   }
 
-  async #ask(key: string, counts: 0 | 1): Promise<number> {
-    const { prefix, intervalMs, burst } = this.#options
+  async #ask<T>(asked: Promise<T>, withoutRedis: T): Promise<T> {
     try {
-      return await this.#redis.musterLimit(prefix + key, intervalMs, burst, counts)
+      return await asked
     } catch (error) {
       this.#warn(error)
-      return 0
+      return withoutRedis
     }
   }
+}
+
+/** The answer to a request for reservations. */
+export interface Reserved {
+  granted: number
+  waitMs: number
 }

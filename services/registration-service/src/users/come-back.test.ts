@@ -242,6 +242,17 @@ describe('a person who comes back and is refused', () => {
 })
 
 describe('64 who come back at once on two replicas', () => {
+  let limited: People
+  // Half of them are refused, and here that must not slow down the others.
+  beforeAll(async () => {
+    limited = people
+    people = await servePeople({ refusedPerMinute: 1_000 })
+  })
+  afterAll(async () => {
+    await people.close()
+    people = limited
+  })
+
   const outcomesOf = async (keyOf: (i: number) => KeyObject) => {
     const anonymous = people.served.cluster.anonymous()
     const replicas = [people.client(anonymous), (await people.addReplica())(anonymous)]

@@ -33,6 +33,7 @@ import { HeartbeatPace } from '../../src/nodes/heartbeat-pace.ts'
 import { activateNode, recordJoiningNode, type JoiningNode } from '../../src/nodes/store/joining.ts'
 import { OpenStreams } from '../../src/nodes/open-streams.ts'
 import { Presence } from '../../src/presence/presence.ts'
+import { EntryLimits } from '../../src/entry/entry-limits.ts'
 import { RefusedAttempts } from '../../src/entry/refused-attempts.ts'
 import { registrationService } from '../../src/nodes/service.ts'
 
@@ -119,7 +120,7 @@ export async function serveRegistration({
       authority,
       identity: { trustBundle: () => authority.trustBundle },
       refusals: new Refusals(pool, silentLog),
-      refusedAttempts,
+      entryLimits: new EntryLimits(refusedAttempts),
       people: { sessionTtlSeconds: 86_400, addresses: ADDRESSES },
       clock,
     }

@@ -23,6 +23,7 @@ const MAX_UNARY_MS = 30_000
 export class ServedCall implements CallContext {
   readonly peer: Peer
   readonly remoteAddress: string
+  readonly connection: string
   readonly requestId: string
   readonly deadlineMs: number
   readonly isStream: boolean
@@ -58,7 +59,8 @@ export class ServedCall implements CallContext {
     this.#recorder = made.recorder
     this.peer = made.peer
     this.isStream = made.isStream
-    this.remoteAddress = remoteAddressOf(made.call.getPeer())
+    this.connection = made.call.getPeer()
+    this.remoteAddress = remoteAddressOf(this.connection)
     const given = made.call.metadata.get('muster-request-id')[0]
     this.requestId = typeof given === 'string' && /^[\w-]{1,64}$/.test(given) ? given : randomUUID()
     const deadline = made.call.getDeadline()
