@@ -5,7 +5,7 @@ import type { Context } from './cli/command.ts'
 import { EXIT, EXIT_MEANINGS } from './cli/exit-status.ts'
 
 /** `musterctl` as data. */
-const MUSTERCTL: Program<Context> = {
+export const MUSTERCTL: Program<Context> = {
   name: 'musterctl',
   about: 'Lets machines and people into the cluster, and shows who is in.',
   groups: NOUNS,
@@ -17,7 +17,7 @@ const MUSTERCTL: Program<Context> = {
     'The identity is that of --identity, --cluster or MUSTER_IDENTITY, else .muster/operator here or in a folder above, ' +
       "else that of the current cluster: 'musterctl clusters ls' shows them.",
   ],
-  version: async () => (await import('@muster/runtime')).VERSION,
+  version: async () => (await import('@muster/runtime')).versionText(),
   async extend(base, args) {
     const closers: (() => Promise<void>)[] = []
     const context: Context = {

@@ -1,2 +1,3 @@
-export { main } from './cli.ts'
+export { main, MUSTERCTL } from './cli.ts'
+export { runMusterctl } from './run-process.ts'
 export type { Io, Output } from '@muster/cli-kit'

@@ -12,7 +12,8 @@ const START: Entry = {
   load: async () => (await import('./config/start-command.ts')).startCommand,
 }
 
-const MUSTER: Program = {
+/** `muster` as data. */
+export const MUSTER: Program = {
   name: 'muster',
   about: 'Joins this machine to a cluster and keeps its identity fresh.',
   groups: {},
@@ -24,7 +25,7 @@ const MUSTER: Program = {
     ["$0 start 'muster://...'", 'join by the invitation that an operator gave you, and keep running'],
     ['$0 start', 'return after a restart; no token is needed'],
   ],
-  version: async () => (await import('@muster/runtime')).VERSION,
+  version: async () => (await import('@muster/runtime')).versionText(),
   extend: async (context) => ({ context }),
   explain: async (error) => ({ status: exitStatusOf(error), message: explain(error) }),
   async suggest(names) {

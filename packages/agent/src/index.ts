@@ -1,1 +1,2 @@
-export { main } from './cli.ts'
+export { main, MUSTER } from './cli.ts'
+export { runMuster } from './run-process.ts'

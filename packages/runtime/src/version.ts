@@ -4,3 +4,12 @@ const manifest = createRequire(import.meta.url)('../package.json') as { version:
 
 /** The version of the product. All parts have the same. */
 export const VERSION: string = manifest.version
+
+/** packages/packaging replaces this name in the programs that it builds. In a checkout nothing has it. */
+declare const MUSTER_COMMIT: string | undefined
+
+/** The version as `--version` prints it, with the commit that a packaged program was built from. */
+export function versionText(): string {
+  const commit = typeof MUSTER_COMMIT === 'string' ? MUSTER_COMMIT : undefined
+  return commit === undefined ? VERSION : `${VERSION} (commit ${commit})`
+}

@@ -19,6 +19,8 @@ export interface AgentOptions {
   roles?: string
   flags?: readonly string[]
   env?: Record<string, string>
+  /** The program in place of the built `muster`. */
+  program?: string
 }
 
 /** Where the agent of that name keeps its identity. */
@@ -33,7 +35,7 @@ export async function startAgent(cluster: RunningCluster, options: AgentOptions)
   await mkdir(dataDir, { recursive: true, mode: 0o700 })
   const pins = options.pins ?? cluster.profile.caPins
   const own = [`--data-dir=${dataDir}`, `--nodename=${name}`, ...flags]
-  const file = programFile('muster', 'agent')
+  const file = options.program ?? programFile('muster', 'agent')
   if (options.invitation !== undefined) {
     return startProgram(cluster.life, file, ['start', options.invitation, ...own], options.env)
   }

@@ -24,7 +24,7 @@ export interface Program {
   stop(): Promise<number | null>
 }
 
-/** Starts a Node program; `life` ends it, should it still run by then. */
+/** Starts a program: a script by this Node, any other file by itself. `life` ends it, should it still run by then. */
 export function startProgram(
   life: Lifecycle,
   file: string,
@@ -32,7 +32,8 @@ export function startProgram(
   env: Record<string, string> = {},
 ): Program {
   const lines: string[] = []
-  const child: ChildProcess = startChild(process.execPath, [file, ...args], {
+  const [program, ...first] = /\.m?js$/.test(file) ? [process.execPath, file] : [file]
+  const child: ChildProcess = startChild(program, [...first, ...args], {
     env,
     parentDeathSignal: 'TERM',
     log: (line) => lines.push(line),

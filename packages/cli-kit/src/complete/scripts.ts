@@ -40,7 +40,12 @@ ${name}() {
   done < <(${program} __complete -- "\${(@)words[2,CURRENT]}" 2>/dev/null)
   (( \${#found} )) && _describe '${program}' found
 }
-compdef ${name} ${program}
+# In a file of $fpath this is the body of the function itself; elsewhere it is a script.
+if [[ \${funcstack[1]} == ${name} ]]; then
+  ${name} "$@"
+else
+  compdef ${name} ${program}
+fi
 `,
   fish: (program, name) => `function _${name}_complete
   set -l words (commandline -opc) (commandline -ct)

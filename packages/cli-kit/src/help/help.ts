@@ -3,10 +3,11 @@ import type { Command, Entry, Example, Program } from '../command/program.ts'
 import { nextWords, pathOf } from '../parse/find-command.ts'
 
 /** A line in two columns. */
-type Row = readonly [left: string, right: string]
+export type Row = readonly [left: string, right: string]
 
 const LONGEST_LEFT = 48
 const GAP = 3
+
 /** The help of a program, or of a group of its commands. */
 export function groupHelp(program: Program, noun: string | undefined, width: number): string {
   const path = pathOf(program, noun)
@@ -42,7 +43,7 @@ export function commandHelp(
 }
 
 /** What the usage line has behind the words of a command. */
-function argumentsOf(options: OptionSet, rest: string | undefined): string[] {
+export function argumentsOf(options: OptionSet, rest: string | undefined): string[] {
   const required = Object.entries(options).filter(([, option]) => option.required === true)
   const hasOptional = required.length < Object.keys(options).length
   return [
@@ -52,7 +53,8 @@ function argumentsOf(options: OptionSet, rest: string | undefined): string[] {
   ]
 }
 
-function flagRows(options: OptionSet): Row[] {
+/** Each flag as it is typed, and what it does. */
+export function flagRows(options: OptionSet): Row[] {
   return Object.entries(options).map(([name, option]) => {
     const short = option.alias === undefined ? '    ' : `-${option.alias}, `
     const value = option.value === undefined ? '' : `=${option.value}`
@@ -69,7 +71,11 @@ function facts({ choices, array, required, default: byDefault }: Option): string
   ]
 }
 
-function exampleRows({ name, typed = name }: Pick<Program, 'name' | 'typed'>, examples: readonly Example[]): Row[] {
+/** Each example as it is typed, and what it is for. */
+export function exampleRows(
+  { name, typed = name }: Pick<Program, 'name' | 'typed'>,
+  examples: readonly Example[],
+): Row[] {
   return examples.map(([line, meaning]) => [line.replaceAll('$0', typed), meaning])
 }
 

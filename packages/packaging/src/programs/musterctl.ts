@@ -1,0 +1,3 @@
+process.title = 'musterctl'
+
+void import('@muster/admin-cli').then(({ runMusterctl }) => runMusterctl())

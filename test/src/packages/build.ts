@@ -1,0 +1,58 @@
+import { execFile } from 'node:child_process'
+import { createRequire } from 'node:module'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import os from 'node:os'
+import path from 'node:path'
+
+const BUILD_LIMIT_MS = 180_000
+
+/** Packages as `npm run package` builds them. */
+export interface BuiltPackages {
+  /** Holds a folder for each build. */
+  folder: string
+  /** Where each build put its packages, with `SHA256SUMS`. */
+  builds: string[]
+  remove(): Promise<void>
+}
+
+/** The processor of this machine, if `npm run package` can build executables on it. */
+export const arch: 'x64' | 'arm64' | undefined =
+  process.platform === 'linux' && (process.arch === 'x64' || process.arch === 'arm64') ? process.arch : undefined
+
+/**
+ * Builds packages as often as there are lists of formats here, at the same time, each with another folder for temporary
+ * files. @returns undefined where there can be none: on another system than Linux, or when npm cannot fetch their Node
+ */
+export async function buildPackages(...formats: readonly string[]): Promise<BuiltPackages | undefined> {
+  if (arch === undefined) return undefined
+  const folder = await mkdtemp(path.join(os.tmpdir(), 'muster-packages-'))
+  const remove = () => rm(folder, { recursive: true, force: true })
+  const builds = formats.map((_, i) => path.join(folder, `build-${i}`))
+  try {
+    await Promise.all(formats.map((list, i) => build(list, builds[i]!)))
+    return { folder, builds, remove }
+  } catch (error) {
+    await remove()
+    if (!(error as Error).message.includes('npm could not fetch')) throw error
+    return undefined
+  }
+}
+
+/** Builds packages of these formats into a folder. @throws Error with what the build said */
+export async function build(formats: string, out: string): Promise<void> {
+  const manifest = createRequire(import.meta.url).resolve('@muster/packaging/package.json')
+  const main = path.join(path.dirname(manifest), 'dist', 'main.js')
+  const args = [main, `--formats=${formats}`, `--out=${out}`, ...(arch === undefined ? [] : [`--arch=${arch}`])]
+  const env = { ...process.env, NODE_OPTIONS: '' }
+  await new Promise<void>((resolve, reject) => {
+    execFile(process.execPath, args, { env, timeout: BUILD_LIMIT_MS }, (error, _stdout, stderr) =>
+      error === null ? resolve() : reject(new Error(`npm run package failed:\n${stderr}`, { cause: error })),
+    )
+  })
+}
+
+/** The lines of `SHA256SUMS` by the name of the file. */
+export async function readSums(build: string): Promise<Map<string, string>> {
+  const lines = (await readFile(path.join(build, 'SHA256SUMS'), 'utf8')).trim().split('\n')
+  return new Map(lines.map((line) => [line.slice(66), line.slice(0, 64)]))
+}

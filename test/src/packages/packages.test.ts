@@ -1,0 +1,168 @@
+import { createHash } from 'node:crypto'
+import { mkdir, readFile, readlink, symlink } from 'node:fs/promises'
+import path from 'node:path'
+import { afterAll, describe, expect } from '@jest/globals'
+import { VERSION } from '@muster/runtime'
+import { canRun, testWith } from '@muster/testkit/tools'
+import { agentDir, nodeIdOf, startAgent } from '../harness/agent.ts'
+import { runTool, type ToolResult } from '../harness/tool.ts'
+import { useSharedCluster } from '../harness/use-cluster.ts'
+import { waitFor } from '../harness/waiting.ts'
+import { arch, buildPackages, readSums } from './build.ts'
+
+const cluster = useSharedCluster()
+const hasRpm = canRun('rpmbuild', '--version') && canRun('rpm', '--version')
+
+// Two builds at once, which the tests share: they take some ten seconds.
+const built = await buildPackages('tar,deb,rpm,npm', 'tar,npm')
+afterAll(() => built?.remove())
+
+const testPackages = testWith(built !== undefined, 'Linux, and Node from the npm registry')
+const VERSION_LINE = new RegExp(`^${VERSION.replaceAll('.', '\\.')} \\(commit [0-9a-f]{12}(-dirty)?\\)\\n$`)
+/** No Node and nothing else can be found by name. */
+const BARE = { PATH: '/nonexistent', HOME: '/nonexistent' }
+
+function packageFile(name: string): string {
+  return path.join(built!.builds[0]!, name)
+}
+
+/** A new folder beside the builds. */
+async function newFolder(name: string): Promise<string> {
+  const folder = path.join(built!.folder, name)
+  await mkdir(folder, { recursive: true })
+  return folder
+}
+
+async function succeed(program: string, args: readonly string[], options?: { env?: NodeJS.ProcessEnv; cwd?: string }) {
+  const result: ToolResult = await runTool(program, args, options)
+  expect({ program, args, ...result }).toMatchObject({ status: 0 })
+  return result
+}
+
+/** A PATH with nothing on it but the tool that ends a program together with its tests. */
+async function pathOfSetpriv(): Promise<string> {
+  const folder = await newFolder('path')
+  const { status, stdout } = await runTool('sh', ['-c', 'command -v setpriv'])
+  if (status === 0) await symlink(stdout.trim(), path.join(folder, 'setpriv'))
+  return folder
+}
+
+/** Unpacks the tarball. @returns its folder */
+async function unpackTarball(): Promise<string> {
+  const folder = await newFolder('tarball')
+  await succeed('tar', ['-xzf', packageFile(`muster-${VERSION}-linux-${arch}.tar.gz`), '-C', folder])
+  return path.join(folder, `muster-${VERSION}-linux-${arch}`)
+}
+
+/** Checks that both programs of an installation start without Node, and say their version and help. */
+async function expectPrograms(bin: string): Promise<void> {
+  expect((await succeed(path.join(bin, 'muster'), ['version'], { env: BARE })).stdout).toMatch(VERSION_LINE)
+  expect((await succeed(path.join(bin, 'musterctl'), ['version'], { env: BARE })).stdout).toMatch(VERSION_LINE)
+  expect((await succeed(path.join(bin, 'muster'), ['--help'], { env: BARE })).stdout).toContain('Usage: muster COMMAND')
+  const { stdout, stderr } = await succeed(path.join(bin, 'musterctl'), ['--help'], { env: BARE })
+  expect({ stderr, usage: stdout.split('\n')[0] }).toEqual({ stderr: '', usage: 'Usage: musterctl COMMAND' })
+}
+
+describe('npm run package', () => {
+  testPackages('builds the same bytes again', async () => {
+    const [first, second] = await Promise.all(built!.builds.map((build) => readSums(build)))
+    const common = [...first!].filter(([name]) => second!.has(name))
+    expect([...second!]).toEqual(common)
+    expect(common.map(([name]) => name)).toEqual([`muster-${VERSION}-linux-${arch}.tar.gz`, `muster-${VERSION}.tgz`])
+  })
+
+  testPackages('lists the checksum of every package in SHA256SUMS', async () => {
+    const sums = await readSums(built!.builds[0]!)
+    for (const [name, sum] of sums) {
+      const content = await readFile(packageFile(name))
+      expect([name, createHash('sha256').update(content).digest('hex')]).toEqual([name, sum])
+    }
+    expect(sums.size).toBe(hasRpm ? 4 : 3)
+  })
+})
+
+describe('the executable of the tarball', () => {
+  testPackages('joins a cluster and is an operator of it, on a machine without Node', async () => {
+    const folder = await unpackTarball()
+    expect(await readlink(path.join(folder, 'musterctl'))).toBe('muster')
+    await expectPrograms(folder)
+    const ctl = (...args: string[]) =>
+      succeed(path.join(folder, 'musterctl'), [...args, '--identity', cluster().operatorDir, '--format=json'], {
+        env: BARE,
+      })
+
+    const { invitation } = JSON.parse((await ctl('tokens', 'add', '--type=node')).stdout) as { invitation: string }
+    const agent = await startAgent(cluster(), {
+      name: 'packed',
+      invitation,
+      program: path.join(folder, 'muster'),
+      env: { ...BARE, PATH: await pathOfSetpriv() },
+    })
+    const nodeId = await nodeIdOf(agent)
+    await waitFor('the node online', async () => {
+      const nodes = JSON.parse((await ctl('nodes', 'ls')).stdout) as { id: string; status: string }[]
+      return nodes.some(({ id, status }) => id === nodeId && status === 'online')
+    })
+    expect(agent.output()).not.toContain(invitation)
+    expect(await readFile(path.join(agentDir(cluster(), 'packed'), 'chain.pem'), 'utf8')).toContain('BEGIN CERTIFICATE')
+    expect(await agent.stop()).toBe(0)
+  })
+
+  testPackages('is muster by any name but musterctl', async () => {
+    const folder = await unpackTarball()
+    const link = path.join(await newFolder('links'), 'renamed')
+    await symlink(path.join(folder, 'muster'), link)
+    expect((await succeed(link, ['--help'], { env: BARE })).stdout).toContain('Usage: muster COMMAND')
+  })
+})
+
+const testDeb = testWith(built !== undefined && canRun('dpkg', '--version'), 'dpkg')
+const testRpm = testWith(built !== undefined && hasRpm, 'rpm and rpmbuild')
+
+describe('an installation into an empty root', () => {
+  const debArch = arch === 'arm64' ? 'arm64' : 'amd64'
+  testDeb('by dpkg has the programs and manual pages, passes verification and is removed without a rest', async () => {
+    const root = await newFolder('deb')
+    const state = await newFolder('deb/var/lib/dpkg/updates')
+    await mkdir(path.join(state, '..', 'info'))
+    const dpkg = (...args: string[]) => succeed('dpkg', [`--root=${root}`, '--force-not-root', ...args])
+    // The root has no libc to depend on.
+    await dpkg('--force-depends', '--force-bad-path', '--install', packageFile(`muster_${VERSION}_${debArch}.deb`))
+    await expectInstalled(root)
+    expect((await dpkg('--verify', 'muster')).stdout).toBe('')
+    await dpkg('--force-bad-path', '--remove', 'muster')
+    await expect(readFile(path.join(root, 'usr/bin/muster'))).rejects.toMatchObject({ code: 'ENOENT' })
+  })
+
+  testRpm('by rpm has the programs and manual pages, passes verification and is removed without a rest', async () => {
+    const root = await newFolder('rpm')
+    const rpmArch = arch === 'arm64' ? 'aarch64' : 'x86_64'
+    const rpm = (...args: string[]) => succeed('rpm', ['--root', root, '--nodeps', ...args])
+    await rpm('--install', packageFile(`muster-${VERSION}-1.${rpmArch}.rpm`))
+    await expectInstalled(root)
+    expect((await rpm('--verify', 'muster')).stdout).toBe('')
+    await rpm('--erase', 'muster')
+    await expect(readFile(path.join(root, 'usr/bin/muster'))).rejects.toMatchObject({ code: 'ENOENT' })
+  })
+
+  testPackages('by npm has the programs, for a machine with Node', async () => {
+    const prefix = await newFolder('npm')
+    const env = { ...process.env, NODE_OPTIONS: '', npm_config_update_notifier: 'false' }
+    const file = packageFile(`muster-${VERSION}.tgz`)
+    await succeed('npm', ['install', '--global', '--offline', `--prefix=${prefix}`, '--silent', file], { env })
+    for (const program of ['muster', 'musterctl']) {
+      const run = (...args: string[]) => succeed(path.join(prefix, 'bin', program), args, { env })
+      expect((await run('version')).stdout).toMatch(VERSION_LINE)
+      expect((await run('--help')).stdout).toContain(`Usage: ${program} COMMAND`)
+    }
+    const status = await succeed(path.join(prefix, 'bin', 'musterctl'), ['status', '--identity', cluster().operatorDir])
+    expect(status.stdout).toContain(cluster().profile.clusterName)
+  })
+
+  async function expectInstalled(root: string): Promise<void> {
+    await expectPrograms(path.join(root, 'usr/bin'))
+    const page = await readFile(path.join(root, 'usr/share/man/man1/musterctl.1.gz'))
+    expect(page.length).toBeGreaterThan(1000)
+    expect(await readFile(path.join(root, 'usr/share/doc/muster/copyright'), 'utf8')).toMatch(/^Node\.js 24\./m)
+  }
+})
