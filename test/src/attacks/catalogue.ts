@@ -7,6 +7,7 @@ import { refusedTokens } from './calls/refused-tokens.ts'
 import { repeatedJoin } from './calls/repeated-join.ts'
 import { connectAndReset } from './connections/connect-and-reset.ts'
 import { fewDescriptors } from './connections/few-descriptors.ts'
+import { halfAHelloFromMany } from './connections/half-a-hello-from-many.ts'
 import { idleTcp } from './connections/idle-tcp.ts'
 import { idleTls } from './connections/idle-tls.ts'
 import { silentFromMany } from './connections/silent-from-many.ts'
@@ -36,6 +37,7 @@ export const ATTACKS: readonly Attack[] = [
   // Before a connection is anything.
   idleTcp,
   silentFromMany,
+  halfAHelloFromMany,
   connectAndReset,
   halfAHello,
   noTls,

@@ -1,4 +1,5 @@
 import { expect, test } from '@jest/globals'
+import { eventually } from '@muster/testkit'
 import { HandshakeTurns, type Handshaker } from './handshake-turns.ts'
 import { SourceLedger } from './source-ledger.ts'
 
@@ -11,6 +12,19 @@ const ledger = () => {
     return { source: all.entryOf(name), bytesRead: 0, begin: () => void begun.push(label), destroy: () => {} }
   }
   return { from, begun }
+}
+
+/** Lets `turns` end slow handshakes, and tells which; a test ends with `close`. */
+function turnsThatEnd(limits: { handshakes: number; handshakesPerSource: number }) {
+  const ended: Handshaker[] = []
+  const turns: HandshakeTurns = new HandshakeTurns({
+    ...limits,
+    onTooSlow(connection) {
+      ended.push(connection)
+      turns.leave(connection)
+    },
+  })
+  return { turns, ended }
 }
 
 const turnsOf = (limits: { handshakes: number; handshakesPerSource: number }) =>
@@ -66,4 +80,34 @@ test('handshakes of a suspect source run one at a time', () => {
   expect(begun).toEqual(['a1'])
   turns.leave(first)
   expect(begun).toEqual(['a1', 'a2'])
+})
+
+test('a source without a turn gets that of a stalled handshake of the busiest source, and the turns of others stay', async () => {
+  const { from, begun } = ledger()
+  const { turns, ended } = turnsThatEnd({ handshakes: 3, handshakesPerSource: 2 })
+  const [first, second, other] = [from('crowd'), from('crowd'), from('other')]
+  for (const connection of [first, other, second]) turns.enter(connection)
+  turns.enter(from('crowd'))
+  turns.enter(from('honest'))
+  await eventually('begun', () => begun.includes('honest5'))
+  expect(ended).toEqual([first])
+  expect(begun).toEqual(['crowd1', 'other3', 'crowd2', 'honest5'])
+  turns.close()
+})
+
+test('a handshake that makes progress keeps its turn while a source without one waits', async () => {
+  const { from, begun } = ledger()
+  const { turns, ended } = turnsThatEnd({ handshakes: 2, handshakesPerSource: 2 })
+  let bytesRead = 0
+  const busy: Handshaker = {
+    ...from('crowd'),
+    get bytesRead() {
+      return (bytesRead += 1)
+    },
+  }
+  const stalled = from('crowd')
+  for (const connection of [busy, stalled, from('honest')]) turns.enter(connection)
+  await eventually('begun', () => begun.includes('honest3'))
+  expect(ended).toEqual([stalled])
+  turns.close()
 })

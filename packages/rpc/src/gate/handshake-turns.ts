@@ -13,6 +13,14 @@ export interface Handshaker extends GatedConnection {
 const SILENT_TURN_MS = 1_000
 const TURN_MS = 5_000
 
+/** While others wait, running handshakes are looked at this often. */
+const LOOK_EVERY_MS = 100
+/**
+ * A handshake without a new byte in this many looks gives its turn to a source that waits and has none. Looks are counted, not
+ * time: a server that is behind by seconds reads what peers have sent before its next look.
+ */
+const STALLED_LOOKS = 3
+
 /** How many handshakes may run. */
 export interface TurnLimits {
   handshakes: number
@@ -28,8 +36,8 @@ export interface TurnLimits {
 export class HandshakeTurns {
   readonly #limits: TurnLimits
   readonly #waiting = new Map<SourceEntry, Set<Handshaker>>()
-  /** When each running handshake began, by performance.now(); oldest first. */
-  readonly #running = new Map<Handshaker, number>()
+  /** Oldest first. */
+  readonly #running = new Map<Handshaker, Turn>()
   #timer: NodeJS.Timeout | undefined
 
   constructor(limits: TurnLimits) {
@@ -83,7 +91,8 @@ export class HandshakeTurns {
   }
 
   #run(connection: Handshaker): void {
-    this.#running.set(connection, performance.now())
+    const turn = { beganAt: performance.now(), bytesSeen: 0, looksWithoutByte: 0, isEnded: false }
+    this.#running.set(connection, turn)
     connection.source.handshakes += 1
     connection.begin()
   }
@@ -92,33 +101,70 @@ export class HandshakeTurns {
     for (let next = this.#takeNext(); next !== undefined; next = this.#takeNext()) this.#run(next)
   }
 
-  /** The next connection that may run; its source goes behind the other sources that wait. */
+  /** The next connection that may run, of a source without a turn if there is one. Its source goes behind the others. */
   #takeNext(): Handshaker | undefined {
-    for (const [source, queue] of this.#waiting) {
+    let next: SourceEntry | undefined
+    for (const source of this.#waiting.keys()) {
       if (!this.#mayRun(source)) continue
-      const [connection] = queue
-      this.#waiting.delete(source)
-      queue.delete(connection!)
-      if (queue.size > 0) this.#waiting.set(source, queue)
-      return connection
+      next ??= source
+      if (source.handshakes > 0) continue
+      next = source
+      break
     }
-    return undefined
+    if (next === undefined) return undefined
+    const queue = this.#waiting.get(next)!
+    const [connection] = queue
+    this.#waiting.delete(next)
+    queue.delete(connection!)
+    if (queue.size > 0) this.#waiting.set(next, queue)
+    return connection
   }
 
   /** Ends slow handshakes for as long as a source waits for more than its own pause. */
   #watchSlow(): void {
     if (this.#timer !== undefined) return
-    const check = () => {
+    const look = () => {
       this.#timer = undefined
-      if (![...this.#waiting.keys()].some((source) => !source.isPaused)) return
-      const now = performance.now()
-      for (const [connection, beganAt] of this.#running) {
-        const turnMs = connection.bytesRead === 0 ? SILENT_TURN_MS : TURN_MS
-        if (now - beganAt >= turnMs) this.#limits.onTooSlow(connection)
-      }
+      const waiting = [...this.#waiting.keys()].filter((source) => !source.isPaused)
+      if (waiting.length === 0) return
+      this.#endSlow()
+      this.#endStalled(waiting.filter((source) => source.handshakes === 0).length)
       this.#watchSlow()
     }
-    this.#timer = setTimeout(check, SILENT_TURN_MS / 4)
+    this.#timer = setTimeout(look, LOOK_EVERY_MS)
     this.#timer.unref()
   }
+
+  #endSlow(): void {
+    const now = performance.now()
+    for (const [connection, turn] of this.#running) {
+      const { bytesRead } = connection
+      turn.looksWithoutByte = bytesRead === turn.bytesSeen ? turn.looksWithoutByte + 1 : 0
+      turn.bytesSeen = bytesRead
+      if (now - turn.beganAt >= (bytesRead === 0 ? SILENT_TURN_MS : TURN_MS)) this.#end(connection, turn)
+    }
+  }
+
+  /** Ends as many stalled handshakes as there are sources without one, those of the busiest source first. */
+  #endStalled(sourcesWithout: number): void {
+    if (sourcesWithout === 0) return
+    const stalled = [...this.#running].filter(([, turn]) => turn.looksWithoutByte >= STALLED_LOOKS && !turn.isEnded)
+    stalled.sort(([a], [b]) => b.source.handshakes - a.source.handshakes)
+    for (const [connection, turn] of stalled.slice(0, sourcesWithout)) this.#end(connection, turn)
+  }
+
+  #end(connection: Handshaker, turn: Turn): void {
+    turn.isEnded = true
+    this.#limits.onTooSlow(connection)
+  }
+}
+
+/** How a running handshake comes along. */
+interface Turn {
+  /** By performance.now(). */
+  beganAt: number
+  bytesSeen: number
+  looksWithoutByte: number
+  /** It is told to end; its close is on its way. */
+  isEnded: boolean
 }

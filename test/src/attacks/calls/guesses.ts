@@ -18,13 +18,14 @@ export const guesses: Attack = {
   async run(stage) {
     const csrDer = newCsr()
     const sessions = await Promise.all(Array.from({ length: stage.size(20, 4) }, () => openHttp2(stage)))
-    const guessed = { checked: 0, limited: 0 }
+    const guessed = { checked: 0, limited: 0, other: 0 }
     const count = stage.size(1_800, 120)
     const { done, failed } = await times(count, count, async (i) => {
       const message = registerMessage({ token: `guess-number-${i}-of-many`, csrDer })
       const status = await call(sessions[i % sessions.length]!, PATHS.register, message)
       if (status === STATUS.permissionDenied) guessed.checked += 1
       else if (status === STATUS.resourceExhausted) guessed.limited += 1
+      else guessed.other += 1
     })
     return {
       counts: { sent: done, lost: failed, ...guessed },
