@@ -102,15 +102,18 @@ const AT_HOME: typeof PROMISES = [
   ['logout', 'logout', loggedOutSchema, loggedOutSchema],
 ]
 
-describe('what is printed for programs', () => {
-  test.each(PROMISES)('by %s is as documented under %s', async (line, heading, schema, { shape }) => {
-    const { status, stdout, stderr } = await cluster.run([...line.split(' '), '--format=json'])
-    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
-    schema.parse(JSON.parse(stdout))
-    expectDescribed(heading, shape)
-  })
+describe('output for programs', () => {
+  test.each(PROMISES)(
+    'the output of %s for programs is as documented under %s',
+    async (line, heading, schema, { shape }) => {
+      const { status, stdout, stderr } = await cluster.run([...line.split(' '), '--format=json'])
+      expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+      schema.parse(JSON.parse(stdout))
+      expectDescribed(heading, shape)
+    },
+  )
 
-  test('by login, and by what comes after it, is as documented', async () => {
+  test('the output of login, and of the commands after it, is as documented', async () => {
     const people = await startPeople(cluster)
     try {
       identitySchema.parse(JSON.parse((await people.login({ flags: ['--format=json'] })).stdout))

@@ -12,7 +12,7 @@ const listed = COMMANDS.filter(({ hidden }) => hidden !== true)
 const typed = listed.map(({ noun, verb }) => [noun, verb].filter((word) => word !== undefined))
 
 describe('help', () => {
-  test('lists the commands, the sources of the identity, and the exit statuses', async () => {
+  test('help lists the commands, the sources of the identity, and the exit statuses', async () => {
     const { status, stdout, stderr } = await run('--help')
     for (const word of ['musterctl tokens', 'musterctl nodes', 'musterctl status', 'MUSTER_IDENTITY', 'Exit status']) {
       expect(stdout).toContain(word)
@@ -20,7 +20,7 @@ describe('help', () => {
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
   })
 
-  test.each(typed)('of %s %s has a description, examples, and every flag', async (...words) => {
+  test.each(typed)('help of %s %s has a description, examples, and every flag', async (...words) => {
     const { status, stdout } = await run(...words, '--help')
     const entry = listed.find(
       ({ noun, verb }) => [noun, verb].filter((word) => word !== undefined).join() === words.join(),
@@ -41,12 +41,12 @@ describe('help', () => {
     expect(status).toBe(0)
   })
 
-  test.each(typed)('of %s %s has -o, --format, unless the command prints no data', async (...words) => {
+  test.each(typed)('help of %s %s has -o, --format, unless the command prints no data', async (...words) => {
     const { stdout } = await run(...words, '--help')
     expect(stdout.includes('-o, --format')).toBe(words[0] !== 'completion')
   })
 
-  test('fits the terminal', async () => {
+  test('help fits the terminal', async () => {
     for (const words of [[], ['tokens'], ['tokens', 'add']]) {
       const { stdout } = await runCli([...words, '--help'], {
         cwd: '/nowhere',
@@ -57,19 +57,19 @@ describe('help', () => {
     }
   })
 
-  test('of tokens add names every type', async () => {
+  test('help of tokens add names every type', async () => {
     const { stdout } = await run('tokens', 'add', '--help')
     expect(stdout.replace(/\s+/g, ' ')).toContain(`${NODE_ROLES.join(', ')};`)
   })
 
-  test('is printed on standard error, with status 2, if no command is given', async () => {
+  test('help is printed on standard error, with status 2, if no command is given', async () => {
     const { status, stdout, stderr } = await run()
     expect(stderr).toBe((await run('--help')).stdout)
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' })
     expect((await run('tokens')).stderr).toContain('musterctl tokens rm')
   })
 
-  test('loads no gRPC, and neither does a usage error', () => {
+  test('help loads no gRPC, and neither does a usage error', () => {
     const program = fileURLToPath(new URL('../bin/musterctl.js', import.meta.url))
     for (const args of [['--help'], ['tokens', 'add', '--help'], ['tokens', 'add', '--type=nonsense']]) {
       const { stderr } = spawnSync(process.execPath, [program, ...args], {
@@ -85,7 +85,7 @@ describe('help', () => {
     expect((await run('--version')).stdout).toMatch(/^\d+\.\d+\.\d+\n$/)
   })
 
-  test('has the spellings of other programs', async () => {
+  test('help and version accept the spellings of other programs', async () => {
     expect(await run('help')).toEqual(await run('--help'))
     expect(await run('help', 'tokens', 'add')).toEqual(await run('tokens', 'add', '--help'))
     expect(await run('version')).toEqual(await run('--version'))
@@ -99,7 +99,7 @@ describe('help', () => {
     [['tokens', 'rm'], 'Usage: musterctl tokens rm TOKEN... [flags]'],
     [['get'], 'Usage: musterctl get KIND [NAME] [flags]'],
     [['tokens', 'ls'], 'Usage: musterctl tokens ls [flags]'],
-  ])('of %j names the arguments and the required flags in its usage line', async (command, usage) => {
+  ])('help of %j names the arguments and the required flags in its usage line', async (command, usage) => {
     expect((await run(...command, '--help')).stdout.split('\n')[0]).toBe(usage)
   })
 
@@ -120,7 +120,7 @@ describe('help', () => {
   })
 })
 
-describe('bad usage exits with 2 without reading an identity', () => {
+describe('bad usage', () => {
   test.each([
     [['foo'], 'unknown command: foo'],
     [['statu'], "unknown command: statu; did you mean 'musterctl status'?"],
@@ -156,7 +156,7 @@ describe('bad usage exits with 2 without reading an identity', () => {
     [['tokens', 'add', '--type=bot'], '--bot-name: is required with --type=bot'],
     [['tokens', 'add', '--type=bot,node', '--bot-name=ci'], '--type: bot cannot be combined'],
     [['tokens', 'add', '--type=node', '--bot-name=ci'], '--bot-name: goes with --type=bot only'],
-  ])('%j', async (argv, message) => {
+  ])('%j exits with 2 without reading an identity', async (argv, message) => {
     const { status, stdout, stderr } = await run(...argv)
     expect(stderr).toContain(`musterctl: ${message}`)
     expect(stderr).toMatch(/^.*\n'musterctl .*--help' shows how it is used\.\n$/)

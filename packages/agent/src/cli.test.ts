@@ -26,7 +26,7 @@ async function run(...argv: string[]): Promise<{ status: number; stdout: string;
 }
 
 describe('muster', () => {
-  test('lists every flag and the exit statuses in its help', async () => {
+  test('muster lists every flag and the exit statuses in its help', async () => {
     const { status, stdout } = await run('start', '--help')
     expect(status).toBe(0)
     for (const flag of ['roles', 'token', 'ca-pin', 'auth-server', 'data-dir', 'nodename', 'labels', 'advertise-ip']) {
@@ -35,7 +35,7 @@ describe('muster', () => {
     expect((await run('--help')).stdout).toContain('Exit status:')
   })
 
-  test('shows examples in its help', async () => {
+  test('muster shows examples in its help', async () => {
     const start = (await run('start', '--help')).stdout
     for (const example of ["muster start 'muster://...'", '--oneshot', '--roles=bot', 'muster start /run/invitation']) {
       expect(start).toContain(example)
@@ -50,13 +50,13 @@ describe('muster', () => {
     ['as a flag', ['start', '--labels', 'muster://canary-canary@host?x']],
     ['that is a token', ['start', 'mtk_abcdefghij_canarycanary']],
     ['that is a token, without the command', ['mtk_abcdefghij_canarycanary']],
-  ])('does not repeat an invitation that is given %s', async (_what, argv) => {
+  ])('muster does not repeat an invitation that is given %s', async (_what, argv) => {
     const { status, stdout, stderr } = await run(...argv)
     expect(status).toBe(2)
     expect(stdout + stderr).not.toContain('canary')
   })
 
-  test('escapes text that could control the terminal', async () => {
+  test('muster escapes text that could control the terminal', async () => {
     const file = path.join(folder, 'a-file')
     writeFileSync(file, '')
     const { status, stderr } = await run('start', '--data-dir', `${file}/no\u001b[2Jsuch\u202efolder`)
@@ -65,7 +65,7 @@ describe('muster', () => {
     expect(stderr).toContain('a-file/no[2Jsuchfolder')
   })
 
-  test('prints its version', async () => {
+  test('muster prints its version', async () => {
     const { status, stdout } = await run('--version')
     expect(status).toBe(0)
     expect(stdout).toMatch(/^\d+\.\d+\.\d+\n$/)
@@ -76,7 +76,7 @@ describe('muster', () => {
     ['an unknown flag', ['start', '--tokn=x']],
     ['a flag without its value', ['start', '--token']],
     ['a bad value', ['start', '--roles=king']],
-  ])('exits with 2 and names its help when given %s', async (_what, argv) => {
+  ])('muster exits with 2 and names its help when given %s', async (_what, argv) => {
     const { status, stdout, stderr } = await run(...argv)
     expect(status).toBe(2)
     expect(stderr).toMatch(/^muster: .+/)
@@ -91,17 +91,17 @@ describe('muster', () => {
     ['a flag of several words', ['start', '--x-y'], 'unknown flag: --x-y'],
     ['an argument', ['start', 'an-invitation', 'b'], 'unknown argument: b'],
     ['a flag without its value', ['start', '--token'], 'a value is missing after --token'],
-  ])('names %s that it does not know', async (_what, argv, message) => {
+  ])('muster names %s that it does not know', async (_what, argv, message) => {
     expect((await run(...argv)).stderr).toContain(`muster: ${message}\n`)
   })
 
-  test('without a command prints its help on standard error and exits with 2', async () => {
+  test('muster without a command prints its help on standard error and exits with 2', async () => {
     const { status, stdout, stderr } = await run()
     expect(stderr).toBe((await run('--help')).stdout)
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' })
   })
 
-  test('takes help and version in the words of other programs', async () => {
+  test('muster accepts help and version in the spellings of other programs', async () => {
     expect(await run('help')).toEqual(await run('--help'))
     expect(await run('help', 'start')).toEqual(await run('start', '-h'))
     expect(await run('version')).toEqual(await run('--version'))
@@ -110,7 +110,7 @@ describe('muster', () => {
   test.each([
     ['--token=a', '--token=b'],
     ['--data-dir', 'a', '--data-dir', 'b'],
-  ])('rejects a flag that is given twice: %s', async (...flags) => {
+  ])('muster rejects a flag that is given twice: %s', async (...flags) => {
     const { status, stderr } = await run('start', ...flags)
     expect(stderr).toMatch(
       /^muster: --[a-z-]+ is given more than once\n'muster start --help' shows how it is used\.\n$/,
@@ -126,7 +126,7 @@ describe('muster', () => {
     [['start', '--data-dir=/va'], [':files']],
     [['start', '/run/in'], [':files']],
     [['start', '--nodename', ''], []],
-  ])('completes %j with %j', async (words, expected) => {
+  ])('muster completes %j with %j', async (words, expected) => {
     const { status, stdout } = await run('__complete', '--', ...words)
     expect(
       stdout
@@ -137,13 +137,13 @@ describe('muster', () => {
     expect(status).toBe(0)
   })
 
-  test.each(['bash', 'zsh', 'fish'])('prints the completion script of %s', async (shell) => {
+  test.each(['bash', 'zsh', 'fish'])('muster prints the completion script of %s', async (shell) => {
     const { status, stdout } = await run('completion', shell)
     expect(stdout).toContain('muster __complete -- ')
     expect(status).toBe(0)
   })
 
-  test('names every missing flag at a first start, and leaves no identity', async () => {
+  test('muster names every missing flag at a first start, and leaves no identity', async () => {
     const dataDir = path.join(folder, 'data')
     const { status, stderr } = await run('start', `--data-dir=${dataDir}`)
     expect(status).toBe(2)
@@ -151,7 +151,7 @@ describe('muster', () => {
     expect(readdirSync(dataDir)).toEqual([])
   })
 
-  test('rejects a first start without a pin', async () => {
+  test('muster rejects a first start without a pin', async () => {
     const { status, stderr } = await run(
       'start',
       `--data-dir=${path.join(folder, 'unpinned')}`,
@@ -162,7 +162,7 @@ describe('muster', () => {
     expect(stderr).toContain('needs --ca-pin.')
   })
 
-  test('exits with 2 if the data directory cannot be created', async () => {
+  test('muster exits with 2 if the data directory cannot be created', async () => {
     const { status, stderr } = await run('start', '--data-dir=/dev/null/x')
     expect(status).toBe(2)
     expect(stderr).toContain('--data-dir')

@@ -9,7 +9,7 @@ describe('the exit status', () => {
     ['a server that is not to be trusted', new NotTrustedError('x'), 4],
     ['an error that nobody foresaw', new TypeError('x'), 1],
     ['what is no error at all', 'x', 1],
-  ])('for %s', (_what, error, status) => {
+  ])('the exit status for %s is fixed', (_what, error, status) => {
     expect(exitStatusOf(error)).toBe(status)
   })
 
@@ -26,15 +26,15 @@ describe('the exit status', () => {
     ['deadlineExceeded', 5],
     ['internal', 1],
     ['unimplemented', 1],
-  ])('for an answer of kind %s is %d', (kind, status) => {
+  ])('the exit status for an answer of kind %s is %d', (kind, status) => {
     expect(exitStatusOf(new AppError(kind, 'x'))).toBe(status)
   })
 
-  test('for a server that says how long to wait is that of one that cannot be reached, since waiting helps', () => {
+  test('the exit status for a server that names a time to wait is that of a server that cannot be reached, since waiting helps', () => {
     expect(exitStatusOf(new AppError('resourceExhausted', 'x', { retryAfterMs: 1 }))).toBe(5)
   })
 
-  test('is different for each thing that a script may want to tell apart', () => {
+  test('the exit status is different for each outcome that a script may want to distinguish', () => {
     expect(EXIT).toEqual({ ok: 0, failed: 1, usage: 2, refused: 3, notTrusted: 4, unreachable: 5 })
   })
 })
@@ -56,20 +56,20 @@ describe('an explanation', () => {
     'BOT_UNKNOWN',
     'CERTIFICATE_EXPIRED',
     'NO_IDENTITY',
-  ] as const)('of %s names it and says what to do next, in one line', (reason) => {
+  ] as const)('an explanation of %s names it and says what to do next, in one line', (reason) => {
     const text = explain(refusal(reason, 'what the server said'))
     expect(text).toMatch(new RegExp(`^what the server said \\(${reason}\\); .{10,}$`))
   })
 
-  test('of a server that cannot be reached says where to look', () => {
+  test('an explanation of a server that cannot be reached says where to look', () => {
     expect(explain(new AppError('unavailable', 'no answer'))).toMatch(/^no answer; .*--auth-server/)
   })
 
-  test('of a server that is not to be trusted says where the right pin is', () => {
+  test('an explanation of a server that is not trusted says where the right pin is', () => {
     expect(explain(new NotTrustedError('does not match'))).toMatch(/^does not match; .*musterctl status/)
   })
 
-  test('of anything else is its own text', () => {
+  test('an explanation of any other error is its own text', () => {
     expect(explain(refusal('INVALID_FIELD', 'labels: too many'))).toBe('labels: too many (INVALID_FIELD)')
     expect(explain(new Error('disk full'))).toBe('disk full')
     expect(explain('odd')).toBe('odd')

@@ -33,7 +33,7 @@ async function listed(wanted: Partial<audit.EventFilter> = {}): Promise<string[]
 }
 
 describe('the events of a service', () => {
-  test('are listed newest first, with all that is known of each', async () => {
+  test('the events of a service are listed newest first, with everything that is known of each', async () => {
     await add({ action: 'token.revoke' })
     await add({
       action: 'node.join',
@@ -67,7 +67,7 @@ describe('the events of a service', () => {
     expect(nextPageToken).toBe('')
   })
 
-  test('come by pages without a gap or a repeat, those of one instant too', async () => {
+  test('the events of a service come in pages without a gap or a repeat, also when their times are equal', async () => {
     await served.pool.query(
       `insert into audit_events (at, action, actor, outcome, details)
        select timestamptz '2026-11-22 10:00:00.000123Z' + (n / 10) * interval '1 microsecond', n::text, 'a', 'ok', '{}'
@@ -84,7 +84,7 @@ describe('the events of a service', () => {
     expect(found).toEqual(Array.from({ length: 45 }, (_, i) => `${44 - i}`))
   })
 
-  test('may be read by operators only', async () => {
+  test('the events of a service may be read by operators only', async () => {
     const operators = ['viewer', 'operator', 'admin']
     for (const method of Object.values(audit.AuditServiceService)) {
       const { found, expected } = await accessOfEach(
@@ -99,21 +99,21 @@ describe('the events of a service', () => {
 })
 
 describe('a filter', () => {
-  test('takes an action, or what stands before its dot', async () => {
+  test('a filter takes an action, or the part before its dot', async () => {
     await add({ action: 'token.create' }, { action: 'token.revoke' }, { action: 'tokens.create' })
     expect(await listed({ action: 'token.create' })).toEqual(['token.create'])
     expect(await listed({ action: 'token' })).toEqual(['token.revoke', 'token.create'])
     expect(await listed({ action: 'tok%' })).toEqual([])
   })
 
-  test('takes an actor, or the last part of its id', async () => {
+  test('a filter takes an actor, or the last part of its id', async () => {
     await add({ action: 'a', actor: ADA }, { action: 'b', actor: 'anonymous' }, { action: 'c', actor: `${ADA}n` })
     expect(await listed({ actor: ADA })).toEqual(['a'])
     expect(await listed({ actor: 'ada' })).toEqual(['a'])
     expect(await listed({ actor: 'anonymous' })).toEqual(['b'])
   })
 
-  test('takes token, node and outcome, all of which must fit', async () => {
+  test('a filter takes token, node and outcome, and an event must match all of them', async () => {
     await add({ action: 'a', tokenId: 'abcdefghij', nodeId: NODE_ID })
     await add({ action: 'b', tokenId: 'abcdefghij', outcome: 'refused' }, { action: 'c', nodeId: NODE_ID })
     expect(await listed({ tokenId: 'abcdefghij' })).toEqual(['b', 'a'])
@@ -122,7 +122,7 @@ describe('a filter', () => {
     expect(await listed({ tokenId: 'abcdefghij', nodeId: NODE_ID, outcome: Outcome.OK })).toEqual(['a'])
   })
 
-  test('takes a time, by the last refusal of an event that stands for several', async () => {
+  test('a filter by time uses the last refusal of an event that counts several', async () => {
     await served.pool.query(
       `insert into audit_events (at, last_at, action, actor, outcome, details)
        select now() - at * interval '1 second', now() - last * interval '1 second', action, 'a', 'ok', '{}'
@@ -133,7 +133,7 @@ describe('a filter', () => {
     expect(await listed({ since })).toEqual(['young', 'counted since'])
   })
 
-  test('that makes no sense is refused by the name of its field', async () => {
+  test('an invalid filter is rejected with the name of its field', async () => {
     const wrong: [string, Partial<audit.EventFilter>][] = [
       ['action', { action: 'a\0b' }],
       ['actor', { actor: 'x'.repeat(600) }],
@@ -147,7 +147,7 @@ describe('a filter', () => {
     }
   })
 
-  test('is no way round the form of a page token', async () => {
+  test('a filter does not bypass the check of a page token', async () => {
     const tokens = [
       encodeCursor(['2026-02-30T10:00:00.000000Z', '1']),
       encodeCursor(['0000-01-01T00:00:00.000000Z', '1']),

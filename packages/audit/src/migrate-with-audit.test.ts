@@ -49,18 +49,21 @@ async function record(): Promise<void> {
 }
 
 describe('the schema of a service', () => {
-  test.each(OLDER_SERVICES)('of %s has the same audit as a service without migrations of its own', async (service) => {
-    await migrateWithAudit(target(), silentLog)
-    const fresh = await shape()
-    expect(fresh.some((line) => line.includes('audit_events_by_tx'))).toBe(true)
-    expect(fresh.some((line) => line.includes('FUNCTION it.record_audit'))).toBe(true)
-    await client.query('drop schema it cascade')
-    await migrateWithAudit({ ...target(), folder: folderOf(service) }, silentLog)
-    expect(await shape()).toEqual(fresh)
-  })
+  test.each(OLDER_SERVICES)(
+    'the schema of %s has the same audit as a service without migrations of its own',
+    async (service) => {
+      await migrateWithAudit(target(), silentLog)
+      const fresh = await shape()
+      expect(fresh.some((line) => line.includes('audit_events_by_tx'))).toBe(true)
+      expect(fresh.some((line) => line.includes('FUNCTION it.record_audit'))).toBe(true)
+      await client.query('drop schema it cascade')
+      await migrateWithAudit({ ...target(), folder: folderOf(service) }, silentLog)
+      expect(await shape()).toEqual(fresh)
+    },
+  )
 
   test.each(OLDER_SERVICES)(
-    'of %s from before the shared migration keeps its events, and takes new ones',
+    'the schema of %s from before the shared migration keeps its events, and takes new ones',
     async (service) => {
       await migrate({ ...target(), folder: folderOf(service) }, silentLog)
       await client.query(
@@ -76,7 +79,7 @@ describe('the schema of a service', () => {
     },
   )
 
-  test('is brought up to date once by four replicas that start together', async () => {
+  test('the schema of a service is migrated once by four replicas that start together', async () => {
     const folder = folderOf('token-service')
     await Promise.all(Array.from({ length: 4 }, () => migrateWithAudit({ ...target(), folder }, silentLog)))
     const { rows } = await client.query('select name from it.audit_migrations')

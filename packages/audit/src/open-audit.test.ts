@@ -32,7 +32,7 @@ async function rows(columns: string) {
 }
 
 describe('the audit of a service', () => {
-  test('purges when it is opened, and has written every refusal when it is closed', async () => {
+  test('the audit of a service purges when it is opened, and has written every refusal when it is closed', async () => {
     await store.pool.query(
       `insert into audit_events (at, action, actor, outcome, details)
        values (now() - interval '61 minutes', 'old', 'anonymous', 'ok', '{}')`,
@@ -44,7 +44,7 @@ describe('the audit of a service', () => {
     expect(await rows('count')).toEqual([{ count: 3 }])
   })
 
-  test('records callers who tried to call an RPC that they may not call', async () => {
+  test('the audit of a service records callers of RPCs that they may not call', async () => {
     const { service, onRefused } = open()
     const cluster = testCluster()
     const { clusterName } = cluster

@@ -31,7 +31,7 @@ describe('an audit event', () => {
     return (await store.pool.query(`select ${columns} from audit_events`)).rows
   }
 
-  test('stands with the change that it records', async () => {
+  test('an audit event is committed with the change that it records', async () => {
     await transaction(store.pool, async (db) => {
       await db.query('insert into counters values (1)')
       await recordAudit(db, event)
@@ -52,7 +52,7 @@ describe('an audit event', () => {
     ])
   })
 
-  test('falls with the change that it records', async () => {
+  test('an audit event is rolled back with the change that it records', async () => {
     const failed = transaction(store.pool, async (db) => {
       await recordAudit(db, event)
       await db.query('insert into counters values (-1)')

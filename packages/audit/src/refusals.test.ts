@@ -59,7 +59,7 @@ function from(source: number, overrides: Partial<Refusal> = {}): Refusal {
 }
 
 describe('a refusal', () => {
-  test('is a row at once', async () => {
+  test('a refusal becomes a row at once', async () => {
     await refusals.record(event)
     expect(await rows()).toEqual([
       {
@@ -77,7 +77,7 @@ describe('a refusal', () => {
     ])
   })
 
-  test('and equal ones after it share one row, whose count grows by itself', async () => {
+  test('equal refusals share one row, whose count grows by itself', async () => {
     for (let i = 0; i < 3; i++) await refusals.record(event)
     await eventually('counted', async () => {
       await clock.advance(1_000)
@@ -86,7 +86,7 @@ describe('a refusal', () => {
     expect(await rows()).toMatchObject([{ count: 3, last_at: expect.any(Date) }])
   })
 
-  test('differs from another by caller, address, reason, restriction, token, node and action', async () => {
+  test('a refusal differs from another by caller, address, reason, restriction, token, node and action', async () => {
     const others: Partial<Refusal>[] = [
       { actor: 'spiffe://c.internal/node/a' },
       { remoteAddress: '10.0.0.2' },
@@ -103,7 +103,7 @@ describe('a refusal', () => {
     expect((await rows()).map(({ count }) => count)).toEqual([2, 1, 1, 1, 1, 1, 1, 1])
   })
 
-  test('a minute after the first starts a new row, and both are counted', async () => {
+  test('a refusal a minute after the first starts a new row, and both are counted', async () => {
     await refusals.record(event)
     await clock.advance(59_999)
     await refusals.record(event)
@@ -115,14 +115,14 @@ describe('a refusal', () => {
     expect([first!.count, second!.count]).toEqual([2, 2])
   })
 
-  test('raced by 500 callers on two replicas is counted 500 times, in a row for each replica', async () => {
+  test('a refusal repeated by 500 callers on two replicas is counted 500 times, in one row per replica', async () => {
     const other = new Refusals(store.openPool(), silentLog, clock)
     await Promise.all(Array.from({ length: 500 }, (_, i) => (i % 2 === 0 ? refusals : other).record(event)))
     await Promise.all([refusals.close(), other.close()])
     expect((await rows()).map(({ count }) => count)).toEqual([250, 250])
   })
 
-  test('whose row was deleted meanwhile is written again, with its count', async () => {
+  test('a refusal whose row was deleted meanwhile is written again, with its count', async () => {
     await refusals.record(event)
     await store.pool.query('delete from audit_events')
     await refusals.record(event)
@@ -132,7 +132,7 @@ describe('a refusal', () => {
 })
 
 describe('a flood of refusals', () => {
-  test('from many sources is twenty rows a second and one for the rest, and none is uncounted', async () => {
+  test('a flood of refusals from many sources writes twenty rows a second and one for the rest, and counts every refusal', async () => {
     await Promise.all(Array.from({ length: 300 }, (_, i) => refusals.record(from(i))))
     await refusals.close()
     const found = await rows()
@@ -147,7 +147,7 @@ describe('a flood of refusals', () => {
     expect(await counted()).toBe(300)
   })
 
-  test('leaves room for others in the next second, and keeps other reasons in rows of their own', async () => {
+  test('a flood of refusals leaves room for others in the next second, and keeps other reasons in rows of their own', async () => {
     for (let i = 0; i < 25; i++) await refusals.record(from(i))
     for (let i = 0; i < 3; i++)
       await refusals.record(from(i, { reason: 'TOKEN_EXPIRED', actor: `spiffe://c/node/${i}` }))
@@ -162,7 +162,7 @@ describe('a flood of refusals', () => {
     expect((await rows()).at(-1)).toMatchObject({ remote_address: '10.1.3.232' })
   })
 
-  test('from one source, each naming another token, leaves the others their rows: twenty a minute and one for the rest', async () => {
+  test('a flood of refusals from one source, each for another token, leaves other sources their rows: twenty a minute and one for the rest', async () => {
     const names = (i: number) => ({ ...event, tokenId: `aaaaaaa${String(i).padStart(3, '0')}` })
     let recorded = 0
     for (let second = 0; second < 50; second++) {
@@ -192,7 +192,7 @@ describe('a flood of refusals', () => {
     expect((await rows()).at(-1)).toMatchObject({ token_id: 'aaaaaaa000', count: 1 })
   })
 
-  test('from one source shares one row for a minute; then its refusals get rows of their own again', async () => {
+  test('a flood of refusals from one source shares one row for a minute; then its refusals get rows of their own again', async () => {
     let recorded = 0
     const next = () => ({ ...event, tokenId: `aaaaaaa${String(recorded++).padStart(3, '0')}` })
     for (let i = 0; i < 21; i++) {
@@ -209,7 +209,7 @@ describe('a flood of refusals', () => {
     })
   })
 
-  test('from one network of IPv6, each from another address of it, is that of one source', async () => {
+  test('a flood of refusals from many addresses of one IPv6 network counts as one source', async () => {
     for (let i = 0; i < 50; i++) {
       await refusals.record({ ...event, remoteAddress: `2001:db8:1:2::${i}` })
       await clock.advance(200)
@@ -220,7 +220,7 @@ describe('a flood of refusals', () => {
     expect(found.at(-1)).toMatchObject({ remote_address: '2001:db8:1:2::/64', details: { tokens: 'many' }, count: 30 })
   })
 
-  test('that continues has at most a thousand open rows', async () => {
+  test('a flood of refusals that continues has at most a thousand open rows', async () => {
     let recorded = 0
     for (let second = 0; second < 55; second++) {
       await Promise.all(Array.from({ length: 22 }, () => refusals.record(from(recorded++))))
@@ -233,7 +233,7 @@ describe('a flood of refusals', () => {
 })
 
 describe('refusals while the database is away', () => {
-  test('cause no error, are logged, and are written when the database is back', async () => {
+  test('refusals while the database is away cause no error, are logged, and are written when the database is back', async () => {
     const lines: Record<string, unknown>[] = []
     const log = createLogger('test', 'info', { write: (line) => void lines.push(JSON.parse(line)) })
     const unlucky = new Refusals(store.pool, log, clock)

@@ -31,14 +31,14 @@ async function actions(): Promise<string[]> {
 }
 
 describe('events older than the retention', () => {
-  test('are purged, batch after batch, and younger ones are kept', async () => {
+  test('events older than the retention are purged, batch after batch, and younger ones are kept', async () => {
     await addOld(25)
     await recordAudit(store.pool, { action: 'young', actor: 'anonymous', outcome: 'ok' })
     expect(await purgeEvents(store.pool, RETENTION_SECONDS, new AbortController().signal, 10)).toBe(25)
     expect(await actions()).toEqual(['young'])
   })
 
-  test('are purged once by replicas that purge together', async () => {
+  test('events older than the retention are purged once by replicas that purge together', async () => {
     await addOld(500)
     const pools = [store.openPool(), store.openPool()]
     const signal = new AbortController().signal
@@ -47,7 +47,7 @@ describe('events older than the retention', () => {
     expect(await actions()).toEqual([])
   })
 
-  test('stay when the service stops first', async () => {
+  test('events older than the retention stay when the service stops first', async () => {
     await addOld(1)
     await purgeEvents(store.pool, RETENTION_SECONDS, AbortSignal.abort())
     expect(await actions()).toEqual(['old'])

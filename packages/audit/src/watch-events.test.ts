@@ -56,8 +56,8 @@ function add(action: string, db: Parameters<typeof recordAudit>[0] = served.pool
   return recordAudit(db, { action, actor: 'anonymous', outcome: 'ok' })
 }
 
-describe('who follows the audit', () => {
-  test('receives the events from the call on, in order', async () => {
+describe('followers of the audit', () => {
+  test('a follower of the audit receives the events from the call on, in order', async () => {
     await add('before')
     const watched = await watch()
     for (const action of ['a', 'b', 'c']) await add(action)
@@ -65,7 +65,7 @@ describe('who follows the audit', () => {
     expect(watched.seen).toEqual(['a', 'b', 'c'])
   })
 
-  test('misses no event whose transaction began first and is committed last', async () => {
+  test('a follower of the audit misses no event whose transaction began first and is committed last', async () => {
     const watched = await watch()
     const slow = await served.openPool(1).connect()
     try {
@@ -83,7 +83,7 @@ describe('who follows the audit', () => {
     expect(watched.seen).toEqual(['early', 'late', 'last'])
   })
 
-  test('misses nothing and hears nothing twice while 64 write on two pools, some slowly', async () => {
+  test('a follower of the audit misses no event and gets none twice while 64 callers write on two pools, some slowly', async () => {
     const watched = await watch()
     const pools = [served.openPool(), served.openPool()]
     const actions = Array.from({ length: 64 }, (_, i) => `event-${i}`)
@@ -105,7 +105,7 @@ describe('who follows the audit', () => {
     expect(watched.seen.slice(0, -1).sort()).toEqual([...actions].sort())
   })
 
-  test('receives an event again when its count has grown', async () => {
+  test('a follower of the audit receives an event again when its count has grown', async () => {
     const watched = await watch()
     const refusals = new Refusals(served.openPool(), silentLog)
     const refusal = { action: 'node.join', actor: 'anonymous', reason: 'TOKEN_UNKNOWN' }
@@ -118,14 +118,14 @@ describe('who follows the audit', () => {
     expect(watched.seen).toEqual(['node.join', 'node.join×3'])
   })
 
-  test('receives only the events that match the filter', async () => {
+  test('a follower of the audit receives only the events that match the filter', async () => {
     const watched = await watch({ filter: filterBy({ action: 'token' }) })
     for (const action of ['node.join', 'token.create']) await add(action)
     await eventually('told', () => watched.seen.length === 1)
     expect(watched.seen).toEqual(['token.create'])
   })
 
-  test('receives more events than fit in one page', async () => {
+  test('a follower of the audit receives more events than fit in one page', async () => {
     const watched = await watch()
     await served.pool.query(
       `insert into audit_events (action, actor, outcome, details)
@@ -136,8 +136,8 @@ describe('who follows the audit', () => {
   })
 })
 
-describe('who was cut off and gives the last position', () => {
-  test('receives the events since its position, and none from before', async () => {
+describe('followers that were cut off', () => {
+  test('a follower that sends its last position receives the events since then, and none from before', async () => {
     const first = await watch()
     await add('seen')
     await eventually('told, with a position', () => first.seen.length === 1 && first.positions.length === 2)
@@ -149,7 +149,7 @@ describe('who was cut off and gives the last position', () => {
     expect(second.seen).toEqual(['meanwhile', 'later'])
   })
 
-  test('begins with the call if the database is another one by now, and is given a position of this one', async () => {
+  test('a follower whose position is from another database begins with the call, and is given a position of this one', async () => {
     await add('before')
     const afterPosition = '900000000000000:900000000000001:@1764000000'
     const watched = await watch({ afterPosition })
@@ -159,7 +159,7 @@ describe('who was cut off and gives the last position', () => {
     expect(watched.seen).toEqual(['after'])
   })
 
-  test('is refused if no service made it', async () => {
+  test('a position that no service made is refused', async () => {
     for (const afterPosition of ['x', '5:4:@1', '1:9:7,3@1', '1:9:9@1', '0:9:@1', `1:9:${'1,'.repeat(9_000)}2@1`]) {
       const { failure } = await watch({ afterPosition })
       expect(failure).toBeInstanceOf(AppError)
@@ -168,7 +168,7 @@ describe('who was cut off and gives the last position', () => {
   })
 })
 
-test('what is committed between two positions belongs to one round of a watch only', async () => {
+test('events committed between two positions belong to one round of a watch only', async () => {
   const filter = parseFilter(undefined)
   const from = await currentPosition(served.pool)
   const until = await currentPosition(served.pool)
@@ -182,7 +182,7 @@ test('what is committed between two positions belongs to one round of a watch on
   expect(await actionsIn({ from: until, until: later })).toEqual(['after both'])
 })
 
-test('events restored from a copy of another database are no news, once this one comes to their transactions', async () => {
+test('events restored from a copy of another database are not sent again when this one reaches their transactions', async () => {
   const watched = await watch()
   await served.pool.query(
     `insert into audit_events (at, action, actor, outcome, details, tx)

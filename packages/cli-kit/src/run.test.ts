@@ -10,12 +10,12 @@ describe('arguments', () => {
     ['apart', ['boats', 'add', 'ann', '--kind', 'sail', '--length', '7']],
     ['with an equals sign', ['boats', 'add', '--kind=sail', '--length=7', 'ann']],
     ['with a short flag', ['boats', 'add', '-l', '7', '--kind=sail', '--', 'ann']],
-  ])('reach the command when flag and value are written %s', async (_how, argv) => {
+  ])('arguments reach the command when flag and value are written %s', async (_how, argv) => {
     expect(await run(argv)).toEqual({ status: 0, stdout: '', stderr: '' })
     expect(seen).toEqual([expect.objectContaining({ kind: 'sail', length: 7, positionals: ['ann'] })])
   })
 
-  test('collect a flag that may be repeated', async () => {
+  test('a flag that may be repeated collects its values', async () => {
     await run(['boats', 'add', '--kind=sail', '--crew=a', '--crew', 'b'])
     expect(seen).toEqual([expect.objectContaining({ crew: ['a', 'b'] })])
   })
@@ -34,7 +34,7 @@ describe('arguments', () => {
     [['boats', 'remove'], "unknown command: boats remove; did you mean 'harbour boats rm'?"],
     [['boat'], "unknown command: boat; did you mean 'harbour boats'?"],
     [['boats', 'add', '--kind=sail', 'sink'], 'boats do not sink'],
-  ])('%j are bad usage: %s', async (argv, message) => {
+  ])('arguments %j are bad usage: %s', async (argv, message) => {
     const { status, stdout, stderr } = await run(argv)
     expect(stderr.split('\n')[0]).toBe(`harbour: ${message}`)
     expect(stderr).toMatch(/\n'harbour .*--help' shows how it is used\.\n$/)
@@ -49,7 +49,7 @@ describe('arguments', () => {
     ['as one of two flags', ['boats', 'add', '--x', '--mtk_canary_canary_canary=x']],
     ['as a choice', ['boats', 'add', '--kind=canary-canary-canary']],
     ['as a number', ['boats', 'add', '--kind=sail', '--length=canary-canary-canary']],
-  ])('are not repeated where a secret is given %s', async (_where, argv) => {
+  ])('a secret that is given %s is not repeated', async (_where, argv) => {
     const { status, stdout, stderr } = await run(argv)
     expect(stderr).toContain('not repeated')
     expect(stdout + stderr).not.toContain('canary')
@@ -58,13 +58,13 @@ describe('arguments', () => {
 })
 
 describe('errors', () => {
-  test('show each line of the message, and the causes with --verbose', async () => {
+  test('errors show each line of the message, and the causes with --verbose', async () => {
     const argv = ['boats', 'rm', '--to=x', '--by=y', 'burn']
     expect(await run(argv)).toEqual({ status: 1, stdout: '', stderr: 'harbour: first\nsecond\n' })
     expect((await run([...argv, '-v'])).stderr).toBe('harbour: first\nsecond\n  caused by: sparks\n')
   })
 
-  test('have the status, the words and the advice that the program gives them', async () => {
+  test('errors have the status, the words and the advice that the program gives them', async () => {
     const explain = async () => ({ status: 7, message: 'no water', next: 'Wait for the tide.' })
     const ran = await run(['boats', 'rm', '--to=x', '--by=y', 'burn'], { ...HARBOUR, explain })
     expect(ran).toEqual({ status: 7, stdout: '', stderr: 'harbour: no water\nWait for the tide.\n' })
@@ -72,7 +72,7 @@ describe('errors', () => {
 })
 
 describe('help', () => {
-  test('of the program lists groups and commands but no hidden one, and every exit status', async () => {
+  test('help of the program lists groups and commands but no hidden one, and every exit status', async () => {
     const { status, stdout } = await run(['--help'])
     expect(stdout).toContain('Usage: harbour COMMAND\n')
     expect(stdout).toMatch(/ {2}harbour boats +Manage boats\n/)
@@ -81,7 +81,7 @@ describe('help', () => {
     expect(status).toBe(0)
   })
 
-  test('of a command has the required flags in its usage line', async () => {
+  test('help of a command has the required flags in its usage line', async () => {
     const { stdout } = await run(['boats', 'add', '-h'])
     expect(stdout.split('\n')[0]).toBe('Usage: harbour boats add [NAME] --kind=KIND [flags]')
     expect(stdout).toMatch(/--kind=KIND +Kind of boat \[sail, motor\] \[required\]\n/)
@@ -90,7 +90,7 @@ describe('help', () => {
     )
   })
 
-  test('of a program that is one command needs no command', async () => {
+  test('help of a program that is one command needs no command', async () => {
     const [only] = HARBOUR.commands
     const program = { ...HARBOUR, groups: {}, commands: [], only: { ...only!, noun: undefined as never, verb: '' } }
     expect((await run(['--help'], program)).stdout.split('\n')[0]).toBe('Usage: harbour [NAME] --kind=KIND [flags]')

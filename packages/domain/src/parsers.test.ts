@@ -79,7 +79,7 @@ function repeats(text: string, secret: string): boolean {
   )
 }
 
-describe('any text at all', () => {
+describe('arbitrary text', () => {
   test.each<[string, (text: string) => unknown]>([
     ['a token value', (text) => parseCustomTokenValue(text, 'x')],
     ['an invitation', (text) => parseInvitation(text, 'x')],
@@ -90,14 +90,14 @@ describe('any text at all', () => {
     ['a duration', (text) => parseDuration(text, 'x')],
     ['a network', (text) => parseCidrs([text], 'x')],
     ['a pattern of host names', (text) => parseHostnameGlobs([text], 'x')],
-  ])('is %s or is refused as none', (_what, parse) => {
+  ])('arbitrary text is %s or is refused', (_what, parse) => {
     fc.assert(
       fc.property(anyText, (text) => void refusalOf(() => parse(text))),
       { numRuns: 500 },
     )
   })
 
-  test('is a page token of this system or is refused as none', () => {
+  test('arbitrary text is a page token of this system or is refused', () => {
     fc.assert(
       fc.property(
         fc.oneof(
@@ -118,7 +118,7 @@ describe('any text at all', () => {
     )
   })
 
-  test('is not taken for a generated token or its id', () => {
+  test('arbitrary text is not taken for a generated token or its id', () => {
     fc.assert(
       fc.property(fc.oneof(anyText, damaged(generatedToken)), (text) => {
         const id = tokenIdOf(text)
@@ -130,7 +130,7 @@ describe('any text at all', () => {
 })
 
 describe('a token value', () => {
-  test('of the generated form gives its id back, and is no custom one', () => {
+  test('a token value of the generated form gives its id back, and is not a custom one', () => {
     fc.assert(
       fc.property(fc.constant(0).map(newTokenId), (id) => {
         const value = newTokenValue(id)
@@ -145,11 +145,11 @@ describe('a token value', () => {
     )
   })
 
-  test('of 16 to 256 printable characters is kept to the letter', () => {
+  test('a token value of 16 to 256 printable characters is kept unchanged', () => {
     fc.assert(fc.property(customToken, (value) => expect(parseCustomTokenValue(value, 'x')).toBe(value)))
   })
 
-  test('is never repeated when it is refused', () => {
+  test('a refused token value is never repeated', () => {
     fc.assert(
       fc.property(fc.oneof(damaged(token), letters(PRINTABLE, 8, 15)), (value) => {
         expect(repeats(refusalOf(() => parseCustomTokenValue(value, 'x')) ?? '', value)).toBe(false)
@@ -160,7 +160,7 @@ describe('a token value', () => {
 })
 
 describe('an invitation', () => {
-  test('that was written can be read again', () => {
+  test('an invitation that was written can be read again', () => {
     fc.assert(
       fc.property(invitation, (made) => {
         const text = formatInvitation(made)
@@ -170,7 +170,7 @@ describe('an invitation', () => {
     )
   })
 
-  test('that was damaged is refused without a word of its token, or reads as one', () => {
+  test('a damaged invitation is refused without a part of its token, or reads as one', () => {
     const withSecret = invitation.chain((made) =>
       damaged(fc.constant(formatInvitation(made))).map((text) => ({ secret: made.token, text })),
     )
@@ -189,7 +189,7 @@ describe('labels', () => {
   const key = fc.tuple(letters(name, 1, 1), letters(`${name}._/-`, 0, 62)).map(([first, rest]) => first + rest)
   const value = letters(`${PRINTABLE} `, 0, 190)
 
-  test('of any allowed text are kept, sorted by key', () => {
+  test('labels of any allowed text are kept, sorted by key', () => {
     fc.assert(
       fc.property(fc.dictionary(key, value, { maxKeys: 64 }), (labels) => {
         expect(parseLabels(labels, 'x')).toEqual(labels)
@@ -197,7 +197,7 @@ describe('labels', () => {
     )
   })
 
-  test('that were written on one line can be read again', () => {
+  test('labels that were written on one line can be read again', () => {
     // The line has no way to say a comma inside a value, nor spaces around one.
     const onOneLine = value.map((text) => text.replaceAll(',', ';').trim())
     fc.assert(
@@ -209,7 +209,7 @@ describe('labels', () => {
 })
 
 describe('a duration', () => {
-  test('that was written can be read again', () => {
+  test('a duration that was written can be read again', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 999_999_999 * 86_400 }), (seconds) => {
         expect(parseDuration(formatDuration(seconds), 'x')).toBe(seconds)
@@ -217,7 +217,7 @@ describe('a duration', () => {
     )
   })
 
-  test('that is read is a whole number above zero', () => {
+  test('a duration that was read is a whole number above zero', () => {
     const part = fc.tuple(fc.nat(999_999_999), letters('dhmsDHMS', 1, 1)).map((parts) => parts.join(''))
     fc.assert(
       fc.property(fc.array(part, { minLength: 1, maxLength: 5 }), (parts) => {
@@ -231,7 +231,7 @@ describe('a duration', () => {
 })
 
 describe('a network', () => {
-  test('that was read reads the same again', () => {
+  test('a network that was read can be written and read again', () => {
     const network = fc.oneof(
       fc.tuple(fc.ipV4(), fc.integer({ min: 0, max: 32 })),
       fc.tuple(fc.ipV6(), fc.integer({ min: 0, max: 128 })),
@@ -248,7 +248,7 @@ describe('a network', () => {
 })
 
 describe('a page token', () => {
-  test('brings back every key that a row can have', () => {
+  test('a page token returns every key that a row can have', () => {
     // Postgres takes no NUL in a text, so no row has one.
     const part = anyText.map((text) => text.replaceAll('\0', ''))
     fc.assert(

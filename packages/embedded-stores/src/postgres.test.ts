@@ -41,7 +41,7 @@ async function query(url: string, text: string): Promise<unknown[][]> {
 }
 
 describe('startPostgres', () => {
-  test('keeps data and password over a restart, in files that only their owner can read', async () => {
+  test('startPostgres keeps data and password over a restart, in files that only their owner can read', async () => {
     const first = await start()
     await query(first.url(), 'create table kept as select 7 as n')
     await first.stop()
@@ -55,7 +55,7 @@ describe('startPostgres', () => {
     expect((await stat(dataDir)).mode & 0o777).toBe(0o700)
   })
 
-  test('starts on the port that the caller chose', async () => {
+  test('startPostgres starts on the port that the caller chose', async () => {
     const first = await start()
     await first.stop()
     const second = await startPostgres({ dataDir, durable: false, port: first.port })
@@ -64,14 +64,14 @@ describe('startPostgres', () => {
     expect(await query(first.url(), 'select 1')).toEqual([[1]])
   })
 
-  test('rejects a wrong password, and listens on loopback only', async () => {
+  test('startPostgres rejects a wrong password, and listens on loopback only', async () => {
     const postgres = await start()
     await expect(query(postgres.url({ password: 'wrong' }), 'select 1')).rejects.toMatchObject({ code: '28P01' })
     expect(await query(postgres.url(), 'show listen_addresses')).toEqual([['127.0.0.1']])
     expect(await query(postgres.url(), 'show unix_socket_directories')).toEqual([['']])
   })
 
-  test('never logs the text of a failed statement or the values of its row', async () => {
+  test('startPostgres never logs the text of a failed statement or the values of its row', async () => {
     const lines: string[] = []
     const postgres = await startPostgres({ dataDir, durable: false, log: (line) => lines.push(line) })
     running.push(postgres)
@@ -84,7 +84,7 @@ describe('startPostgres', () => {
     expect(lines.join('\n')).not.toContain('canary-1')
   })
 
-  test('refuses a data directory that a live process uses', async () => {
+  test('startPostgres refuses a data directory that a live process uses', async () => {
     const postgres = await start()
     await expect(startPostgres({ dataDir })).rejects.toThrow(`is in use by process ${process.pid}`)
     // A server that was started by other means has no claim beside it.
@@ -93,14 +93,14 @@ describe('startPostgres', () => {
     expect(await query(postgres.url(), 'select 1')).toEqual([[1]])
   })
 
-  test('starts despite a postmaster.pid that names an unrelated live process', async () => {
+  test('startPostgres starts despite a postmaster.pid that names an unrelated live process', async () => {
     await (await start()).stop()
     await writeFile(path.join(dataDir, 'postmaster.pid'), `${process.pid}\n${dataDir}\n1\n1\n`)
     const postgres = await start()
     expect(await query(postgres.url(), 'select 1')).toEqual([[1]])
   })
 
-  test('recovers all committed rows after SIGKILL', async () => {
+  test('startPostgres recovers all committed rows after SIGKILL', async () => {
     const killed = await start(dataDir, true)
     await query(killed.url(), 'create table recovered as select 8 as n')
     killed.kill('SIGKILL')
@@ -109,7 +109,7 @@ describe('startPostgres', () => {
     expect(await query(postgres.url(), 'select n from recovered')).toEqual([[8]])
   })
 
-  test('ends the server that a killed owner left running', async () => {
+  test('startPostgres ends the server that a killed owner left running', async () => {
     const { owner, pid } = await startInOtherProcess()
     // Frozen, it cannot follow its parent on its own.
     process.kill(pid, 'SIGSTOP')
@@ -125,21 +125,21 @@ describe('startPostgres', () => {
     expect(await query(postgres.url(), 'select 1')).toEqual([[1]])
   })
 
-  test('leaves a folder with other content untouched', async () => {
+  test('startPostgres leaves a folder with other content untouched', async () => {
     const dir = path.join(folder, 'photos')
     await mkdir(dir)
     await writeFile(path.join(dir, 'cat.jpg'), '')
     await expect(startPostgres({ dataDir: dir })).rejects.toThrow('contains no Postgres data')
   })
 
-  test('says what to do if the password file is missing', async () => {
+  test('startPostgres says what to do if the password file is missing', async () => {
     const dir = path.join(folder, 'lost')
     await (await start(dir)).stop()
     await rm(`${dir}.password`)
     await expect(startPostgres({ dataDir: dir })).rejects.toThrow(/Put that file back.*start with a new database/)
   })
 
-  test("shows the last lines of Postgres' output if it cannot start", async () => {
+  test("startPostgres shows the last lines of Postgres' output if it cannot start", async () => {
     const dir = path.join(folder, 'broken')
     await (await start(dir)).stop()
     await rm(path.join(dir, 'global', 'pg_control'))

@@ -50,7 +50,7 @@ async function ask<T>(url: string, question: (client: Client) => Promise<T>): Pr
 
 describe('startRedis', () => {
   test(
-    'answers with its password only, keeps nothing on disk, and refuses to evict',
+    'startRedis answers with its password only, keeps nothing on disk, and refuses to evict',
     async () => {
       const redis = await start()
       expect(await pingRedis(redis.url)).toBeUndefined()
@@ -69,7 +69,7 @@ describe('startRedis', () => {
     firstStartLimitMs,
   )
 
-  test('restarts empty at the address of one that ended', async () => {
+  test('startRedis starts empty at the address of a Redis that ended', async () => {
     const first = await start()
     await ask(first.url, (client) => client.set('lost', 1))
     await first.stop()
@@ -79,19 +79,19 @@ describe('startRedis', () => {
     expect(await ask(first.url, (client) => client.keys('*'))).toEqual([])
   })
 
-  test('keeps its password out of its command line', async () => {
+  test('startRedis keeps its password out of its command line', async () => {
     const redis = await start()
     const { password } = new URL(redis.url)
     expect(commandLine(redis.pid!).join(' ')).not.toContain(password)
     expect(password.length).toBeGreaterThanOrEqual(32)
   })
 
-  test('refuses a directory that a live process uses', async () => {
+  test('startRedis refuses a directory that a live process uses', async () => {
     await start()
     await expect(startRedis({ dataDir, cacheDir, env })).rejects.toThrow(`is in use by process ${process.pid}`)
   })
 
-  test('ends the server that a killed owner left running', async () => {
+  test('startRedis ends the server that a killed owner left running', async () => {
     const left = spawn('sleep', ['60'], { detached: true, stdio: 'ignore' })
     const gone = new Promise((resolve) => left.once('close', resolve))
     const child = findProcess(left.pid!)!
@@ -104,7 +104,7 @@ describe('startRedis', () => {
     expect(await pingRedis(redis.url)).toBeUndefined()
   })
 
-  test('starts nothing and stops nothing if MUSTER_REDIS_URL names a Redis', async () => {
+  test('startRedis starts nothing and stops nothing if MUSTER_REDIS_URL names a Redis', async () => {
     const theirs = await start()
     const options = { dataDir: path.join(folder, 'none'), cacheDir, env: { MUSTER_REDIS_URL: theirs.url } }
     const redis = await startRedis(options)
@@ -113,7 +113,7 @@ describe('startRedis', () => {
     expect(await pingRedis(theirs.url)).toBeUndefined()
   })
 
-  test('fails without naming the password if the Redis of MUSTER_REDIS_URL does not answer', async () => {
+  test('startRedis fails without naming the password if the Redis of MUSTER_REDIS_URL does not answer', async () => {
     const options = { dataDir, cacheDir, env: { MUSTER_REDIS_URL: 'redis://:canary-2@127.0.0.1:1/0' } }
     const failure: Error = await startRedis(options).then(
       () => new Error('it started'),
@@ -135,13 +135,13 @@ describe('findRedis', () => {
   test.each([
     ['redis-server', 'Redis server v=7.2.4 sha=00000000:0'],
     ['valkey-server', 'Valkey server v=8.0.1 sha=00000000:0'],
-  ])('takes %s from PATH', async (name, output) => {
+  ])('findRedis takes %s from PATH', async (name, output) => {
     const bin = await folderWith(name, output)
     const found = await findRedis({ cacheDir: folder, env: { PATH: bin } })
     expect(found).toEqual({ program: { path: path.join(bin, name) } })
   })
 
-  test('names the three ways to get a Redis, and why the one on PATH does not work', async () => {
+  test('findRedis names the three ways to get a Redis, and why the one on PATH does not work', async () => {
     const bin = await folderWith('redis-server', 'Redis server v=5.0.14')
     const finding = findRedis({ cacheDir: folder, env: { PATH: bin } })
     await expect(finding).rejects.toThrow(

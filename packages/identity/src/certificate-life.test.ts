@@ -4,7 +4,7 @@ import { testCluster } from '@muster/testkit'
 import { certificateLife } from './certificate-life.ts'
 
 describe('the life of a certificate', () => {
-  test('counts from the issue, not from the backdated start', () => {
+  test('the life of a certificate counts from the issue, not from the backdated start', () => {
     const notBefore = new Date('2026-12-01T00:00:00Z')
     const notAfter = new Date('2026-12-02T00:00:00Z')
     const { own } = testCluster().member({ kind: 'node', name: 'n-1', notBefore, notAfter })
@@ -14,7 +14,7 @@ describe('the life of a certificate', () => {
     })
   })
 
-  test('cannot be read from a chain without a certificate', () => {
+  test('the life of a certificate cannot be read from a chain without a certificate', () => {
     expect(() => certificateLife('')).toThrow(expect.objectContaining({ reason: 'CERTIFICATE_MALFORMED' }))
   })
 })

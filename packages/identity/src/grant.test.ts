@@ -60,7 +60,7 @@ function withChain(change: (chainDer: Buffer[]) => Buffer[]): Grant {
 }
 
 describe('a grant', () => {
-  test('for this key and this name, under a trusted root, is accepted', () => {
+  test('a grant for this key and this name, under a trusted root, is accepted', () => {
     const given = grant()
     const { trustBundle, chainPem: pem, bundlePem, life } = parse(given)
     expect(pem).toBe(chainPem(given.certificate.chainDer))
@@ -69,21 +69,21 @@ describe('a grant', () => {
     expect(life.expiresAt.getTime()).toBe(Math.floor(given.certificate.expiresAt.getTime() / 1_000) * 1_000)
   })
 
-  test('under a new root that comes with it is accepted', () => {
+  test('a grant under a new root that comes with it is accepted', () => {
     const next = testCluster(cluster.clusterName)
     const both = bundleOf(cluster, 2)
     both.hostRootsDer.push(next.authorities.host.root.certificateDer)
     expect(parse(grant({}, next, both)).bundlePem).toBe(cluster.hostRootsPem + next.hostRootsPem)
   })
 
-  test('for a person is checked against the user roots', () => {
+  test('a grant for a person is checked against the user roots', () => {
     const asked = { kind: 'user', name: 'ada', trustedRootsPem: '' } as const
     expect(parse(grant({ kind: 'user', name: 'ada' }), asked).bundlePem).toBe(cluster.hostRootsPem)
     const byHostCa = grant({ kind: 'user', name: 'ada', signedBy: cluster.authorities.host.issuing })
     expect(() => parse(byHostCa, asked)).toThrow(GrantError)
   })
 
-  test('is accepted when the local clock is behind', () => {
+  test('a grant is accepted when the local clock is behind', () => {
     expect(() => parse(grant({ notBefore: hoursFromNow(1) }))).not.toThrow()
   })
 
@@ -97,7 +97,7 @@ describe('a grant', () => {
     ['for another key', () => grant({ publicKeyDer: cluster.node().publicKeyDer })],
     ['without the issuing CA', () => withChain(([leaf]) => [leaf!])],
     ['with an unreadable certificate', () => withChain(() => [Buffer.from('junk')])],
-  ])('%s is rejected', (_what, given) => {
+  ])('a grant %s is rejected', (_what, given) => {
     expect(() => parse(given())).toThrow('registration-service answered with a certificate that is not ours')
   })
 
@@ -111,31 +111,31 @@ describe('a grant', () => {
       () => grant({}, cluster, { ...bundleOf(cluster), clusterName: '../evil' }),
       'with an invalid cluster name',
     ],
-  ])('with %s is rejected', (_what, given, problem) => {
+  ])('a grant with %s is rejected', (_what, given, problem) => {
     expect(() => parse(given())).toThrow(`registration-service answered ${problem}`)
   })
 
-  test('that has expired by the local clock is rejected with a hint at the clock', () => {
+  test('a grant that has expired by the local clock is rejected with a hint at the clock', () => {
     const expired = grant({ notBefore: hoursFromNow(-2), notAfter: hoursFromNow(-1) })
     expect(() => parse(expired)).toThrow(expect.objectContaining({ isExpired: true }))
     expect(() => parse(grant(), { now: hoursFromNow(25) })).toThrow(/has expired by the clock of this machine/)
   })
 
-  test('of another cluster than the member belongs to is rejected', () => {
+  test("a grant of a cluster other than the member's is rejected", () => {
     expect(() => parse(grant(), { clusterName: 'other.internal' })).toThrow(/answered for another cluster/)
     expect(() => parse(grant(), { clusterName: cluster.clusterName })).not.toThrow()
   })
 })
 
 describe('a reply of ca-service', () => {
-  test('gives the certificate with its end, or an error that names the service', () => {
+  test('a reply of ca-service gives the certificate with its end, or an error that names the service', () => {
     const given = grant()
     expect(issuedCertificate(given, 'ca-service')).toEqual(given)
     const incomplete = { ...given, certificate: undefined }
     expect(() => issuedCertificate(incomplete, 'ca-service')).toThrow('ca-service answered without a certificate')
   })
 
-  test('without a trust bundle names no cluster', () => {
+  test('a reply of ca-service without a trust bundle names no cluster', () => {
     expect(() => grantedClusterName(undefined, 'ca-service')).toThrow(GrantError)
   })
 })

@@ -33,34 +33,37 @@ afterAll(async () => {
 })
 
 describe('an identity folder', () => {
-  test('returns what was stored in it', async () => {
+  test('an identity folder returns what was stored in it', async () => {
     await ensureKey(folder, () => 'key')
     await writeIdentity(folder, IDENTITY)
     expect(await readIdentity<Profile>(folder)).toEqual({ ...IDENTITY, keyPem: 'key' })
   })
 
-  test('has no identity before its profile is written, which comes last', async () => {
+  test('an identity folder has no identity before its profile is written, which comes last', async () => {
     expect(await readIdentity(folder)).toBeUndefined()
     await ensureKey(folder, () => 'key')
     await writeFile(path.join(folder, IDENTITY_FILES.chain), 'chain')
     expect(await readIdentity(folder)).toBeUndefined()
   })
 
-  test.each(['bundle', 'chain'] as const)('gets no profile when its %s cannot be written', async (name) => {
-    await ensureKey(folder, () => 'key')
-    await mkdir(path.join(folder, IDENTITY_FILES[name]))
-    await expect(writeIdentity(folder, IDENTITY)).rejects.toThrow()
-    expect(await readdir(folder)).not.toContain(IDENTITY_FILES.profile)
-    expect(await readIdentity(folder)).toBeUndefined()
-  })
+  test.each(['bundle', 'chain'] as const)(
+    'an identity folder gets no profile when its %s cannot be written',
+    async (name) => {
+      await ensureKey(folder, () => 'key')
+      await mkdir(path.join(folder, IDENTITY_FILES[name]))
+      await expect(writeIdentity(folder, IDENTITY)).rejects.toThrow()
+      expect(await readdir(folder)).not.toContain(IDENTITY_FILES.profile)
+      expect(await readIdentity(folder)).toBeUndefined()
+    },
+  )
 
-  test('and its key are readable by their owner only', async () => {
+  test('an identity folder and its key are readable by their owner only', async () => {
     await ensureKey(folder, () => 'key')
     expect((await stat(folder)).mode & 0o777).toBe(0o700)
     expect((await stat(path.join(folder, IDENTITY_FILES.key))).mode & 0o777).toBe(0o600)
   })
 
-  test('keeps the first key, and returns it to all concurrent callers', async () => {
+  test('an identity folder keeps the first key, and returns it to all concurrent callers', async () => {
     let made = 0
     const keys = await Promise.all(Array.from({ length: 16 }, () => ensureKey(folder, () => `key ${++made}`)))
     expect(new Set(keys).size).toBe(1)
@@ -68,14 +71,17 @@ describe('an identity folder', () => {
     expect(await readdir(folder)).toEqual([IDENTITY_FILES.key])
   })
 
-  test.each(['key', 'chain', 'bundle'] as const)('without its %s is reported as damaged', async (name) => {
-    await ensureKey(folder, () => 'key')
-    await writeIdentity(folder, IDENTITY)
-    await rm(path.join(folder, IDENTITY_FILES[name]))
-    await expect(readIdentity(folder)).rejects.toThrow(new RegExp(`damaged.*${IDENTITY_FILES[name]}`))
-  })
+  test.each(['key', 'chain', 'bundle'] as const)(
+    'an identity folder without its %s is reported as damaged',
+    async (name) => {
+      await ensureKey(folder, () => 'key')
+      await writeIdentity(folder, IDENTITY)
+      await rm(path.join(folder, IDENTITY_FILES[name]))
+      await expect(readIdentity(folder)).rejects.toThrow(new RegExp(`damaged.*${IDENTITY_FILES[name]}`))
+    },
+  )
 
-  test('with an unreadable profile is reported as damaged', async () => {
+  test('an identity folder with an unreadable profile is reported as damaged', async () => {
     await ensureKey(folder, () => 'key')
     await writeIdentity(folder, IDENTITY)
     await writeFile(path.join(folder, IDENTITY_FILES.profile), '{"nodeId": "n-')
@@ -100,7 +106,7 @@ describe('an identity that changes its key', () => {
     await ensureKey(folder, () => second.keyPem, 'nextKey')
   })
 
-  test('keeps the same next key, readable by its owner only, until it has a certificate', async () => {
+  test('an identity that changes its key keeps the same next key, readable by its owner only, until it has a certificate', async () => {
     expect((await stat(fileOf('nextKey'))).mode & 0o777).toBe(0o600)
     expect(await ensureKey(folder, () => 'another', 'nextKey')).toBe(second.keyPem)
     await writeIdentity(folder, before)
@@ -109,7 +115,7 @@ describe('an identity that changes its key', () => {
     expect(await ensureKey(folder, () => 'another', 'nextKey')).toBe(second.keyPem)
   })
 
-  test('uses the next key once it has a certificate for it', async () => {
+  test('an identity that changes its key uses the next key once it has a certificate for it', async () => {
     await writeIdentity(folder, after)
     expect(await readIdentity(folder)).toEqual(after)
     expect((await stat(fileOf('key'))).mode & 0o777).toBe(0o600)
@@ -119,7 +125,7 @@ describe('an identity that changes its key', () => {
   test.each<[string, () => Promise<void>]>([
     ['the certificate was stored', async () => {}],
     ['the key was changed', () => rename(fileOf('nextKey'), fileOf('key'))],
-  ])('is complete again after a crash when %s', async (_when, next) => {
+  ])('an identity that changes its key is complete again after a crash when %s', async (_when, next) => {
     await writeFile(fileOf('bundle'), after.bundlePem)
     await writeFile(fileOf('chain'), after.chainPem)
     await next()
@@ -128,20 +134,20 @@ describe('an identity that changes its key', () => {
     await expect(stat(fileOf('nextKey'))).rejects.toThrow('ENOENT')
   })
 
-  test('keeps its profile when the next key cannot replace the current one', async () => {
+  test('an identity that changes its key keeps its profile when the next key cannot replace the current one', async () => {
     await rm(fileOf('key'))
     await mkdir(fileOf('key'))
     await expect(writeIdentity(folder, after)).rejects.toThrow()
     expect(JSON.parse(await readFile(fileOf('profile'), 'utf8'))).toEqual(profile)
   })
 
-  test('with an unreadable chain is reported as damaged', async () => {
+  test('an identity that changes its key is reported as damaged if its chain is unreadable', async () => {
     await writeFile(fileOf('chain'), 'half a chain')
     await expect(recoverIdentity(folder)).rejects.toThrow('damaged')
   })
 
   test.each([[[]], [['key']], [['key', 'nextKey', 'chain']], [['key', 'nextKey', 'chain', 'bundle']]] as const)(
-    'that was discarded is gone with its keys, also after a crash that left %j deleted',
+    'a discarded identity is gone with its keys, also after a crash that left %j deleted',
     async (gone) => {
       await rename(fileOf('profile'), fileOf('discarded'))
       for (const name of gone) await rm(fileOf(name))
@@ -151,7 +157,7 @@ describe('an identity that changes its key', () => {
     },
   )
 
-  test('can be discarded', async () => {
+  test('an identity that changes its key can be discarded', async () => {
     await discardIdentity(folder)
     expect(await readdir(folder)).toEqual([])
     await recoverIdentity(folder)

@@ -31,8 +31,8 @@ function setUp(overrides: Partial<RenewalOptions> = {}) {
   return { clock, stop, lines, renewals, options }
 }
 
-describe('a certificate', () => {
-  test('is due between half and four fifths of its life', () => {
+describe('the renewal of a certificate', () => {
+  test('a certificate is due between half and four fifths of its life', () => {
     const issuedAt = new Date('2026-01-01T00:00:00Z')
     const expiresAt = new Date('2026-01-02T00:00:00Z')
     expect(renewalTime({ issuedAt, expiresAt }, () => 0)).toEqual(new Date('2026-01-01T12:00:00Z'))
@@ -53,7 +53,7 @@ describe('a certificate', () => {
     }
   })
 
-  test('is renewed each time it is due, until the signal aborts', async () => {
+  test('a certificate is renewed each time it is due, until the signal aborts', async () => {
     const { clock, stop, renewals, options } = setUp()
     const renewing = renewForever(options)
     await clock.advance(0.64 * DAY_MS)
@@ -70,7 +70,7 @@ describe('a certificate', () => {
     expect(clock.sleepers).toBe(0)
   })
 
-  test('is renewed soon after a suspended machine wakes up', async () => {
+  test('a certificate is renewed soon after a suspended machine wakes up', async () => {
     const { clock, stop, renewals, options } = setUp()
     const renewing = renewForever(options)
     await clock.advance(HOUR_MS)
@@ -81,7 +81,7 @@ describe('a certificate', () => {
     expect(renewals).toEqual([])
   })
 
-  test('that has expired is renewed as expired', async () => {
+  test('an expired certificate is renewed as expired', async () => {
     const ended = { issuedAt: new Date(0), expiresAt: new Date(1_000) }
     const { clock, stop, renewals, options } = setUp({ first: ended })
     const renewing = renewForever(options)
@@ -91,7 +91,7 @@ describe('a certificate', () => {
     await renewing
   })
 
-  test('is renewed early when that is urgent, within a minute', async () => {
+  test('a certificate is renewed within a minute when that is urgent', async () => {
     let urgent = false
     const { clock, stop, renewals, options } = setUp({ isUrgent: () => urgent })
     const renew = options.renew
@@ -113,7 +113,7 @@ describe('a certificate', () => {
     await renewing
   })
 
-  test('is renewed again after failures, also past its end', async () => {
+  test('a certificate is renewed again after failures, also after it has expired', async () => {
     const tries: boolean[] = []
     const { clock, stop, lines, options } = setUp({
       renew: async (expired) => {
@@ -133,7 +133,7 @@ describe('a certificate', () => {
     await renewing
   })
 
-  test('is not renewed again after a final failure, which is thrown', async () => {
+  test('a certificate is not renewed again after a final failure, which is thrown', async () => {
     let tries = 0
     const { clock, options } = setUp({
       renew: async () => {

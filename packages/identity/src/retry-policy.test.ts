@@ -6,29 +6,32 @@ const error = (kind: ErrorKind, retryAfterMs?: number) =>
   new AppError(kind, 'failed', retryAfterMs === undefined ? {} : { retryAfterMs })
 
 describe('a failed request', () => {
-  test.each<ErrorKind>(['unavailable', 'deadlineExceeded', 'aborted'])('may pass after %s', (kind) => {
-    expect(mayPass(error(kind))).toBe(true)
-  })
+  test.each<ErrorKind>(['unavailable', 'deadlineExceeded', 'aborted'])(
+    'a failed request is transient after %s',
+    (kind) => {
+      expect(mayPass(error(kind))).toBe(true)
+    },
+  )
 
-  test('may pass after a limit that names the time to wait', () => {
+  test('a failed request is transient after a limit that names the time to wait', () => {
     expect(mayPass(error('resourceExhausted', 1_000))).toBe(true)
   })
 
   test.each<ErrorKind>(['internal', 'resourceExhausted', 'permissionDenied', 'failedPrecondition', 'unauthenticated'])(
-    'does not pass by itself after %s',
+    'a failed request is not transient after %s',
     (kind) => {
       expect(mayPass(error(kind))).toBe(false)
     },
   )
 
-  test('that is no answer of a server does not pass by itself', () => {
+  test('a failed request without an answer from a server is not transient', () => {
     expect(mayPass(new Error('disk full'))).toBe(false)
   })
 })
 
 describe('a failed renewal', () => {
   test.each<ErrorKind>(['permissionDenied', 'failedPrecondition', 'unauthenticated', 'notFound', 'invalidArgument'])(
-    'is final after %s',
+    'a failed renewal is final after %s',
     (kind) => {
       expect(isRefused(error(kind))).toBe(true)
     },
@@ -41,11 +44,11 @@ describe('a failed renewal', () => {
     'internal',
     'unimplemented',
     'resourceExhausted',
-  ])('is repeated after %s', (kind) => {
+  ])('a failed renewal is repeated after %s', (kind) => {
     expect(isRefused(error(kind))).toBe(false)
   })
 
-  test('is repeated after a fault of this machine', () => {
+  test('a failed renewal is repeated after a fault of this machine', () => {
     expect(isRefused(new Error('disk full'))).toBe(false)
   })
 })

@@ -23,7 +23,7 @@ async function run(...argv: string[]) {
 }
 
 describe('npm start', () => {
-  test('has defaults for all of its flags', async () => {
+  test('npm start has defaults for all of its flags', async () => {
     const { status, started } = await run()
     expect(started).toEqual([
       { dataDir: '/home/ada/.muster', port: 3025, clusterName: 'muster.internal', withNode: true },
@@ -31,7 +31,7 @@ describe('npm start', () => {
     expect(status).toBe(0)
   })
 
-  test('reads its flags', async () => {
+  test('npm start reads its flags', async () => {
     const { started } = await run('--data-dir=/x', '--port', '0', '--cluster-name=lab.example', '--no-node')
     expect(started).toEqual([{ dataDir: '/x', port: 0, clusterName: 'lab.example', withNode: false }])
   })
@@ -42,7 +42,7 @@ describe('npm start', () => {
     [['--cluster-name=No Name'], '--cluster-name: '],
     [['--prt=1'], 'unknown flag: --prt; did you mean --port?\n'],
     [['0'], 'unknown argument: 0\nFlags go behind two dashes: npm start -- --port 0\n'],
-  ])('rejects %j with status 2', async (argv, message) => {
+  ])('npm start rejects %j with status 2', async (argv, message) => {
     const { status, started, stderr } = await run(...argv)
     expect(stderr).toContain(`npm start: ${message}`)
     expect(stderr).toContain("'npm start -- --help' shows how it is used.\n")
@@ -65,14 +65,14 @@ describe('npm start in a fresh checkout', () => {
   const start = (...argv: string[]) =>
     spawnSync(process.execPath, [path.join(checkout, 'scripts', 'start.mjs'), ...argv], { encoding: 'utf8' })
 
-  test('prints its help without installing anything, and the help is that of the program', async () => {
+  test('npm start in a fresh checkout prints its help without installing anything, and the help is that of the program', async () => {
     const { stdout } = await run('--help')
     // Made by: node packages/local-cluster/dist/main.js --help > packages/local-cluster/help.txt
     expect(readFileSync(path.join(root, 'packages/local-cluster/help.txt'), 'utf8')).toBe(stdout)
     for (const flag of ['--help', '-h']) expect(start(flag)).toMatchObject({ status: 0, stdout, stderr: '' })
   })
 
-  test('rejects an unknown flag without installing anything', () => {
+  test('npm start in a fresh checkout rejects an unknown flag without installing anything', () => {
     const stderr = "npm start: unknown flag: --prt\n'npm start -- --help' shows how it is used.\n"
     expect(start('--port=0', '--prt=1')).toMatchObject({ status: 2, stdout: '', stderr })
   })

@@ -28,7 +28,7 @@ function written(): string[] {
 }
 
 describe('the log of a service', () => {
-  test('moves to .1 once it is full, while the service runs, and loses no line', async () => {
+  test('the log of a service moves to .1 once it is full, while the service runs, and loses no line', async () => {
     const log = openLog(file, LIMITS)
     for (let i = 0; i < 25; i++) log.write(line(i))
     log.end()
@@ -37,7 +37,7 @@ describe('the log of a service', () => {
     expect(readdirSync(folder).toSorted()).toEqual(['service.log', 'service.log.1', 'service.log.2'])
   })
 
-  test('keeps three full files and the one that it writes, however long the service runs', async () => {
+  test('the log of a service keeps three full files and the current one, however long the service runs', async () => {
     const log = openLog(file, LIMITS)
     for (let i = 0; i < 95; i++) log.write(line(i))
     log.end()
@@ -46,7 +46,7 @@ describe('the log of a service', () => {
     expect(readdirSync(folder)).toHaveLength(4)
   })
 
-  test('goes on in the file of an earlier run, and counts what is there', async () => {
+  test('the log of a service continues in the file of an earlier run, and counts its content', async () => {
     appendFileSync(file, `${'x'.repeat(98)}\n`)
     const log = openLog(file, LIMITS)
     log.write(line(1))
@@ -56,7 +56,7 @@ describe('the log of a service', () => {
     expect(readFileSync(`${file}.1`, 'utf8')).toBe(`${'x'.repeat(98)}\n${line(1)}\n`)
   })
 
-  test('is readable by its owner only', () => {
+  test('the log of a service is readable by its owner only', () => {
     const log = openLog(file, LIMITS)
     log.end()
     const { mode } = statSync(file)

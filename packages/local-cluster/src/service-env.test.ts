@@ -30,7 +30,7 @@ const LISTENER = {
 const AUTHORITY = { MUSTER_CA_ADDRS: '127.0.0.1:3027', MUSTER_CA_PINS: 'sha256:a,sha256:b' }
 
 describe('the environment in a local cluster', () => {
-  test('of token-service names its secrets, its database and the services that it calls', () => {
+  test('the environment of token-service in a local cluster names its secrets, its database and the services that it calls', () => {
     expect(serviceEnv('token-service', '127.0.0.1:1', OPTIONS, PEERS)).toEqual({
       ...LISTENER,
       ...AUTHORITY,
@@ -41,7 +41,7 @@ describe('the environment in a local cluster', () => {
     })
   })
 
-  test('of ca-service names the cluster and the enrolment token of every service that enrols', () => {
+  test('the environment of ca-service in a local cluster names the cluster and the enrolment token of every service that enrols', () => {
     expect(serviceEnv('ca-service', '127.0.0.1:1', OPTIONS, PEERS)).toEqual({
       ...LISTENER,
       MUSTER_CLUSTER_NAME: 'muster.internal',
@@ -53,7 +53,7 @@ describe('the environment in a local cluster', () => {
     })
   })
 
-  test('of registration-service says where people reach the other services', () => {
+  test('the environment of registration-service in a local cluster says where people reach the other services', () => {
     expect(serviceEnv('registration-service', '127.0.0.1:1', OPTIONS, PEERS)).toEqual({
       ...LISTENER,
       ...AUTHORITY,

@@ -15,7 +15,7 @@ function spkiOf(pair: { publicKey: { export(options: { type: 'spki'; format: 'de
 }
 
 describe('keys', () => {
-  test.each(['p256', 'ed25519'] as const)('a %s key is allowed and comes back from PEM the same', (algorithm) => {
+  test.each(['p256', 'ed25519'] as const)('a %s key is allowed and comes back from PEM unchanged', (algorithm) => {
     const key = generateKey(algorithm)
     const spkiDer = publicKeyDer(key)
     expect(publicKeyDer(assertKeyAllowed(spkiDer))).toEqual(spkiDer)
@@ -46,7 +46,7 @@ describe('keys', () => {
     expectRefusal(() => privateKeyFromPem(privateKeyPem(pair.privateKey)), 'KEY_NOT_ALLOWED')
   })
 
-  test('a compressed P-256 point is not allowed, so a key has one form and one fingerprint', () => {
+  test('a compressed P-256 point is not allowed, since a key has one form and one fingerprint', () => {
     const spkiDer = publicKeyDer(generateKey())
     const compressed = Buffer.concat([
       Buffer.from('3039301306072a8648ce3d020106082a8648ce3d030107032200', 'hex'),
@@ -56,7 +56,7 @@ describe('keys', () => {
     expectRefusal(() => assertKeyAllowed(compressed), 'KEY_NOT_ALLOWED')
   })
 
-  test.each(['p256', 'ed25519'] as const)('a %s key with a byte behind it is not allowed', (algorithm) => {
+  test.each(['p256', 'ed25519'] as const)('a %s key with a trailing byte is not allowed', (algorithm) => {
     const spkiDer = publicKeyDer(generateKey(algorithm))
     expectRefusal(() => assertKeyAllowed(Buffer.concat([spkiDer, Buffer.of(0)])), 'KEY_NOT_ALLOWED')
   })
@@ -76,7 +76,7 @@ describe('keys', () => {
     }
   })
 
-  test('text that is no private key is refused without being repeated', () => {
+  test('text that is not a private key is refused without being repeated', () => {
     const canary = 'MIGHAgEAMBMGByqGSM49canary'
     const pem = `-----BEGIN PRIVATE KEY-----\n${canary}\n-----END PRIVATE KEY-----\n`
     expectRefusal(() => privateKeyFromPem(pem), 'KEY_NOT_ALLOWED')

@@ -42,14 +42,14 @@ async function things(): Promise<number[]> {
 }
 
 describe('migrations', () => {
-  test('of four replicas that start together run once', async () => {
+  test('migrations of four replicas that start together run once', async () => {
     await Promise.all([run(), run(), run(), run()])
     expect(await things()).toEqual([1])
     const { rows } = await pool.query('select name from migrations')
     expect(rows).toEqual([{ name: '0001_first' }])
   })
 
-  test('that were applied are skipped, and new ones run after them', async () => {
+  test('migrations that were applied are skipped, and new ones run after them', async () => {
     await run()
     await write('0002_second.sql', 'insert into things values (2);')
     try {
@@ -61,7 +61,7 @@ describe('migrations', () => {
     expect(await things()).toEqual([1, 2])
   })
 
-  test('that fail leave nothing behind', async () => {
+  test('migrations that fail leave nothing behind', async () => {
     await write('0002_bad.sql', 'insert into things values (2); insert into nowhere values (3);')
     try {
       await expect(run()).rejects.toThrow('nowhere')
@@ -74,7 +74,7 @@ describe('migrations', () => {
     expect(await things()).toEqual([1])
   })
 
-  test('touch no schema but their own', async () => {
+  test('migrations touch no schema but their own', async () => {
     await run()
     const { rows } = await pool.query(
       `select table_schema, table_name from information_schema.tables

@@ -39,7 +39,7 @@ function add(db: Db, id: number): Promise<unknown> {
 }
 
 describe('a transaction', () => {
-  test('keeps all of its work, and gives its result', async () => {
+  test('a transaction keeps all of its work, and returns its result', async () => {
     const result = await transaction(pool, async (db) => {
       await add(db, 1)
       await add(db, 2)
@@ -49,7 +49,7 @@ describe('a transaction', () => {
     expect(await values()).toEqual([1, 1])
   })
 
-  test('keeps none of its work when it throws, and its connection can be used again', async () => {
+  test('a transaction keeps none of its work when it throws, and its connection can be used again', async () => {
     for (let i = 0; i < 10; i++) {
       const failed = transaction(pool, async (db) => {
         await add(db, 1)
@@ -61,7 +61,7 @@ describe('a transaction', () => {
     expect(pool.idleCount).toBe(pool.totalCount)
   })
 
-  test('keeps none of its work when a statement fails', async () => {
+  test('a transaction keeps none of its work when a statement fails', async () => {
     const failed = transaction(pool, async (db) => {
       await add(db, 1)
       await db.query('insert into counters values (1, 5)')
@@ -70,7 +70,7 @@ describe('a transaction', () => {
     expect(await values()).toEqual([0, 0])
   })
 
-  test('that meets a deadlock runs again, so that both get through', async () => {
+  test('a transaction that meets a deadlock runs again, so that both succeed', async () => {
     const firstHasOne = gate()
     const secondHasTwo = gate()
     let runs = 0
@@ -90,7 +90,7 @@ describe('a transaction', () => {
     expect(runs).toBeGreaterThan(2)
   })
 
-  test('throws when its work calls another service', async () => {
+  test('a transaction throws when its work calls another service', async () => {
     const work = transaction(pool, async (db) => {
       await add(db, 1)
       assertRemoteCallAllowed('SpendToken')
@@ -99,7 +99,7 @@ describe('a transaction', () => {
     expect(await values()).toEqual([0, 0])
   })
 
-  test('is tried five times at most', async () => {
+  test('a transaction is attempted five times at most', async () => {
     let runs = 0
     const failed = transaction(pool, async (db) => {
       runs += 1
@@ -109,7 +109,7 @@ describe('a transaction', () => {
     expect(runs).toBe(5)
   })
 
-  test('whose connection is lost is an error, and the pool goes on', async () => {
+  test('a transaction whose connection is lost is an error, and the pool continues', async () => {
     const failed = transaction(pool, async (db) => {
       await add(db, 1)
       await db.query('select pg_terminate_backend(pg_backend_pid())')
@@ -127,14 +127,14 @@ describe('the violation of a constraint', () => {
     )
   }
 
-  test('is known by its name', async () => {
+  test('the violation of a constraint is known by its name', async () => {
     const unique = await errorOf('insert into counters values (1, 1)')
     expect(violates(unique, 'counters_pkey')).toBe(true)
     expect(violates(unique, 'counters_positive')).toBe(false)
     expect(violates(await errorOf('update counters set value = -1'), 'counters_positive')).toBe(true)
   })
 
-  test('is distinguished from any other error', async () => {
+  test('the violation of a constraint is distinguished from any other error', async () => {
     expect(violates(await errorOf('select nothing'), 'counters_pkey')).toBe(false)
     expect(violates({ constraint: 'counters_pkey' }, 'counters_pkey')).toBe(false)
     expect(isRetryable(await errorOf('insert into counters values (1, 1)'))).toBe(false)

@@ -42,8 +42,8 @@ async function listen(onConnection: (socket: Socket) => void): Promise<{ server:
   return { server, url: `postgres://u:p@127.0.0.1:${port}/x` }
 }
 
-describe('a database that', () => {
-  test('nobody serves is unavailable', async () => {
+describe('an unavailable database', () => {
+  test('a database that does not listen is unavailable', async () => {
     const { server, url } = await listen(() => {})
     server.close()
     const closed = pool(url)
@@ -51,7 +51,7 @@ describe('a database that', () => {
     await closed.end()
   })
 
-  test('hangs up is unavailable', async () => {
+  test('a database that hangs up is unavailable', async () => {
     const { server, url } = await listen((socket) => socket.destroy())
     const hungUp = pool(url)
     await expectUnavailable(hungUp.query('select 1'))
@@ -59,13 +59,13 @@ describe('a database that', () => {
     server.close()
   })
 
-  test('has no such name is unavailable', async () => {
+  test('a database that does not exist is unavailable', async () => {
     const nowhere = pool('postgres://u:p@nowhere.invalid:5432/x')
     await expectUnavailable(nowhere.query('select 1'))
     await nowhere.end()
   })
 
-  test('ends the connection under a statement is unavailable, and the next statement goes through', async () => {
+  test('a database that ends the connection under a statement is unavailable, and the next statement succeeds', async () => {
     const victim = pool(database.url, 1)
     const { rows } = await victim.query<{ pid: number }>('select pg_backend_pid() as pid')
     const cut = errorOf(victim.query('select pg_sleep(20)'))
@@ -83,7 +83,7 @@ describe('a database that', () => {
     await other.end()
   })
 
-  test('ends an idle connection is noticed by nobody', async () => {
+  test('a database that ends an idle connection causes no error', async () => {
     const idle = pool(database.url, 1)
     const { rows } = await idle.query<{ pid: number }>('select pg_backend_pid() as pid')
     const other = pool(database.url, 1)
@@ -94,7 +94,7 @@ describe('a database that', () => {
     await other.end()
   })
 
-  test('has no connection left is unavailable', async () => {
+  test('a database that has no connection left is unavailable', async () => {
     const role = `role_${Math.random().toString(36).slice(2)}`
     const admin = pool(database.url, 1)
     await admin.query(`create role ${role} login password 'p' connection limit 1`)
@@ -111,8 +111,8 @@ describe('a database that', () => {
   })
 })
 
-describe('any other error', () => {
-  test('stays what it is', async () => {
+describe('other errors', () => {
+  test('any other error of a database is thrown unchanged', async () => {
     const fine = pool(database.url)
     for (const sql of ['select nothing', 'select 1/0', 'selekt']) {
       const error = await errorOf(fine.query(sql))
@@ -128,7 +128,7 @@ describe('any other error', () => {
 })
 
 describe('a pool', () => {
-  test('sees the tables of its schema and of no other', async () => {
+  test('a pool sees the tables of its schema and of no other', async () => {
     const all = pool(database.url, 1)
     await all.query('create schema mine; create schema theirs; create table mine.a (); create table theirs.b ()')
     await all.end()

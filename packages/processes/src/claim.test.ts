@@ -27,7 +27,7 @@ afterAll(async () => {
 const killed = { pid: process.pid, startedAt: 'an earlier run' }
 
 describe('a claim', () => {
-  test('keeps other processes out until it is released, and names its holder', async () => {
+  test('a claim keeps other processes out until it is released, and names its holder', async () => {
     const held = await claim(file, 'The folder')
     expect(await holderOf(file)).toBe(process.pid)
     await expect(claim(file, 'The folder')).rejects.toThrow(`The folder is in use by process ${process.pid}.`)
@@ -37,14 +37,14 @@ describe('a claim', () => {
     expect(await readdir(folder)).toEqual([])
   })
 
-  test('of a killed holder is taken over, even if another process has its id now', async () => {
+  test('a claim of a killed holder is taken over, even if another process has its id now', async () => {
     await writeFile(file, JSON.stringify({ owner: killed }))
     expect(await holderOf(file)).toBeUndefined()
     await claim(file, 'The folder')
     expect(await holderOf(file)).toBe(process.pid)
   })
 
-  test('that was copied with its folder keeps no process out', async () => {
+  test('a claim that was copied with its folder keeps no process out', async () => {
     await claim(file, 'The folder')
     const copy = path.join(folder, 'copy')
     await copyFile(file, copy)
@@ -54,14 +54,14 @@ describe('a claim', () => {
     await expect(claim(file, 'The folder')).rejects.toThrow('in use')
   })
 
-  test('is taken over even if an earlier takeover was killed halfway', async () => {
+  test('a claim is taken over even if an earlier takeover was killed halfway', async () => {
     await writeFile(file, JSON.stringify({ owner: killed }))
     await writeFile(`${file}.takeover`, JSON.stringify({ owner: killed }))
     await claim(file, 'The folder')
     expect(await readdir(folder)).toEqual(['lock'])
   })
 
-  test('names the child that a killed holder left running', async () => {
+  test('a claim names the child that a killed holder left running', async () => {
     const child = spawn('sleep', ['60'])
     const exited = new Promise((resolve) => child.once('close', resolve))
     await writeFile(file, JSON.stringify({ owner: killed, child: findProcess(child.pid!) }))
@@ -75,7 +75,7 @@ describe('a claim', () => {
   test.each([
     ['nobody held', undefined],
     ['a killed process held', killed],
-  ])('that %s goes to one of 64 that come at once', async (_what, owner) => {
+  ])('a claim that %s goes to one of 64 callers at once', async (_what, owner) => {
     if (owner !== undefined) await writeFile(file, JSON.stringify({ owner }))
     const claims = await Promise.allSettled(
       Array.from({ length: 64 }, async (_, i) => {
@@ -91,7 +91,7 @@ describe('a claim', () => {
     expect(await readdir(folder)).toEqual(['lock'])
   })
 
-  test('that cannot be read is left alone, and the error says what to do', async () => {
+  test('a claim that cannot be read is left alone, and the error says what to do', async () => {
     await writeFile(file, '{"owner"')
     await expect(claim(file, 'The folder')).rejects.toThrow(/Cannot read .*lock.*delete that file/)
     expect(await readFile(file, 'utf8')).toBe('{"owner"')

@@ -82,7 +82,7 @@ async function serveFront(behind: string): Promise<RpcServer> {
   return front
 }
 
-describe('over two hops', () => {
+describe('errors over two hops', () => {
   test.each<ErrorKind>([
     'invalidArgument',
     'unauthenticated',
@@ -94,7 +94,7 @@ describe('over two hops', () => {
     'resourceExhausted',
     'unavailable',
     'deadlineExceeded',
-  ])('%s keeps kind, reason, field and message', async (kind) => {
+  ])('an error of kind %s keeps kind, reason, field and message over two hops', async (kind) => {
     const front = await serveFront((await serveThrowing()).address)
     thrown = receivedError(kind, 'the token has expired: 100 % – ü', { reason: 'TOKEN_EXPIRED', field: 'token' })
     const client = open(front.address, cluster.anonymous(), { service: 'ca-service' }).client(contract)
@@ -106,7 +106,7 @@ describe('over two hops', () => {
     })
   })
 
-  test('an untrusted server behind makes the one in front unavailable, not untrusted', async () => {
+  test('an untrusted server behind another makes the one in front unavailable, not untrusted', async () => {
     const foreign = testCluster()
     const impostor = await serveThrowing({})
     await impostor.close()
@@ -142,14 +142,14 @@ describe('an unforeseen error', () => {
     })
   }
 
-  test('is opaque on the wire and logged once, in full, from a call', async () => {
+  test('an unforeseen error is opaque on the wire and logged once, in full, from a call', async () => {
     const server = await serveThrowing()
     thrown = secret()
     await expectOpaque(open(server.address, cluster.anonymous()).client(contract).getTrustBundle({}))
     expectLoggedOnce()
   })
 
-  test('is opaque on the wire and logged once, in full, from a duplex', async () => {
+  test('an unforeseen error is opaque on the wire and logged once, in full, from a duplex', async () => {
     const server = await serveThrowing()
     thrown = secret()
     const duplex = open(server.address, cluster.anonymous()).duplex(contract.heartbeat, () => {})
@@ -158,7 +158,7 @@ describe('an unforeseen error', () => {
     expectLoggedOnce()
   })
 
-  test('is opaque on the wire and logged once, in full, from a server stream', async () => {
+  test('an unforeseen error is opaque on the wire and logged once, in full, from a server stream', async () => {
     const server = await serveThrowing()
     thrown = secret()
     const stream = open(server.address, cluster.anonymous()).serverStream(
@@ -170,7 +170,7 @@ describe('an unforeseen error', () => {
     expectLoggedOnce()
   })
 
-  test('may be a thrown value of any type', async () => {
+  test('an unforeseen error may be a thrown value of any type', async () => {
     const server = await serveThrowing()
     for (const odd of ['CANARY', null, 42, { kind: 'notFound', message: 'CANARY' }]) {
       thrown = odd
@@ -178,7 +178,7 @@ describe('an unforeseen error', () => {
     }
   })
 
-  test('of a store gets its kind from the service', async () => {
+  test('an error of a store gets its kind from the service', async () => {
     const server = await serveThrowing({
       mapError: (error) => (error === thrown ? new AppError('unavailable', 'the database is away') : error),
     })
@@ -189,7 +189,7 @@ describe('an unforeseen error', () => {
 })
 
 describe('the log', () => {
-  test('has one line per call, which names the call and nothing of its content', async () => {
+  test('the log has one line per call, with the name of the call and none of its content', async () => {
     const { clusterName } = cluster
     const server = await serveForTest({
       clusterName,
@@ -250,7 +250,7 @@ describe('the log', () => {
     expect(JSON.stringify(lines)).not.toContain('CANARY')
   })
 
-  test('carries the same request id at each hop of a call', async () => {
+  test('the log carries the same request id at each hop of a call', async () => {
     const behind = await serveThrowing()
     const front = await serveFront(behind.address)
     thrown = new AppError('notFound', 'x')

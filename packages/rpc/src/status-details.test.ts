@@ -25,7 +25,7 @@ function failedWith(trailers: Record<string, string | Buffer>): ServiceError {
 }
 
 describe('the details of an error', () => {
-  test('are a google.rpc.Status with ErrorInfo of the domain muster, BadRequest and RetryInfo', () => {
+  test('the details of an error are a google.rpc.Status with ErrorInfo of the domain muster, BadRequest and RetryInfo', () => {
     const { code, message, details } = detailsOf(
       refusal('TOO_MANY_REFUSED', 'slow down', { field: 'token', retryAfterMs: 12_345.2 }),
     )
@@ -41,16 +41,16 @@ describe('the details of an error', () => {
     expect(RetryInfo.decode(retry!).retryDelay).toEqual({ seconds: 12n, nanos: 346_000_000 })
   })
 
-  test('are absent for an error whose code and message say all', () => {
+  test('the details of an error are absent if its code and message say everything', () => {
     expect(encodeDetails(5, new AppError('notFound', 'gone'))).toBeUndefined()
     expect(toStatus(new AppError('notFound', 'gone')).metadata.getMap()).toEqual({})
   })
 
-  test('of an unforeseen error are absent', () => {
+  test('the details of an unforeseen error are absent', () => {
     expect(toStatus(new Error('CANARY')).metadata.getMap()).toEqual({})
   })
 
-  test('keep a reason that a newer server has', () => {
+  test('the details of an error keep a reason that only a newer server has', () => {
     const wire = failedWith({
       'grpc-status-details-bin': encodeDetails(8, receivedError('aborted', '', { reason: 'FROM_THE_FUTURE' }))!,
     })
@@ -79,11 +79,11 @@ describe('details from a peer', () => {
     ['that are no protobuf', Buffer.from('CANARY')],
     ['that are text', 'CANARY'],
     ['that are absent', undefined],
-  ])('%s are left out', (_what, bytes) => {
+  ])('details from a peer %s are left out', (_what, bytes) => {
     expect(decodeDetails(bytes)).toEqual({})
   })
 
-  test('win over the keys of the release before', () => {
+  test('details from a peer have precedence over the keys of the release before', () => {
     const bytes = encodeDetails(8, refusal('TOKEN_EXPIRED', '', { field: 'new', retryAfterMs: 1 }))!
     const old = { 'muster-reason': 'OLD', 'muster-field': 'old', 'muster-retry-after-ms': '9' }
     expect(fromStatus(failedWith({ ...old, 'grpc-status-details-bin': bytes }))).toMatchObject({
@@ -95,7 +95,7 @@ describe('details from a peer', () => {
 })
 
 describe('a peer of the release before', () => {
-  test('is told reason, field and delay under its own keys', () => {
+  test('a peer of the release before gets reason, field and delay under its own keys', () => {
     const error = refusal('TOO_MANY_REFUSED', 'x', { field: 'token', retryAfterMs: 0.2 })
     expect(toStatus(error).metadata.getMap()).toMatchObject({
       'muster-reason': 'TOO_MANY_REFUSED',
@@ -104,12 +104,15 @@ describe('a peer of the release before', () => {
     })
   })
 
-  test('is understood by its own keys', () => {
+  test('a peer of the release before is understood by its own keys', () => {
     const wire = failedWith({ 'muster-reason': 'BOT_LOCKED', 'muster-field': 'f', 'muster-retry-after-ms': '12000' })
     expect(fromStatus(wire)).toMatchObject({ reason: 'BOT_LOCKED', field: 'f', retryAfterMs: 12_000 })
   })
 
-  test.each(['', 'soon', '-1', '1.5', '1e9', 'Infinity'])('that says to wait %j is read as if it had not', (text) => {
-    expect(fromStatus(failedWith({ 'muster-retry-after-ms': text })).retryAfterMs).toBeUndefined()
-  })
+  test.each(['', 'soon', '-1', '1.5', '1e9', 'Infinity'])(
+    'a peer of the release before that says to wait %j is read as if it had not',
+    (text) => {
+      expect(fromStatus(failedWith({ 'muster-retry-after-ms': text })).retryAfterMs).toBeUndefined()
+    },
+  )
 })

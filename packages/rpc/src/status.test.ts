@@ -22,7 +22,7 @@ describe('an error', () => {
     ['deadlineExceeded', status.DEADLINE_EXCEEDED],
     ['unimplemented', status.UNIMPLEMENTED],
     ['internal', status.INTERNAL],
-  ])('of kind %s is status %d on the wire and reads as the same error', (kind, code) => {
+  ])('an error of kind %s is status %d on the wire and reads as the same error', (kind, code) => {
     const wire = onTheWire(receivedError(kind, 'what happened', { reason: 'INVALID_FIELD', field: 'a.field' }))
     expect(wire.code).toBe(code)
     expect(fromStatus(wire)).toMatchObject({
@@ -38,18 +38,18 @@ describe('an error', () => {
     [12_000, 12_000],
     // A wait is never cut short.
     [0.2, 1],
-  ])('that says to wait %d ms keeps the delay on the wire', (retryAfterMs, read) => {
+  ])('an error that says to wait %d ms keeps the delay on the wire', (retryAfterMs, read) => {
     expect(fromStatus(onTheWire(new AppError('resourceExhausted', 'x', { retryAfterMs }))).retryAfterMs).toBe(read)
   })
 
-  test('without reason, field and delay reads without them', () => {
+  test('an error without reason, field and delay reads without them', () => {
     const read = fromStatus(onTheWire(new AppError('notFound', 'x')))
     expect(read.retryAfterMs).toBeUndefined()
     expect(read.reason).toBeUndefined()
     expect(read.field).toBeUndefined()
   })
 
-  test('that is not an AppError stays opaque, and so does the cause of an AppError', () => {
+  test('an error that is not an AppError stays opaque, and so does the cause of an AppError', () => {
     for (const error of [new Error('CANARY'), 'CANARY', { message: 'CANARY', code: 5, details: 'CANARY' }]) {
       expect(toStatus(error)).toMatchObject({ code: status.INTERNAL, details: 'internal error' })
       expect(JSON.stringify(toStatus(error))).not.toContain('CANARY')
@@ -60,7 +60,7 @@ describe('an error', () => {
 })
 
 describe('a status', () => {
-  test('that the system does not use reads as internal', () => {
+  test('a status that the system does not use reads as internal', () => {
     for (const code of [status.UNKNOWN, status.OUT_OF_RANGE, status.DATA_LOSS]) {
       expect(fromStatus(Object.assign(new Error('x'), { code, details: 'x', metadata: new Metadata() })).kind).toBe(
         'internal',
@@ -68,12 +68,12 @@ describe('a status', () => {
     }
   })
 
-  test('of a cancelled call reads as a lost connection', () => {
+  test('a status of a cancelled call reads as a lost connection', () => {
     const error = Object.assign(new Error('x'), { code: status.CANCELLED, details: '', metadata: new Metadata() })
     expect(fromStatus(error).kind).toBe('unavailable')
   })
 
-  test('has a name', () => {
+  test('a status has a name', () => {
     expect(statusName(status.OK)).toBe('OK')
     expect(statusName(status.FAILED_PRECONDITION)).toBe('FAILED_PRECONDITION')
     expect(statusName(99)).toBe('99')

@@ -26,7 +26,7 @@ async function modeOf(target: string): Promise<string> {
 }
 
 describe('replacing a file', () => {
-  test('leaves the new content, for its owner only unless told otherwise', async () => {
+  test('replacing a file leaves the new content, readable by its owner only unless told otherwise', async () => {
     await writeFile(file, 'old', { mode: 0o644 })
     await writeFileAtomic(file, 'new')
     expect(await readFile(file, 'utf8')).toBe('new')
@@ -36,7 +36,7 @@ describe('replacing a file', () => {
     expect(await readdir(folder)).toEqual(['file'])
   })
 
-  test('never shows a reader a mixture, or nothing', async () => {
+  test('replacing a file never shows a reader a mixture or an empty file', async () => {
     const contents = ['a', 'b', 'c'].map((letter) => letter.repeat(200_000))
     await writeFileAtomic(file, contents[0]!)
     const written = new AbortController()
@@ -53,7 +53,7 @@ describe('replacing a file', () => {
     expect(reads).toBeGreaterThan(5)
   })
 
-  test('by another moves that one, with its mode', async () => {
+  test('replacing a file by another moves that one, with its mode', async () => {
     await writeFile(file, 'old', { mode: 0o644 })
     const next = path.join(folder, 'next')
     await writeFile(next, 'new', { mode: 0o600 })
@@ -65,7 +65,7 @@ describe('replacing a file', () => {
     expect(await readFile(file, 'utf8')).toBe('new')
   })
 
-  test('that fails leaves what was there, and no temporary file', async () => {
+  test('a failed replacement leaves the old file, and no temporary file', async () => {
     await mkdir(file)
     await expect(writeFileAtomic(file, 'new')).rejects.toThrow()
     expect((await stat(file)).isDirectory()).toBe(true)
@@ -74,15 +74,15 @@ describe('replacing a file', () => {
   })
 })
 
-describe('making a file', () => {
-  test('leaves one that is there alone', async () => {
+describe('creating a file', () => {
+  test('creating a file leaves an existing file unchanged', async () => {
     await writeFile(file, 'old')
     expect(await createFileAtomic(file, 'new')).toBe(false)
     expect(await readFile(file, 'utf8')).toBe('old')
     expect(await readdir(folder)).toEqual(['file'])
   })
 
-  test('lets one of many makers win, whole', async () => {
+  test('creating a file lets one of many callers win, with its whole content', async () => {
     const made = await Promise.all(
       Array.from({ length: 16 }, async (_, i) => ({ won: await createFileAtomic(file, `maker ${i}`), i })),
     )

@@ -33,7 +33,7 @@ function start(overrides: Partial<BackgroundTask> = {}): void {
 const warnings = () => lines.filter(({ level }) => level === 'warn')
 
 describe('a background task', () => {
-  test('runs at once and then after every pause', async () => {
+  test('a background task runs at once and then after every pause', async () => {
     start()
     await clock.advance(0)
     expect(rounds).toBe(1)
@@ -44,7 +44,7 @@ describe('a background task', () => {
     await life.close()
   })
 
-  test('asks how long to pause before each pause', async () => {
+  test('a background task asks how long to pause before each pause', async () => {
     let pauseMs = SECOND
     start({ everyMs: () => (pauseMs *= 2) })
     await clock.advance(14 * SECOND)
@@ -52,7 +52,7 @@ describe('a background task', () => {
     await life.close()
   })
 
-  test('that fails goes on, and each failure is counted', async () => {
+  test('a background task that fails continues, and each failure is counted', async () => {
     failing = true
     start()
     await clock.advance(4 * SECOND)
@@ -61,7 +61,7 @@ describe('a background task', () => {
     await life.close()
   })
 
-  test('that keeps failing is a warning at once and then once a minute', async () => {
+  test('a background task that keeps failing is a warning at once and then once a minute', async () => {
     failing = true
     start()
     await clock.advance(59 * SECOND)
@@ -71,7 +71,7 @@ describe('a background task', () => {
     await life.close()
   })
 
-  test('that works again says so, and its next failure is a warning at once', async () => {
+  test('a background task that works again logs that, and its next failure is a warning at once', async () => {
     failing = true
     start()
     await clock.advance(2 * SECOND)
@@ -87,7 +87,7 @@ describe('a background task', () => {
     await life.close()
   })
 
-  test('is awaited when its program closes, and does not run again', async () => {
+  test('a background task is awaited when its program closes, and does not run again', async () => {
     let finish = () => {}
     let finished = false
     const work = async () => {
@@ -104,7 +104,7 @@ describe('a background task', () => {
     expect(rounds).toBe(1)
   })
 
-  test('that is cut off by the end of its program has not failed', async () => {
+  test('a background task that is interrupted by the end of its program has not failed', async () => {
     const work = (signal: AbortSignal) =>
       new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)))
     start({ work })

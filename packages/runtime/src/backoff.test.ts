@@ -30,7 +30,7 @@ function failing(times: number) {
 }
 
 describe('retry', () => {
-  test('gives the result of the first try that succeeds, and sleeps only between tries', async () => {
+  test('retry returns the result of the first attempt that succeeds, and sleeps only between attempts', async () => {
     const { clock, options } = setUp({ random: () => 1, baseDelayMs: 100 })
     const result = retry(failing(2).action, options)
     await clock.advance(1_000)
@@ -38,7 +38,7 @@ describe('retry', () => {
     expect(clock.sleeps).toEqual([100, 200])
   })
 
-  test('doubles the cap of its delay until the largest one', async () => {
+  test('retry doubles the cap of its delay up to the largest one', async () => {
     const { clock, options } = setUp({ random: () => 1, baseDelayMs: 200, maxDelayMs: 5_000 })
     const result = retry(failing(8).action, options)
     await clock.advance(60_000)
@@ -46,7 +46,7 @@ describe('retry', () => {
     expect(clock.sleeps).toEqual([200, 400, 800, 1_600, 3_200, 5_000, 5_000, 5_000])
   })
 
-  test('stays at the largest delay however often it has tried', async () => {
+  test('retry stays at the largest delay however many attempts it has made', async () => {
     const { clock, options } = setUp({ random: () => 1, baseDelayMs: 1, maxDelayMs: 7 })
     const result = retry(failing(1_100).action, options)
     await clock.advance(10_000)
@@ -54,7 +54,7 @@ describe('retry', () => {
     expect(clock.sleeps.slice(3)).toEqual(Array.from({ length: 1_097 }, () => 7))
   })
 
-  test('takes each delay from the whole range between nothing and its cap', async () => {
+  test('retry takes each delay from the whole range between zero and its cap', async () => {
     const draws = [0, 0.5, 0.999, 0.25]
     let drawn = 0
     const { clock, options } = setUp({ random: () => draws[drawn++ % 4]!, baseDelayMs: 100, maxDelayMs: 100 })
@@ -64,7 +64,7 @@ describe('retry', () => {
     expect(clock.sleeps).toEqual([0, 50, 99.9, 25])
   })
 
-  test('waits for as long as it was told, and its own delay after that', async () => {
+  test('retry waits for as long as it was told, and its own delay after that', async () => {
     const { clock, options } = setUp({ random: () => 0.5, baseDelayMs: 100, isTransient: () => true })
     let tries = 0
     const result = retry(async () => {
@@ -76,7 +76,7 @@ describe('retry', () => {
     expect(clock.sleeps).toEqual([12_050, 12_100])
   })
 
-  test('does not begin to wait for longer than its time', async () => {
+  test('retry does not start a wait that is longer than the time left', async () => {
     const { clock, options } = setUp({ giveUpAfterMs: 10_000, isTransient: () => true })
     const result = retry(
       () => Promise.reject(new AppError('resourceExhausted', 'x', { retryAfterMs: 12_000 })),
@@ -86,7 +86,7 @@ describe('retry', () => {
     expect(clock.sleeps).toEqual([])
   })
 
-  test('spreads many callers over the whole delay, since it is random when not told otherwise', async () => {
+  test('retry spreads many callers over the whole delay, which is random by default', async () => {
     const { clock, options } = setUp({ baseDelayMs: 1_000 })
     const results = Array.from({ length: 200 }, () => retry(failing(1).action, options))
     await clock.advance(1_000)
@@ -97,7 +97,7 @@ describe('retry', () => {
     }
   })
 
-  test('stops at a refusal at once', async () => {
+  test('retry stops at a refusal at once', async () => {
     const { clock, options } = setUp()
     let tries = 0
     const refused = async () => {
@@ -109,7 +109,7 @@ describe('retry', () => {
     expect(clock.sleeps).toEqual([])
   })
 
-  test('stops at a refusal that follows failures', async () => {
+  test('retry stops at a refusal that follows failures', async () => {
     const { clock, options } = setUp()
     let tries = 0
     const result = retry(async () => {
@@ -122,7 +122,7 @@ describe('retry', () => {
     expect(tries).toBe(3)
   })
 
-  test('begins no try after its time is up, and throws the last failure', async () => {
+  test('retry starts no attempt after its time is up, and throws the last failure', async () => {
     const { clock, options } = setUp({ random: () => 1, baseDelayMs: 100, giveUpAfterMs: 1_000 })
     const action = failing(1_000)
     const result = retry(action.action, options)
@@ -133,7 +133,7 @@ describe('retry', () => {
     expect(action.tries()).toBe(4)
   })
 
-  test('tells of each failure that it will try again, and of no other', async () => {
+  test('retry reports each failure after which it tries again, and no other', async () => {
     const told: [string, number][] = []
     const { clock, options } = setUp({
       random: () => 1,
@@ -149,7 +149,7 @@ describe('retry', () => {
     ])
   })
 
-  test('ends in the middle of a delay when it is told to stop', async () => {
+  test('retry ends in the middle of a delay when it is told to stop', async () => {
     const { clock, stop, options } = setUp()
     const action = failing(1_000)
     const result = retry(action.action, options)
@@ -160,7 +160,7 @@ describe('retry', () => {
     expect(clock.sleepers).toBe(0)
   })
 
-  test('does not try again once it was told to stop during a try', async () => {
+  test('retry does not try again when it was told to stop during an attempt', async () => {
     const { stop, options } = setUp()
     const result = retry(async () => {
       stop.abort(new Error('stopped'))

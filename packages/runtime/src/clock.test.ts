@@ -18,7 +18,7 @@ function watch(promise: Promise<void>): { state: () => string } {
 }
 
 describe("the machine's clock", () => {
-  test('sleeps as long as it is told', async () => {
+  test("the machine's clock sleeps as long as it is told", async () => {
     const sleep = watch(systemClock.sleep(1_000, new AbortController().signal))
     await jest.advanceTimersByTimeAsync(999)
     expect(sleep.state()).toBe('asleep')
@@ -26,7 +26,7 @@ describe("the machine's clock", () => {
     expect(sleep.state()).toBe('awake')
   })
 
-  test('sleeps for longer than a timer of Node can', async () => {
+  test("the machine's clock sleeps for longer than a timer of Node can", async () => {
     const fortyDaysMs = 40 * 86_400_000
     const sleep = watch(systemClock.sleep(fortyDaysMs, new AbortController().signal))
     await jest.advanceTimersByTimeAsync(fortyDaysMs - 1)
@@ -35,7 +35,7 @@ describe("the machine's clock", () => {
     expect(sleep.state()).toBe('awake')
   })
 
-  test('wakes with the reason when it is told to stop, and leaves no timer behind', async () => {
+  test("the machine's clock wakes with the reason when it is told to stop, and leaves no timer behind", async () => {
     const stop = new AbortController()
     const sleep = watch(systemClock.sleep(1_000, stop.signal))
     stop.abort(new Error('stopped'))
@@ -44,7 +44,7 @@ describe("the machine's clock", () => {
     expect(jest.getTimerCount()).toBe(0)
   })
 
-  test('does not fall asleep when it was told to stop before', async () => {
+  test("the machine's clock does not sleep when it was told to stop before", async () => {
     const sleep = watch(systemClock.sleep(1_000, AbortSignal.abort('a reason that is no error')))
     await jest.advanceTimersByTimeAsync(0)
     expect(sleep.state()).toBe('aborted')

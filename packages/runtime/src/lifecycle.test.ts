@@ -4,7 +4,7 @@ import { Lifecycle } from './lifecycle.ts'
 import { createLogger } from '@muster/service-kit'
 
 describe('a lifecycle', () => {
-  test('closes in the reverse order of opening, one after the other', async () => {
+  test('a lifecycle closes in the reverse order of opening, one after the other', async () => {
     const life = new Lifecycle()
     const events: string[] = []
     for (const name of ['database', 'identity', 'server']) {
@@ -25,7 +25,7 @@ describe('a lifecycle', () => {
     ])
   })
 
-  test('gives back what it was handed, and closes that', async () => {
+  test('a lifecycle returns what it was given, and closes it', async () => {
     const life = new Lifecycle()
     const pool = { open: true }
     expect(life.own('pool', pool, (p) => (p.open = false))).toBe(pool)
@@ -33,7 +33,7 @@ describe('a lifecycle', () => {
     expect(pool.open).toBe(false)
   })
 
-  test('aborts its signal before it closes anything', async () => {
+  test('a lifecycle aborts its signal before it closes anything', async () => {
     const life = new Lifecycle()
     let abortedAtClose = false
     life.own('server', 0, () => (abortedAtClose = life.signal.aborted))
@@ -42,7 +42,7 @@ describe('a lifecycle', () => {
     expect(abortedAtClose).toBe(true)
   })
 
-  test('closes the rest when one fails to, and says which it was', async () => {
+  test('a lifecycle closes the rest when one part fails to close, and names that part', async () => {
     const lines: string[] = []
     const life = new Lifecycle()
     const closed: string[] = []
@@ -59,7 +59,7 @@ describe('a lifecycle', () => {
     ])
   })
 
-  test('closes once, whoever asks and how often', async () => {
+  test('a lifecycle closes once, however many callers close it and however often', async () => {
     const life = new Lifecycle()
     let closings = 0
     life.own('server', 0, async () => {

@@ -4,7 +4,7 @@ import { assertRemoteCallAllowed, localWork } from './local-work.ts'
 const call = () => assertRemoteCallAllowed('SpendToken')
 
 describe('a remote call', () => {
-  test('is a fault inside of local work, also after an await', async () => {
+  test('a remote call is a fault inside local work, also after an await', async () => {
     const work = localWork('a transaction', async () => {
       await Promise.resolve()
       call()
@@ -12,7 +12,7 @@ describe('a remote call', () => {
     await expect(work).rejects.toThrow('SpendToken was called inside of a transaction')
   })
 
-  test('is allowed beside local work, after it, and after it has failed', async () => {
+  test('a remote call is allowed beside local work, after it, and after it has failed', async () => {
     let resume = () => {}
     const work = localWork('a transaction', () => new Promise<void>((resolve) => (resume = resolve)))
     expect(call).not.toThrow()
@@ -22,7 +22,7 @@ describe('a remote call', () => {
     expect(call).not.toThrow()
   })
 
-  test('is allowed to code that local work started and that outlives it', async () => {
+  test('a remote call is allowed to code that local work started and that outlives it', async () => {
     let later: Promise<void> | undefined
     let resume = () => {}
     await localWork('a transaction', async () => {

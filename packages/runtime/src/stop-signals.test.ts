@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { expect, test } from '@jest/globals'
 
-test('a program notices that its parent is gone', async () => {
+test('a program notices that its parent process has ended', async () => {
   const program = `
     import { onParentGone } from '@muster/runtime'
     setInterval(() => {}, 1000)

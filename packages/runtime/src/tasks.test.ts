@@ -15,7 +15,7 @@ function untilAborted(events: string[], name: string): Task {
 }
 
 describe('tasks', () => {
-  test('all end when one fails, and its failure is what is thrown', async () => {
+  test('tasks all end when one fails, and that failure is thrown', async () => {
     const events: string[] = []
     const fails = async () => {
       throw new Error('first')
@@ -25,13 +25,13 @@ describe('tasks', () => {
     expect(events).toEqual(['a stopped', 'b stopped'])
   })
 
-  test('all end when one returns', async () => {
+  test('tasks all end when one returns', async () => {
     const events: string[] = []
     await runTasks([untilAborted(events, 'a'), async () => {}], new AbortController().signal)
     expect(events).toEqual(['a stopped'])
   })
 
-  test('that fail because they were told to stop fail silently', async () => {
+  test('tasks that fail because they were told to stop fail silently', async () => {
     const rejectsOnAbort: Task = (signal) =>
       new Promise((_resolve, reject) => {
         signal.addEventListener('abort', () => reject(new Error('consequence')), { once: true })
@@ -42,7 +42,7 @@ describe('tasks', () => {
     await expect(runTasks([rejectsOnAbort, fails], new AbortController().signal)).rejects.toThrow('cause')
   })
 
-  test('end without a failure when they are stopped from outside', async () => {
+  test('tasks end without a failure when they are stopped from outside', async () => {
     const events: string[] = []
     const stop = new AbortController()
     const running = runTasks([untilAborted(events, 'a'), untilAborted(events, 'b')], stop.signal)
@@ -51,7 +51,7 @@ describe('tasks', () => {
     expect(events).toEqual(['a stopped', 'b stopped'])
   })
 
-  test('are told at once when the stop came before they began', async () => {
+  test('tasks are told at once when the stop came before they started', async () => {
     const events: string[] = []
     await runTasks([untilAborted(events, 'a')], AbortSignal.abort())
     expect(events).toEqual(['a stopped'])

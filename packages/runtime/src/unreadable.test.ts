@@ -22,12 +22,12 @@ describe('a file that could not be read', () => {
     ['would be in what is no folder', 'a-file/b', 'there is no file ~/a-file/b'],
     ['is a folder', '.', '~ is a folder'],
     ['has a name that is too long', 'x'.repeat(300), `cannot read ~/${'x'.repeat(300)}: ENAMETOOLONG`],
-  ])('because it %s', async (_what, name, message) => {
+  ])('the error for a file that %s says why it could not be read', async (_what, name, message) => {
     expect(await why(name)).toBe(message)
   })
 
   // Whoever runs the tests may be root, to whom every file opens.
-  test('because it belongs to others', () => {
+  test('the error for a file that belongs to others says that permission is missing', () => {
     const denied = Object.assign(new Error('EACCES: permission denied, open'), { code: 'EACCES' })
     expect(whyUnreadable('/a/file', denied)).toBe('there is no permission to read /a/file')
   })

@@ -88,8 +88,8 @@ async function serveAsking(address: string, options: Partial<ServeOptions> = {})
   return server
 }
 
-describe('a service that asks the register about people', () => {
-  test('sends the name and the key of the caller, and uses the roles in the answer', async () => {
+describe('a service that asks the register', () => {
+  test('a service that asks the register sends the name and the key of the caller, and uses the roles in the answer', async () => {
     const { address } = await serveAsking(register.address)
     const ada = cluster.user('ada', 'admin')
     const client = open(address, ada, { service: 'token-service' }).client(contract)
@@ -102,7 +102,7 @@ describe('a service that asks the register about people', () => {
     expect(refused.message).toBe('this needs an operator with the role operator')
   })
 
-  test('passes on the reason why a caller is no longer a user of the cluster', async () => {
+  test('a service that asks the register passes on the reason why a caller is no longer a user of the cluster', async () => {
     const { address } = await serveAsking(register.address)
     const message = "you are no longer a user of this cluster; ask an admin for 'musterctl users reset NAME'"
     answer = () => Promise.reject(refusal('USER_UNKNOWN', message))
@@ -114,7 +114,7 @@ describe('a service that asks the register about people', () => {
     })
   })
 
-  test('is unavailable to people while the register is down, and does not tell them its address', async () => {
+  test('a service that asks the register is unavailable to people while the register is down, and does not tell them its address', async () => {
     const { address } = await serveAsking('127.0.0.1:1')
     const client = open(address, cluster.user('ada', 'admin'), { service: 'token-service' }).client(contract)
     const refused = await rejection(client.getTrustBundle({}))
@@ -123,7 +123,7 @@ describe('a service that asks the register about people', () => {
     expect(refused.message).not.toContain('127.0.0.1')
   })
 
-  test('stops asking when the caller has gone', async () => {
+  test('a service that asks the register stops asking when the caller has gone', async () => {
     const { address } = await serveAsking(register.address)
     let cancelled = false
     answer = (_request, { signal }) =>
@@ -142,7 +142,7 @@ describe('a service that asks the register about people', () => {
     await eventually('cancelled', () => cancelled)
   })
 
-  test('asks about streams that have been open for longer than any unary call may last', async () => {
+  test('a service that asks the register asks about streams that have been open for longer than any unary call may last', async () => {
     // To this server, every call began a minute ago.
     const clock = { ...systemClock, now: () => new Date(Date.now() - 60_000) }
     const { address } = await serveAsking(register.address, { clock })

@@ -30,7 +30,7 @@ function problemsOf(run: () => unknown): string[] {
 }
 
 describe('a configuration', () => {
-  test('reports every problem, each with its variable', () => {
+  test('a configuration reports every problem, each with its variable', () => {
     const schema = z.object({
       ADDRESS: parsedBy((text) => {
         throw new Error(`${text} is no address`)
@@ -50,24 +50,24 @@ describe('a configuration', () => {
     expect(problems[3]).toBe('  NEEDED: is not set')
   })
 
-  test('treats an empty variable as not set', () => {
+  test('a configuration treats an empty variable as not set', () => {
     const schema = z.object({ LEVEL: z.string().default('info'), NEEDED: z.string() })
     expect(problemsOf(() => parseConfig(schema, { LEVEL: '', NEEDED: '' }))).toEqual(['  NEEDED: is not set'])
     expect(parseConfig(schema, { LEVEL: '', NEEDED: 'x' })).toEqual({ LEVEL: 'info', NEEDED: 'x' })
   })
 
-  test('is frozen', () => {
+  test('a configuration is frozen', () => {
     const config = parseConfig(z.object({ A: z.string() }), { A: 'x' })
     expect(() => Object.assign(config, { A: 'y' })).toThrow(TypeError)
   })
 
-  test('has only the variables of the schema', () => {
+  test('a configuration has only the variables of the schema', () => {
     expect(parseConfig(z.object({ A: z.string() }), { A: 'x', OTHER: 'secret' })).toEqual({ A: 'x' })
   })
 })
 
 describe('a variable that names a file', () => {
-  test('has the content of the file as its value', async () => {
+  test('a variable that names a file has the content of the file as its value', async () => {
     const schema = z.object({ TEXT: fileText(), BYTES: fileContent() })
     const target = await file('text', ' a line \n')
     expect(parseConfig(schema, { TEXT: target, BYTES: target })).toEqual({
@@ -76,7 +76,7 @@ describe('a variable that names a file', () => {
     })
   })
 
-  test('is refused when the file is empty or a folder', async () => {
+  test('a variable that names a file is refused when the file is empty or a folder', async () => {
     const schema = z.object({ TEXT: fileText() })
     const target = await file('empty', ' \n')
     expect(problemsOf(() => parseConfig(schema, { TEXT: target }))).toEqual(['  TEXT: the file is empty'])
@@ -87,11 +87,11 @@ describe('a variable that names a file', () => {
 describe('a variable that is a list', () => {
   const schema = z.object({ LIST: listOf((text) => text.toUpperCase()) })
 
-  test('is split at commas', () => {
+  test('a variable that is a list is split at commas', () => {
     expect(parseConfig(schema, { LIST: ' a, b,,c ' })).toEqual({ LIST: ['A', 'B', 'C'] })
   })
 
-  test('needs one entry', () => {
+  test('a variable that is a list needs one entry', () => {
     expect(problemsOf(() => parseConfig(schema, { LIST: ' , ' }))).toEqual(['  LIST: is an empty list'])
   })
 })

@@ -16,7 +16,7 @@ async function open(isReady: () => boolean): Promise<(path: string, init?: Reque
 }
 
 describe('the diagnostics address', () => {
-  test('reports healthy while the process runs, and ready only while the service is', async () => {
+  test('the diagnostics address reports healthy while the process runs, and ready only while the service is', async () => {
     let ready = false
     const get = await open(() => ready)
     expect((await get('/healthz')).status).toBe(200)
@@ -25,7 +25,7 @@ describe('the diagnostics address', () => {
     expect((await get('/readyz')).status).toBe(200)
   })
 
-  test('shows the metrics of the service and of the process', async () => {
+  test('the diagnostics address shows the metrics of the service and of the process', async () => {
     const get = await open(() => true)
     const response = await get('/metrics')
     expect(response.headers.get('content-type')).toContain('text/plain')
@@ -34,19 +34,19 @@ describe('the diagnostics address', () => {
     expect(text).toMatch(/process_cpu_seconds_total\{service="test-service"\} /)
   })
 
-  test('serves nothing else', async () => {
+  test('the diagnostics address serves nothing else', async () => {
     const get = await open(() => true)
     expect((await get('/')).status).toBe(404)
     expect((await get('/metrics/../../etc/passwd')).status).toBe(404)
     expect((await get('/healthz', { method: 'POST' })).status).toBe(405)
   })
 
-  test('that is in use is an error', async () => {
+  test('a diagnostics address that is in use is an error', async () => {
     await open(() => true)
     await expect(serveDiagnostics(diagnostics!.address, createMetrics('x'), () => true)).rejects.toThrow('EADDRINUSE')
   })
 
-  test('closes at once, even with connections open', async () => {
+  test('the diagnostics address closes at once, even with connections open', async () => {
     const get = await open(() => true)
     await get('/healthz', { headers: { connection: 'keep-alive' } })
     await diagnostics!.close()

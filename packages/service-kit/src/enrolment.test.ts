@@ -70,7 +70,7 @@ function shown(identity: { tls: { current: { own?: { keyPem: string; chainPem: s
 }
 
 describe('a service', () => {
-  test('enrols with its token and gets a certificate for its own key, with the roots to trust', async () => {
+  test('a service enrols with its token and gets a certificate for its own key, with the roots to trust', async () => {
     const address = await serve()
     const identity = await enroll(address)
     const { member, hasItsKey } = shown(identity)
@@ -83,7 +83,7 @@ describe('a service', () => {
     expect(authority!.calls).toEqual([{ rpc: 'enroll', token: TOKEN }])
   })
 
-  test('renews its certificate before it expires, with the same key', async () => {
+  test('a service renews its certificate before it expires, with the same key', async () => {
     const address = await serve()
     const identity = await enroll(address)
     const first = shown(identity)
@@ -102,7 +102,7 @@ describe('a service', () => {
     expect(authority!.calls[2]).toEqual({ rpc: 'renew', by: second.member.serial })
   })
 
-  test('enrols again when its certificate has expired', async () => {
+  test('a service enrols again when its certificate has expired', async () => {
     const address = await serve()
     const identity = await enroll(address)
     const first = shown(identity)
@@ -118,7 +118,7 @@ describe('a service', () => {
     expect(authority!.calls.slice(1).map(({ rpc }) => rpc)).toEqual(['enroll'])
   })
 
-  test('waits for ca-service, and logs that without the token', async () => {
+  test('a service waits for ca-service, and logs that without the token', async () => {
     const address = await serve()
     await authority!.server.close()
     const enrolling = enroll(address)
@@ -133,7 +133,7 @@ describe('a service', () => {
     expect(JSON.stringify(lines)).not.toContain('CANARY')
   })
 
-  test('sends no token to a server whose root does not match the pin, and does not retry', async () => {
+  test('a service sends no token to a server whose root does not match the pin, and does not retry', async () => {
     const address = await serve()
     const error = await rejection(enroll(address, { caPins: [`sha256:${'0'.repeat(64)}`] }))
     expect(isTrustFailure(error)).toBe(true)
@@ -141,7 +141,7 @@ describe('a service', () => {
     expect(clock.sleeps).toEqual([])
   })
 
-  test('sends no token to another service of the cluster', async () => {
+  test('a service sends no token to another service of the cluster', async () => {
     const other = await serveForTest({
       clusterName: cluster.clusterName,
       identity: cluster.service('registration-service'),
@@ -152,14 +152,14 @@ describe('a service', () => {
     await other.close()
   })
 
-  test('does not retry a refusal', async () => {
+  test('a service does not retry a refusal', async () => {
     const address = await serve()
     authority!.refusal = refusal('TOKEN_UNKNOWN', 'not known')
     expect(await rejection(enroll(address))).toMatchObject({ kind: 'permissionDenied', reason: 'TOKEN_UNKNOWN' })
     expect(authority!.calls).toHaveLength(1)
   })
 
-  test('stops waiting for a server that never answers', async () => {
+  test('a service stops waiting for a server that never answers', async () => {
     const silent = createServer(() => {})
     await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
     const enrolling = enroll(`127.0.0.1:${(silent.address() as { port: number }).port}`)

@@ -4,7 +4,7 @@ import { createLineLog } from '@muster/runtime'
 import { createLogger } from './log.ts'
 
 describe('the log of a service', () => {
-  test('is JSON lines with service, level by name, time and event', () => {
+  test('the log of a service is JSON lines with service, level by name, time and event', () => {
     const lines: string[] = []
     const log = createLogger('ca-service', 'info', { write: (line) => void lines.push(line) })
     log.info({ event: 'node.joined', nodeId: 'n-1' }, 'a node joined')
@@ -21,7 +21,7 @@ describe('the log of a service', () => {
   })
 
   test.each(['token', 'value', 'secret', 'password', 'pepper', 'key', 'privateKey', 'keyPem', 'csr', 'csrDer'])(
-    'cuts out a field named %s, also inside another',
+    'the log of a service omits a field named %s, also inside another',
     (field) => {
       const lines: string[] = []
       const log = createLogger('test', 'debug', { write: (line) => void lines.push(line) })
@@ -34,7 +34,7 @@ describe('the log of a service', () => {
 })
 
 describe('an error in the log', () => {
-  test('has its class, message, code and stack, and those of its causes', () => {
+  test('an error in the log has its class, message, code and stack, and those of its causes', () => {
     const lines: string[] = []
     const log = createLogger('test', 'info', { write: (line) => void lines.push(line) })
     const cause = Object.assign(new Error('refused'), { code: 'ECONNREFUSED' })
@@ -49,7 +49,7 @@ describe('an error in the log', () => {
     })
   })
 
-  test('has no other value that a library attached to it', () => {
+  test('an error in the log has no other value that a library attached to it', () => {
     const lines: string[] = []
     const log = createLogger('test', 'info', { write: (line) => void lines.push(line) })
     const command = { name: 'auth', args: ['CANARY'] }
@@ -59,7 +59,7 @@ describe('an error in the log', () => {
     expect(lines[0]).not.toContain('CANARY')
   })
 
-  test('may be its own cause, or not an Error', () => {
+  test('an error in the log may be its own cause, or not an Error', () => {
     const lines: string[] = []
     const log = createLogger('test', 'info', { write: (line) => void lines.push(line) })
     const circle = new Error('circle')
@@ -72,7 +72,7 @@ describe('an error in the log', () => {
 })
 
 describe('the log of a program for people', () => {
-  test('is one line each, whatever an error says', () => {
+  test('the log of a program for people is one line per entry, whatever an error says', () => {
     const lines: string[] = []
     const log = createLineLog(
       (line) => lines.push(line),
@@ -88,7 +88,7 @@ describe('the log of a program for people', () => {
 })
 
 describe('a service whose log has no reader', () => {
-  test('stops on a signal', async () => {
+  test('a service whose log has no reader stops on a signal', async () => {
     const program = `
       import { createLogger } from '../dist/index.js'
       const log = createLogger('test', 'info')

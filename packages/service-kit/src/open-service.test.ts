@@ -74,7 +74,7 @@ const metricsOf = async (address: string) => (await fetch(`http://${address}/met
 const readyLine = () => lines.find(({ event }) => event === 'service.ready')
 
 describe('a service with everything', () => {
-  test('has its schema, an audit that operators read, an identity of its own, and is ready', async () => {
+  test('a service with everything has its schema, an audit that operators read, an identity of its own, and is ready', async () => {
     const { pool, join } = await start(STORED)
     const { serve, identity } = await join()
     const currentRoles = async () => ['viewer']
@@ -92,7 +92,7 @@ describe('a service with everything', () => {
     expect(JSON.stringify(lines)).not.toContain('CANARY')
   })
 
-  test('closes everything that it opened, and serves no call after that', async () => {
+  test('a service with everything closes everything that it opened, and serves no call after that', async () => {
     const { pool, join } = await start(STORED)
     const { serve } = await join()
     const { address, diagnosticsAddress } = await serve({ services: [anyoneMayAsk] })
@@ -106,7 +106,7 @@ describe('a service with everything', () => {
 })
 
 describe('a service without a schema', () => {
-  test('opens no database, serves calls, and is ready', async () => {
+  test('a service without a schema opens no database, serves calls, and is ready', async () => {
     const { pool, audit, join } = await start(SCHEMALESS)
     expect([pool, audit]).toEqual([undefined, undefined])
     const { serve } = await join()
@@ -117,7 +117,7 @@ describe('a service without a schema', () => {
     await eventually('ready', async () => (await readiness(diagnosticsAddress)) === 200)
   })
 
-  test('asks registration-service about people, and rejects them while it cannot ask', async () => {
+  test('a service without a schema asks registration-service about people, and rejects them while it cannot ask', async () => {
     const { join } = await start(SCHEMALESS)
     const { serve } = await join()
     const { address } = await serve({ services: [whoCalls] })
@@ -128,7 +128,7 @@ describe('a service without a schema', () => {
     caller.close()
   })
 
-  test('does not start if it has no source for the roles of people', async () => {
+  test('a service without a schema does not start if it has no source for the roles of people', async () => {
     const { join } = await start({ ...SCHEMALESS, calls: [] } as const)
     const { serve } = await join()
     await expect(async () => serve({ services: [whoCalls] })).rejects.toThrow(
@@ -136,7 +136,7 @@ describe('a service without a schema', () => {
     )
   })
 
-  test('is as ready as its own check says', async () => {
+  test('a service without a schema is as ready as its own check says', async () => {
     const { join } = await start(SCHEMALESS)
     const { serve } = await join()
     let isUp = true
@@ -151,7 +151,7 @@ describe('a service without a schema', () => {
 })
 
 describe('a service without a port', () => {
-  test('has an identity and diagnostics, and no address', async () => {
+  test('a service without a port has an identity and diagnostics, and no address', async () => {
     const { join } = await start(PORTLESS)
     const { serve, identity } = await join()
     const { address, diagnosticsAddress } = await serve()
@@ -162,7 +162,7 @@ describe('a service without a port', () => {
     expect(readyLine()).not.toHaveProperty('address')
   })
 
-  test('counts the failures of its background tasks in its metrics', async () => {
+  test('a service without a port counts the failures of its background tasks in its metrics', async () => {
     const { background, join } = await start(PORTLESS)
     const work = () => Promise.reject(new Error('no luck'))
     repeatEvery({ task: 'sample-sweep', everyMs: 3_600_000, work }, background)

@@ -18,7 +18,7 @@ function watch(check: () => Promise<unknown>): void {
 }
 
 describe('readiness', () => {
-  test('is reported after each check, at once and then every three seconds', async () => {
+  test('readiness is reported after each check, at once and then every three seconds', async () => {
     let works = true
     watch(async () => {
       if (!works) throw new Error('down')
@@ -32,7 +32,7 @@ describe('readiness', () => {
     expect(reports).toEqual([true, false, true])
   })
 
-  test('is lost when a check hangs', async () => {
+  test('readiness is lost when a check hangs', async () => {
     watch(() => new Promise(() => {}))
     await clock.advance(1_900)
     expect(reports).toEqual([])
@@ -40,13 +40,13 @@ describe('readiness', () => {
     expect(reports).toEqual([false])
   })
 
-  test('of a check that answers in time leaves no timer behind', async () => {
+  test('a readiness check that answers in time leaves no timer behind', async () => {
     watch(async () => {})
     await clock.advance(0)
     expect(clock.sleepers).toBe(1)
   })
 
-  test('is not reported after its program has begun to close, even by a check that was running', async () => {
+  test('readiness is not reported after its program has begun to close, even by a check that was running', async () => {
     let finish = () => {}
     watch(() => new Promise<void>((resolve) => (finish = resolve)))
     await life.close()

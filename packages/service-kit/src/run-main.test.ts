@@ -55,7 +55,7 @@ function run(
 const closings = (stdout: string) => stdout.split('\n').filter((line) => /^(?:first|second) close/.test(line))
 
 describe('a service program', () => {
-  test('with a bad configuration reports every problem and exits with 2, before it opens anything', async () => {
+  test('a service program with a bad configuration reports every problem and exits with 2, before it opens anything', async () => {
     const { status, stdout, stderr } = await run({ MODE: 'walk' })
     expect(status).toBe(2)
     expect(stderr).toContain('MODE:')
@@ -63,39 +63,42 @@ describe('a service program', () => {
     expect(stdout).toBe('')
   })
 
-  test('with --check-config opens nothing', async () => {
+  test('a service program with --check-config opens nothing', async () => {
     const { status, stdout } = await run({ MODE: 'run', SIZE: '1' }, ['--check-config'])
     expect(status).toBe(0)
     expect(stdout).toBe('sample: the configuration is usable\n')
   })
 
-  test('exits with 2 when only its start shows that the configuration is bad', async () => {
+  test('a service program exits with 2 when only its start shows that the configuration is bad', async () => {
     const { status, stdout } = await run({ MODE: 'unfit', SIZE: '1' })
     expect(status).toBe(2)
     expect(stdout).toContain('that value is taken')
     expect(closings(stdout)).toEqual(['first closed'])
   })
 
-  test('closes what it has opened and exits with 1 when it fails to start', async () => {
+  test('a service program closes what it has opened and exits with 1 when it fails to start', async () => {
     const { status, stdout } = await run({ MODE: 'fail', SIZE: '1' })
     expect(status).toBe(1)
     expect(stdout).toContain('no database')
     expect(closings(stdout)).toEqual(['first closed'])
   })
 
-  test.each(['SIGINT', 'SIGTERM'] as const)('closes in reverse order on %s and exits with 0', async (signal) => {
-    let sent = false
-    const { status, stdout } = await run({ MODE: 'run', SIZE: '1' }, [], (output, kill) => {
-      if (!sent && output.includes('started')) {
-        sent = true
-        kill(signal)
-      }
-    })
-    expect(status).toBe(0)
-    expect(closings(stdout)).toEqual(['second closes', 'first closed'])
-  })
+  test.each(['SIGINT', 'SIGTERM'] as const)(
+    'a service program closes in reverse order on %s and exits with 0',
+    async (signal) => {
+      let sent = false
+      const { status, stdout } = await run({ MODE: 'run', SIZE: '1' }, [], (output, kill) => {
+        if (!sent && output.includes('started')) {
+          sent = true
+          kill(signal)
+        }
+      })
+      expect(status).toBe(0)
+      expect(closings(stdout)).toEqual(['second closes', 'first closed'])
+    },
+  )
 
-  test('ends at once on a second signal', async () => {
+  test('a service program ends at once on a second signal', async () => {
     let sent = 0
     const { status, stdout } = await run({ MODE: 'hang', SIZE: '1' }, [], (output, kill) => {
       if (sent === 0 && output.includes('started')) {

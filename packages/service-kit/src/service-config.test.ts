@@ -33,7 +33,7 @@ function problemsOf(schema: z.ZodObject, env: Record<string, string>): string[] 
 }
 
 describe('the variables of a service', () => {
-  test('follow from its descriptor', () => {
+  test('the variables of a service follow from its descriptor', () => {
     expect(fieldsOf({})).toEqual([
       'MUSTER_AUDIT_RETENTION',
       'MUSTER_CA_ADDRS',
@@ -51,21 +51,21 @@ describe('the variables of a service', () => {
     ])
   })
 
-  test('name no database for a service without a schema', () => {
+  test('the variables of a service name no database for a service without a schema', () => {
     const fields = fieldsOf({ schema: undefined })
     expect(fields).not.toContain('MUSTER_DATABASE_URL_FILE')
     expect(fields).not.toContain('MUSTER_AUDIT_RETENTION')
     expect(fields).toContain('MUSTER_LISTEN_ADDR')
   })
 
-  test('name no listener for a service without a port', () => {
+  test('the variables of a service name no listener for a service without a port', () => {
     const fields = fieldsOf({ listenPort: undefined })
     expect(fields).not.toContain('MUSTER_LISTEN_ADDR')
     expect(fields).not.toContain('MUSTER_DRAIN_TIMEOUT_MS')
     expect(fields).toContain('MUSTER_DIAGNOSTICS_ADDR')
   })
 
-  test('name no enrolment for a service that has another identity, and the addresses of every service that it calls', () => {
+  test('the variables of a service name no enrolment for a service that has another identity, and the addresses of every service that it calls', () => {
     expect(fieldsOf({ enrols: false, schema: undefined, listenPort: undefined, calls: ['token-service'] })).toEqual([
       'MUSTER_DIAGNOSTICS_ADDR',
       'MUSTER_LOG_LEVEL',
@@ -73,7 +73,7 @@ describe('the variables of a service', () => {
     ])
   })
 
-  test('default to the ports of the descriptor', () => {
+  test('the variables of a service default to the ports of the descriptor', () => {
     const alone = {
       ...TOKEN_SERVICE,
       schema: undefined,
@@ -88,7 +88,7 @@ describe('the variables of a service', () => {
     })
   })
 
-  test('are needed only where there is no sensible default', () => {
+  test('the variables of a service are required only where there is no sensible default', () => {
     expect(problemsOf(z.object(serviceFields(TOKEN_SERVICE)), {})).toEqual([
       '  MUSTER_DATABASE_URL_FILE: is not set',
       '  MUSTER_CA_ADDRS: is not set',
@@ -98,7 +98,7 @@ describe('the variables of a service', () => {
     ])
   })
 
-  test('are all checked at once, and no secret is repeated', async () => {
+  test('the variables of a service are all checked at once, and no secret is repeated', async () => {
     const secret = path.join(folder, 'secret')
     await writeFile(secret, 'CANARY-secret')
     const wrong = {
@@ -121,7 +121,7 @@ describe('the variables of a service', () => {
     expect(problems.join('\n')).not.toContain('CANARY')
   })
 
-  test('keep the audit for 90 days unless told otherwise', () => {
+  test('the audit of a service is kept for 90 days by default', () => {
     const schema = z.object(serviceFields(TOKEN_SERVICE)).pick({ MUSTER_AUDIT_RETENTION: true })
     expect(parseConfig(schema, {})).toEqual({ MUSTER_AUDIT_RETENTION: 90 * 86_400 })
     expect(parseConfig(schema, { MUSTER_AUDIT_RETENTION: '2d' })).toEqual({ MUSTER_AUDIT_RETENTION: 2 * 86_400 })

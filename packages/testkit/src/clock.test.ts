@@ -4,7 +4,7 @@ import { manualClock } from './clock.ts'
 const never = new AbortController().signal
 
 describe('a clock that is moved by hand', () => {
-  test('stands still until it is advanced', async () => {
+  test('a clock that is moved by hand stands still until it is advanced', async () => {
     const clock = manualClock(new Date('2026-01-01T00:00:00Z'))
     await new Promise((resolve) => setImmediate(resolve))
     expect(clock.now()).toEqual(new Date('2026-01-01T00:00:00Z'))
@@ -12,7 +12,7 @@ describe('a clock that is moved by hand', () => {
     expect(clock.now()).toEqual(new Date('2026-01-01T00:00:01.500Z'))
   })
 
-  test('wakes sleepers in order, each at its own time', async () => {
+  test('a clock that is moved by hand wakes sleepers in order, each at its own time', async () => {
     const clock = manualClock()
     const startedAt = clock.now().getTime()
     const woken: [string, number][] = []
@@ -32,7 +32,7 @@ describe('a clock that is moved by hand', () => {
     expect(clock.sleeps).toEqual([300, 100, 1_001])
   })
 
-  test('lets a sleeper that woke sleep again before it moves on', async () => {
+  test('a clock that is moved by hand lets a sleeper that woke sleep again before it moves on', async () => {
     const clock = manualClock()
     let rounds = 0
     void (async () => {
@@ -45,7 +45,7 @@ describe('a clock that is moved by hand', () => {
     expect(rounds).toBe(10)
   })
 
-  test('wakes a sleeper whose signal aborts, with the reason', async () => {
+  test('a clock that is moved by hand wakes a sleeper whose signal aborts, with the reason', async () => {
     const clock = manualClock()
     const stop = new AbortController()
     const asleep = clock.sleep(100, stop.signal)

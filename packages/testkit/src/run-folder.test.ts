@@ -35,14 +35,14 @@ async function openInOtherProcess() {
 }
 
 describe('the folder of a test run', () => {
-  test('is removed when the run ends', async () => {
+  test('the folder of a test run is removed when the run ends', async () => {
     const { owner, folder } = await openInOtherProcess()
     expect(existsSync(folder)).toBe(true)
     owner.stdin.end()
     await eventually('removed', () => !existsSync(folder))
   })
 
-  test('is removed with its content when the run is killed', async () => {
+  test('the folder of a test run is removed with its content when the run is killed', async () => {
     const { owner, folder } = await openInOtherProcess()
     await mkdir(path.join(folder, 'deep'))
     await writeFile(path.join(folder, 'deep', 'file'), 'content')
@@ -50,7 +50,7 @@ describe('the folder of a test run', () => {
     await eventually('removed', () => !existsSync(folder))
   })
 
-  test('is removed by the next run when its own run left it behind, but not while its run goes on', async () => {
+  test('the folder of a test run is removed by the next run when its own run left it behind, but not while its run continues', async () => {
     const running = await openInOtherProcess()
     const left = path.join(base, 'muster-test-run-left')
     await mkdir(left)

@@ -25,7 +25,7 @@ function read(overrides: Record<string, string> = {}) {
 }
 
 describe('the configuration of people', () => {
-  test('has defaults: sessions of thirty days, and the usual ports on the host that a person reached', () => {
+  test('the configuration of people has defaults: sessions of thirty days, and the usual ports on the host that a person reached', () => {
     expect(read()).toMatchObject({
       MUSTER_USER_SESSION_TTL: 30 * 86_400,
       MUSTER_PUBLIC_ADDR: '',
@@ -34,14 +34,14 @@ describe('the configuration of people', () => {
     })
   })
 
-  test('takes addresses with and without a host', () => {
+  test('the configuration of people takes addresses with and without a host', () => {
     expect(read({ MUSTER_PUBLIC_TOKEN_ADDR: 'tokens.example:443', MUSTER_PUBLIC_CA_ADDR: ':4027' })).toMatchObject({
       MUSTER_PUBLIC_TOKEN_ADDR: 'tokens.example:443',
       MUSTER_PUBLIC_CA_ADDR: ':4027',
     })
   })
 
-  test('takes only a whole address as the address for other machines', () => {
+  test('the configuration of people takes only a whole address as the address for other machines', () => {
     const found = read({ MUSTER_PUBLIC_ADDR: 'muster.example:3025' })
     expect(found).toMatchObject({ MUSTER_PUBLIC_ADDR: 'muster.example:3025' })
     expect(read({ MUSTER_PUBLIC_ADDR: '' })).toMatchObject({ MUSTER_PUBLIC_ADDR: '' })
@@ -50,7 +50,7 @@ describe('the configuration of people', () => {
     }
   })
 
-  test('is rejected with every problem at once', () => {
+  test('the configuration of people is rejected with all its problems at once', () => {
     const wrong = { MUSTER_USER_SESSION_TTL: '0s', MUSTER_PUBLIC_TOKEN_ADDR: ':x', MUSTER_PUBLIC_CA_ADDR: 'a b:1' }
     for (const name of Object.keys(wrong)) expect(() => read(wrong)).toThrow(name)
   })

@@ -32,7 +32,7 @@ function environment(overrides: Record<string, string> = {}): Record<string, str
 }
 
 describe('the configuration of token-service', () => {
-  test('needs a database, ca-service, an enrolment token and a pepper, and has defaults for the rest', () => {
+  test('the configuration of token-service needs a database, ca-service, an enrolment token and a pepper, and has defaults for the rest', () => {
     expect(parseConfig(configSchema, environment())).toMatchObject({
       MUSTER_LISTEN_ADDR: '0.0.0.0:3026',
       MUSTER_DIAGNOSTICS_ADDR: '127.0.0.1:9026',
@@ -42,24 +42,24 @@ describe('the configuration of token-service', () => {
     })
   })
 
-  test('rejects a pepper that could be guessed', () => {
+  test('the configuration of token-service rejects a pepper that could be guessed', () => {
     const short = environment({ MUSTER_PEPPER_FILE: file('CANARY-short-pepper-31-bytes-xx') })
     expect(() => parseConfig(configSchema, short)).toThrow(/MUSTER_PEPPER_FILE: the file must hold at least 32 bytes/)
     expect(() => parseConfig(configSchema, short)).not.toThrow(/CANARY/)
   })
 
-  test('reads durations as people write them', () => {
+  test('the configuration of token-service reads durations as people write them', () => {
     expect(parseConfig(configSchema, environment({ MUSTER_TOKEN_MAX_TTL: '12h' })).MUSTER_TOKEN_MAX_TTL).toBe(43_200)
     expect(() => parseConfig(configSchema, environment({ MUSTER_TOKEN_MAX_TTL: 'soon' }))).toThrow(/longest TTL/)
   })
 
-  test('has a limit of its own for signup tokens', () => {
+  test('the configuration of token-service has a limit of its own for signup tokens', () => {
     expect(parseConfig(configSchema, environment()).MUSTER_SIGNUP_TOKEN_MAX_TTL).toBe(2 * 86_400)
     const longer = environment({ MUSTER_SIGNUP_TOKEN_MAX_TTL: '7d' })
     expect(parseConfig(configSchema, longer).MUSTER_SIGNUP_TOKEN_MAX_TTL).toBe(7 * 86_400)
   })
 
-  test('lists problems of the file of static tokens beside all others', () => {
+  test('the configuration of token-service lists problems of the file of static tokens beside all others', () => {
     const yaml = path.join(folder, 'broken.yaml')
     writeFileSync(yaml, 'tokens:\n  - node:short\n')
     const broken = environment({ MUSTER_CONFIG_FILE: yaml, MUSTER_TOKEN_MAX_TTL: 'soon' })

@@ -14,10 +14,13 @@ beforeAll(async () => {
 }, START_LIMIT_MS)
 afterAll(() => life.close(), START_LIMIT_MS)
 
-describe('honest joins succeed, members keep their streams, and the service notices', () => {
-  test.each(ATTACKS)('during $name: $tries', async (attack) => {
-    const network = 1 + ATTACKS.indexOf(attack)
-    const options = { arena, network, isQuick: true, durationMs: DURATION_MS, honestCpuPerSecond: 0 }
-    expect(await runAttack(attack, options)).toMatchObject({ faults: [] })
-  })
+describe('a cluster under attack', () => {
+  test.each(ATTACKS)(
+    'honest joins succeed, members keep their streams, and the service notices $name: $tries',
+    async (attack) => {
+      const network = 1 + ATTACKS.indexOf(attack)
+      const options = { arena, network, isQuick: true, durationMs: DURATION_MS, honestCpuPerSecond: 0 }
+      expect(await runAttack(attack, options)).toMatchObject({ faults: [] })
+    },
+  )
 })

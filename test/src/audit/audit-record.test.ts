@@ -248,7 +248,7 @@ function lineOf({ service, action, outcome, reason, count }: Recorded): string {
   return [service, action, outcome, reason, counted].filter((part) => part !== null).join(' ')
 }
 
-test('each change and each refusal is exactly one audit event, of the service where it happened', async () => {
+test('each change and each refusal is exactly one audit event, in the service where it happened', async () => {
   let before = await recorded()
   const key = ({ service, id }: Recorded) => `${service} ${id}`
   const seen: [string, string[]][] = []
@@ -286,7 +286,7 @@ test.each([
   ['goes on in the database', 'release'],
   ['is cut off in the database too', 'cut'],
 ] as const)(
-  'registration-service is killed while it puts a node on the roll, and its statement %s: there is the node with its event, or neither',
+  'a killed registration-service leaves the node on the roll with its event, or neither, when its statement %s',
   async (_what, end) => {
     const { operator, services, restart, db } = cluster()
     const { value, id } = await operator.makeToken({ maxUses: 1 })

@@ -6,13 +6,13 @@ import { parsePsLine, parseStat, readProcesses, withDescendants } from './proces
 const clock = { tickMs: 10, pageBytes: 4096 }
 
 describe('parseStat', () => {
-  test('adds user and system time of the process and of its ended children', () => {
+  test('parseStat adds user and system time of the process and of its ended children', () => {
     const line =
       '42 (node) S 7 42 42 0 -1 4194304 97 0 0 0 11 22 33 44 20 0 1 0 327076 3133440 349 18446744073709551615'
     expect(parseStat(line, clock)).toEqual({ pid: 42, parent: 7, cpuMs: 1100, rssBytes: 349 * 4096 })
   })
 
-  test('reads a process name with spaces and parentheses', () => {
+  test('parseStat reads a process name with spaces and parentheses', () => {
     const line = '42 (a) b (c) S 7 42 42 0 -1 4194304 97 0 0 0 1 0 0 0 20 0 1 0 327076 3133440 349 0'
     expect(parseStat(line, clock)).toMatchObject({ parent: 7, cpuMs: 10 })
   })
@@ -23,7 +23,7 @@ describe('parsePsLine', () => {
     ['  42     7  1024   0:01.50', 1_500],
     ['42 7 1024 1:02:03', 3_723_000],
     ['42 7 1024 2-00:00:01', 172_801_000],
-  ])('reads %j', (line, cpuMs) => {
+  ])('parsePsLine reads %j', (line, cpuMs) => {
     expect(parsePsLine(line)).toEqual({ pid: 42, parent: 7, cpuMs, rssBytes: 1024 * 1024 })
   })
 })

@@ -5,13 +5,13 @@ const line = (given: Partial<Line>): Line => ({ what: 'a join', value: 6, unit: 
 const floor = { what: 'a bare call', value: 2 }
 
 describe('a figure against its floor', () => {
-  test('is a ratio, or a difference where that is asked for', () => {
+  test('a figure against its floor is a ratio, or a difference where that is asked for', () => {
     expect(compared(line({ floor }))).toBe(3)
     expect(compared(line({ floor, by: 'difference' }))).toBe(4)
     expect(compared(line({}))).toBeUndefined()
   })
 
-  test('says by how much it falls short of its target', () => {
+  test('a figure against its floor says by how much it falls short of its target', () => {
     expect(verdict(line({ floor, target: { atMost: 2.5 } }))).toBe('short by 20 %')
     expect(verdict(line({ floor, target: { atMost: 3 } }))).toBe('ok')
     expect(verdict(line({ floor, target: { atLeast: 6 } }))).toBe('short by 100 %')
@@ -19,7 +19,7 @@ describe('a figure against its floor', () => {
     expect(verdict(line({}))).toBeUndefined()
   })
 
-  test('is not met when nothing was measured', () => {
+  test('a figure against its floor is not met when nothing was measured', () => {
     expect(verdict(line({ value: Number.NaN, floor, target: { atMost: 3 } }))).toBe('not measured')
   })
 })

@@ -58,7 +58,7 @@ test.each<ServiceName>(['ca-service', 'token-service'])(
   },
 )
 
-test('without Redis joins go on and nodes are unknown; nodes are online again once it is back, empty', async () => {
+test('joins continue without Redis and nodes are unknown; nodes are online again once it is back, empty', async () => {
   const { operator } = cluster()
   const before = pids()
   const { value } = await operator.makeToken()

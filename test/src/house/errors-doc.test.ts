@@ -8,7 +8,7 @@ interface ErrorsDoc {
   errorsDocument(reasons: Record<string, ReasonInfo>): string
 }
 
-test('docs/errors.md says what the table of reasons says', async () => {
+test('docs/errors.md is generated from the table of reasons', async () => {
   const script = path.join(root, 'scripts', 'errors-doc.mjs')
   const { errorsDocument } = (await import(script)) as ErrorsDoc
   const document = readFileSync(path.join(root, 'docs', 'errors.md'), 'utf8')

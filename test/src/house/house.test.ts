@@ -16,7 +16,7 @@ const product = shipped.flatMap((member) => member.sources)
 const documents = readDocuments()
 
 describe('the house', () => {
-  test('reads the checkout, so that no rule passes for want of files', () => {
+  test('the checkout is found, so that no rule passes because files are missing', () => {
     expect(members.length).toBeGreaterThan(15)
     expect(product.length).toBeGreaterThan(300)
     expect(documents.length).toBeGreaterThan(30)

@@ -45,20 +45,20 @@ function problemOf({ name, fallback }: Row, field: z.ZodType): string | undefine
 }
 
 describe.each(SERVICE_NAMES)('the README of %s', (name) => {
-  test('lists every variable that the service reads, once, and no other', async () => {
+  test('the README lists every variable that the service reads, once, and no other', async () => {
     const { configSchema } = await configOf(name)
     const rows = rowsOf(name).map((row) => row.name)
     expect(rows.sort()).toEqual(Object.keys(configSchema.shape).sort())
   })
 
-  test('says which variables are required, and the default of each other variable', async () => {
+  test('the README says which variables are required, and the default of each other variable', async () => {
     const { shape } = (await configOf(name)).configSchema
     const problems = rowsOf(name).map((row) => problemOf(row, shape[row.name] as z.ZodType))
     expect(problems.length).toBeGreaterThan(5)
     expect(problems.filter((problem) => problem !== undefined)).toEqual([])
   })
 
-  test('is that of a service that reads all variables of its descriptor', async () => {
+  test('the service reads all variables of its descriptor', async () => {
     const { configSchema, DESCRIPTOR } = await configOf(name)
     expect(DESCRIPTOR.name).toBe(name)
     expect(Object.keys(configSchema.shape)).toEqual(expect.arrayContaining(Object.keys(serviceFields(DESCRIPTOR))))

@@ -64,7 +64,7 @@ test('300 machines behind the address of a caller that must wait join without a 
   expect((await cluster().operator.roll()).filter(({ tokenId }) => tokenId === id)).toHaveLength(300)
 })
 
-test('joins go on while Redis is down, and each refusal tells its own reason', async () => {
+test('joins continue while Redis is down, and each refusal tells its own reason', async () => {
   await cluster().redis.stop()
   try {
     const { value } = await cluster().operator.makeToken()

@@ -59,7 +59,7 @@ beforeAll(async () => {
   })
 })
 
-test('of 64 agents that race for a single-use token over two replicas exactly one joins', async () => {
+test('64 agents race for a single-use token over two replicas, and exactly one joins', async () => {
   const { value, id } = await cluster().operator.makeToken({ maxUses: 1 })
   const { nodeIds, refusals } = await joinAtOnce(value, newKeys(64))
   expect(nodeIds).toHaveLength(1)
@@ -94,7 +94,7 @@ test('64 agents that join at once with an unlimited token are 64 nodes on every 
   }
 })
 
-test('of 32 callers that race for one signup token over two replicas exactly one signs up', async () => {
+test('32 callers race for one signup token over two replicas, and exactly one signs up', async () => {
   const { users } = cluster().operator
   const name = 'raced'
   const { signupToken: token } = await users.createUser({ name, roles: ['viewer'], signupTtlSeconds: 300 })

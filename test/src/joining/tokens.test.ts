@@ -93,20 +93,23 @@ test('a token that is revoked at one replica of token-service is rejected by the
 test.each([
   ['allow-cidr', '203.0.113.0/24,2001:db8::/32', 'any-name'],
   ['allow-hostname', 'web-??.example', 'web-1.example'],
-])('a machine that --%s keeps out is not told why, and the audit is', async (restriction, allowed, name) => {
-  const { id, token } = await addToken(`--${restriction}=${allowed}`)
-  const output = await refusedAgent({ name, token })
-  expect(output).toContain('TOKEN_RESTRICTED')
-  expect(output).not.toMatch(/cidr|203\.0|web-\?\?|--allow|host ?name/i)
-  expect(await auditEvents(cluster(), `--token=${id}`, '--outcome=refused')).toEqual([
-    expect.objectContaining({
-      action: 'node.join',
-      reason: 'TOKEN_RESTRICTED',
-      details: expect.objectContaining({ restriction, hostname: name }),
-    }),
-  ])
-  expect(await show(id)).toMatchObject({ uses: 0, nodes: [] })
-})
+])(
+  'a machine that --%s keeps out is not told why, and the audit records the reason',
+  async (restriction, allowed, name) => {
+    const { id, token } = await addToken(`--${restriction}=${allowed}`)
+    const output = await refusedAgent({ name, token })
+    expect(output).toContain('TOKEN_RESTRICTED')
+    expect(output).not.toMatch(/cidr|203\.0|web-\?\?|--allow|host ?name/i)
+    expect(await auditEvents(cluster(), `--token=${id}`, '--outcome=refused')).toEqual([
+      expect.objectContaining({
+        action: 'node.join',
+        reason: 'TOKEN_RESTRICTED',
+        details: expect.objectContaining({ restriction, hostname: name }),
+      }),
+    ])
+    expect(await show(id)).toMatchObject({ uses: 0, nodes: [] })
+  },
+)
 
 test('a machine that meets the restrictions of a token joins, gets the labels of the token, and is listed with it', async () => {
   const { id, token } = await addToken(

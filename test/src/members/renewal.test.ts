@@ -89,7 +89,7 @@ test('a node renews its certificate once per life, in the second half', async ()
   }
 })
 
-test('services renew their own certificates, and joins go on past the end of the first ones without a restart', async () => {
+test('services renew their own certificates, and joins continue past the end of the first ones without a restart', async () => {
   const { services, operator } = cluster()
   for (const service of Object.values(services).flat()) {
     const certificate = await shownBy(service.address)

@@ -65,19 +65,19 @@ describe('buf curl, a client written in Go', () => {
     return `--schema=${file}`
   }
 
-  test.each(PROGRAMS)("lists what %s serves by reflection with an operator's certificate", async (program) => {
+  test.each(PROGRAMS)("buf curl lists what %s serves by reflection with an operator's certificate", async (program) => {
     const { status, stdout, stderr } = await curl(program, '', [...asOperator(), '--list-methods'])
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
     expect(stdout).toContain(`${CONTRACT[program]}/`)
   })
 
-  test.each(PROGRAMS)('without a certificate is refused reflection by %s', async (program) => {
+  test.each(PROGRAMS)('buf curl without a certificate is refused reflection by %s', async (program) => {
     const { status, stderr } = await curl(program, '', ['-v', '--list-methods'])
     expect(status).not.toBe(0)
     expect(stderr).toContain(`Grpc-Status: ${UNAUTHENTICATED}\n`)
   })
 
-  test('calls ListNodes with what reflection tells it', async () => {
+  test('buf curl calls ListNodes with what reflection tells it', async () => {
     const call = `/${CONTRACT['registration-service']}/ListNodes`
     const { status, stdout, stderr } = await curl('registration-service', call, asOperator())
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
@@ -86,7 +86,7 @@ describe('buf curl, a client written in Go', () => {
     })
   })
 
-  test('creates a token by reflection, and may leave out optional fields', async () => {
+  test('buf curl creates a token by reflection, and may leave out optional fields', async () => {
     const call = `/${CONTRACT['token-service']}/CreateToken`
     const data = `--data=${JSON.stringify({ roles: ['node'], ttlSeconds: 60, maxUses: 1 })}`
     const { status, stdout } = await curl('token-service', call, [...asOperator(), data])
@@ -94,14 +94,14 @@ describe('buf curl, a client written in Go', () => {
     expect(JSON.parse(stdout)).toMatchObject({ token: { roles: ['node'], maxUses: 1 } })
   })
 
-  test('without a certificate is refused ListNodes, even with the contract', async () => {
+  test('buf curl without a certificate is refused ListNodes, even with the contract', async () => {
     const call = `/${CONTRACT['registration-service']}/ListNodes`
     const { status, stderr } = await curl('registration-service', call, [`--schema=${protos}`])
     expect(status).toBe(UNAUTHENTICATED << 3)
     expect(stderr).toContain('client certificate')
   })
 
-  test('reads the reason and the field of an error', async () => {
+  test('buf curl reads the reason and the field of an error', async () => {
     const call = `/${CONTRACT['token-service']}/CreateToken`
     const data = `--data=${JSON.stringify({ roles: ['nobody'], ttlSeconds: 60 })}`
     const { stderr } = await curl('token-service', call, [...asOperator(), data])
@@ -115,7 +115,7 @@ describe('buf curl, a client written in Go', () => {
     expect(BadRequest.decode(request!).fieldViolations).toMatchObject([{ field: 'roles' }])
   })
 
-  test.each(PROGRAMS)('without a certificate is told the health of %s', async (program) => {
+  test.each(PROGRAMS)('buf curl without a certificate is told the health of %s', async (program) => {
     const { status, stdout, stderr } = await curl(program, '/grpc.health.v1.Health/Check', [await healthSchema()])
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
     expect(JSON.parse(stdout)).toEqual({ status: 'SERVING' })
@@ -177,22 +177,25 @@ describe('OpenSSL', () => {
     return runTool('openssl', ['verify', ...flags, leaf])
   }
 
-  testWithOpenssl('verifies the chains of node, user and services strictly, for both TLS purposes', async () => {
-    for (const [name, chain] of Object.entries(await chains())) {
-      for (const purpose of ['sslserver', 'sslclient']) {
-        const { stdout, stderr } = await verify(chain, chain.root, purpose)
-        expect([name, purpose, stdout, stderr]).toEqual([name, purpose, `${chain.leaf}: OK\n`, ''])
+  testWithOpenssl(
+    'OpenSSL verifies the chains of node, user and services strictly, for both TLS purposes',
+    async () => {
+      for (const [name, chain] of Object.entries(await chains())) {
+        for (const purpose of ['sslserver', 'sslclient']) {
+          const { stdout, stderr } = await verify(chain, chain.root, purpose)
+          expect([name, purpose, stdout, stderr]).toEqual([name, purpose, `${chain.leaf}: OK\n`, ''])
+        }
       }
-    }
-  })
+    },
+  )
 
-  testWithOpenssl('verifies no chain under the root of the other authority', async () => {
+  testWithOpenssl('OpenSSL verifies no chain under the root of the other authority', async () => {
     const { node, user } = await chains()
     expect((await verify(node, user.root, 'sslserver')).status).not.toBe(0)
     expect((await verify(user, node.root, 'sslclient')).status).not.toBe(0)
   })
 
-  testWithOpenssl('reads every certificate of the cluster without an error', async () => {
+  testWithOpenssl('OpenSSL reads every certificate of the cluster without an error', async () => {
     for (const [name, chain] of Object.entries(await chains())) {
       for (const file of Object.values(chain)) {
         const { status, stdout } = await runTool('openssl', ['x509', '-in', file, '-noout', '-text'])
@@ -205,7 +208,7 @@ describe('OpenSSL', () => {
   })
 
   testWithOpenssl.each(['p256', 'ed25519'] as const)(
-    'verifies the signature of a certificate request with a %s key',
+    'OpenSSL verifies the signature of a certificate request with a %s key',
     async (algorithm) => {
       const csr = createCsr({ privateKey: generateKey(algorithm), commonName: 'joining' })
       const pem = `-----BEGIN CERTIFICATE REQUEST-----\n${csr.toString('base64').replace(/.{64}/g, '$&\n')}\n-----END CERTIFICATE REQUEST-----\n`
@@ -215,7 +218,7 @@ describe('OpenSSL', () => {
     },
   )
 
-  testWithOpenssl('completes a handshake with each service and verifies the name localhost', async () => {
+  testWithOpenssl('OpenSSL completes a handshake with each service and verifies the name localhost', async () => {
     const { node } = await chains()
     for (const program of PROGRAMS) {
       const flags = ['-verify_return_error', '-verify_hostname', 'localhost', '-alpn', 'h2', '-CAfile', node.root]

@@ -33,8 +33,8 @@ async function after(...words: string[]): Promise<string[]> {
     .map((line) => line.split('\t')[0]!)
 }
 
-describe('the words that may come next', () => {
-  test('are groups and commands at first, without hidden ones', async () => {
+describe('the words that completion offers', () => {
+  test('the first words offered are groups and commands, without hidden ones', async () => {
     const first = await after('')
     expect(first).toEqual(expect.arrayContaining(['tokens', 'nodes', 'status', 'get', 'completion']))
     expect(first).not.toContain('__complete')
@@ -82,11 +82,11 @@ describe('the words that may come next', () => {
     [['nonsense', 'a'], []],
     [['tokens', 'nonsense', 'a'], []],
     [['tokens', 'add', '--nonsense=x'], []],
-  ])('after %j are %j', async (words, expected) => {
+  ])('after %j completion offers %j', async (words, expected) => {
     expect(await after(...words)).toEqual(expected)
   })
 
-  test('are offered for every command', async () => {
+  test('completion offers flags and choices for every command', async () => {
     for (const { noun, verb, rest } of COMMANDS) {
       const words = [noun, verb].filter((word) => word !== undefined)
       expect(await after(...words, '--')).toEqual(expect.arrayContaining(['--help']))

@@ -26,7 +26,7 @@ async function after(...words: string[]): Promise<string[]> {
     .map((line) => line.split('\t')[0]!)
 }
 
-describe('completion asks the cluster for names', () => {
+describe('the names that completion offers', () => {
   test.each<[string[], string[]]>([
     [
       ['tokens', 'show', ''],
@@ -51,17 +51,17 @@ describe('completion asks the cluster for names', () => {
       ['rm', `user/${aUser.name}`, 'node/'],
       [`node/${aNode.hostname}`, `node/${aNode.id}`],
     ],
-  ])('%j', async (words, expected) => {
+  ])('completion of %j offers the names that the cluster has', async (words, expected) => {
     expect(await after(...words)).toEqual(expected)
   })
 })
 
-describe('completion offers nothing, and says nothing', () => {
-  test('without an identity', async () => {
+describe('completion that offers nothing', () => {
+  test('completion without an identity offers nothing and prints nothing', async () => {
     expect(await after('--identity=/nowhere', 'nodes', 'rm', '')).toEqual([])
   })
 
-  test('if the cluster refuses', async () => {
+  test('completion offers nothing if the cluster refuses', async () => {
     cluster.answers.registration = {
       listNodes: async () => {
         throw new AppError('permissionDenied', 'not for you')
@@ -70,7 +70,7 @@ describe('completion offers nothing, and says nothing', () => {
     expect(await after('nodes', 'rm', '')).toEqual([])
   })
 
-  test('if the cluster does not answer within a second', async () => {
+  test('completion offers nothing if the cluster does not answer within a second', async () => {
     cluster.answers.registration = { listNodes: () => new Promise(() => {}) }
     const startedAt = performance.now()
     expect(await after('nodes', 'rm', '')).toEqual([])
@@ -78,7 +78,7 @@ describe('completion offers nothing, and says nothing', () => {
     expect(performance.now() - startedAt).toBeLessThan(7_000)
   })
 
-  test('of a name that could act on the terminal', async () => {
+  test('completion offers no name that could act on the terminal', async () => {
     cluster.answers.registration = {
       listNodes: async () => ({ nodes: [{ ...aNode, hostname: 'web\u001b[2J' }], nextPageToken: '' }),
     }

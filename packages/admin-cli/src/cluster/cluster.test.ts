@@ -23,7 +23,7 @@ const LS = ['tokens', 'ls', '--format=json']
 const HOUR_MS = 3_600_000
 
 describe('the identity', () => {
-  test('is found in .muster/operator here and in folders above, but not in the home folder', async () => {
+  test('the identity is found in .muster/operator here and in folders above, but not in the home folder', async () => {
     const below = path.join(cluster.dir, 'a', 'b')
     await mkdir(below, { recursive: true })
     expect(await runCli(LS, { cwd: below })).toEqual({ status: 0, stdout: '[]\n', stderr: '' })
@@ -31,7 +31,7 @@ describe('the identity', () => {
   })
 
   testWithRoot.each(['folder', 'link'])(
-    'that another user has put above, as a %s, is used only if it is named',
+    'an identity that another user has put above, as a %s, is used only if it is named',
     async (what) => {
       const shared = path.join(cluster.dir, `shared-${what}`)
       const below = path.join(shared, 'work')
@@ -52,7 +52,7 @@ describe('the identity', () => {
     },
   )
 
-  test('is the folder of --identity before that of MUSTER_IDENTITY', async () => {
+  test('the folder of --identity has precedence over that of MUSTER_IDENTITY', async () => {
     const env = { MUSTER_IDENTITY: cluster.operatorDir }
     expect(await runCli(LS, { cwd: '/', env })).toMatchObject({ status: 0 })
     const { status, stderr } = await runCli([...LS, '--identity', 'elsewhere'], { cwd: '/nowhere', env })
@@ -60,19 +60,19 @@ describe('the identity', () => {
     expect(status).toBe(1)
   })
 
-  test('cannot be chosen by --identity and --cluster at once', async () => {
+  test('the identity cannot be chosen by --identity and --cluster at once', async () => {
     const { status, stderr } = await cluster.run([...LS, '--identity=x', '--cluster=y.z'])
     expect(stderr).toContain('--identity contradicts --cluster\n')
     expect(status).toBe(2)
   })
 
-  test('that is missing is an error that says how to get one', async () => {
+  test('a missing identity is an error that says how to get one', async () => {
     const { status, stderr, stdout } = await runCli(LS, { cwd: '/nowhere' })
     for (const way of ["'npm start'", "'ca-service issue-admin'", "'musterctl login'"]) expect(stderr).toContain(way)
     expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
   })
 
-  test('that has expired is refused before anything is sent, with its end and the next step', async () => {
+  test('an expired identity is refused before anything is sent, with its end and the next step', async () => {
     await cluster.issueOperator({
       notBefore: new Date(Date.now() - 4 * HOUR_MS),
       notAfter: new Date(Date.now() - 2 * HOUR_MS),
@@ -83,7 +83,7 @@ describe('the identity', () => {
     expect(status).toBe(1)
   })
 
-  test('that is not valid yet points at the clock', async () => {
+  test('the error of an identity that is not valid yet mentions the clock', async () => {
     await cluster.issueOperator({
       notBefore: new Date(Date.now() + HOUR_MS),
       notAfter: new Date(Date.now() + 2 * HOUR_MS),
@@ -91,7 +91,7 @@ describe('the identity', () => {
     expect((await cluster.run(LS)).stderr).toContain("Check this machine's clock.")
   })
 
-  test('whose key others can read works, with a warning', async () => {
+  test('an identity whose key others can read works, with a warning', async () => {
     await chmod(path.join(cluster.operatorDir, 'key.pem'), 0o644)
     const { status, stdout, stderr } = await cluster.run(LS)
     expect(stderr).toMatch(/warning: others on this machine can read .*key\.pem; close it with: chmod 600 /)
@@ -103,7 +103,7 @@ describe('the identity', () => {
     ['profile.json', 'null', /lacks the cluster's name or addresses/],
     ['profile.json', '{', /damaged/],
     ['chain.pem', 'nothing', /chain\.pem holds no certificate/],
-  ])('with a %s of %j is refused without a stack trace', async (file, content, message) => {
+  ])('an identity with a %s of %j is refused without a stack trace', async (file, content, message) => {
     await writeFile(path.join(cluster.operatorDir, file), content)
     const { status, stderr } = await cluster.run(LS)
     expect(stderr).toMatch(message)
@@ -111,7 +111,7 @@ describe('the identity', () => {
     expect(status).toBe(1)
   })
 
-  test('with the wrong key is refused before anything is sent, and the key is not printed', async () => {
+  test('an identity with the wrong key is refused before anything is sent, and the key is not printed', async () => {
     const { own } = testCluster('muster.internal').user('eve', 'admin')
     for (const key of [own.keyPem, 'sesame']) {
       await writeFile(path.join(cluster.operatorDir, 'key.pem'), key, { mode: 0o600 })
@@ -121,7 +121,7 @@ describe('the identity', () => {
     }
   })
 
-  test('without its key names the missing file', async () => {
+  test('an identity without its key is an error that names the missing file', async () => {
     await rm(path.join(cluster.operatorDir, 'key.pem'))
     expect((await cluster.run(LS)).stderr).toMatch(/is damaged: .*key\.pem/)
   })
@@ -135,7 +135,7 @@ describe('a call', () => {
     await writeFile(file, JSON.stringify(profile))
   }
 
-  test('to a service that is down names it, its address, and what to check', async () => {
+  test('a failed call to a service that is down names the service, its address, and what to check', async () => {
     await changeAddresses((addresses) => (addresses.token = '127.0.0.1:1'))
     const { status, stderr } = await cluster.run(LS)
     expect(stderr).toBe(
@@ -145,14 +145,14 @@ describe('a call', () => {
     expect(status).toBe(1)
   })
 
-  test('to a server of another cluster is not made', async () => {
+  test('a call to a server of another cluster is not made', async () => {
     await cluster.issueOperator({ bundlePem: testCluster('muster.internal').hostRootsPem })
     const { status, stderr } = await cluster.run(LS)
     expect(stderr).toMatch(/token-service at .* could not be verified, so nothing was sent to it: .*certificate/)
     expect(status).toBe(1)
   })
 
-  test('to another service of the same cluster is not made', async () => {
+  test('a call to another service of the same cluster is not made', async () => {
     await changeAddresses((addresses) => (addresses.token = addresses.ca))
     expect((await cluster.run(LS)).stderr).toMatch(/could not be verified.*the server is not token-service/)
   })
@@ -161,7 +161,7 @@ describe('a call', () => {
     ['permissionDenied', 'this needs an operator with the role operator', 'Ask an operator who has that role.'],
     ['resourceExhausted', 'too many requests', 'Wait a moment and try again.'],
     ['internal', 'anything', 'The log of token-service says why.'],
-  ] as const)('that fails with %s says what to do next, on one line each', async (kind, message, next) => {
+  ] as const)('a call that fails with %s says what to do next, on one line each', async (kind, message, next) => {
     cluster.answers.tokens = {
       listTokens: async () => {
         throw new AppError(kind, message)
@@ -172,7 +172,7 @@ describe('a call', () => {
     expect(status).toBe(1)
   })
 
-  test('that fails prints with -v the gRPC status, the reason and the service', async () => {
+  test('-v prints the gRPC status, the reason and the service of a failed call', async () => {
     cluster.answers.tokens = {
       listTokens: async () => {
         throw refusal('LAST_ADMIN', 'not now', { field: 'a_field' })
@@ -191,7 +191,7 @@ describe('a call', () => {
     expect((await cluster.run(LS)).stderr).not.toContain('FAILED_PRECONDITION')
   })
 
-  test('that is interrupted ends with 1', async () => {
+  test('an interrupted call exits with 1', async () => {
     const stop = new AbortController()
     cluster.answers.tokens = {
       listTokens: async (_request, { signal }) => {

@@ -27,7 +27,7 @@ beforeEach(() => {
 const create = (text: string, ...flags: string[]) => createDocuments(cluster, text, ...flags)
 
 describe('create', () => {
-  test('creates what does not exist, and then finds it unchanged', async () => {
+  test('musterctl create creates missing resources, and then finds them unchanged', async () => {
     const first = await create(`${TOKEN}---${TOKEN.replace('runners', 'others')}---\n${USER}`)
     expect(first).toEqual({
       status: 0,
@@ -56,7 +56,7 @@ describe('create', () => {
     expect(lists.calls).toHaveLength(3)
   })
 
-  test('replaces the roles of a person, and says that a token that differs must be removed first', async () => {
+  test('musterctl create replaces the roles of a person, and says that a token that differs must be removed first', async () => {
     await create(`${TOKEN}---\n${USER}`)
     const { status, stdout, stderr } = await create(
       `${TOKEN.replace('[node, proxy]', '[node]').replace('max_uses: 5', 'max_uses: 6')}---\n${USER.replace('viewer', 'operator')}`,
@@ -68,18 +68,18 @@ describe('create', () => {
     expect(lists.people[0]!.roles).toEqual(['operator'])
   })
 
-  test('reads the secret from a file beside the document, without its line end', async () => {
+  test('musterctl create reads the secret from a file beside the document, without its line end', async () => {
     await writeFile(path.join(cluster.dir, 'secret'), `${SECRET}-in-a-file\n`)
     await create(TOKEN.replace(`value: ${SECRET}`, 'value_file: secret'))
     expect(lists.values).toEqual([`${SECRET}-in-a-file`])
   })
 
-  test('creates a token again when the one with that name has expired', async () => {
+  test('musterctl create creates a token again when the one with that name has expired', async () => {
     lists.tokens.push(tokenOf({ name: 'runners', state: token.TokenState.EXPIRED }))
     expect((await create(TOKEN)).stdout).toBe('token/runners created\n')
   })
 
-  test('reads standard input', async () => {
+  test('musterctl create reads standard input', async () => {
     async function* stdin() {
       yield TOKEN.slice(0, 40)
       yield Buffer.from(TOKEN.slice(40))
@@ -90,7 +90,7 @@ describe('create', () => {
     })
   })
 
-  test('names a broken third document by number and line, and applies the others', async () => {
+  test('musterctl create names a broken third document by number and line, and applies the others', async () => {
     const { status, stdout, stderr } = await create(
       `${USER}---\n${TOKEN}---\nkind: token\n  bad: [\n---\n${USER.replace('name: ada', 'name: bob')}`,
     )
@@ -169,7 +169,7 @@ describe('create', () => {
       TOKEN.replace('ttl: 1h', 'expires_at: 2001-01-01T00:00:00Z'),
       /spec\.expires_at: has passed/,
     ],
-  ])('refuses %s, and repeats no secret', async (_what, text, message) => {
+  ])('musterctl create rejects %s, and repeats no secret', async (_what, text, message) => {
     const { status, stdout, stderr } = await create(text)
     expect(stderr).toMatch(message)
     expect(stderr + stdout).not.toContain('canary')
@@ -178,14 +178,14 @@ describe('create', () => {
     expect(lists.values).toEqual([])
   })
 
-  test('continues after a document that the cluster refuses', async () => {
+  test('musterctl create continues after a document that the cluster refuses', async () => {
     const { status, stdout, stderr } = await create(`${TOKEN.replace('for the runners', 'too long')}---\n${USER}`)
     expect(stderr).toMatch(/document 1: token\/runners: token-service refused .*at most 7d/)
     expect(stdout).toBe('user/ada created\n')
     expect(status).toBe(1)
   })
 
-  test('rejects aliases of aliases before they use much memory', async () => {
+  test('musterctl create rejects aliases of aliases before they use much memory', async () => {
     const bomb = Array.from(
       { length: 30 },
       (_, i) => `a${i}: &a${i} [${i === 0 ? 'x' : `*a${i - 1}, *a${i - 1}`}]`,
@@ -197,7 +197,7 @@ describe('create', () => {
     [['create'], 2, '--file is required'],
     [['create', '-f', '/nowhere/at/all'], 1, 'there is no file /nowhere/at/all\n'],
     [['create', '-f', '-'], 1, 'standard input contains no documents'],
-  ])('%j is an error', async (argv, status, message) => {
+  ])('musterctl create with %j is an error', async (argv, status, message) => {
     const ran = await cluster.run(argv)
     expect(ran.stderr).toContain(message)
     expect(ran.status).toBe(status)

@@ -27,7 +27,7 @@ const documentSchema = z.strictObject({
 })
 
 describe('get', () => {
-  test('prints documents that create finds unchanged, without the secret', async () => {
+  test('musterctl get prints documents that create finds unchanged, without the secret', async () => {
     await create(
       `${TOKEN}---\n${USER}---\n${TOKEN.replace('runners', 'bots').replace('[node, proxy]', '[bot]').replace('max_uses: 5', 'bot_name: ci')}`,
     )
@@ -46,7 +46,7 @@ describe('get', () => {
     expect(lists.calls).toEqual([])
   })
 
-  test('prints one resource by name: a document, an object, a row', async () => {
+  test('musterctl get prints one resource by name: a document, an object, a row', async () => {
     await create(`${TOKEN}---\n${USER}`)
     const yaml = await cluster.run(['get', 'token', 'runners', '--format=yaml'])
     expect(yaml.stdout).toMatch(/^kind: token\nmetadata:\n {2}name: runners\nspec:\n/)
@@ -95,13 +95,13 @@ describe('get', () => {
     [['get', 'tokens', 'a', 'b'], 2, 'one name at a time'],
     [['get', 'users', 'nobody'], 1, 'no user has that name'],
     [['get', 'tokens', 'nothing'], 1, 'no such token'],
-  ])('%j is an error', async (argv, status, message) => {
+  ])('musterctl get with %j is an error', async (argv, status, message) => {
     const ran = await cluster.run(argv)
     expect(ran.stderr).toContain(message)
     expect(ran.status).toBe(status)
   })
 
-  test('rejects signup and static tokens, which have no document', async () => {
+  test('musterctl get rejects signup and static tokens, which have no document', async () => {
     lists.tokens = [tokenOf({ id: 'abcdefghij', type: token.TokenType.STATIC, expiresAt: undefined })]
     expect((await cluster.run(['get', 'tokens', '-o', 'yaml'])).stdout).toBe('')
     expect((await cluster.run(['get', 'tokens', 'abcdefghij'])).stderr).toContain('abcdefghij is a static token')

@@ -26,7 +26,7 @@ const store = (...parts: string[]) => path.join(people.home, '.muster', ...parts
 const modeOf = async (file: string) => ((await stat(file)).mode & 0o777).toString(8)
 
 describe('login', () => {
-  test('stores an identity that works, makes its cluster the current one, and prints its expiry', async () => {
+  test('login stores an identity that works, makes its cluster the current one, and prints its expiry', async () => {
     const { status, stdout, stderr } = await people.login()
     expect(stderr).toBe('')
     expect(stdout).toMatch(/^Logged in to muster\.internal as ada: operator\. It is now the current cluster\.\n/)
@@ -39,7 +39,7 @@ describe('login', () => {
     expect(await people.run(['tokens', 'ls', '--format=json'])).toEqual({ status: 0, stdout: '[]\n', stderr: '' })
   })
 
-  test('stores the key for its owner only, in private folders', async () => {
+  test('login stores the key for its owner only, in private folders', async () => {
     await people.login()
     expect(await modeOf(store('clusters', CLUSTER, 'key.pem'))).toBe('600')
     expect(await modeOf(store('clusters', CLUSTER))).toBe('700')
@@ -47,7 +47,7 @@ describe('login', () => {
     expect(await readdir(store('pending'))).toEqual([])
   })
 
-  test.each(['json', 'yaml'] as const)('says the same as %s', async (format) => {
+  test.each(['json', 'yaml'] as const)('login prints the same as %s', async (format) => {
     const { stdout } = await people.login({ flags: [`--format=${format}`] })
     const data: unknown = format === 'json' ? JSON.parse(stdout) : parseYaml(stdout)
     expect(data).toEqual({
@@ -62,7 +62,7 @@ describe('login', () => {
     })
   })
 
-  test('reads :PORT as a port of the host that was reached, and any other address unchanged', async () => {
+  test('login reads :PORT as a port of the host that was reached, and any other address unchanged', async () => {
     people.hand.addresses = { registrationService: '', tokenService: ':4711', caService: 'ca.example.com:3027' }
     await people.login()
     const profile: unknown = JSON.parse(await readFile(store('clusters', CLUSTER, 'profile.json'), 'utf8'))
@@ -78,7 +78,7 @@ describe('login', () => {
     })
   })
 
-  test('keeps the address that was reached, and prints the public address of the cluster', async () => {
+  test('login keeps the address that was reached, and prints the public address of the cluster', async () => {
     people.hand.addresses.registrationService = 'muster.example.com:3025'
     const { stdout } = await people.login({ flags: ['--format=json'] })
     expect(JSON.parse(stdout)).toMatchObject({ auth_server: 'muster.example.com:3025' })
@@ -99,7 +99,7 @@ describe('login', () => {
   })
 
   test.each(['muster.example.com', ':3025', 'a b:1'])(
-    'keeps nothing of an answer with the address %j',
+    'login stores nothing of a reply with the address %j',
     async (address) => {
       people.hand.addresses.registrationService = address
       const { status, stderr } = await people.login()
@@ -109,12 +109,12 @@ describe('login', () => {
     },
   )
 
-  test('accepts several pins, one of which must match', async () => {
+  test('login accepts several pins, one of which must match', async () => {
     const [first, second] = [testCluster(CLUSTER).pin, testCluster(CLUSTER).pin]
     expect(await people.login({ flags: [`--ca-pin=${first},${second}`] })).toMatchObject({ status: 0, stderr: '' })
   })
 
-  test('reads the token from a file and from standard input', async () => {
+  test('login reads the token from a file and from standard input', async () => {
     const file = path.join(people.home, 'token')
     await writeFile(file, `${SIGNUP_TOKEN}\n`)
     const without = (await people.login({ flags: [] })).status
@@ -157,7 +157,7 @@ describe('login', () => {
     expect(second).toBe(first)
   })
 
-  test('creates a new key after a success and for another token', async () => {
+  test('login creates a new key after a success and for another token', async () => {
     await people.login()
     await people.login()
     people.answers.signup = async (request) => {
@@ -180,7 +180,7 @@ describe('login', () => {
     expect(new Set(keys).size).toBe(4)
   })
 
-  test('sends nothing to a server that does not match the pin', async () => {
+  test('login sends nothing to a server that does not match the pin', async () => {
     const other = testCluster(CLUSTER)
     const { status, stdout, stderr } = await people.run([
       'login',
@@ -201,7 +201,7 @@ describe('login', () => {
     ['another kind of member', () => ({ kind: 'node' as const })],
     ['another authority', () => ({ signedBy: cluster.pki.authorities.host.issuing })],
     ['another cluster', () => ({ clusterName: 'other.internal' })],
-  ])('keeps no certificate for %s', async (_what, change) => {
+  ])('login keeps no certificate for %s', async (_what, change) => {
     const { signup } = people.answers
     people.answers.signup = async (request, context) => {
       const answer = await signup!(request, context)
@@ -219,7 +219,7 @@ describe('login', () => {
   })
 
   test.each(['../../evil', '..', 'MUSTER', ''])(
-    'rejects the cluster name %j, which would escape the folder',
+    'login rejects the cluster name %j, which would escape the folder',
     async (clusterName) => {
       const trustBundle = { version: 1, clusterName, hostRootsDer: [], userRootsDer: [] }
       cluster.answers.registration = { getTrustBundle: async () => ({ trustBundle }) }
@@ -243,7 +243,7 @@ describe('login', () => {
       /try again in 12s\n.*same command again/,
     ],
     ['failedPrecondition', "it is gone; ask an admin for 'musterctl users reset ada'", /^musterctl: .*reset ada'\n$/],
-  ] as const)('that is refused with %s: %s says what to do next', async (kind, message, said) => {
+  ] as const)('a login that is refused with %s: %s says what to do next', async (kind, message, said) => {
     people.answers.signup = async () => {
       throw new AppError(kind, message)
     }
@@ -256,14 +256,14 @@ describe('login', () => {
   test.each([
     ['TOKEN_UNKNOWN', /\nCheck that .* copied whole.* admin for a new signup token: 'musterctl users reset ada'\.\n/],
     ['TOKEN_RESTRICTED', /\nCheck --user, .* admin for a new signup token: 'musterctl users reset ada'\.\n/],
-  ] as const)('that is refused for %s first says what to check', async (reason, said) => {
+  ] as const)('a login that is refused for %s first says what to check', async (reason, said) => {
     people.answers.signup = async () => {
       throw refusal(reason, 'no')
     }
     expect((await people.login()).stderr).toMatch(said)
   })
 
-  test('says that the server cannot be reached', async () => {
+  test('login says that the server cannot be reached', async () => {
     const { status, stderr } = await people.run([
       'login',
       '--auth-server=127.0.0.1:1',
@@ -275,7 +275,7 @@ describe('login', () => {
     expect(status).toBe(1)
   })
 
-  test("replaces one's own identity, and another person's only once the session is over or with --force", async () => {
+  test("login replaces one's own identity, and another person's only once the session is over or with --force", async () => {
     await people.login()
     expect(await people.login()).toMatchObject({ status: 0 })
     const { status, stderr } = await people.login({ user: 'bob' })
@@ -294,14 +294,14 @@ describe('login', () => {
     expect(await readdir(store('identities', CLUSTER))).toHaveLength(1)
   })
 
-  test('--cluster sends the token to that cluster only', async () => {
+  test('login --cluster sends the token to that cluster only', async () => {
     const { status, stderr } = await people.login({ flags: ['--cluster=other.internal'] })
     expect(stderr).toContain('connected to cluster muster.internal, expected other.internal; the token was not sent\n')
     expect(people.signups).toEqual([])
     expect(status).toBe(1)
   })
 
-  test('says that another identity is used in this folder', async () => {
+  test('login says that another identity is used in this folder', async () => {
     const env = { HOME: people.home }
     expect((await people.login({ io: { cwd: cluster.dir, env } })).stderr).toBe(
       `musterctl: note: in this folder commands use ${cluster.operatorDir} ` +
@@ -309,7 +309,7 @@ describe('login', () => {
     )
   })
 
-  test('replaces a folder that a person put there', async () => {
+  test('login replaces a folder that a person put there', async () => {
     await mkdir(store('clusters', CLUSTER), { recursive: true })
     await writeFile(store('clusters', CLUSTER, 'notes'), 'mine')
     expect(await people.login()).toMatchObject({ status: 0 })
@@ -319,7 +319,7 @@ describe('login', () => {
 
 const GIVEN = ['--auth-server=a', `--ca-pin=sha256:${'0'.repeat(64)}`, '--user=ada', '--token=x']
 
-describe('login with bad flags', () => {
+describe('bad flags of login', () => {
   test.each([
     [[], '--auth-server, --ca-pin, --user, --token are required: an admin'],
     [['--user=ada', '--token=x'], '--auth-server, --ca-pin are required'],
@@ -328,7 +328,7 @@ describe('login with bad flags', () => {
     [['--auth-server=a', `--ca-pin=sha256:${'0'.repeat(64)}`, '--user=Ada', '--token=x'], '--user: "Ada" must start'],
     [['--identity=x', ...GIVEN], '--identity: not available here'],
     [['--identity=x', '--cluster=y.z', ...GIVEN], '--identity'],
-  ])('%j exits with 2', async (flags, message) => {
+  ])('login with %j exits with 2', async (flags, message) => {
     const { status, stderr } = await people.run(['login', ...flags])
     expect(stderr).toContain(`musterctl: ${message}`)
     expect(status).toBe(2)
@@ -338,7 +338,7 @@ describe('login with bad flags', () => {
     ['./no/such/token', /looks like a path, but the file cannot be read \(ENOENT\)/],
     ['', /--token: is empty/],
     ['-', /standard input has no token/],
-  ])('--token=%s exits with 2', async (token, message) => {
+  ])('login with --token=%s exits with 2', async (token, message) => {
     const flags = ['--auth-server=a', `--ca-pin=${cluster.pin}`, '--user=ada', `--token=${token}`]
     const { status, stderr } = await people.run(['login', ...flags])
     expect(stderr).toMatch(message)

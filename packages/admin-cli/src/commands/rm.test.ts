@@ -17,7 +17,7 @@ beforeEach(() => {
 const create = (text: string, ...flags: string[]) => createDocuments(cluster, text, ...flags)
 
 describe('rm', () => {
-  test('removes resources of every kind', async () => {
+  test('musterctl rm removes resources of every kind', async () => {
     await create(`${TOKEN}---\n${USER}`)
     const { status, stdout } = await cluster.run(['rm', 'token/runners', 'users/ada', 'node/web-1'])
     expect(stdout).toBe(`token/runners deleted\nuser/ada deleted\nnode/web-1 deleted\n`)
@@ -25,7 +25,7 @@ describe('rm', () => {
     expect({ status, tokens: lists.tokens, people: lists.people }).toEqual({ status: 0, tokens: [], people: [] })
   })
 
-  test('continues after an unknown name, and exits with 1', async () => {
+  test('musterctl rm continues after an unknown name, and exits with 1', async () => {
     await create(USER)
     const { status, stdout, stderr } = await cluster.run(['rm', 'token/nothing', 'user/ada', '--format=json'])
     expect(JSON.parse(stdout)).toEqual([{ kind: 'user', name: 'ada', deleted: true }])
@@ -39,7 +39,7 @@ describe('rm', () => {
     [['rm', 'tokn/runners'], '"tokn" is not a kind'],
     [['rm', 'node/web 1'], '"web 1" is neither an id nor a host name of a node'],
     [['rm', 'user/Ada'], 'NAME: "Ada" must start with a lower-case letter'],
-  ])('%j is bad usage', async (argv, message) => {
+  ])('musterctl rm with %j is bad usage', async (argv, message) => {
     const ran = await cluster.run(argv)
     expect(ran.stderr).toContain(message)
     expect(ran.status).toBe(2)

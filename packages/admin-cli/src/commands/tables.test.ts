@@ -53,7 +53,7 @@ function printer<T>(columns: readonly Column<T>[], row: T): (width?: number) => 
 }
 
 describe.each(TABLES)('the table of %s', (_name, print, pasted) => {
-  test.each([40, 80, 120, 200])('fits %d columns and keeps whole what people paste', (width) => {
+  test.each([40, 80, 120, 200])('the table fits %d columns, and does not cut what people paste', (width) => {
     const text = print(width)
     for (const line of text.replace(/^Not shown: .*\n/m, '').split('\n')) {
       // A word that is wider than the terminal stands alone, whole.
@@ -63,7 +63,7 @@ describe.each(TABLES)('the table of %s', (_name, print, pasted) => {
     expect(text).not.toContain('…')
   })
 
-  test('names the columns that it hides at 80 columns', () => {
+  test('the table names the columns that it hides at 80 columns', () => {
     const hidden = /^Not shown: (.*)\. Widen/m.exec(print(80))?.[1]?.split(', ') ?? []
     const [whole] = print().split('\n')
     const [head] = print(80).split('\n')
@@ -73,7 +73,7 @@ describe.each(TABLES)('the table of %s', (_name, print, pasted) => {
     }
   })
 
-  test('is whole in a pipe', () => {
+  test('the table is complete in a pipe', () => {
     expect(print().split('\n')).toHaveLength(4)
   })
 })

@@ -42,7 +42,7 @@ async function addOther(): Promise<void> {
 }
 
 describe('whoami', () => {
-  test('prints name, roles, cluster, expiry and where the identity was found, without calling a server', async () => {
+  test('whoami prints name, roles, cluster, expiry and where the identity was found, without calling a server', async () => {
     await people.login()
     cluster.answers = {}
     const { status, stdout, stderr } = await people.run(['whoami'])
@@ -60,7 +60,7 @@ describe('whoami', () => {
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
   })
 
-  test.each(['json', 'yaml'])('says the same as %s', async (format) => {
+  test.each(['json', 'yaml'])('whoami says the same as %s', async (format) => {
     people.hand.roles = ['admin', 'viewer']
     await people.login()
     const { stdout } = await people.run(['whoami', `--format=${format}`])
@@ -77,7 +77,7 @@ describe('whoami', () => {
     })
   })
 
-  test('says that the next command renews an expired certificate while the session lasts, without calling a server', async () => {
+  test('whoami says that the next command renews an expired certificate while the session lasts, without calling a server', async () => {
     await people.login()
     cluster.answers = {}
     const now = () => new Date(Date.now() + 14 * HOUR_MS)
@@ -87,7 +87,7 @@ describe('whoami', () => {
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
   })
 
-  test('says that the session is over and whom to ask, and exits with 1', async () => {
+  test('whoami says that the session is over and whom to ask, and exits with 1', async () => {
     await people.login()
     const now = () => new Date(people.hand.sessionExpiresAt.getTime() + 2 * HOUR_MS)
     const { status, stdout, stderr } = await people.run(['whoami'], { now })
@@ -106,14 +106,14 @@ describe('whoami', () => {
     [['--cluster=other.internal'], { MUSTER_IDENTITY: 'elsewhere' }, '--cluster', 'root'],
     [[], { MUSTER_IDENTITY: '.muster/clusters/other.internal' }, 'MUSTER_IDENTITY', 'root'],
     [[], { MUSTER_IDENTITY: '' }, 'the current cluster', 'ada'],
-  ])('with %j and %j is found by %s', async (flags, env, foundBy, name) => {
+  ])('the identity chosen by %j and %j is found by %s', async (flags, env, foundBy, name) => {
     await people.login()
     await addOther()
     const { stdout } = await people.run(['whoami', '--format=json', ...flags], { env: { HOME: people.home, ...env } })
     expect(JSON.parse(stdout)).toMatchObject({ found_by: foundBy, name })
   })
 
-  test('prefers a local cluster, here or in a folder above, to the current cluster', async () => {
+  test('whoami prefers a local cluster, here or in a folder above, to the current cluster', async () => {
     await people.login()
     const io = { cwd: path.join(cluster.dir), env: { HOME: people.home } }
     const found: unknown = JSON.parse((await people.run(['whoami', '--format=json'], io)).stdout)
@@ -125,7 +125,7 @@ describe('whoami', () => {
     })
   })
 
-  test('tells a break-glass identity from a person', async () => {
+  test('whoami distinguishes a break-glass identity from a person', async () => {
     await addOther()
     const { stdout } = await people.run(['whoami', `--cluster=${OTHER}`])
     expect(stdout).toContain('Roles        admin\n')
@@ -133,7 +133,7 @@ describe('whoami', () => {
   })
 
   test.each(['no.such.cluster', '../clusters/muster.internal', ''])(
-    'says that nobody is logged in to %j',
+    'whoami says that nobody is logged in to %j',
     async (name) => {
       await people.login()
       const { status, stderr } = await people.run(['whoami', '--cluster', name])
@@ -144,7 +144,7 @@ describe('whoami', () => {
 })
 
 describe('clusters', () => {
-  test('ls prints a table that marks the current one', async () => {
+  test('clusters ls prints a table that marks the current one', async () => {
     await people.login()
     await addOther()
     const { status, stdout, stderr } = await people.run(['clusters', 'ls'])
@@ -162,7 +162,7 @@ describe('clusters', () => {
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
   })
 
-  test('ls says that a command renews an expired certificate, until the session is over', async () => {
+  test('clusters ls says that a command renews an expired certificate, until the session is over', async () => {
     await people.login()
     await addOther()
     const rowsAt = async (time: number) => {
@@ -177,7 +177,7 @@ describe('clusters', () => {
     expect((await rowsAt(Date.now() + 800 * HOUR_MS))[0]).toMatch(/ada {3}operator {2}expired {6}expired /)
   })
 
-  test.each(['json', 'yaml'])('ls as %s prints the identity of each', async (format) => {
+  test.each(['json', 'yaml'])('clusters ls as %s prints the identity of each', async (format) => {
     await people.login()
     await addOther()
     const { stdout } = await people.run(['clusters', 'ls', `--format=${format}`])
@@ -208,12 +208,12 @@ describe('clusters', () => {
     ])
   })
 
-  test('ls without logins says how to log in', async () => {
+  test('clusters ls without logins says how to log in', async () => {
     expect(await people.run(['clusters', 'ls', '--format=json'])).toEqual({ status: 0, stdout: '[]\n', stderr: '' })
     expect((await people.run(['clusters', 'ls'])).stderr).toContain("An admin's 'musterctl users add'")
   })
 
-  test('ls warns of a damaged identity and shows the others', async () => {
+  test('clusters ls warns of a damaged identity and shows the others', async () => {
     await people.login()
     await addOther()
     await writeFile(store('clusters', OTHER, 'chain.pem'), 'nothing')
@@ -223,7 +223,7 @@ describe('clusters', () => {
     expect(status).toBe(0)
   })
 
-  test('use changes the current one', async () => {
+  test('clusters use changes the current one', async () => {
     await people.login()
     await addOther()
     expect(await people.run(['clusters', 'use', OTHER])).toEqual({
@@ -240,7 +240,7 @@ describe('clusters', () => {
     })
   })
 
-  test('use with an unknown cluster changes nothing', async () => {
+  test('clusters use with an unknown cluster changes nothing', async () => {
     await people.login()
     const { status, stderr } = await people.run(['clusters', 'use', OTHER])
     expect(stderr).toContain('you are not logged in to other.internal\n')
@@ -258,7 +258,7 @@ describe('clusters', () => {
     expect(status).toBe(2)
   })
 
-  test('without a home folder is an error that says what to set', async () => {
+  test('clusters ls without a home folder fails and says what to set', async () => {
     const { status, stderr } = await people.run(['clusters', 'ls'], { env: {} })
     expect(stderr).toContain('Set HOME to the folder that is yours.\n')
     expect(status).toBe(1)
@@ -266,7 +266,7 @@ describe('clusters', () => {
 })
 
 describe('logout', () => {
-  test('deletes key and certificate, and says that copies still work', async () => {
+  test('logout deletes key and certificate, and says that copies still work', async () => {
     await people.login()
     const { status, stdout } = await people.run(['logout'])
     expect(stdout).toContain(
@@ -281,7 +281,7 @@ describe('logout', () => {
   })
 
   test.each(['json', 'yaml'])(
-    'of another cluster keeps the current one; %s prints what was deleted',
+    'logout of another cluster keeps the current one; %s prints what was deleted',
     async (format) => {
       await people.login()
       await addOther()
@@ -295,7 +295,7 @@ describe('logout', () => {
     },
   )
 
-  test('deletes a damaged identity too', async () => {
+  test('logout deletes a damaged identity too', async () => {
     await people.login()
     await appendFile(store('clusters', MINE, 'profile.json'), '{')
     expect(await people.run(['whoami'])).toMatchObject({ status: 1 })
@@ -303,7 +303,7 @@ describe('logout', () => {
     expect(await readdir(store('identities'))).toEqual([])
   })
 
-  test('removes a link that a person made, and keeps its target', async () => {
+  test('logout removes a link that a person made, and keeps its target', async () => {
     await addOther()
     const elsewhere = path.join(people.home, 'elsewhere')
     await rm(elsewhere, { recursive: true, force: true })

@@ -35,7 +35,7 @@ async function loginAged(agedMs: number): Promise<void> {
 }
 
 describe('a certificate', () => {
-  test('in the second half of its life is renewed while a command runs, for the same key', async () => {
+  test('a certificate in the second half of its life is renewed while a command runs, for the same key', async () => {
     await loginAged(7 * HOUR_MS)
     const [key, before] = [await readFile(file('key.pem'), 'utf8'), await serial()]
     expect(await people.run(LS)).toEqual(DONE)
@@ -46,20 +46,20 @@ describe('a certificate', () => {
     expect(people.renewals).toBe(1)
   })
 
-  test('in the first half of its life is not renewed', async () => {
+  test('a certificate in the first half of its life is not renewed', async () => {
     await loginAged(5 * HOUR_MS)
     expect(await people.run(LS)).toEqual(DONE)
     expect(people.renewals).toBe(0)
   })
 
-  test('that ends with its session is not renewed', async () => {
+  test('a certificate that ends with its session is not renewed', async () => {
     people.hand.sessionExpiresAt = new Date(Math.floor(Date.now() / 1000) * 1000 + 2 * HOUR_MS)
     await loginAged(7 * HOUR_MS)
     expect(await people.run(LS)).toEqual(DONE)
     expect(people.renewals).toBe(0)
   })
 
-  test("of 'ca-service issue-admin' is not renewed", async () => {
+  test("a certificate of 'ca-service issue-admin' is not renewed", async () => {
     const now = Date.now()
     await cluster.issueOperator({ notBefore: new Date(now - 10 * HOUR_MS), notAfter: new Date(now + HOUR_MS) })
     expect(await cluster.run(LS)).toEqual(DONE)
@@ -67,7 +67,7 @@ describe('a certificate', () => {
     await cluster.issueOperator()
   })
 
-  test('follows the addresses of the services', async () => {
+  test('a renewal stores the new addresses of the services', async () => {
     await loginAged(7 * HOUR_MS)
     const registrationService = 'muster.example.com:3025'
     people.hand.addresses = { ...people.hand.addresses, registrationService, caService: ':4711' }
@@ -78,7 +78,7 @@ describe('a certificate', () => {
     })
   })
 
-  test('that 64 programs renew at once, during a new login, stays complete', async () => {
+  test('an identity that 64 programs renew at once, during a new login, stays complete', async () => {
     await loginAged(7 * HOUR_MS)
     const programs = Array.from({ length: 64 }, () => people.run(LS))
     const logins = Array.from({ length: 8 }, () => people.login())
@@ -89,11 +89,11 @@ describe('a certificate', () => {
   })
 })
 
-describe('a login while a renewal is under way', () => {
+describe('a login during a renewal', () => {
   const readFiles = () =>
     Promise.all(['key.pem', 'chain.pem', 'profile.json'].map((name) => readFile(file(name), 'utf8')))
 
-  test('keeps its own identity: the renewal writes nothing into the new folder', async () => {
+  test('a login during a renewal keeps its own identity: the renewal writes nothing into the new folder', async () => {
     await loginAged(7 * HOUR_MS)
     const { renewUser } = people.answers
     let loggedIn: string[] = []
@@ -108,7 +108,7 @@ describe('a login while a renewal is under way', () => {
     expect(await readFiles()).toEqual(loggedIn)
   })
 
-  test('keeps its own identity when the former certificate had expired', async () => {
+  test('a login during a renewal keeps its own identity when the former certificate had expired', async () => {
     await people.login()
     await people.endCertificate(new Date(Date.now() - HOUR_MS))
     const { signup } = people.answers
@@ -141,14 +141,14 @@ describe('a renewal that fails', () => {
     new AppError('failedPrecondition', 'no session'),
     new AppError('internal', 'internal error'),
     refusal('USER_UNKNOWN', 'you are no longer a user of this cluster'),
-  ])('breaks no command, and is not spoken of while there is time: $kind', async (error) => {
+  ])('a renewal that fails breaks no command, and prints nothing while there is time: $kind', async (error) => {
     await loginAged(7 * HOUR_MS)
     fail(error)
     expect(await people.run(LS)).toEqual(DONE)
     expect(people.renewals).toBe(1)
   })
 
-  test('causes one warning when the certificate expires soon', async () => {
+  test('a renewal that fails causes one warning when the certificate expires soon', async () => {
     await loginAged(11 * HOUR_MS)
     fail(new AppError('unavailable', 'the database is not reachable'))
     const { status, stdout, stderr } = await people.run(LS)
@@ -158,7 +158,7 @@ describe('a renewal that fails', () => {
     expect({ status, stdout }).toEqual({ status: 0, stdout: '[]\n' })
   })
 
-  test('because the server is silent delays the command only briefly', async () => {
+  test('a renewal whose server is silent delays the command only briefly', async () => {
     await loginAged(11 * HOUR_MS)
     people.answers.renewUser = async (_request, { signal }) => {
       await new Promise((resolve) => signal.addEventListener('abort', resolve))
@@ -170,7 +170,7 @@ describe('a renewal that fails', () => {
   })
 
   test.each(['eve', 'ada'])(
-    'by a certificate for another key, in the name of %s, leaves the identity as it was',
+    'a renewal that returns a certificate for another key, in the name of %s, leaves the identity as it was',
     async (name) => {
       await loginAged(7 * HOUR_MS)
       const before = await serial()
@@ -196,7 +196,7 @@ describe('an added role', () => {
     }
   })
 
-  test('works in the first command that needs it, which renews and retries', async () => {
+  test('an added role works in the first command that needs it, which renews and retries', async () => {
     await people.login()
     people.hand.roles = ['admin']
     expect(await people.run(removal)).toEqual({ status: 0, stdout: 'User bob is removed\n', stderr: '' })
@@ -204,7 +204,7 @@ describe('an added role', () => {
     expect((await people.run(['whoami'])).stdout).toContain('Roles        admin\n')
   })
 
-  test('that is missing is named in the refusal, with whom to ask', async () => {
+  test('a missing role is named in the refusal, with whom to ask', async () => {
     await people.login()
     const { status, stderr } = await people.run(removal)
     expect(stderr).toContain('registration-service refused: this needs an operator with the role admin')

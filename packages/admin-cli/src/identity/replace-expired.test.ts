@@ -49,8 +49,8 @@ async function changeProfile(change: (profile: OperatorProfile) => void): Promis
   await writeFile(file('profile.json'), JSON.stringify(profile))
 }
 
-describe('a person whose certificate has expired, and whose session has not', () => {
-  test('can run any command: it first gets a certificate for the same key, and stores it', async () => {
+describe('an expired certificate in a session', () => {
+  test('a person with an expired certificate can run any command, which first gets and stores a certificate for the same key', async () => {
     await asleep()
     const key = await readFile(file('key.pem'), 'utf8')
     people.hand.addresses = { ...people.hand.addresses, caService: ':4711' }
@@ -67,7 +67,7 @@ describe('a person whose certificate has expired, and whose session has not', ()
     expect(people.renewals).toBe(0)
   })
 
-  test('sends only the name and proof of the key: no token, and no certificate on the connection', async () => {
+  test('the request for a new certificate has only the name and proof of the key: no token, and no certificate on the connection', async () => {
     await asleep()
     await people.run(LS)
     const { request, peer } = returns[0]!
@@ -80,7 +80,7 @@ describe('a person whose certificate has expired, and whose session has not', ()
     expect(peer.kind).toBe('anonymous')
   })
 
-  test('gets a certificate a few seconds before the end too, and not earlier', async () => {
+  test('a person gets a new certificate a few seconds before the old one expires too, and not earlier', async () => {
     await asleep(3_000)
     expect(await people.run(LS)).toEqual(DONE)
     expect(returns).toHaveLength(1)
@@ -89,7 +89,7 @@ describe('a person whose certificate has expired, and whose session has not', ()
     expect({ returns: returns.length, renewals: people.renewals }).toEqual({ returns: 1, renewals: 1 })
   })
 
-  test('can run 64 commands at once: each succeeds, and the identity stays complete', async () => {
+  test('a person with an expired certificate can run 64 commands at once: each succeeds, and the identity stays complete', async () => {
     await asleep()
     const before = await readdir(file('.'))
     const programs = await Promise.all(Array.from({ length: 64 }, () => people.run(LS)))
@@ -101,7 +101,7 @@ describe('a person whose certificate has expired, and whose session has not', ()
     expect(returns).toHaveLength(again)
   })
 
-  test('sees the new certificate in the output of status and whoami', async () => {
+  test('a person with an expired certificate sees the new certificate in the output of status and whoami', async () => {
     await asleep()
     cluster.answers.ca = {
       listAuthorities: async (_request, { peer }) => {
@@ -115,7 +115,7 @@ describe('a person whose certificate has expired, and whose session has not', ()
     expect(Date.parse(operator.expires_at)).toBeGreaterThan(Date.now())
   })
 
-  test('gets a warning when the certificate cannot be stored, and the command succeeds', async () => {
+  test('a person with an expired certificate gets a warning when the certificate cannot be stored, and the command succeeds', async () => {
     await asleep()
     const { signup } = people.answers
     people.answers.signup = async (request, context) => {
@@ -138,7 +138,7 @@ describe('a person who gets no new certificate', () => {
     cluster.answers.tokens = {}
   }
 
-  test('because an admin removed them is told so once, with whom to ask, and keeps the files', async () => {
+  test('a person who was removed is told so once, with whom to ask, and keeps the files', async () => {
     await asleep()
     nobodyElseIsAsked()
     const before = await certificate()
@@ -153,7 +153,7 @@ describe('a person who gets no new certificate', () => {
     expect((await certificate()).serialNumber).toBe(before.serialNumber)
   })
 
-  test('for another reason is told whom to ask', async () => {
+  test('a person who is refused for another reason is told whom to ask', async () => {
     await asleep()
     people.answers.signup = async () => {
       throw refusal('TOKEN_EXPIRED', 'not you')
@@ -165,7 +165,7 @@ describe('a person who gets no new certificate', () => {
     )
   })
 
-  test('because the service is down sees the message of every command', async () => {
+  test('a person sees the error of the command while the service is down', async () => {
     await asleep()
     nobodyElseIsAsked()
     await changeProfile(({ addresses }) => (addresses.registration = '127.0.0.1:1'))
@@ -184,7 +184,7 @@ describe('a person who gets no new certificate', () => {
       error: new AppError('resourceExhausted', 'too many refused attempts', { retryAfterMs: 11_400 }),
       next: 'Try again in 12s.',
     },
-  ])('just now is told what to do: $error.kind', async ({ error, next }) => {
+  ])('a person who cannot get a certificate at present is told what to do: $error.kind', async ({ error, next }) => {
     await asleep()
     people.answers.signup = async () => {
       throw error
@@ -195,7 +195,7 @@ describe('a person who gets no new certificate', () => {
     expect(status).toBe(1)
   })
 
-  test('sends nothing to a server of another cluster, nor to another service of this one', async () => {
+  test('an expired identity sends nothing to a server of another cluster, nor to another service of this one', async () => {
     await asleep()
     await changeProfile(({ addresses }) => (addresses.registration = addresses.token))
     expect((await people.run(LS)).stderr).toMatch(/could not be verified.*the server is not registration-service/)
@@ -210,7 +210,7 @@ describe('a person who gets no new certificate', () => {
     expect(returns).toEqual([])
   })
 
-  test.each(['eve', 'ada'])('rejects a certificate for another key, in the name of %s', async (name) => {
+  test.each(['eve', 'ada'])('a new certificate for another key, in the name of %s, is rejected', async (name) => {
     await asleep()
     const before = await certificate()
     const { signup } = people.answers
@@ -225,7 +225,7 @@ describe('a person who gets no new certificate', () => {
     expect((await certificate()).serialNumber).toBe(before.serialNumber)
   })
 
-  test('because the session is over is told so, before anything is sent', async () => {
+  test('a person whose session is over is told so before anything is sent', async () => {
     people.hand.sessionExpiresAt = new Date(Date.now() + 2 * HOUR_MS)
     await people.login()
     const now = () => new Date(Date.now() + 5 * HOUR_MS)
@@ -238,7 +238,7 @@ describe('a person who gets no new certificate', () => {
     expect(returns).toEqual([])
   })
 
-  test('because the clock is far ahead is told to check it', async () => {
+  test('a person whose clock is far ahead is told to check it', async () => {
     await people.login()
     const now = () => new Date(Date.now() + 14 * HOUR_MS)
     const { status, stderr } = await people.run(LS, { now })

@@ -40,7 +40,7 @@ function problemsOf(flags: StartFlags, env: NodeJS.ProcessEnv = {}): string[] {
 }
 
 describe('the flags of muster start', () => {
-  test('are read as people type them', () => {
+  test('the flags of muster start are read as people type them', () => {
     const options = parse({
       roles: 'node, Proxy',
       token: 'a-token-of-the-operator',
@@ -65,7 +65,7 @@ describe('the flags of muster start', () => {
     })
   })
 
-  test('are all optional, since a node that returns needs none', () => {
+  test('the flags of muster start are all optional, since a node that returns needs none', () => {
     expect(parse()).toMatchObject({
       roles: undefined,
       token: undefined,
@@ -77,12 +77,12 @@ describe('the flags of muster start', () => {
     expect(path.isAbsolute(parse().dataDir)).toBe(true)
   })
 
-  test('take several pins, in repeated flags or with commas', () => {
+  test('--ca-pin takes several pins, in repeated flags or with commas', () => {
     expect(parse({ caPin: [PIN, OTHER_PIN] }).caPins).toEqual([PIN, OTHER_PIN])
     expect(parse({ caPin: [`${PIN},${OTHER_PIN}`] }).caPins).toEqual([PIN, OTHER_PIN])
   })
 
-  test('have precedence over the environment', () => {
+  test('the flags of muster start have precedence over the environment', () => {
     const env = {
       MUSTER_AUTH_SERVER: 'env.example:1',
       MUSTER_TOKEN: 'token-of-the-environment',
@@ -109,12 +109,12 @@ describe('the flags of muster start', () => {
     })
   })
 
-  test('ignore empty variables of the environment', () => {
+  test('empty variables of the environment are ignored', () => {
     const empty = { MUSTER_AUTH_SERVER: '', MUSTER_TOKEN: '', MUSTER_CA_PIN: '', MUSTER_DATA_DIR: '' }
     expect(parse({}, empty)).toEqual(parse({}, {}))
   })
 
-  test('report all problems at once', () => {
+  test('all problems of the flags of muster start are reported at once', () => {
     const problems = problemsOf({
       nodename: '../web',
       labels: 'novalue',
@@ -141,7 +141,7 @@ describe('the flags of muster start', () => {
     ])
   })
 
-  test('reject --ca-pin together with --insecure-skip-ca-pin', () => {
+  test('--ca-pin together with --insecure-skip-ca-pin is rejected', () => {
     expect(problemsOf({ caPin: [PIN], insecureSkipCaPin: true })).toEqual([
       '--insecure-skip-ca-pin contradicts --ca-pin',
     ])
@@ -151,17 +151,17 @@ describe('the flags of muster start', () => {
 })
 
 describe('the token', () => {
-  test('is read from a file if its value is the path of one', () => {
+  test('the token is read from a file if its value is the path of one', () => {
     expect(parse({ token: file('token', '  mtk_abc\n') }).token).toBe('mtk_abc')
     expect(parse({}, { MUSTER_TOKEN: file('token', 'mtk_def') }).token).toBe('mtk_def')
   })
 
-  test('is the value itself if no file has that name', () => {
+  test('the token is the value itself if no file has that name', () => {
     expect(parse({ token: 'mtk_ghi' }).token).toBe('mtk_ghi')
   })
 
   test.each(['/no/such/CANARY', './CANARY', '~/CANARY', '../CANARY'])(
-    'that looks like the path of a missing file is rejected without repeating it: %s',
+    'a token that looks like the path of a missing file is rejected without repeating it: %s',
     (token) => {
       const [problem] = problemsOf({ token })
       expect(problem).toContain('no such file')
@@ -169,20 +169,20 @@ describe('the token', () => {
     },
   )
 
-  test('cannot be an empty file', () => {
+  test('the token cannot be an empty file', () => {
     expect(problemsOf({ token: file('empty', '\n') })[0]).toContain('is empty')
   })
 })
 
-describe('what a node reports about itself', () => {
+describe('the report of a node about itself', () => {
   const last = { hostname: 'two', labels: { env: 'lab' }, advertisedAddress: '10.0.0.2' }
 
-  test('stays as in the last report unless a flag changes it', () => {
+  test('the report of a node stays as it was unless a flag changes it', () => {
     expect(nodeFacts({}, last)).toEqual(last)
     expect(nodeFacts({ labels: { env: 'prod' } }, last)).toEqual({ ...last, labels: { env: 'prod' } })
   })
 
-  test('is the name of this machine at first', () => {
+  test('the host name in the first report is the name of this machine', () => {
     expect(nodeFacts({})).toEqual({ hostname: os.hostname(), labels: {}, advertisedAddress: '' })
   })
 })
@@ -203,30 +203,30 @@ describe('an invitation', () => {
     roles: ['app', 'db'],
   }
 
-  test('has all that a join needs, as an argument, a file or a variable', () => {
+  test('an invitation has everything that a join needs, as an argument, a file or a variable', () => {
     expect(parse({ invitation: TEXT })).toMatchObject(said)
     expect(parse({ invitation: file('invitation', `${TEXT}\n`) })).toMatchObject(said)
     expect(parse({}, { MUSTER_INVITATION: TEXT })).toMatchObject(said)
     expect(parse({}, { MUSTER_INVITATION: file('invitation', TEXT) })).toMatchObject(said)
   })
 
-  test('has its roles replaced by --roles', () => {
+  test('--roles replaces the roles of an invitation', () => {
     expect(parse({ invitation: TEXT, roles: 'db' })).toMatchObject({ ...said, roles: ['db'] })
   })
 
-  test('on the command line has precedence over the environment', () => {
+  test('an invitation on the command line has precedence over the environment', () => {
     const other = 'muster://another-token-of-theirs@other:1?pins=' + OTHER_PIN + '&roles=kube'
     const env = { MUSTER_AUTH_SERVER: 'env:1', MUSTER_TOKEN: 'x', MUSTER_CA_PIN: OTHER_PIN }
     expect(parse({ invitation: TEXT }, env)).toMatchObject(said)
     expect(parse({ invitation: TEXT }, { MUSTER_INVITATION: other })).toMatchObject(said)
   })
 
-  test('in the environment gives the values that no flag gives', () => {
+  test('an invitation in the environment gives the values that no flag gives', () => {
     const options = parse({ authServer: 'nearer:3025' }, { MUSTER_INVITATION: TEXT })
     expect(options).toMatchObject({ ...said, authServer: 'nearer:3025' })
   })
 
-  test('is rejected together with the flags that it replaces', () => {
+  test('an invitation is rejected together with the flags that it replaces', () => {
     const flags = { token: 'x', caPin: [PIN], authServer: 'a:1' }
     expect(problemsOf({ invitation: TEXT, ...flags })).toEqual([
       expect.stringMatching(/^--token: the invitation contains it already/),
@@ -250,14 +250,14 @@ describe('an invitation', () => {
     ['without both', TEXT.split('?')[0]!, /not whole.*quotes/],
     ['that is a token', TOKEN, /neither an invitation.*nor a file/],
     ['that is a path of no file', '/no/such/CANARY', /neither an invitation.*nor a file/],
-  ])('%s is rejected without repeating it', (_what, text, message) => {
+  ])('an invitation %s is rejected without repeating it', (_what, text, message) => {
     for (const problems of [problemsOf({ invitation: text }), problemsOf({}, { MUSTER_INVITATION: text })]) {
       expect(problems).toEqual([expect.stringMatching(message)])
       expect(problems[0]).not.toContain('CANARY')
     }
   })
 
-  test('file with other content is named in the error, its content is not', () => {
+  test('the error for a file with other content names the file and not its content', () => {
     const target = file('not-an-invitation', TOKEN)
     const [problem] = problemsOf({ invitation: target })
     expect(problem).toMatch(`invitation: the file ${target}: is not whole`)
@@ -265,7 +265,7 @@ describe('an invitation', () => {
   })
 
   test.each(['token', 'authServer', 'labels', 'nodename', 'advertiseIp', 'roles', 'dataDir'] as const)(
-    'given to a flag by mistake is not repeated: %s',
+    'an invitation given to a flag by mistake is not repeated: %s',
     (name) => {
       const [problem, ...more] = problemsOf({ [name]: TEXT })
       expect(more).toEqual([])
@@ -276,7 +276,7 @@ describe('an invitation', () => {
 })
 
 describe('a bot', () => {
-  test('cannot have another role', () => {
+  test('a bot cannot have another role', () => {
     expect(parse({ roles: 'bot' }).roles).toEqual(['bot'])
     expect(problemsOf({ roles: 'bot,node' })).toEqual([
       expect.stringMatching(/^--roles: bot cannot be combined with other roles/),

@@ -68,7 +68,7 @@ function store(given: Grant, overrides: Partial<NodeProfile> = {}) {
 }
 
 describe('a grant', () => {
-  test('for this node is stored', async () => {
+  test('a grant for this node is stored', async () => {
     const identity = await store(grant())
     expect(identity.profile).toEqual({ ...profile, clusterName: cluster.clusterName, trustBundleVersion: 1 })
     expect(await loadIdentity(dataDir)).toEqual(identity)
@@ -81,12 +81,12 @@ describe('a grant', () => {
     ['for a node that joined as a bot', () => grant(), { roles: ['bot'] }],
     ['of another cluster than before', () => grant(), { clusterName: 'other.internal' }],
     ['without a certificate', () => ({ ...grant(), certificate: undefined }), {}],
-  ])('%s is rejected and nothing of it is stored', async (_what, given, overrides) => {
+  ])('a grant %s is rejected and not stored', async (_what, given, overrides) => {
     await expect(store(given(), overrides)).rejects.toBeInstanceOf(NotTrustedError)
     expect(await readdir(dataDir)).toEqual(['key.pem'])
   })
 
-  test('that is rejected leaves the former identity in place', async () => {
+  test('a rejected grant leaves the former identity in place', async () => {
     const before = await store(grant())
     await expect(store(grant({}, foreign))).rejects.toBeInstanceOf(NotTrustedError)
     expect(await loadIdentity(dataDir)).toEqual(before)
@@ -94,7 +94,7 @@ describe('a grant', () => {
 })
 
 describe('the key of a node', () => {
-  test('is created once, readable by its owner only', async () => {
+  test('the key of a node is created once, readable by its owner only', async () => {
     expect(await ensureNodeKey(dataDir)).toBe(keyPem)
     expect((await stat(path.join(dataDir, 'key.pem'))).mode & 0o777).toBe(0o600)
   })

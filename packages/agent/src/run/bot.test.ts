@@ -112,7 +112,7 @@ function failOnce(): () => void {
 }
 
 describe('muster start --oneshot', () => {
-  test('joins a bot with only an invitation, stores its credentials, prints the folder, and ends', async () => {
+  test('muster start --oneshot joins a bot with only an invitation, stores its credentials, prints the folder, and ends', async () => {
     const { status, stdout, stderr } = await start(['--oneshot', invitation()])
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
     const id = JSON.parse(await fileOf('profile.json')).nodeId
@@ -128,7 +128,7 @@ describe('muster start --oneshot', () => {
     expect(new X509Certificate(await fileOf('chain.pem')).subjectAltName).toContain('/bot/ci')
   })
 
-  test('joins a node, and prefers --roles to the roles of the invitation', async () => {
+  test('muster start --oneshot joins a node, and prefers --roles to the roles of the invitation', async () => {
     const { status, stdout } = await start(['--oneshot', '--roles=app', invitation(NODE_TOKEN, ['node', 'proxy'])])
     expect(status).toBe(0)
     expect(stdout).toContain('(app)')
@@ -136,7 +136,7 @@ describe('muster start --oneshot', () => {
     await keyInUse()
   })
 
-  test('renews an existing identity: a node keeps its key, a bot changes it', async () => {
+  test('muster start --oneshot renews an existing identity: a node keeps its key, a bot changes it', async () => {
     await start(['--oneshot', invitation(NODE_TOKEN, ['node'])])
     const nodeKey = await keyInUse()
     const nodeChain = await fileOf('chain.pem')
@@ -154,7 +154,7 @@ describe('muster start --oneshot', () => {
     expect(server.generations).toEqual([botKey, await keyInUse()])
   })
 
-  test('keeps a certificate that the server finds too new to renew', async () => {
+  test('muster start --oneshot keeps a certificate that the server finds too new to renew', async () => {
     await start(['--oneshot', invitation(NODE_TOKEN, ['node'])])
     const chain = await fileOf('chain.pem')
     server.before.renewCertificate = () => {
@@ -164,7 +164,7 @@ describe('muster start --oneshot', () => {
     expect(await fileOf('chain.pem')).toBe(chain)
   })
 
-  test('fails when it is stopped before it is done', async () => {
+  test('muster start --oneshot fails when it is stopped before it is done', async () => {
     server.before.register = unavailable
     const stop = new AbortController()
     const running = start(['--oneshot', invitation()], dataDir, stop.signal)
@@ -175,7 +175,7 @@ describe('muster start --oneshot', () => {
 })
 
 describe('a bot', () => {
-  test('renews with a new key each time', async () => {
+  test('a bot renews with a new key each time', async () => {
     await start(['--oneshot', invitation()])
     server.ttlMs = 3_000
     const bot = startInBackground()
@@ -193,7 +193,7 @@ describe('a bot', () => {
   })
 
   test.each(['before', 'after'] as const)(
-    'asks for the same key again when the request or the reply is lost: %s the server has done its part',
+    'a bot requests the same key again when the request or the reply is lost: %s the server has done its part',
     async (when) => {
       server[when].register = failOnce()
       expect(await start(['--oneshot', invitation()])).toMatchObject({ status: 0 })
@@ -206,7 +206,7 @@ describe('a bot', () => {
     },
   )
 
-  test('requests the same key again after it was killed between the request and the reply', async () => {
+  test('a bot requests the same key again after it was killed between the request and the reply', async () => {
     await start(['--oneshot', invitation()])
     const { child, ended } = spawnStart([])
     server.after.renewBot = () => {
@@ -221,7 +221,7 @@ describe('a bot', () => {
     expect(server.generations[1]).toBe(await keyInUse())
   })
 
-  test('can be killed before any change of a file and continues', async () => {
+  test('a bot that is killed before any change of a file continues', async () => {
     await start(['--oneshot', invitation()])
     // Dies in place of the nth change of a name in a folder: each file comes to be, or is replaced, by one of these.
     const killer = (nth: number) =>
@@ -248,20 +248,23 @@ describe('a bot', () => {
     expect(server.isLocked).toBe(false)
   })
 
-  test.each([1, 2])('whose copy renews is locked, and both exit with 3 (the original is %d ahead)', async (ahead) => {
-    await start(['--oneshot', invitation()])
-    const copy = `${dataDir}-copy`
-    await cp(dataDir, copy, { recursive: true })
-    for (let i = 0; i < ahead; i++) expect(await start(['--oneshot'])).toMatchObject({ status: 0 })
-    const keyBefore = await fileOf('key.pem')
-    const thief = await start([], copy)
-    expect(thief).toMatchObject({ status: 3, stderr: expect.stringContaining('BOT_LOCKED') })
-    const owner = await startInBackground().ended
-    expect(owner).toMatchObject({ status: 3, stderr: expect.stringContaining('delete the data directory') })
-    expect(await fileOf('key.pem')).toBe(keyBefore)
-  })
+  test.each([1, 2])(
+    'a bot whose copy renews is locked, and both exit with 3 (the original is %d ahead)',
+    async (ahead) => {
+      await start(['--oneshot', invitation()])
+      const copy = `${dataDir}-copy`
+      await cp(dataDir, copy, { recursive: true })
+      for (let i = 0; i < ahead; i++) expect(await start(['--oneshot'])).toMatchObject({ status: 0 })
+      const keyBefore = await fileOf('key.pem')
+      const thief = await start([], copy)
+      expect(thief).toMatchObject({ status: 3, stderr: expect.stringContaining('BOT_LOCKED') })
+      const owner = await startInBackground().ended
+      expect(owner).toMatchObject({ status: 3, stderr: expect.stringContaining('delete the data directory') })
+      expect(await fileOf('key.pem')).toBe(keyBefore)
+    },
+  )
 
-  test('whose certificate has expired joins again with another token, as another instance with a new key', async () => {
+  test('a bot whose certificate has expired joins again with another token, as another instance with a new key', async () => {
     server.ttlMs = 1_500
     await start(['--oneshot', invitation()])
     const [former] = server.generations
@@ -277,7 +280,7 @@ describe('a bot', () => {
     expect(server.generations).toEqual([await keyInUse()])
   })
 
-  test('and a node do not share a data directory', async () => {
+  test('a bot and a node do not share a data directory', async () => {
     await start(['--oneshot', invitation()])
     expect(await start(['--oneshot', '--roles=node'])).toMatchObject({
       status: 2,
@@ -285,7 +288,7 @@ describe('a bot', () => {
     })
   })
 
-  test('that receives the identity of a node stores nothing', async () => {
+  test('a bot that receives the identity of a node stores nothing', async () => {
     const { status, stderr } = await start(['--oneshot', invitation(NODE_TOKEN, ['bot'])])
     expect(status).toBe(4)
     expect(stderr).toContain('registration-service answered with an identity of another kind')
@@ -293,12 +296,12 @@ describe('a bot', () => {
   })
 })
 
-describe('a server that says how long to wait', () => {
+describe('a server that names a time to wait', () => {
   const tooMany = (retryAfterMs: number) => {
     throw refusal('TOO_MANY_REFUSED', 'too many refused attempts', { retryAfterMs })
   }
 
-  test('is asked again after that time', async () => {
+  test('a server that names a time to wait is asked again after that time', async () => {
     server.before.register = () => {
       if (server.joins.length === 1) tooMany(50)
     }
@@ -306,7 +309,7 @@ describe('a server that says how long to wait', () => {
     expect(server.joins).toHaveLength(2)
   })
 
-  test('for longer than --join-timeout makes the start exit with 5 at once', async () => {
+  test('a time to wait longer than --join-timeout makes the start exit with 5 at once', async () => {
     server.before.register = () => tooMany(60_000)
     const { status, stderr } = await start(['--oneshot', '--join-timeout=10s', invitation()])
     expect(status).toBe(5)
@@ -316,7 +319,7 @@ describe('a server that says how long to wait', () => {
 })
 
 describe('a data directory', () => {
-  test('has one agent; a second one exits and names the process', async () => {
+  test('a data directory has one agent; a second one exits and names the process', async () => {
     const first = startInBackground(invitation())
     await eventually('joined', async () => (await readdir(dataDir).catch((): string[] => [])).includes('profile.json'))
     const { status, stderr } = await start()
@@ -328,7 +331,7 @@ describe('a data directory', () => {
     expect(await start(['--oneshot'])).toMatchObject({ status: 0 })
   })
 
-  test('of a killed agent works for the next one without an invitation, and no process list shows one', async () => {
+  test('the data directory of a killed agent works for the next one without an invitation, and no process list shows one', async () => {
     const { child, output, ended } = spawnStart([invitation(NODE_TOKEN, ['node'])])
     await eventually('online', () => output.text.includes('online'))
     const shown = process.platform === 'linux' ? await readFile(`/proc/${child.pid}/cmdline`, 'utf8') : ''

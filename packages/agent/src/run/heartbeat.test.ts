@@ -63,7 +63,7 @@ function setUp({ answers = true } = {}) {
 }
 
 describe('the agent', () => {
-  test('sends one hello and then heartbeats, a little early and never late', async () => {
+  test('the agent sends one hello and then heartbeats, a little early and never late', async () => {
     const { clock, streams, stop, beating } = setUp()
     await clock.advance(60_000)
     expect(streams).toHaveLength(1)
@@ -78,7 +78,7 @@ describe('the agent', () => {
     await beating
   })
 
-  test('sends heartbeats at the latest pace from the server', async () => {
+  test('the agent sends heartbeats at the latest pace from the server', async () => {
     const { clock, streams, stop, beating } = setUp({ answers: false })
     await clock.advance(0)
     const [stream] = streams as [ServerSide]
@@ -95,7 +95,7 @@ describe('the agent', () => {
     await beating
   })
 
-  test('opens another stream after a random delay when one breaks', async () => {
+  test('the agent opens another stream after a random delay when one breaks', async () => {
     const { clock, streams, lines, stop, beating } = setUp()
     await clock.advance(1_000)
     streams[0]!.end(new AppError('unavailable', 'the server is shutting down'))
@@ -108,7 +108,7 @@ describe('the agent', () => {
     await beating
   })
 
-  test('retries while the server is away, and logs once that it is away and that it is back', async () => {
+  test('the agent retries while the server is away, and logs once that it is away and that it is back', async () => {
     const { clock, streams, lines, stop, beating } = setUp({ answers: false })
     await clock.advance(0)
     streams[0]!.answer()
@@ -127,7 +127,7 @@ describe('the agent', () => {
     await beating
   })
 
-  test('replaces a stream on which the server is silent', async () => {
+  test('the agent replaces a stream on which the server is silent', async () => {
     const { clock, streams, stop, beating } = setUp({ answers: false })
     await clock.advance(0)
     streams[0]!.answer(1_000)
@@ -142,7 +142,7 @@ describe('the agent', () => {
     await beating
   })
 
-  test('replaces a stream that never got an answer', async () => {
+  test('the agent replaces a stream that never got an answer', async () => {
     const { clock, streams, stop, beating } = setUp({ answers: false })
     await clock.advance(14_000)
     expect(streams).toHaveLength(1)
@@ -154,7 +154,7 @@ describe('the agent', () => {
     await beating
   })
 
-  test('opens a new stream at once after a renewal', async () => {
+  test('the agent opens a new stream at once after a renewal', async () => {
     const { clock, streams, tls, stop, beating } = setUp()
     await clock.advance(7_000)
     tls.update({ hostRootsPem: 'new', userRootsPem: '' })
@@ -166,7 +166,7 @@ describe('the agent', () => {
   })
 
   test.each(['unauthenticated', 'permissionDenied', 'failedPrecondition', 'invalidArgument'] as const)(
-    'ends when it is refused: %s',
+    'the agent ends when it is refused: %s',
     async (kind) => {
       const { clock, streams, beating } = setUp()
       const thrown = beating.catch((error: unknown) => error)
@@ -177,7 +177,7 @@ describe('the agent', () => {
     },
   )
 
-  test('retries after a fault of the server', async () => {
+  test('the agent retries after a fault of the server', async () => {
     const { clock, streams, stop, beating } = setUp()
     await clock.advance(0)
     streams[0]!.end(new AppError('internal', 'internal error'))
@@ -187,7 +187,7 @@ describe('the agent', () => {
     await beating
   })
 
-  test('half-closes its stream when it is stopped', async () => {
+  test('the agent half-closes its stream when it is stopped', async () => {
     const { clock, streams, stop, beating } = setUp()
     await clock.advance(1_000)
     stop.abort()

@@ -76,7 +76,7 @@ describe.each([
   ['bot', BOT_TOKEN],
 ])('a %s', (_kind, token) => {
   test.each<ErrorKind>(['internal', 'unavailable', 'resourceExhausted'])(
-    'retries a renewal that fails with %s, and continues',
+    'a renewal that fails with %s is retried, and the agent continues',
     async (kind) => {
       const { identity, renewed, ended } = await startRenewing(token)
       const counted = failOnce(kind)
@@ -93,7 +93,7 @@ describe.each([
   )
 
   test.each<ErrorKind>(['failedPrecondition', 'permissionDenied', 'unauthenticated'])(
-    'ends when its renewal is refused with %s',
+    'a renewal that is refused with %s ends the agent',
     async (kind) => {
       const { renewed, ended } = await startRenewing(token)
       const counted = failOnce(kind)

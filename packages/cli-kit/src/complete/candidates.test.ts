@@ -8,7 +8,7 @@ async function after(...words: string[]): Promise<string[]> {
   return stdout.split('\n').slice(0, -1)
 }
 
-describe('the words that may come next', () => {
+describe('the words that completion offers', () => {
   test.each<[string[], string[]]>([
     [['b'], ['boats\tManage boats']],
     [['boats', 'r'], ['rm\tRemove boats']],
@@ -28,11 +28,11 @@ describe('the words that may come next', () => {
     [['boats', 'add', '--kind=motor', ''], []],
     [['completion', 'z'], ['zsh']],
     [['nonsense', ''], []],
-  ])('after %j are %j', async (words, expected) => {
+  ])('after %j completion offers %j', async (words, expected) => {
     expect(await after(...words)).toEqual(expected)
   })
 
-  test('are printed for every shell that completion offers', async () => {
+  test('the next words are printed for every shell that completion supports', async () => {
     expect(await after('completion', '')).toEqual([...SHELLS])
     for (const shell of SHELLS) expect((await run(['completion', shell])).stdout).toBe(scriptFor(shell, 'harbour'))
   })

@@ -20,7 +20,7 @@ const linesOf = (columns: readonly Column<Row>[], width?: number, rows = [ROW]) 
   table(columns, rows, { width, colour: false }).trimEnd().split('\n')
 
 describe('a table', () => {
-  test('is whole in a pipe and on a terminal that is wide enough', () => {
+  test('a table is complete in a pipe and on a terminal that is wide enough', () => {
     const whole = ['Host    Id', '------  ---', `web-01  ${ID}  env=prod,team=web  roles=node reason="out of date"`]
     for (const width of [undefined, 200, whole[2]!.length]) {
       expect(linesOf(HIDING, width)).toEqual([
@@ -31,7 +31,7 @@ describe('a table', () => {
     }
   })
 
-  test('that is too wide hides columns of the highest rank first, and names them', () => {
+  test('a table that is too wide hides columns of the highest rank first, and names them', () => {
     expect(linesOf(HIDING, 90)).toEqual([
       'Host    Id                                    Details',
       `------  ${'-'.repeat(36)}  ${'-'.repeat(31)}`,
@@ -40,12 +40,12 @@ describe('a table', () => {
     ])
   })
 
-  test('that is too wide keeps a narrow column where a wider one of a lower rank does not fit', () => {
+  test('a table that is too wide keeps a narrow column where a wider one of a lower rank does not fit', () => {
     expect(linesOf(HIDING, 70)[2]).toBe(`web-01  ${ID}  env=prod,team=web`)
     expect(linesOf(HIDING, 70).at(-1)).toMatch(/^Not shown: Details\./)
   })
 
-  test('puts under each row what it must not hide', () => {
+  test('a table that is too wide puts under each row the columns that it must not hide', () => {
     expect(linesOf(STACKING, 70).slice(2)).toEqual([
       `web-01  ${ID}  env=prod,team=web`,
       '  Details: roles=node reason="out of date"',
@@ -53,7 +53,7 @@ describe('a table', () => {
     expect(linesOf(STACKING, 74, [{ ...ROW, details: '' }])[2]).toBe(`web-01  ${ID}  env=prod,team=web`)
   })
 
-  test('puts under a later row what makes it longer than the rows before', () => {
+  test('a table puts under a row the values that make it longer than the rows before', () => {
     const { lines } = tableOf(STACKING, [{ ...ROW, details: '' }], { width: 80, colour: false })
     expect(lines([ROW]).split('\n')).toEqual([
       `web-01  ${ID}  env=prod,team=web`,
@@ -62,7 +62,7 @@ describe('a table', () => {
     ])
   })
 
-  test('becomes a block for each row where the columns that must stay do not fit', () => {
+  test('a table becomes a block for each row where the columns that must stay do not fit', () => {
     expect(linesOf(HIDING, 35, [ROW, { ...ROW, details: '' }])).toEqual([
       'Host: web-01',
       'Id:',
@@ -78,7 +78,7 @@ describe('a table', () => {
     ])
   })
 
-  test.each([10, 20, 40, 80, 120, 200])('at %d columns cuts no word and no id', (width) => {
+  test.each([10, 20, 40, 80, 120, 200])('a table at %d columns cuts no word and no id', (width) => {
     for (const columns of [HIDING, STACKING]) {
       const text = tableOf(columns, [ROW], { width, colour: false }).lines([ROW])
       const words = Object.values(ROW).flatMap((value) => value.split(/\s+|(?<=,)/))
@@ -89,7 +89,7 @@ describe('a table', () => {
     }
   })
 
-  test('pads a coloured cell by what is seen of it', () => {
+  test('a table pads a coloured cell by its visible width', () => {
     const columns: Column<Row>[] = [{ title: 'Host', text: ({ host }) => host, paint: paint.red }, HIDING[1]!]
     expect(tableOf(columns, [{ ...ROW, host: 'web-0001' }], { width: 80, colour: true }).lines([ROW])).toBe(
       `\u001b[31mweb-01\u001b[39m    ${ID}\n`,

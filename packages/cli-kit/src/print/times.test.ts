@@ -6,7 +6,7 @@ const NOW = new Date('2026-11-27T23:51:42.500Z')
 const inSeconds = (seconds: number) => new Date(NOW.getTime() + seconds * 1000)
 
 describe('a time for people', () => {
-  test('is the date, hours and minutes in UTC', () => {
+  test('a time for people is the date, hours and minutes in UTC', () => {
     expect(utcTime(NOW)).toBe('2026-11-27 23:51 UTC')
     expect(utcTime(new Date('2027-01-02T03:04:05+06:00'))).toBe('2027-01-01 21:04 UTC')
   })
@@ -19,16 +19,16 @@ describe('a time for people', () => {
     [-7_545, '2h5m ago'],
     [-277_000, '3d4h ago'],
     [90_061, 'in 1d1h'],
-  ])('%d s away reads %j', (seconds, text) => {
+  ])('a time %d s away reads %j', (seconds, text) => {
     expect(distance(inSeconds(seconds), NOW)).toBe(text)
   })
 
-  test('can carry its distance', () => {
+  test('a time for people can carry its distance', () => {
     expect(utcTimeAndDistance(inSeconds(279), NOW)).toBe('2026-11-27 23:56 UTC (in 4m39s)')
     expect(utcTimeAndDistance(inSeconds(-60), NOW)).toBe('2026-11-27 23:50 UTC (1m ago)')
   })
 
-  test('leaves nothing once it has passed', () => {
+  test('the time left until a past time is zero', () => {
     expect(timeLeft(inSeconds(-5), NOW)).toBe('0s')
   })
 })

@@ -3,21 +3,21 @@ import { AppError, invalid, isServerFault, isTransient, messageOf, refusal } fro
 import type { ErrorKind } from './kinds.ts'
 
 describe('an error', () => {
-  test('keeps its kind, reason, field and cause', () => {
+  test('an error keeps its kind, reason, field and cause', () => {
     const cause = new Error('deep down')
     const error = refusal('NODE_NOT_FOUND', 'no such thing', { field: 'id', cause })
     expect(error).toMatchObject({ name: 'AppError', kind: 'notFound', reason: 'NODE_NOT_FOUND', field: 'id', cause })
     expect(error.message).toBe('no such thing')
   })
 
-  test('may carry a delay, which does not make it transient', () => {
+  test('an error may carry a delay, which does not make it transient', () => {
     const error = new AppError('resourceExhausted', 'too many', { retryAfterMs: 12_000 })
     expect(error.retryAfterMs).toBe(12_000)
     expect(isTransient(error)).toBe(false)
     expect(new AppError('resourceExhausted', 'too many').retryAfterMs).toBeUndefined()
   })
 
-  test("about a field starts with the field's name", () => {
+  test("an error about a field starts with the field's name", () => {
     expect(invalid('roles', 'is needed').message).toBe('roles: is needed')
   })
 
@@ -33,17 +33,17 @@ describe('an error', () => {
     ['failedPrecondition', false],
     ['resourceExhausted', false],
     ['internal', false],
-  ])('of kind %s is transient: %s', (kind, transient) => {
+  ])('an error of kind %s is transient: %s', (kind, transient) => {
     expect(isTransient(new AppError(kind, ''))).toBe(transient)
   })
 
-  test('of no kind is not transient', () => {
+  test('an error of no kind is not transient', () => {
     expect(isTransient(new Error('unavailable'))).toBe(false)
     expect(isTransient({ kind: 'unavailable' })).toBe(false)
     expect(isTransient(undefined)).toBe(false)
   })
 
-  test('has a text, whatever value was thrown', () => {
+  test('an error has a text, whatever value was thrown', () => {
     expect(messageOf(new Error('x'))).toBe('x')
     expect(messageOf('y')).toBe('y')
     expect(messageOf(undefined)).toBe('undefined')
@@ -59,11 +59,11 @@ describe('a fault of a server', () => {
     ['permissionDenied', false],
     ['notFound', false],
     ['resourceExhausted', false],
-  ])('is an error of kind %s: %s', (kind, isFault) => {
+  ])('an error of kind %s is a fault of a server: %s', (kind, isFault) => {
     expect(isServerFault(new AppError(kind, ''))).toBe(isFault)
   })
 
-  test('is not an error that is no AppError', () => {
+  test('an error that is not an AppError is not a fault of a server', () => {
     expect(isServerFault(new Error('internal'))).toBe(false)
   })
 })

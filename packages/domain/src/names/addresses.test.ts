@@ -4,7 +4,7 @@ import { expectInvalid } from '../../test/support/failures.ts'
 
 describe('an advertised address', () => {
   test.each(['', '10.0.0.7', '::1', '[::1]', '[fe80::1]:22', '10.0.0.7:22', 'web.example', 'web_1:65535'])(
-    'may be %j',
+    'an advertised address may be %j',
     (address) => {
       expect(parseAdvertisedAddress(address)).toBe(address)
     },
@@ -26,13 +26,13 @@ describe('an advertised address', () => {
     '1.2.3.4:22:33',
     `fe80::1%${'a'.repeat(300)}`,
     `[fe80::1%${'a'.repeat(300)}]:22`,
-  ])('may not be %j', (address) => {
+  ])('an advertised address may not be %j', (address) => {
     expectInvalid(() => parseAdvertisedAddress(address), 'advertised_address')
   })
 })
 
 describe("a server's address", () => {
-  test('gets the default port when it has none', () => {
+  test("a server's address gets the default port when it has none", () => {
     expect(parseServerAddress('muster.example', 'server', 3025)).toBe('muster.example:3025')
     expect(parseServerAddress(' 10.0.0.1 ', 'server', 3025)).toBe('10.0.0.1:3025')
     expect(parseServerAddress('::1', 'server', 3025)).toBe('[::1]:3025')
@@ -41,13 +41,13 @@ describe("a server's address", () => {
   })
 
   test.each(['muster.example', '::1', '', 'a:b', 'a:-1', 'a:65536', 'a:1e3', 'https://a:1', 'a/b:1', 'a@b:1', 'a\0:1'])(
-    'may not be %j where a port is needed',
+    "a server's address may not be %j where a port is needed",
     (address) => {
       expectInvalid(() => parseServerAddress(address, 'server'), 'server')
     },
   )
 
-  test('splits into host and port', () => {
+  test("a server's address splits into host and port", () => {
     expect(splitAddress('a:1')).toEqual({ host: 'a', port: 1 })
     expect(splitAddress('a')).toEqual({ host: 'a', port: undefined })
     expect(splitAddress('[::1]:443')).toEqual({ host: '::1', port: 443 })

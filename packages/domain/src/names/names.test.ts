@@ -15,18 +15,18 @@ describe('a token in the place of a name', () => {
     ['a cluster', (text: string) => parseClusterName(text, 'field')],
     ['a node', (text: string) => parseNodeId(text, 'field')],
     ['an address', (text: string) => parseAdvertisedAddress(text, 'field')],
-  ])('of %s is refused and not repeated', (_whose, parse) => {
+  ])('a token in the place of the name of %s is refused and not repeated', (_whose, parse) => {
     expect(expectInvalid(() => parse(`mtk_abcdefghij_${canary}`), 'field')).not.toContain('canary')
   })
 })
 
 describe("a person's or bot's name", () => {
-  test.each(['ada', 'a', 'ci-bot.eu_1', `a${'b'.repeat(62)}`])('may be %j', (name) => {
+  test.each(['ada', 'a', 'ci-bot.eu_1', `a${'b'.repeat(62)}`])("a person's or bot's name may be %j", (name) => {
     expect(parseMemberName(name)).toBe(name)
   })
 
   test.each(['', 'Ada', '1st', '-a', '.a', 'a/b', '../a', 'a\n', 'a\0', 'аda', `a${'b'.repeat(63)}`])(
-    'may not be %j',
+    "a person's or bot's name may not be %j",
     (name) => {
       expectInvalid(() => parseMemberName(name), 'name')
     },
@@ -34,7 +34,7 @@ describe("a person's or bot's name", () => {
 })
 
 describe('a node id', () => {
-  test('is a UUID in lower case', () => {
+  test('a node id is a UUID in lower case', () => {
     expect(parseNodeId('0b7a7c3e-3a55-4b3f-8a6b-0d9a3f2f7e11')).toBe('0b7a7c3e-3a55-4b3f-8a6b-0d9a3f2f7e11')
   })
 
@@ -45,24 +45,27 @@ describe('a node id', () => {
     '{0b7a7c3e-3a55-4b3f-8a6b-0d9a3f2f7e11}',
     '0b7a7c3e-3a55-4b3f-8a6b-0d9a3f2f7e11\n',
     '../0b7a7c3e-3a55-4b3f-8a6b-0d9a3f2f7e1',
-  ])('may not be %j', (id) => {
+  ])('a node id may not be %j', (id) => {
     expectInvalid(() => parseNodeId(id), 'node_id')
   })
 })
 
 describe("a token's name", () => {
   test.each(['ci', 'web-2026', 'a', 'build.eu_1', 'x'.repeat(63), 'abcdefghi', 'abcdefghijk', 'abcdefghi1'])(
-    'may be %j',
+    "a token's name may be %j",
     (name) => {
       expect(parseTokenName(name)).toBe(name)
     },
   )
 
-  test.each(HOSTILE_NAMES.filter((name) => !/^[a-z][a-z.-]{0,62}$/.test(name)))('may not be %j', (name) => {
-    expectInvalid(() => parseTokenName(name), 'name')
-  })
+  test.each(HOSTILE_NAMES.filter((name) => !/^[a-z][a-z.-]{0,62}$/.test(name)))(
+    "a token's name may not be %j",
+    (name) => {
+      expectInvalid(() => parseTokenName(name), 'name')
+    },
+  )
 
-  test('may not look like a token id, or the two could be confused', () => {
+  test("a token's name may not look like a token id, since the two could be confused", () => {
     expect(expectInvalid(() => parseTokenName('abcdefghij', 'metadata.name'), 'metadata.name')).toContain('token id')
     expectInvalid(() => parseTokenName('webserver2'), 'name')
   })

@@ -3,33 +3,33 @@ import { BREAK_GLASS, NODE_ROLES, OPERATOR_ROLES, parseNodeRoles, parseOperatorR
 import { expectInvalid } from '../../test/support/failures.ts'
 
 describe('roles', () => {
-  test('are folded, sorted and said once', () => {
+  test('roles are lower-cased, sorted and listed once', () => {
     expect(parseNodeRoles([' Proxy', 'node', 'NODE'])).toEqual(['node', 'proxy'])
     expect(parseOperatorRoles(['viewer', 'ADMIN'])).toEqual(['admin', 'viewer'])
   })
 
-  test('are needed', () => {
+  test('roles are required', () => {
     expectInvalid(() => parseNodeRoles([]), 'roles')
     expectInvalid(() => parseNodeRoles(['']), 'roles')
   })
 
-  test('that are not known are refused with all that are', () => {
+  test('unknown roles are refused with a list of all roles', () => {
     const message = expectInvalid(() => parseNodeRoles(['node', 'nod\n'], '--type'), '--type')
     for (const role of NODE_ROLES) expect(message).toContain(role)
     expect(message).toContain('"nod\\n"')
   })
 
-  test('of operators are no roles of nodes, nor the other way', () => {
+  test('roles of operators are not roles of nodes, nor the other way round', () => {
     for (const role of OPERATOR_ROLES) expectInvalid(() => parseNodeRoles([role]), 'roles')
     for (const role of NODE_ROLES) expectInvalid(() => parseOperatorRoles([role]), 'roles')
   })
 
-  test('that anyone can ask for do not include break-glass', () => {
+  test('roles that anyone can request do not include break-glass', () => {
     expectInvalid(() => parseNodeRoles([BREAK_GLASS]), 'roles')
     expectInvalid(() => parseOperatorRoles(['admin', BREAK_GLASS]), 'roles')
   })
 
-  test.each(['constructor', '__proto__', 'nоde', 'node,proxy', 'node\0'])('may not be %j', (role) => {
+  test.each(['constructor', '__proto__', 'nоde', 'node,proxy', 'node\0'])('roles may not be %j', (role) => {
     expectInvalid(() => parseNodeRoles([role]), 'roles')
   })
 })

@@ -13,6 +13,6 @@ test.each([
   ['1:2:3:4:5:6:192.0.2.33', '1:2:3:4::/64'],
   ['fe80::1%eth0', 'fe80:0:0:0::/64'],
   ['unix', 'unix'],
-])('%s counts as %s', (address, source) => {
+])('the address %s counts as the source %s', (address, source) => {
   expect(sourceOf(address)).toBe(source)
 })

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import { formatSpiffeId, MEMBER_KINDS, parseSpiffeId } from './spiffe.ts'
 
 describe('a SPIFFE id', () => {
-  test.each(MEMBER_KINDS)('of a %s reads as it was written', (kind) => {
+  test.each(MEMBER_KINDS)('a SPIFFE id of a %s reads as it was written', (kind) => {
     const id = { clusterName: 'muster.internal', kind, name: 'a-1.b_2' }
     expect(parseSpiffeId(formatSpiffeId(id))).toEqual(id)
   })
@@ -27,7 +27,7 @@ describe('a SPIFFE id', () => {
     'spiffe://muster.internal/nоde/a',
     `spiffe://muster.internal/node/${'a'.repeat(129)}`,
     'spiffe://muster.internal/constructor/a',
-  ])('is not %j', (text) => {
+  ])('%j is not a SPIFFE id', (text) => {
     expect(parseSpiffeId(text)).toBeUndefined()
   })
 })

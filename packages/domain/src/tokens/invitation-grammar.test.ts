@@ -21,21 +21,21 @@ const PARAMETER = `(?:${PINS}|${ROLES}|[\\x21-\\x22\\x24-\\x25\\x27-\\x7e]*)`
 const GRAMMAR = new RegExp(`^muster://${TOKEN}@${HOST}:[0-9]{1,5}/?\\?${PARAMETER}(?:&${PARAMETER})*$`, 'i')
 
 describe('docs/invitation.md', () => {
-  test.each(block('Examples'))('gives an example that is an invitation: %s', (text) => {
+  test.each(block('Examples'))('docs/invitation.md gives an example that is an invitation: %s', (text) => {
     expect(parseInvitation(text).caPins).toContain(`sha256:${'0a'.repeat(32)}`)
     expect(text).toMatch(GRAMMAR)
   })
 
-  test.each(block('Not invitations'))('gives an example that is no invitation: %s', (text) => {
+  test.each(block('Not invitations'))('docs/invitation.md gives an example that is not an invitation: %s', (text) => {
     expect(() => parseInvitation(text)).toThrow(/^invitation: /)
   })
 
-  test('names every role', () => {
+  test('docs/invitation.md names every role', () => {
     const roles = block('Grammar').find((line) => line.startsWith('role '))
     expect(roles!.match(/"[a-z]+"/g)).toEqual(NODE_ROLES.map((role) => `"${role}"`))
   })
 
-  test('has a rule for every invitation that is written', () => {
+  test('the grammar of docs/invitation.md has a rule for every invitation that is written', () => {
     const printable = fc.string({
       unit: fc.integer({ min: 0x21, max: 0x7e }).map((code) => String.fromCharCode(code)),
       minLength: 1,

@@ -16,7 +16,7 @@ const INVITATION: Invitation = {
 const TEXT = `muster://${SECRET}@auth.example.com:3025?pins=${PIN}&roles=db,node`
 
 describe('an invitation', () => {
-  test('is one string that says all that a machine needs to join', () => {
+  test('an invitation is one string with everything that a machine needs to join', () => {
     expect(formatInvitation(INVITATION)).toBe(TEXT)
     expect(parseInvitation(TEXT)).toEqual(INVITATION)
   })
@@ -26,21 +26,21 @@ describe('an invitation', () => {
     ['an IPv6 address', { address: '[2001:db8::1]:3025' }],
     ['an IPv4 address', { address: '10.0.0.1:3025' }],
     ['a custom token with signs that mean something in a URL', { token: 'a@b:c/d?e=f&g#h%20+i\'"\\' }],
-  ])('may carry %s', (_what, part) => {
+  ])('an invitation may carry %s', (_what, part) => {
     expect(parseInvitation(formatInvitation({ ...INVITATION, ...part }))).toEqual({ ...INVITATION, ...part })
   })
 
-  test('is read with white space around it, an upper-case scheme, and a slash before its parameters', () => {
+  test('an invitation is read with white space around it, an upper-case scheme, and a slash before its parameters', () => {
     for (const text of [`\n ${TEXT}\r\n`, TEXT.replace('muster', 'MUSTER'), TEXT.replace('?', '/?')]) {
       expect(parseInvitation(text)).toEqual(INVITATION)
     }
   })
 
-  test('ignores parameters of a later version', () => {
+  test('an invitation ignores parameters of a later version', () => {
     expect(parseInvitation(`${TEXT}&colour=green`)).toEqual(INVITATION)
   })
 
-  test('is told by its scheme, whole or not', () => {
+  test('an invitation is recognised by its scheme, complete or not', () => {
     for (const text of [TEXT, ` ${TEXT}`, 'MUSTER://x', 'muster://']) expect(isInvitation(text)).toBe(true)
     for (const text of ['', SECRET, 'muster', 'https://muster://', './muster://x'])
       expect(isInvitation(text)).toBe(false)
@@ -78,7 +78,7 @@ describe('an invitation that is refused', () => {
     ['a custom token as the port', TEXT.replace('3025', CUSTOM)],
     ['a custom token among the pins', TEXT.replace(PIN, CUSTOM)],
     ['a custom token among the roles', TEXT.replace('db,node', CUSTOM)],
-  ])('has %s, and is not repeated', (_what, text) => {
+  ])('an invitation that has %s is refused and not repeated', (_what, text) => {
     const message = expectInvalid(() => parseInvitation(text, 'MUSTER_INVITATION'), 'MUSTER_INVITATION')
     expect(message).not.toContain('canary')
   })

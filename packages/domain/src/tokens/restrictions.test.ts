@@ -12,7 +12,7 @@ describe('networks that a token is restricted to', () => {
     ['::ffff:192.0.2.1/128', '::ffff:192.0.2.1/128'],
     // Bits after the prefix do no harm, and people write the address of a machine in its network.
     ['10.1.2.3/08', '10.1.2.3/8'],
-  ])('%j reads %s', (text, network) => {
+  ])('the network %j of a restriction reads %s', (text, network) => {
     expect(parseCidrs([text])).toEqual([network])
   })
 
@@ -39,7 +39,7 @@ describe('networks that a token is restricted to', () => {
     '10.0.0.0/8,11.0.0.0/8',
     '10.0.0.0\u0000/8',
     '١٠.0.0.0/8',
-  ])('may not be %j', (text) => {
+  ])('the network of a restriction may not be %j', (text) => {
     expectInvalid(() => parseCidrs(['10.0.0.0/8', text], '--allow-cidr'), '--allow-cidr')
   })
 })
@@ -51,12 +51,12 @@ describe('host names that a token is restricted to', () => {
     ['*', '*'],
     ['db_primary', 'db_primary'],
     ['x'.repeat(253), 'x'.repeat(253)],
-  ])('%j reads %s', (text, glob) => {
+  ])('the host name %j of a restriction reads %s', (text, glob) => {
     expect(parseHostnameGlobs([text])).toEqual([glob])
   })
 
   test.each(['', ' ', 'a b', 'web-[01]', 'web%', 'a\\b', "a'b", 'a,b', 'web\u0000', 'wеb', 'x'.repeat(254)])(
-    'may not be %j',
+    'the host name of a restriction may not be %j',
     (text) => {
       expectInvalid(() => parseHostnameGlobs(['web', text], '--allow-hostname'), '--allow-hostname')
     },
@@ -64,7 +64,7 @@ describe('host names that a token is restricted to', () => {
 })
 
 describe('restrictions of one kind', () => {
-  test('may be none, and 32 at most', () => {
+  test('restrictions of one kind may be absent, and number 32 at most', () => {
     for (const [parse, entry] of [
       [parseCidrs, '10.0.0.0/8'],
       [parseHostnameGlobs, 'web'],

@@ -10,7 +10,7 @@ describe('a duration', () => {
     [' 2D ', 172_800],
     ['90m', 5_400],
     ['1m1m', 120],
-  ])('of %j is %d seconds', (text, seconds) => {
+  ])('a duration of %j is %d seconds', (text, seconds) => {
     expect(parseDuration(text, 'ttl')).toBe(seconds)
   })
 
@@ -29,7 +29,7 @@ describe('a duration', () => {
     '5ms',
     '٥m',
     '1'.repeat(10) + 's',
-  ])('may not be %j', (text) => {
+  ])('a duration may not be %j', (text) => {
     expectInvalid(() => parseDuration(text, '--ttl'), '--ttl')
   })
 
@@ -41,12 +41,12 @@ describe('a duration', () => {
     [5_400, '1h30m', '1 hour 30 minutes'],
     [172_800, '2d', '2 days'],
     [59.6, '1m', '1 minute'],
-  ])('of %d seconds is written %s', (seconds, short, words) => {
+  ])('a duration of %d seconds is written %s', (seconds, short, words) => {
     expect(formatDuration(seconds)).toBe(short)
     expect(durationInWords(seconds)).toBe(words)
   })
 
-  test('that was written can be read again', () => {
+  test('a duration that was written can be read again', () => {
     for (const seconds of [1, 59, 60, 3_599, 86_399, 86_400, 1_000_000]) {
       expect(parseDuration(formatDuration(seconds), 'ttl')).toBe(seconds)
     }

@@ -3,7 +3,7 @@ import { decodeCursor, encodeCursor, parsePageSize } from './paging.ts'
 import { expectInvalid } from '../../test/support/failures.ts'
 
 describe('a page size', () => {
-  test('is 100 when not given, and 1000 at most', () => {
+  test('a page size is 100 when not given, and 1000 at most', () => {
     expect(parsePageSize(0)).toBe(100)
     expect(parsePageSize(1)).toBe(1)
     expect(parsePageSize(1_000)).toBe(1_000)
@@ -12,7 +12,7 @@ describe('a page size', () => {
 })
 
 describe('a page token', () => {
-  test('brings back the key of the last row', () => {
+  test('a page token returns the key of the last row', () => {
     const key = ['müster "x"', '2026-01-01T00:00:00.000Z']
     expect(decodeCursor(encodeCursor(key), 2)).toEqual(key)
     expect(decodeCursor('', 2)).toBeUndefined()
@@ -27,7 +27,7 @@ describe('a page token', () => {
     Buffer.from('["a",1]').toString('base64url'),
     Buffer.from('null').toString('base64url'),
     encodeCursor(['a\0', 'b']),
-  ])('that this system did not make is refused: %s', (token) => {
+  ])('a page token that this system did not make is refused: %s', (token) => {
     expectInvalid(() => decodeCursor(token, 2), 'page_token')
   })
 })

@@ -2,12 +2,12 @@ import { describe, expect, test } from '@jest/globals'
 import { printable } from './printable.ts'
 
 describe('text made safe to show', () => {
-  test('is quoted, and holds nothing but printable ASCII', () => {
+  test('text made safe to show is quoted, and has only printable ASCII', () => {
     expect(printable('a"b')).toBe(String.raw`"a\"b"`)
     expect(printable('\u0000\n\u007f\u009b\u202e\u2028é')).toBe(String.raw`"\u0000\n\u007f\u009b\u202e\u2028\u00e9"`)
   })
 
-  test('holds no generated token, wherever it stood', () => {
+  test('text made safe to show has no generated token', () => {
     const secret = 'canarycanarycanarycanarycanary22'
     expect(printable(`x mtk_abcdefghij_${secret} MTK_ABCDEFGHIJ_${secret.toUpperCase()}`)).not.toMatch(/canary/i)
     expect(printable(`${'x'.repeat(40)}mtk_abcdefghij_${secret}`)).not.toMatch(/canary/i)
@@ -15,7 +15,7 @@ describe('text made safe to show', () => {
     expect(printable('mtk_abcdefghij')).toBe('"mtk_abcdefghij"')
   })
 
-  test('is cut after 64 characters', () => {
+  test('text made safe to show is cut off after 64 characters', () => {
     expect(printable('x'.repeat(64))).toBe(`"${'x'.repeat(64)}"`)
     expect(printable('x'.repeat(65))).toBe(`"${'x'.repeat(64)}…"`)
   })

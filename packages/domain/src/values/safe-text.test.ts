@@ -11,7 +11,7 @@ test.each([
   ['a zero-width space', '\u200b'],
   ['a soft hyphen', '\u00ad'],
   ['an interlinear annotation', '\ufff9'],
-])('%s is taken out of text, and escaped where it is quoted', (_what, characters) => {
+])('%s is removed from text, and escaped where it is quoted', (_what, characters) => {
   const shown = safeText(`web${characters}1`)
   expect(shown).toMatch(/^web[\x20-\x7e]*1$/)
   expect(isUnsafe(characters)).toBe(true)
@@ -19,6 +19,6 @@ test.each([
   expect(escapeUnsafe(JSON.stringify(`web${characters}1`))).toMatch(/^[\x20-\x7e]*$/)
 })
 
-test('text without any is left as it is, in whatever script', () => {
+test('text without special characters is left as it is, in any script', () => {
   expect(safeText('web-1 Ünïcödé 机器 🙂')).toBe('web-1 Ünïcödé 机器 🙂')
 })

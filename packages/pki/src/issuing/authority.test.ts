@@ -68,13 +68,13 @@ describe('authorities', () => {
     expect(() => createIssuing({ ...request, root })).not.toThrow()
   })
 
-  test('an issuing CA is not made with a key that is not the root’s', () => {
+  test('an issuing CA is not created with a key other than that of its root', () => {
     const root = { ...createRoot(request), privateKey: generateKey() }
     expect(() => createIssuing({ ...request, root })).toThrow(RangeError)
   })
 
   test.each(['', 'Muster', 'a..b', '-a', 'a\0b', 'a b', 'a,OU=host', 'x'.repeat(65), 'é.internal'])(
-    'a root is not made for the cluster name %j',
+    'a root is not created for the cluster name %j',
     (clusterName) => {
       expect(() => createRoot({ ...request, clusterName })).toThrow(RangeError)
     },

@@ -36,12 +36,12 @@ const shapes = {
 }
 
 describe('leaf certificates', () => {
-  describe.each(Object.entries(shapes))('of a %s', (_shape, { authority, ...names }) => {
+  describe.each(Object.entries(shapes))('leaves of a %s', (_shape, { authority, ...names }) => {
     testWithOpenssl.each(
       (['p256', 'ed25519'] as const).flatMap((key) =>
         (['sslclient', 'sslserver'] as const).map((purpose) => ({ key, purpose })),
       ),
-    )('with a $key key are verified strictly by OpenSSL for $purpose', ({ key, purpose }) => {
+    )('a leaf with a $key key is verified strictly by OpenSSL for $purpose', ({ key, purpose }) => {
       verifyStrictly(authority, key, purpose, names)
     })
   })
@@ -81,7 +81,7 @@ describe('leaf certificates', () => {
     expect(() => issueLeaf(leafRequest(host.issuing, { notBefore: after(dayMs), notAfter: now }))).toThrow(RangeError)
   })
 
-  test('a certificate that is no CA issues nothing', () => {
+  test('a certificate that is not a CA issues nothing', () => {
     const privateKey = generateKey()
     const certificateDer = issueLeaf(leafRequest(host.issuing, { publicKeyDer: publicKeyDer(privateKey) }))
     expect(() => issueLeaf(leafRequest({ certificateDer, privateKey }))).toThrow(RangeError)

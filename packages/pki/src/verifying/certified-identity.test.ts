@@ -34,18 +34,18 @@ function ask(
 const good = { notBefore: hoursFromNow(-1), notAfter: hoursFromNow(1) }
 const ended = { notBefore: hoursFromNow(-2), notAfter: hoursFromNow(-1) }
 
-describe('a key is certified under a name', () => {
-  test('by a whole chain to one of the roots, for that key and that name', () => {
+describe('proof that a key is certified under a name', () => {
+  test('a key is certified by a whole chain to one of the roots, for that key and that name', () => {
     expect(ask(good)).toMatchObject({ publicKeyDer: own })
   })
 
-  test('not by a leaf for another name or key, nor under other roots', () => {
+  test('a key is not certified by a leaf for another name or key, nor under other roots', () => {
     expect(ask(good, { spiffeId: 'spiffe://muster.internal/node/another' })).toBeUndefined()
     expect(ask(good, { publicKeyDer: publicKeyDer(generateKey()) })).toBeUndefined()
     expect(ask(good, { rootsDer: [authority().root.certificateDer] })).toBeUndefined()
   })
 
-  test('not by nothing, by bytes that are no certificate, or by more than a leaf and its issuing CA', () => {
+  test('a key is not certified by an empty chain, by bytes that are not a certificate, or by more than a leaf and its issuing CA', () => {
     for (const chainDer of [[], [Buffer.from('junk')], [Buffer.from('junk'), issuing.certificateDer]]) {
       expect(ask(good, { chainDer })).toBeUndefined()
     }
@@ -54,12 +54,12 @@ describe('a key is certified under a name', () => {
     expect(ask(good, { chainDer: [leaf, issuing.certificateDer, root.certificateDer] })).toBeUndefined()
   })
 
-  test('by one that has ended only if that is asked for', () => {
+  test('a key is certified by an expired certificate only if the caller allows that', () => {
     expect(ask(ended)).toBeUndefined()
     expect(ask(ended, { at: 'end' })).toMatchObject({ publicKeyDer: own })
   })
 
-  test('by one that begins in the future, since the clock here may be behind', () => {
+  test('a key is certified by a certificate that begins in the future, since the local clock may be behind', () => {
     expect(ask({ notBefore: hoursFromNow(1), notAfter: hoursFromNow(2) })).toMatchObject({ publicKeyDer: own })
   })
 })

@@ -27,11 +27,11 @@ describe.each(['p256', 'ed25519'] as const)('a %s certificate request', (algorit
   const privateKey = generateKey(algorithm)
   const csrDer = createCsr({ privateKey, commonName: 'web-01' })
 
-  test('gives the public key that signed it', () => {
+  test('a certificate request gives the public key that signed it', () => {
     expect(parseCsr(csrDer)).toEqual({ publicKeyDer: publicKeyDer(privateKey) })
   })
 
-  testWithOpenssl('is read and verified by OpenSSL', () => {
+  testWithOpenssl('a certificate request is read and verified by OpenSSL', () => {
     openssl(['req', '-inform', 'DER', '-in', 'csr.der', '-verify', '-noout'], { 'csr.der': csrDer })
     const text = openssl(['req', '-inform', 'DER', '-in', 'csr.der', '-noout', '-text'], {
       'csr.der': csrDer,
@@ -40,33 +40,33 @@ describe.each(['p256', 'ed25519'] as const)('a %s certificate request', (algorit
     expect(text).toMatch(/Subject: CN ?= ?web-01\n/)
   })
 
-  testWithOpenssl('that asks for more than its key gets only its key', () => {
+  testWithOpenssl('a certificate request that asks for more than its key gets only its key', () => {
     const names = 'URI:spiffe://muster.internal/user/root,URI:spiffe://muster.internal/service/ca,DNS:ca'
     const wishes = [`subjectAltName=${names}`, 'basicConstraints=critical,CA:TRUE', 'keyUsage=critical,keyCertSign']
     const greedy = opensslCsr(privateKey, ...wishes.flatMap((wish) => ['-addext', wish]))
     expect(parseCsr(greedy)).toEqual({ publicKeyDer: publicKeyDer(privateKey) })
   })
 
-  test('with another key put in its place is refused: what is verified is what is used', () => {
+  test('a certificate request with another key put in its place is refused: the verified key is the one used', () => {
     const forged = replaceOnce(csrDer, publicKeyDer(privateKey), publicKeyDer(generateKey(algorithm)))
     expectRefusal(() => parseCsr(forged), 'CSR_BAD_SIGNATURE')
   })
 
-  test('with a changed subject is refused', () => {
+  test('a certificate request with a changed subject is refused', () => {
     expectRefusal(
       () => parseCsr(replaceOnce(csrDer, Buffer.from('web-01'), Buffer.from('web-02'))),
       'CSR_BAD_SIGNATURE',
     )
   })
 
-  test('with trailing bytes, inside or out, is malformed', () => {
+  test('a certificate request with trailing bytes, inside or outside, is malformed', () => {
     expectRefusal(() => parseCsr(Buffer.concat([csrDer, Buffer.of(0)])), 'CSR_MALFORMED')
     expectRefusal(() => parseCsr(Buffer.concat([csrDer, csrDer])), 'CSR_MALFORMED')
     const extended = Buffer.concat([csrDer, Buffer.of(5, 0)])
     expectRefusal(() => parseCsr(withContent(extended)), 'CSR_MALFORMED')
   })
 
-  test('in BER, of indefinite or padded length, is malformed', () => {
+  test('a certificate request in BER, of indefinite or padded length, is malformed', () => {
     const { content } = outer(csrDer)
     const indefinite = Buffer.concat([Buffer.of(0x30, 0x80), content, Buffer.of(0, 0)])
     expectRefusal(() => parseCsr(indefinite), 'CSR_MALFORMED')
@@ -74,13 +74,13 @@ describe.each(['p256', 'ed25519'] as const)('a %s certificate request', (algorit
     expectRefusal(() => parseCsr(padded), 'CSR_MALFORMED')
   })
 
-  test('cut anywhere is malformed', () => {
+  test('a certificate request cut anywhere is malformed', () => {
     for (let length = 0; length < csrDer.length; length++) {
       expectRefusal(() => parseCsr(csrDer.subarray(0, length)), 'CSR_MALFORMED')
     }
   })
 
-  test('with any one bit flipped is refused', () => {
+  test('a certificate request with any one bit flipped is refused', () => {
     for (let bit = 0; bit < csrDer.length * 8; bit++) {
       const flipped = Buffer.from(csrDer)
       flipped[bit >> 3] = flipped[bit >> 3]! ^ (1 << (bit & 7))
@@ -88,7 +88,7 @@ describe.each(['p256', 'ed25519'] as const)('a %s certificate request', (algorit
     }
   })
 
-  test('injured at random is refused with a reason and never with another exception', () => {
+  test('a certificate request damaged at random is refused with a reason and never with another exception', () => {
     for (let seed = 1; seed <= 500; seed++) {
       const random = seededRandom(seed)
       let injured = csrDer
@@ -100,7 +100,7 @@ describe.each(['p256', 'ed25519'] as const)('a %s certificate request', (algorit
   })
 })
 
-describe('certificate requests of keys and forms that are not allowed', () => {
+describe('certificate requests with keys and forms that are not allowed', () => {
   testWithOpenssl.each([
     ['RSA 2048', () => generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey],
     ['P-384', () => generateKeyPairSync('ec', { namedCurve: 'P-384' }).privateKey],
@@ -141,7 +141,7 @@ describe('certificate requests of keys and forms that are not allowed', () => {
   })
 
   test.each(['', 'x'.repeat(65), 'a\nb', 'a\0b', '\u202e'])(
-    'a request is not made for the common name %j',
+    'a request is not created for the common name %j',
     (commonName) => {
       expect(() => createCsr({ privateKey: generateKey(), commonName })).toThrow(RangeError)
     },

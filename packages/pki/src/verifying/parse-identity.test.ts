@@ -25,29 +25,32 @@ import {
 const host = testAuthority('host')
 
 describe('the identity in a certificate', () => {
-  test.each(['p256', 'ed25519'] as const)('is what was issued, from DER and from TLS alike (%s)', (algorithm) => {
-    const request = leafRequest(host.issuing, {
-      publicKeyDer: publicKeyDer(generateKey(algorithm)),
-      roles: ['proxy', 'node'],
-      serial: newSerial(),
-    })
-    const leafDer = issueLeaf(request)
-    const expected = {
-      spiffeId: request.spiffeId,
-      serial: serialHex(request.serial),
-      commonName: 'web-01',
-      roles: ['node', 'proxy'],
-      issuerType: 'host',
-      notBefore: after(-minuteMs),
-      notAfter: after(dayMs),
-      publicKeyDer: request.publicKeyDer,
-      dnsNames: ['web-01', 'web-01.muster.internal'],
-    }
-    expect(parseIdentity(leafDer)).toEqual(expected)
-    expect(parseIdentity(new X509Certificate(leafDer))).toEqual(expected)
-  })
+  test.each(['p256', 'ed25519'] as const)(
+    'the identity in a certificate is what was issued, from DER and from TLS alike (%s)',
+    (algorithm) => {
+      const request = leafRequest(host.issuing, {
+        publicKeyDer: publicKeyDer(generateKey(algorithm)),
+        roles: ['proxy', 'node'],
+        serial: newSerial(),
+      })
+      const leafDer = issueLeaf(request)
+      const expected = {
+        spiffeId: request.spiffeId,
+        serial: serialHex(request.serial),
+        commonName: 'web-01',
+        roles: ['node', 'proxy'],
+        issuerType: 'host',
+        notBefore: after(-minuteMs),
+        notAfter: after(dayMs),
+        publicKeyDer: request.publicKeyDer,
+        dnsNames: ['web-01', 'web-01.muster.internal'],
+      }
+      expect(parseIdentity(leafDer)).toEqual(expected)
+      expect(parseIdentity(new X509Certificate(leafDer))).toEqual(expected)
+    },
+  )
 
-  test('tells the user authority from the host authority', () => {
+  test('the identity in a certificate distinguishes the user authority from the host authority', () => {
     const leafDer = issueLeaf(leafRequest(testAuthority('user').issuing, { roles: [], dnsNames: [] }))
     expect(parseIdentity(leafDer)).toMatchObject({ issuerType: 'user', roles: [], dnsNames: [] })
   })
@@ -62,17 +65,17 @@ describe('the identity in a certificate', () => {
     '#61',
     'ünï ćøde',
     ' padded ',
-  ])('has the common name %j as it was given, however it would be printed', (commonName) => {
+  ])('the identity in a certificate has the common name %j unchanged, however it would be printed', (commonName) => {
     const leafDer = issueLeaf(leafRequest(host.issuing, { commonName, roles: [] }))
     expect(parseIdentity(leafDer)).toMatchObject({ commonName, roles: [] })
   })
 
-  test('has a serial that begins with a small octet in full', () => {
+  test('a serial that begins with a small octet is read in full', () => {
     const serial = Buffer.from('01000000000000000000000000000000', 'hex')
     expect(parseIdentity(issueLeaf(leafRequest(host.issuing, { serial }))).serial).toBe(serialHex(serial))
   })
 
-  test('has dates past 2050', () => {
+  test('dates past 2050 are read from a certificate', () => {
     const authority = testAuthority()
     const leafDer = issueLeaf(leafRequest(authority.root, { notAfter: after(3650 * dayMs) }))
     expect(parseIdentity(leafDer).notAfter).toEqual(after(3650 * dayMs))
@@ -86,23 +89,29 @@ describe('the identity in a certificate', () => {
     ['a SPIFFE id without a path', ['subjectAltName=URI:spiffe://muster.internal']],
     ['a DNS name of two', ['subjectAltName=@alt', '[alt]', 'URI.1=spiffe://muster.internal/node/a', 'DNS.1=a, DNS:b']],
     ['CA:TRUE', ['subjectAltName=URI:spiffe://muster.internal/node/a', 'basicConstraints=CA:TRUE']],
-  ])('is refused with %s', (_what, extensions) => {
+  ])('a certificate with %s gives no identity', (_what, extensions) => {
     expectRefusal(() => parseIdentity(opensslCertificate('/CN=a', extensions)), 'CERTIFICATE_MALFORMED')
   })
 
-  testWithOpenssl.each(['/O=node', '/CN=a/CN=b', '/CN=a\nb'])('is refused with the subject %j', (subject) => {
-    const extensions = ['subjectAltName=URI:spiffe://muster.internal/node/a']
-    expectRefusal(() => parseIdentity(opensslCertificate(subject, extensions)), 'CERTIFICATE_MALFORMED')
-  })
+  testWithOpenssl.each(['/O=node', '/CN=a/CN=b', '/CN=a\nb'])(
+    'a certificate with the subject %j gives no identity',
+    (subject) => {
+      const extensions = ['subjectAltName=URI:spiffe://muster.internal/node/a']
+      expectRefusal(() => parseIdentity(opensslCertificate(subject, extensions)), 'CERTIFICATE_MALFORMED')
+    },
+  )
 
-  testWithOpenssl('has no issuer type when the issuer is none of ours', () => {
-    const extensions = ['subjectAltName=URI:spiffe://muster.internal/node/a', 'basicConstraints=CA:FALSE']
-    for (const subject of ['/CN=a', '/OU=admin/CN=a', '/OU=host/OU=user/CN=a']) {
-      expect(parseIdentity(opensslCertificate(subject, extensions)).issuerType).toBeUndefined()
-    }
-  })
+  testWithOpenssl(
+    'the identity in a certificate has no issuer type when the issuer is not an authority of the cluster',
+    () => {
+      const extensions = ['subjectAltName=URI:spiffe://muster.internal/node/a', 'basicConstraints=CA:FALSE']
+      for (const subject of ['/CN=a', '/OU=admin/CN=a', '/OU=host/OU=user/CN=a']) {
+        expect(parseIdentity(opensslCertificate(subject, extensions)).issuerType).toBeUndefined()
+      }
+    },
+  )
 
-  test('is rejected when an extension is repeated, with the same value or another', () => {
+  test('the identity in a certificate is rejected when an extension is repeated, with the same value or another', () => {
     const names = (name: string) => subjectAltName(`spiffe://muster.internal/node/${name}`, [])
     const leaf = (...extensions: Asn1Node[]) => unusualLeaf(host.issuing, extensions, after(dayMs))
     expect(parseIdentity(leaf(leafConstraints, names('a'))).spiffeId).toBe('spiffe://muster.internal/node/a')
@@ -115,7 +124,7 @@ describe('the identity in a certificate', () => {
     }
   })
 
-  test('is rejected when the serial is negative', () => {
+  test('the identity in a certificate is rejected when the serial is negative', () => {
     const leafDer = issueLeaf(leafRequest(host.issuing))
     const at = leafDer.indexOf(Buffer.from(parseIdentity(leafDer).serial, 'hex'))
     const negative = Buffer.from(leafDer)
@@ -123,14 +132,14 @@ describe('the identity in a certificate', () => {
     expectRefusal(() => parseIdentity(negative), 'CERTIFICATE_MALFORMED')
   })
 
-  test('is not in a CA certificate, a request or a PEM text', () => {
+  test('a CA certificate, a request and a PEM text give no identity', () => {
     const pem = Buffer.from(pemFromDer(issueLeaf(leafRequest(host.issuing))))
     for (const der of [host.root.certificateDer, host.issuing.certificateDer, pem, Buffer.alloc(0)]) {
       expectRefusal(() => parseIdentity(der), 'CERTIFICATE_MALFORMED')
     }
   })
 
-  test('of a certificate injured at random is read or refused, and no other exception comes', () => {
+  test('the identity of a certificate damaged at random is read or refused, without another exception', () => {
     const leafDer = issueLeaf(leafRequest(host.issuing))
     let refused = 0
     for (let seed = 1; seed <= 500; seed++) {
@@ -146,7 +155,7 @@ describe('the identity in a certificate', () => {
 })
 
 describe('the CA pin', () => {
-  testWithOpenssl('is the SHA-256 of the public key as OpenSSL computes it', () => {
+  testWithOpenssl('the CA pin is the SHA-256 of the public key as OpenSSL computes it', () => {
     const files = { 'root.pem': pemFromDer(host.root.certificateDer) }
     const publicPem = openssl(['x509', '-in', 'root.pem', '-noout', '-pubkey'], files)
     const spkiDer = openssl(['pkey', '-pubin', '-in', 'key.pem', '-outform', 'DER'], { 'key.pem': publicPem })
@@ -154,7 +163,7 @@ describe('the CA pin', () => {
     expect(spkiPin(host.root.certificateDer)).toBe(`sha256:${digest}`)
   })
 
-  test('differs between roots and from the pin of the issuing CA', () => {
+  test('the CA pin differs between roots and from the pin of the issuing CA', () => {
     const pins = [host.root, host.issuing, testAuthority().root].map(({ certificateDer }) => spkiPin(certificateDer))
     expect(new Set(pins).size).toBe(3)
   })

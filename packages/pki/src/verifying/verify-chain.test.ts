@@ -21,26 +21,26 @@ const leafDer = issueLeaf(leafRequest(issuing))
 const chain = { leafDer, intermediatesDer: [issuing.certificateDer], rootsDer: [root.certificateDer], now }
 
 describe('verifyChain', () => {
-  test('accepts a leaf under its issuing CA and root, among others', () => {
+  test('verifyChain accepts a leaf under its issuing CA and root, among others', () => {
     expect(verifyChain(chain)).toBe(true)
     const rootsDer = [other.root.certificateDer, root.certificateDer]
     const intermediatesDer = [other.issuing.certificateDer, issuing.certificateDer]
     expect(verifyChain({ ...chain, rootsDer, intermediatesDer })).toBe(true)
   })
 
-  test('refuses a chain of another root, and one that brings its own root along', () => {
+  test('verifyChain refuses a chain of another root, and one that brings its own root along', () => {
     expect(verifyChain({ ...chain, rootsDer: [other.root.certificateDer] })).toBe(false)
     const intermediatesDer = [issuing.certificateDer, root.certificateDer]
     expect(verifyChain({ ...chain, intermediatesDer, rootsDer: [other.root.certificateDer] })).toBe(false)
     expect(verifyChain({ ...chain, rootsDer: [] })).toBe(false)
   })
 
-  test('refuses a leaf without its issuing CA', () => {
+  test('verifyChain refuses a leaf without its issuing CA', () => {
     expect(verifyChain({ ...chain, intermediatesDer: [] })).toBe(false)
     expect(verifyChain({ ...chain, intermediatesDer: [other.issuing.certificateDer] })).toBe(false)
   })
 
-  test('refuses a chain before it begins and after any part of it ends', () => {
+  test('verifyChain refuses a chain before it begins and after any part of it ends', () => {
     expect(verifyChain({ ...chain, now: after(-3_600_000) })).toBe(false)
     expect(verifyChain({ ...chain, now: after(dayMs) })).toBe(true)
     expect(verifyChain({ ...chain, now: after(dayMs + 1000) })).toBe(false)
@@ -53,7 +53,7 @@ describe('verifyChain', () => {
     expect(verifyChain({ ...expiring, now: after(2000) })).toBe(false)
   })
 
-  test('rejects a leaf whose issuing CA has expired, or is not valid yet, though leaf and root are in date', () => {
+  test('verifyChain rejects a leaf whose issuing CA has expired, or is not valid yet, though leaf and root are in date', () => {
     const days = { type: 'host', clusterName: 'muster.internal', root } as const
     const expired = createIssuing({ ...days, notBefore: after(-dayMs), notAfter: after(-1000) })
     const future = createIssuing({ ...days, notBefore: after(1000), notAfter: after(dayMs) })
@@ -66,7 +66,7 @@ describe('verifyChain', () => {
     }
   })
 
-  test('rejects a chain whose root is not valid yet, though issuing CA and leaf are in date', () => {
+  test('verifyChain rejects a chain whose root is not valid yet, though issuing CA and leaf are in date', () => {
     const days = { type: 'host', clusterName: 'muster.internal', notAfter: after(2 * dayMs) } as const
     const future = createRoot({ ...days, notBefore: after(1000) })
     const early = createIssuing({ ...days, root: future, notBefore: after(-dayMs) })
@@ -79,7 +79,7 @@ describe('verifyChain', () => {
     expect(verifyChain({ ...itsChain, now: after(2000) })).toBe(true)
   })
 
-  test('refuses a leaf that plays the issuing CA and a CA that plays the leaf', () => {
+  test('verifyChain refuses a leaf in the place of the issuing CA and a CA in the place of the leaf', () => {
     const privateKey = generateKey()
     const between = issueLeaf(leafRequest(issuing, { publicKeyDer: publicKeyDer(privateKey) }))
     expect(verifyChain({ ...chain, leafDer: between })).toBe(true)
@@ -89,7 +89,7 @@ describe('verifyChain', () => {
     expect(verifyChain({ ...chain, leafDer: root.certificateDer })).toBe(false)
   })
 
-  test('refuses a second CA below the issuing CA, which its path length forbids', () => {
+  test('verifyChain refuses a second CA below the issuing CA, which its path length forbids', () => {
     const deeper = createIssuing({
       root: issuing,
       type: 'host',
@@ -102,7 +102,7 @@ describe('verifyChain', () => {
     expect(verifyChain({ ...chain, leafDer: deepLeaf, intermediatesDer })).toBe(false)
   })
 
-  test('refuses a leaf injured at random, and bytes that are no certificate, without an exception', () => {
+  test('verifyChain refuses a leaf damaged at random, and bytes that are not a certificate, without an exception', () => {
     for (let seed = 1; seed <= 500; seed++) {
       const injured = mutate(leafDer, seededRandom(seed))
       if (injured.equals(leafDer)) continue

@@ -104,7 +104,7 @@ describe('the connection of the former certificate', () => {
   })
   afterEach(() => relay.close())
 
-  test('closes at the renewal when no call is open', async () => {
+  test('the connection of the former certificate closes at the renewal when no call is open', async () => {
     await connection.client(service).getTrustBundle({})
     expect(relay.open()).toBe(1)
     identity.update(second)
@@ -113,7 +113,7 @@ describe('the connection of the former certificate', () => {
     expect(relay.open()).toBe(1)
   })
 
-  test('closes when its last stream ends', async () => {
+  test('the connection of the former certificate closes when its last stream ends', async () => {
     const stream = connection.duplex(service.heartbeat, () => {})
     stream.send({ message: { $case: 'beat', value: {} } })
     await eventually('the beat heard', () => shown.length === 1)

@@ -45,7 +45,7 @@ async function serveAs(identity: TestMember): Promise<RpcServer> {
 }
 
 describe('a server', () => {
-  test('that is the service expected is trusted', async () => {
+  test('a server that is the expected service is trusted', async () => {
     const server = await serveAs(cluster.service('registration-service'))
     const connection = open(server.address, cluster.anonymous(), { clusterName: cluster.clusterName })
     expect(await whoAmI(connection)).toBe('anonymous')
@@ -89,7 +89,7 @@ describe('a server', () => {
           notAfter: new Date(Date.now() + 7_200_000),
         }),
     ],
-  ])('that is %s is not trusted, and gets no call', async (_what, identity) => {
+  ])('a server that is %s is not trusted, and gets no call', async (_what, identity) => {
     const server = await serveAs(identity())
     calls = 0
     const connection = open(server.address, cluster.node(), { clusterName: cluster.clusterName })
@@ -99,7 +99,7 @@ describe('a server', () => {
     expect(calls).toBe(0)
   })
 
-  test('is verified whatever the environment says of TLS', async () => {
+  test('a server is verified whatever the environment says about TLS', async () => {
     const server = await serveAs(foreign.service('registration-service'))
     const before = calls
     // A process of its own, since the environment that counts is the real one, which jest hides from its tests.
@@ -122,7 +122,7 @@ describe('a server', () => {
     expect(calls).toBe(before)
   })
 
-  test('that is not trusted is told from one that cannot be reached', async () => {
+  test('a server that is not trusted is distinguished from one that cannot be reached', async () => {
     const server = await serveAs(cluster.service('registration-service'))
     await server.close()
     const error = await rejection(whoAmI(open(server.address, cluster.anonymous())))
@@ -130,7 +130,7 @@ describe('a server', () => {
     expect(isTrustFailure(error)).toBe(false)
   })
 
-  test('that is trusted and answers unavailable is not mistrusted for it', async () => {
+  test('a server that is trusted stays trusted when it answers unavailable', async () => {
     const { clusterName } = cluster
     const server = await serveForTest({
       clusterName,
@@ -152,7 +152,7 @@ describe('a server', () => {
     expect(isTrustFailure(error)).toBe(false)
   })
 
-  test('is checked by its name among the services, not by where it listens', async () => {
+  test('a server is checked by its service name, not by its address', async () => {
     const names: ServiceName[] = ['token-service', 'ca-service']
     for (const name of names) {
       const server = await serveAs(cluster.service(name))
@@ -165,14 +165,14 @@ describe('a server', () => {
 describe('a pinned root', () => {
   const OTHER_PIN = `sha256:${'0'.repeat(64)}`
 
-  test('is found when it matches, and is the only root that is needed then', async () => {
+  test('a pinned root is found when it matches, and is then the only root needed', async () => {
     const { address } = await serveAs(cluster.service('registration-service'))
     const rootPem = await fetchPinnedRoot({ address, pins: [cluster.pin] })
     expect(rootPem).toBe(cluster.hostRootsPem)
     expect(await whoAmI(open(address, { hostRootsPem: rootPem, userRootsPem: '' }))).toBe('anonymous')
   })
 
-  test('may be any of several', async () => {
+  test('a pinned root may be any of several', async () => {
     const { address } = await serveAs(cluster.service('registration-service'))
     expect(await fetchPinnedRoot({ address, pins: [OTHER_PIN, foreign.pin, cluster.pin] })).toBe(cluster.hostRootsPem)
   })
@@ -186,14 +186,14 @@ describe('a pinned root', () => {
       () => ({ ...cluster.service('registration-service'), hostRootsPem: cluster.userRootsPem }),
       () => [cluster.pin],
     ],
-  ])('that does not match is a failure of trust: %s', async (_what, identity, pins) => {
+  ])('a root that does not match the pin is a failure of trust: %s', async (_what, identity, pins) => {
     const { address } = await serveAs(identity())
     const error = await rejection(fetchPinnedRoot({ address, pins: pins() }))
     expect(isTrustFailure(error)).toBe(true)
     expect(error.message).toContain('Nothing was sent')
   })
 
-  test('that differs in a single hex digit is a failure of trust, whichever digit it is', async () => {
+  test('a root whose pin differs in a single hex digit is a failure of trust, whichever digit it is', async () => {
     const { address } = await serveAs(cluster.service('registration-service'))
     const pins = Array.from({ length: 64 }, (_digit, index) => {
       const at = 'sha256:'.length + index
@@ -203,7 +203,7 @@ describe('a pinned root', () => {
     expect(await fetchPinnedRoot({ address, pins: [...pins, cluster.pin] })).toBe(cluster.hostRootsPem)
   })
 
-  test('shown behind a certificate of another CA is not taken, and a client that has the root does not call', async () => {
+  test('a pinned root shown behind a certificate of another CA is not accepted, and a client that has the root does not call', async () => {
     const thief = { ...foreign.service('registration-service'), hostRootsPem: cluster.hostRootsPem }
     const { address } = await serveAs(thief)
     calls = 0
@@ -215,12 +215,12 @@ describe('a pinned root', () => {
     expect(calls).toBe(0)
   })
 
-  test('is not looked for in vain: without a check, whatever is shown is taken', async () => {
+  test('without a pin, the client accepts whichever root is shown', async () => {
     const { address } = await serveAs(foreign.service('registration-service'))
     expect(await fetchPinnedRoot({ address, pins: undefined })).toBe(foreign.hostRootsPem)
   })
 
-  testWithOpenssl('is not found in a certificate that we cannot read, and that is a failure of trust', async () => {
+  testWithOpenssl('a certificate that we cannot read is a failure of trust', async () => {
     const folder = mkdtempSync(path.join(os.tmpdir(), 'muster-root-'))
     const run = (...args: string[]) => execFileSync('openssl', args, { cwd: folder, stdio: 'ignore' })
     run('req', '-new', '-newkey', 'rsa:2048', '-nodes', '-keyout', 'key', '-out', 'csr', '-subj', '/CN=x')
@@ -236,7 +236,7 @@ describe('a pinned root', () => {
     await new Promise((resolve) => server.close(resolve))
   })
 
-  test('of a server that says nothing is waited for no longer than asked', async () => {
+  test('a client waits for the root of a silent server no longer than asked', async () => {
     const silent = net.createServer((socket) => socket.on('error', () => {}).resume())
     await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
     const address = `127.0.0.1:${(silent.address() as { port: number }).port}`
@@ -248,7 +248,7 @@ describe('a pinned root', () => {
     await new Promise((resolve) => silent.close(resolve))
   })
 
-  test('of a server that cannot be reached is no failure of trust', async () => {
+  test('a server that cannot be reached is not a failure of trust', async () => {
     const server = await serveAs(cluster.service('registration-service'))
     await server.close()
     const error = await rejection(fetchPinnedRoot({ address: server.address, pins: [cluster.pin] }))

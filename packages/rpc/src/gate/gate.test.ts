@@ -95,12 +95,17 @@ const warnings = () => lines.filter(({ event }) => event === 'gate.refused')
 const honest = () => whoAmI(open(server.address, cluster.node()))
 
 describe('key exchange', () => {
-  test.each(['ffdhe2048', 'ffdhe8192', 'P-521', 'X448'])('a client that offers %s alone is refused', async (group) => {
-    await serve()
-    await expect(handshake(cluster.anonymous(), { ecdhCurve: group })).rejects.toThrow(/handshake failure|alert|reset/i)
-  })
+  test.each(['ffdhe2048', 'ffdhe8192', 'P-521', 'X448'])(
+    'a client that offers %s alone for the key exchange is refused',
+    async (group) => {
+      await serve()
+      await expect(handshake(cluster.anonymous(), { ecdhCurve: group })).rejects.toThrow(
+        /handshake failure|alert|reset/i,
+      )
+    },
+  )
 
-  test.each(['X25519', 'P-256', 'P-384'])('a client that offers %s gets in', async (group) => {
+  test.each(['X25519', 'P-256', 'P-384'])('a client that offers %s for the key exchange is accepted', async (group) => {
     await serve()
     expect((await handshake(cluster.anonymous(), { ecdhCurve: group })).getProtocol()).toBe('TLSv1.3')
   })
@@ -109,7 +114,7 @@ describe('key exchange', () => {
 describe('certificates that do not verify', () => {
   const foreign = { ...stranger.node(), hostRootsPem: cluster.hostRootsPem }
 
-  test('a few are free, then the source is barred with one warning, and other sources are not', async () => {
+  test('a source may show a few certificates that do not verify; then it is barred with one warning, and other sources are not', async () => {
     await serve({ badCertificates: 3 })
     for (let i = 0; i < 3; i++) await handshake(foreign)
     const last = await handshake(foreign)
@@ -122,7 +127,7 @@ describe('certificates that do not verify', () => {
     expect(await honest()).toContain('/node/')
   })
 
-  test('the bar is lifted when its time is over', async () => {
+  test('a bar ends when its time is over', async () => {
     await serve({ badCertificates: 0, barMs: 60_000 })
     await handshake(foreign)
     await eventually('barred', async () => (await refused('bad-certificates')) === 1)
@@ -130,13 +135,13 @@ describe('certificates that do not verify', () => {
     expect(isClosed(await handshake(cluster.anonymous()))).toBe(false)
   })
 
-  test('a member whose certificate has ended is told so by the first calls', async () => {
+  test('a member whose certificate has expired is told so by its first calls', async () => {
     await serve()
     const ended = cluster.member({ kind: 'node', name: cluster.node().name, notAfter: new Date(Date.now() - 1_000) })
     expect(await whoAmI(open(server.address, ended))).toBe('anonymous')
   })
 
-  test('a source from which a member is connected is not barred: it waits, and others from there still get in', async () => {
+  test('a source from which a member is connected is not barred: it waits, and others from there can still connect', async () => {
     await serve({ badCertificates: 1 })
     const member = await handshake(cluster.node())
     await handshake(foreign)
@@ -169,7 +174,7 @@ describe('certificates that do not verify', () => {
     expect(warnings()).toHaveLength(1)
   })
 
-  test('bars of many sources make one warning, and each is counted', async () => {
+  test('bars of many sources cause one warning, and each is counted', async () => {
     await serve({ badCertificates: 0 })
     for (let i = 2; i < 12; i++) await handshake(foreign, { localAddress: `127.0.0.${i}` } as object)
     await eventually('barred', async () => (await refused('bad-certificates')) === 10)
@@ -207,14 +212,14 @@ describe('certificates that do not verify', () => {
 })
 
 describe('connections that do nothing', () => {
-  test('one that never begins TLS is closed', async () => {
+  test('a connection that never begins TLS is closed', async () => {
     await serve({ handshakeTimeoutMs: 200 })
     const socket = await silent()
     await eventually('closed', () => isClosed(socket))
     expect(await refused('handshake-timeout')).toBe(1)
   })
 
-  test('a stranger who makes no call is closed, a member stays', async () => {
+  test('a connection of a stranger that makes no call is closed, one of a member stays open', async () => {
     await serve({ strangerIdleMs: 1_000 })
     const member = await handshake(cluster.node())
     const nobody = await handshake(cluster.anonymous())
@@ -224,7 +229,7 @@ describe('connections that do nothing', () => {
 })
 
 describe('a full gate', () => {
-  test('ends the oldest stranger of the busiest source, and lets honest callers in', async () => {
+  test('a full gate ends the oldest stranger of the busiest source, and accepts honest callers', async () => {
     await serve({ connections: 8 })
     const member = await handshake(cluster.node(), { localAddress: '127.0.0.3' } as object)
     const idle: TLSSocket[] = []
@@ -235,7 +240,7 @@ describe('a full gate', () => {
     expect(warnings()).toHaveLength(1)
   })
 
-  test('of silent connections ends the oldest one of the busiest source, and lets honest callers in', async () => {
+  test('a gate full of silent connections ends the oldest one of the busiest source, and accepts honest callers', async () => {
     await serve({ connections: 8 })
     const idle: Socket[] = []
     for (let i = 0; i < 8; i++) idle.push(await silent())
@@ -250,7 +255,7 @@ describe('a full gate', () => {
     expect(await refused('handshake-too-slow')).toBeGreaterThan(0)
   })
 
-  test('a source has its own limit', async () => {
+  test('a source has its own limit of connections', async () => {
     await serve({ connectionsPerSource: 3 })
     const first = [await silent(), await silent(), await silent()]
     const fourth = await silent().catch(() => undefined)

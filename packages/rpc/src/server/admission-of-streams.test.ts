@@ -18,7 +18,7 @@ describe('an open stream', () => {
     ['was removed', () => Promise.reject(gone()), 'unauthenticated', 'USER_UNKNOWN'],
     ['lost the role for it', async () => [], 'permissionDenied', 'CALLER_NOT_ALLOWED'],
   ] satisfies [string, CurrentRoles, string, string][])(
-    'of a person who %s ends, and its handler with it',
+    'an open stream of a person who %s ends, and its handler with it',
     async (_what, now, kind, reason) => {
       const ada = served.cluster.user('ada', 'viewer')
       const watch = await served.watching(ada)
@@ -31,7 +31,7 @@ describe('an open stream', () => {
     },
   )
 
-  test('stays open while the roll does not answer, and ends when the roll answers no', async () => {
+  test('a stream stays open while the roll does not answer, and ends when the roll answers no', async () => {
     const ada = served.cluster.user('ada', 'viewer')
     const watch = await served.watching(ada)
     const { stream, answers } = await served.beating(ada)
@@ -45,7 +45,7 @@ describe('an open stream', () => {
     await Promise.all([rejection(watch.next()), rejection(stream.ended)])
   })
 
-  test('ends when the roll has not answered for 30 seconds, since the person may have been removed', async () => {
+  test('an open stream ends when the roll has not answered for 30 seconds, since the person may have been removed', async () => {
     const ada = served.cluster.user('ada', 'viewer')
     const [watch, { stream }] = [await served.watching(ada), await served.beating(ada)]
     served.asked = []
@@ -56,7 +56,7 @@ describe('an open stream', () => {
     for (const ended of [watch.next(), stream.ended]) expect((await rejection(ended)).kind).toBe('unavailable')
   })
 
-  test('stays open when the roll is silent for more than 30 seconds in all, but answers in between', async () => {
+  test('a stream stays open when the roll is silent for more than 30 seconds in all, but answers in between', async () => {
     const ada = served.cluster.user('ada', 'viewer')
     await served.watching(ada)
     await served.beating(ada)
@@ -72,7 +72,7 @@ describe('an open stream', () => {
     expect(served.running).toBe(2)
   })
 
-  test('that has ended causes no more questions to the roll', async () => {
+  test('a stream that has ended causes no more questions to the roll', async () => {
     const { stream } = await served.beating(served.cluster.user('ada', 'viewer'))
     await stream.end()
     await eventually('logged', () => served.lines.some(({ msg }) => msg === 'call'))
@@ -84,7 +84,7 @@ describe('an open stream', () => {
 })
 
 describe('streams of one person', () => {
-  test('are limited to 64; other people are not affected, and a stream that ends makes room for the next', async () => {
+  test('streams of one person are limited to 64; other people are not affected, and a stream that ends makes room for the next', async () => {
     const ada = served.cluster.user('ada', 'viewer')
     const connection = served.open(ada)
     const last = new AbortController()
@@ -111,7 +111,7 @@ describe('while the roll is being asked about a person', () => {
     message: { $case: 'hello' as const, value: { version: '', hostname, labels: {}, advertisedAddress: '', os: '' } },
   })
 
-  test('messages on a duplex wait, in order, even if the person ends the stream', async () => {
+  test('messages on a duplex wait in order while the roll is asked, even if the person ends the stream', async () => {
     const release = served.holdRoll()
     const connection = served.open(served.cluster.user('ada', 'viewer'))
     const answers: number[] = []

@@ -15,14 +15,14 @@ afterEach(() => served.end())
 afterAll(() => served.close())
 
 describe('a person', () => {
-  test('is admitted while on the roll, which is asked on every call', async () => {
+  test('a person is admitted while on the roll, which is asked on every call', async () => {
     const ada = served.cluster.user('ada', 'viewer')
     expect((await served.whoAmI(ada)).trustBundle!.clusterName).toContain(ada.spiffeId)
     await served.whoAmI(ada)
     expect(served.asked).toEqual(['ada', 'ada'])
   })
 
-  test('causes one question to the roll for a unary call, however long the call takes', async () => {
+  test('a person causes one question to the roll for a unary call, however long the call takes', async () => {
     const called = served.clientOf(served.cluster.user('ada', 'operator')).listNodes({ ...LIST, pageToken: 'wait' })
     await eventually('being served', () => served.waiting.length === 1)
     await served.watching(served.cluster.user('bob', 'viewer'))
@@ -32,7 +32,7 @@ describe('a person', () => {
     expect(served.asked.filter((name) => name === 'ada')).toHaveLength(1)
   })
 
-  test('who was removed gets USER_UNKNOWN from every RPC, whatever the certificate says', async () => {
+  test('a person who was removed gets USER_UNKNOWN from every RPC, whatever the certificate says', async () => {
     served.roll = () => Promise.reject(gone())
     const connection = served.open(served.cluster.user('ada', 'admin'))
     const watch = served.watch(connection)
@@ -44,7 +44,7 @@ describe('a person', () => {
     expect(served).toMatchObject({ handled: [], begun: 0 })
   })
 
-  test('has only the roles of the roll when the certificate has more', async () => {
+  test('a person has only the roles of the roll when the certificate has more', async () => {
     served.roll = async () => ['viewer']
     const ada = served.cluster.user('ada', 'admin')
     await served.whoAmI(ada)
@@ -57,7 +57,7 @@ describe('a person', () => {
     expect((await rejection(served.whoAmI(ada))).kind).toBe('permissionDenied')
   })
 
-  test('has no role that the certificate lacks, and the roll is not asked', async () => {
+  test('a person has no role that the certificate lacks, and the roll is not asked', async () => {
     served.roll = async () => ['admin']
     expect((await rejection(served.clientOf(served.cluster.user('ada', 'viewer')).listNodes(LIST))).kind).toBe(
       'permissionDenied',
@@ -65,7 +65,7 @@ describe('a person', () => {
     expect(served.asked).toEqual([])
   })
 
-  test('cannot start a call while the roll does not answer', async () => {
+  test('a person cannot start a call while the roll does not answer', async () => {
     served.roll = () => Promise.reject(away())
     const connection = served.open(served.cluster.user('ada', 'admin'))
     const watch = served.watch(connection)
@@ -79,7 +79,7 @@ describe('a person', () => {
 })
 
 describe('onRefused', () => {
-  test('is called for each call that its caller may not make, of any shape, and for no other', async () => {
+  test('onRefused is called for each call that its caller may not make, of any shape, and for no other', async () => {
     const node = served.open(served.cluster.node())
     await rejection(served.clientOf(served.cluster.anonymous()).listNodes(LIST))
     await rejection(served.clientOf(served.cluster.user('ada', 'viewer')).listNodes(LIST))
@@ -100,8 +100,8 @@ describe('onRefused', () => {
   })
 })
 
-describe('the roll of people is not asked about', () => {
-  test('the holder of a break-glass certificate', async () => {
+describe('callers that the roll is not asked about', () => {
+  test('the roll of people is not asked about the holder of a break-glass certificate', async () => {
     served.roll = () => Promise.reject(away())
     const root = served.cluster.member({ kind: 'user', name: 'root', roles: ['admin', BREAK_GLASS] })
     await served.whoAmI(root)
@@ -111,13 +111,13 @@ describe('the roll of people is not asked about', () => {
     expect(served.asked).toEqual([])
   })
 
-  test('a break-glass certificate without the role, which is refused at once', async () => {
+  test('a break-glass certificate without the role is refused at once, without a question to the roll', async () => {
     const root = served.cluster.member({ kind: 'user', name: 'root', roles: ['viewer', BREAK_GLASS] })
     expect((await rejection(served.clientOf(root).listNodes(LIST))).kind).toBe('permissionDenied')
     expect(served.asked).toEqual([])
   })
 
-  test('nodes, services, bots and anonymous callers, nor people where anyone may call', async () => {
+  test('the roll of people is not asked about nodes, services, bots and anonymous callers, nor about people where anyone may call', async () => {
     served.roll = () => Promise.reject(gone())
     await served.clientOf(served.cluster.node()).renewCertificate({})
     await served.clientOf(served.cluster.service('token-service')).removeNode({ nodeId: '' })
@@ -134,7 +134,7 @@ describe('the roll of people is not asked about', () => {
     expect(served.asked).toEqual([])
   })
 
-  test('anyone, if the service has no roll', async () => {
+  test('a service without a roll asks about no caller', async () => {
     const alone = await serveForTest({
       clusterName: served.cluster.clusterName,
       identity: served.cluster.service('registration-service'),

@@ -50,7 +50,7 @@ const ALLOWED: [string, Callers | undefined, string[]][] = [
 ]
 
 describe('a table that admits', () => {
-  test.each(ALLOWED)('%s admits no other caller', (_who, callers, allowed) => {
+  test.each(ALLOWED)('a table that admits %s admits no other caller', (_who, callers, allowed) => {
     for (const [name, peer] of Object.entries(PEERS)) {
       const outcome = outcomeFor(callers, peer)
       const mustShowIdentity = peer.kind === 'anonymous' && callers !== undefined
@@ -69,7 +69,7 @@ function outcomeFor(callers: Callers | undefined, peer: Peer): string {
   }
 }
 
-describe('on a server', () => {
+describe('the table of callers on a server', () => {
   const { open, closeAll } = connections()
   let cluster: TestCluster
   let server: RpcServer

@@ -96,7 +96,7 @@ async function millisecondsOf(work: Promise<unknown>): Promise<number> {
 }
 
 describe('closing a server', () => {
-  test('ends a server stream, a duplex and a health watch long before the drain timeout', async () => {
+  test('closing a server ends a server stream, a duplex and a health watch long before the drain timeout', async () => {
     await serve(60_000)
     const connection = open(server.address, cluster.anonymous())
     const never = new AbortController().signal
@@ -124,7 +124,7 @@ describe('closing a server', () => {
     await lastState
   })
 
-  test('waits for a call in progress and answers it', async () => {
+  test('closing a server waits for a call in progress and answers it', async () => {
     await serve(60_000)
     const call = register()
     let answered = false
@@ -138,7 +138,7 @@ describe('closing a server', () => {
     await closed
   })
 
-  test('cuts calls that have not ended within the drain timeout', async () => {
+  test('closing a server cuts calls that have not ended within the drain timeout', async () => {
     await serve(200)
     const idle = release
     const call = rejection(register())
@@ -149,7 +149,7 @@ describe('closing a server', () => {
     expect((await call).kind).toBe('unavailable')
   })
 
-  test('cuts a peer that opened a connection and sends nothing', async () => {
+  test('closing a server cuts a peer that opened a connection and sends nothing', async () => {
     await serve(200)
     const { connect } = await import('node:net')
     const [host, port] = server.address.split(':')
@@ -160,7 +160,7 @@ describe('closing a server', () => {
     silent.destroy()
   })
 
-  test('can be repeated, and the server takes no more calls', async () => {
+  test('closing a server can be repeated, and the server accepts no more calls', async () => {
     await serve(1_000)
     expect(await whoAmI(open(server.address, cluster.anonymous()))).toBe('anonymous')
     const first = server.close()
@@ -173,7 +173,7 @@ describe('closing a server', () => {
 })
 
 describe('a server that cannot listen', () => {
-  test('names the address', async () => {
+  test('the error of a server that cannot listen names the address', async () => {
     await serve(100)
     const second = serveForTest({
       clusterName: cluster.clusterName,

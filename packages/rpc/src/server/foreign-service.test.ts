@@ -36,12 +36,12 @@ function contextOf(signal: AbortSignal): CallContext {
 }
 
 describe("a library's service", () => {
-  test('is bound with a table of callers like our own services', () => {
+  test("a library's service is bound with a table of callers like our own services", () => {
     const { routes } = capture({ check: () => {}, watch: () => {} })
     expect(Object.values(routes).map(({ callers }) => callers)).toEqual([anyone, anyone])
   })
 
-  test('has its errors translated to AppErrors', async () => {
+  test("a library's service has its errors translated to AppErrors", async () => {
     const { check } = capture({
       check: (_call, reply) => (reply as unknown as (error: object) => void)({ code: 5, details: 'service unknown' }),
       watch: () => {},
@@ -51,7 +51,7 @@ describe("a library's service", () => {
     await expect(refused).rejects.toBeInstanceOf(AppError)
   })
 
-  test('streams every message, including those written while the last one is being sent', async () => {
+  test("a library's service streams every message, including those written while the last one is being sent", async () => {
     let write: (message: string) => void = () => {}
     const { watch } = capture({
       check: () => {},
@@ -72,7 +72,7 @@ describe("a library's service", () => {
     expect((await last).done).toBe(true)
   })
 
-  test('is told when its reader has gone', async () => {
+  test("a library's service is told when its caller has gone", async () => {
     let told = false
     const { watch } = capture({
       check: () => {},

@@ -35,7 +35,7 @@ describe('health', () => {
     return client['Check']!({ service })
   }
 
-  test('is served to anyone and current', async () => {
+  test('health is current and served to anyone', async () => {
     expect(await check()).toMatchObject({ status: 'NOT_SERVING' })
     server.health.set(true)
     expect(server.health.serving).toBe(true)
@@ -45,14 +45,14 @@ describe('health', () => {
     expect(await check()).toMatchObject({ status: 'NOT_SERVING' })
   })
 
-  test('of an unknown service is NOT_FOUND', async () => {
+  test('health of an unknown service is NOT_FOUND', async () => {
     expect((await rejection(check('nobody'))).kind).toBe('notFound')
     const connection = open(server.address, cluster.anonymous())
     const watch = connection.serverStream(health['Watch']!, { service: 'nobody' }, new AbortController().signal)
     expect((await rejection((watch as AsyncGenerator).next())).kind).toBe('notFound')
   })
 
-  test('can be watched', async () => {
+  test('health can be watched', async () => {
     const stop = new AbortController()
     const connection = open(server.address, cluster.anonymous())
     const states = connection.serverStream(health['Watch']!, { service: '' }, stop.signal)
@@ -66,7 +66,7 @@ describe('health', () => {
     stop.abort()
   })
 
-  test('that changes many times in quick succession ends with the last state', async () => {
+  test('health that changes many times in quick succession ends with the last state', async () => {
     server.health.set(false)
     const connection = open(server.address, cluster.anonymous())
     const states = connection.serverStream(health['Watch']!, { service: '' }, new AbortController().signal)
@@ -109,14 +109,14 @@ describe('reflection', () => {
     return answer!
   }
 
-  test('is served in both versions', () => {
+  test('reflection is served in both versions', () => {
     expect(versions.map((definition) => Object.values(definition)[0]!.path)).toEqual([
       '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo',
       '/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo',
     ])
   })
 
-  test('lists the services for a viewer and returns their contracts', async () => {
+  test('reflection lists the services for a viewer and returns their contracts', async () => {
     for (const definition of versions) {
       const viewer = cluster.user('ada', 'viewer')
       const list = await ask(definition, viewer, { listServices: '*' })
@@ -128,7 +128,7 @@ describe('reflection', () => {
     }
   })
 
-  test('lists every service that the server has, and describes each', async () => {
+  test('reflection lists every service that the server has, and describes each', async () => {
     const served = new Set([...server.callers.keys()].map((path) => path.split('/')[1]!))
     expect([...served].sort()).toEqual([
       'grpc.health.v1.Health',
@@ -153,7 +153,7 @@ describe('reflection', () => {
     ['permissionDenied', 'a node', () => cluster.node()],
     ['permissionDenied', 'a service', () => cluster.service('token-service')],
     ['permissionDenied', 'a bot', () => cluster.member({ kind: 'bot', name: 'ci' })],
-  ])('is %s to %s', async (kind, _who, material) => {
+  ])('reflection is %s to %s', async (kind, _who, material) => {
     for (const definition of versions) {
       const error = await rejection(ask(definition, material(), { listServices: '*' }))
       expect(error.kind).toBe(kind)

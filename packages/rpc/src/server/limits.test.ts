@@ -113,7 +113,7 @@ function rawClient(): Client {
 }
 
 describe('a request', () => {
-  test('of at most 64 KiB is accepted; a larger one is refused, and the server keeps serving', async () => {
+  test('a request of at most 64 KiB is accepted; a larger one is refused, and the server keeps serving', async () => {
     const client = open(server.address, cluster.anonymous()).client(contract)
     expect((await client.register(joinRequest({ csrDer: Buffer.alloc(64_000) }))).nodeId).toBe('web')
     const large = joinRequest({ csrDer: Buffer.alloc(64 * 1024 + 1) })
@@ -123,13 +123,13 @@ describe('a request', () => {
     expect((await client.register(joinRequest())).nodeId).toBe('web')
   })
 
-  test('of many megabytes is refused without being held in memory', async () => {
+  test('a request of many megabytes is refused without being held in memory', async () => {
     const client = open(server.address, cluster.anonymous()).client(contract)
     expect((await rejection(client.register(joinRequest({ token: 'x'.repeat(20_000_000) })))).kind).not.toBe('internal')
     expect((await client.register(joinRequest())).nodeId).toBe('web')
   })
 
-  test('in a stream has the same size limit', async () => {
+  test('a request in a stream has the same size limit', async () => {
     const stream = open(server.address, cluster.anonymous()).duplex(contract.heartbeat, () => {})
     stream.send(beat)
     const hello = { version: 'x'.repeat(70_000), hostname: '', labels: {}, advertisedAddress: '', os: '' }
@@ -138,7 +138,7 @@ describe('a request', () => {
     expect(await whoAmI(open(server.address, cluster.anonymous()))).toBe('anonymous')
   })
 
-  test('that is not a message of the contract is refused, and the server keeps serving', async () => {
+  test('a request that is not a message of the contract is refused, and the server keeps serving', async () => {
     const client = rawClient()
     const code = await new Promise((resolve) => {
       const send = () => Buffer.from('ffffffffffffffff', 'hex')
@@ -156,7 +156,7 @@ describe('a request', () => {
     expect(await whoAmI(open(server.address, cluster.anonymous()))).toBe('anonymous')
   })
 
-  test('for an unknown RPC is refused', async () => {
+  test('a request for an unknown RPC is refused', async () => {
     const client = rawClient()
     const error = await new Promise<{ code: number } | null>((resolve) => {
       const path = contract.register.path.replace('Register', 'DropTables')
@@ -173,7 +173,7 @@ describe('a request', () => {
     client.close()
   })
 
-  test('with a request id keeps it, unless it could forge a log line', async () => {
+  test('a request with a request id keeps it, unless it could forge a log line', async () => {
     const client = rawClient()
     const send = (id: string) => {
       const metadata = new Metadata()
@@ -200,7 +200,7 @@ describe('a request', () => {
 })
 
 describe('a reader', () => {
-  test('that does not read is disconnected', async () => {
+  test('a reader that does not read is disconnected', async () => {
     const client = rawClient()
     const call = client.makeBidiStreamRequest(
       contract.heartbeat.path,
@@ -227,7 +227,7 @@ describe('a reader', () => {
     expect(await whoAmI(open(server.address, cluster.anonymous()))).toBe('anonymous')
   })
 
-  test('that reads stays connected, however much it is sent', async () => {
+  test('a reader that reads stays connected, however much it is sent', async () => {
     let answers = 0
     const stream = open(server.address, cluster.anonymous()).duplex(contract.heartbeat, () => (answers += 1))
     for (let i = 0; i < 5_000; i++) {
@@ -239,8 +239,8 @@ describe('a reader', () => {
   })
 })
 
-describe('a call', () => {
-  test('ends with DEADLINE_EXCEEDED when its time is up', async () => {
+describe('calls', () => {
+  test('a call ends with DEADLINE_EXCEEDED when its deadline passes', async () => {
     const client = open(server.address, cluster.anonymous()).client(contract)
     const startedAt = performance.now()
     const error = await rejection(client.renewCertificate({}, { timeoutMs: 150 }))
@@ -248,7 +248,7 @@ describe('a call', () => {
     expect(performance.now() - startedAt).toBeLessThan(5_000)
   })
 
-  test("is cancelled when its caller aborts it, and its handler's signal aborts", async () => {
+  test("a call is cancelled when its caller aborts it, and its handler's signal aborts", async () => {
     const stop = new AbortController()
     const client = open(server.address, cluster.anonymous()).client(contract)
     lastContext = undefined
@@ -261,14 +261,14 @@ describe('a call', () => {
     await eventually('told', () => signal.aborted)
   })
 
-  test('does not start after its caller aborted it', async () => {
+  test('a call does not start after its caller aborted it', async () => {
     lastContext = undefined
     const client = open(server.address, cluster.anonymous()).client(contract)
     await rejection(client.renewCertificate({}, { signal: AbortSignal.abort() }))
     expect(lastContext).toBeUndefined()
   })
 
-  test('is tried three times on UNAVAILABLE if it may be retried, otherwise once', async () => {
+  test('a call is attempted three times on UNAVAILABLE if it may be retried, otherwise once', async () => {
     const list = (retryUnavailable: boolean) =>
       open(server.address, cluster.anonymous(), { retryUnavailable })
         .client(contract)
@@ -318,7 +318,7 @@ describe('a deadline', () => {
 
   const toFront = () => open(front.address, cluster.anonymous(), { service: 'ca-service' }).client(contract)
 
-  test('is shorter at each hop', async () => {
+  test('a deadline is shorter at each hop', async () => {
     await toFront().register(joinRequest(), { timeoutMs: 5_000 })
     expect(frontRestMs).toBeLessThanOrEqual(5_000)
     expect(frontRestMs).toBeGreaterThan(3_000)
@@ -327,13 +327,13 @@ describe('a deadline', () => {
     expect(lastRestMs).toBeGreaterThan(2_500)
   })
 
-  test('is at most 30 seconds away, whatever the caller asks', async () => {
+  test('a deadline is at most 30 seconds away, whatever the caller requests', async () => {
     await toFront().register(joinRequest(), { timeoutMs: 600_000 })
     expect(frontContext!.deadlineMs).toBeLessThanOrEqual(Date.now() + 30_000)
     expect(lastContext!.deadlineMs).toBeLessThanOrEqual(Date.now() + 30_000 - 15)
   })
 
-  test('that is too near stops the next hop from starting', async () => {
+  test('a deadline that is too near stops the next hop from starting', async () => {
     await toFront().register(joinRequest())
     lastContext = undefined
     const error = await rejection(toFront().register(joinRequest(), { timeoutMs: 110 }))

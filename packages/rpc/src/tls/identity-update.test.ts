@@ -70,7 +70,7 @@ function openStream(connection: ReturnType<typeof open>) {
 }
 
 describe('a new certificate', () => {
-  test('of the server is shown from the next connection on, and open streams go on', async () => {
+  test('a new certificate of the server is shown from the next connection on, and open streams continue', async () => {
     const open1 = openStream(open(server.address, cluster.node()))
     await open1.beats()
     for (let i = 0; i < 3; i++) {
@@ -82,7 +82,7 @@ describe('a new certificate', () => {
     }
   })
 
-  test('of the caller is shown from the next call on, and open streams go on', async () => {
+  test('a new certificate of the caller is shown from the next call on, and open streams continue', async () => {
     const first = cluster.node()
     const caller = new TlsIdentity(first)
     const connection = open(server.address, caller)
@@ -101,7 +101,7 @@ describe('a new certificate', () => {
     await stream.beats()
   })
 
-  test('takes nothing away from calls that are under way', async () => {
+  test('a new certificate does not affect calls in progress', async () => {
     const caller = new TlsIdentity(cluster.node())
     const connection = open(server.address, caller)
     const calls = Array.from({ length: 20 }, () => {
@@ -112,7 +112,7 @@ describe('a new certificate', () => {
     expect(await Promise.all(calls)).toHaveLength(20)
   })
 
-  test('and new roots on the server end the identity of who is not vouched for any more', async () => {
+  test('a new certificate and new roots on the server end the identity of callers that those roots do not certify', async () => {
     const other = testCluster(cluster.clusterName)
     const stranger = { ...other.node(), hostRootsPem: cluster.hostRootsPem }
     expect(await whoAmI(open(server.address, stranger))).toBe('anonymous')

@@ -10,8 +10,8 @@ function tlsCertificate(der: Buffer): PeerCertificate {
   return { raw: der } as PeerCertificate
 }
 
-describe('what a certificate says', () => {
-  test('is kind, name, roles, serial, key and end', () => {
+describe('the identity in a certificate', () => {
+  test('a certificate gives kind, name, roles, serial, key and end', () => {
     const made = cluster.user('ada', 'operator')
     expect(readMember(made.chainDer[0], cluster.clusterName)).toMatchObject({
       kind: 'user',
@@ -23,13 +23,13 @@ describe('what a certificate says', () => {
     })
   })
 
-  test('counts for a newcomer whatever the cluster is called', () => {
+  test('a certificate identifies its holder to a newcomer whatever the name of the cluster', () => {
     const made = cluster.service('registration-service')
     expect(readMember(made.chainDer[0], undefined)).toMatchObject({ name: 'registration-service' })
     expect(readMember(made.chainDer[0], 'other.internal')).toBeUndefined()
   })
 
-  test('is nothing when it is the certificate of a CA, or no certificate', () => {
+  test('a CA certificate and a missing certificate give no identity', () => {
     expect(readMember(cluster.authorities.host.issuing.certificateDer, undefined)).toBeUndefined()
     expect(readMember(Buffer.from('junk'), undefined)).toBeUndefined()
     expect(readMember(Buffer.alloc(0), undefined)).toBeUndefined()
@@ -40,19 +40,19 @@ describe('a reader of peers', () => {
   const reader = new PeerReader(cluster.clusterName)
   const now = new Date()
 
-  test('takes no certificate for nobody in particular', () => {
+  test('a reader of peers takes a missing certificate for an anonymous peer', () => {
     expect(reader.read(undefined, now)).toEqual({ kind: 'anonymous' })
     expect(reader.read({} as PeerCertificate, now)).toEqual({ kind: 'anonymous' })
   })
 
-  test('looks at the time anew though it remembers the certificate', () => {
+  test('a reader of peers checks the time again though it remembers the certificate', () => {
     const certificate = tlsCertificate(cluster.node().chainDer[0])
     expect(reader.read(certificate, now).kind).toBe('node')
     expect(reader.read(certificate, new Date(now.getTime() + 2 * DAY_MS)).kind).toBe('anonymous')
     expect(reader.read(certificate, now).kind).toBe('node')
   })
 
-  test('tells hundreds of members apart', () => {
+  test('a reader of peers distinguishes hundreds of members', () => {
     const { privateKey } = cluster.node()
     const members = Array.from({ length: 300 }, (_, i) => cluster.member({ kind: 'node', name: `n-${i}`, privateKey }))
     for (const round of [1, 2]) {
@@ -69,17 +69,17 @@ describe('a reader of peers', () => {
 describe('a peer', () => {
   const member = readMember(cluster.node().chainDer[0], undefined)!
 
-  test('is named by its SPIFFE id, or as anonymous', () => {
+  test('a peer is named by its SPIFFE id, or as anonymous', () => {
     expect(peerName(member)).toBe(member.spiffeId)
     expect(peerName({ kind: 'anonymous' })).toBe('anonymous')
   })
 
-  test('that is anonymous is no member', () => {
+  test('a peer that is anonymous is not a member', () => {
     expect(memberOf(member)).toBe(member)
     expect(() => memberOf({ kind: 'anonymous' })).toThrow('client certificate')
   })
 
-  test('is refused once its certificate has ended', () => {
+  test('a peer is refused once its certificate has expired', () => {
     expect(() => assertNotExpired(member, new Date(member.notAfter.getTime() - 1))).not.toThrow()
     expect(() => assertNotExpired(member, member.notAfter)).toThrow('expired')
     expect(() => assertNotExpired({ kind: 'anonymous' }, new Date(8e15))).not.toThrow()

@@ -38,11 +38,11 @@ afterAll(async () => {
 })
 
 describe('a server sees', () => {
-  test('a caller without a certificate as anonymous', async () => {
+  test('a server sees a caller without a certificate as anonymous', async () => {
     expect(await whoAmI(open(server.address, cluster.anonymous()))).toBe('anonymous')
   })
 
-  test('a node, a service, a person and a bot as what their certificates say', async () => {
+  test('a server sees a node, a service, a person and a bot as what their certificates say', async () => {
     const members = [
       cluster.node(NODE_ID),
       cluster.service('token-service'),
@@ -55,7 +55,7 @@ describe('a server sees', () => {
   })
 })
 
-describe('no identity is', () => {
+describe('certificates that give no identity', () => {
   const foreign = testCluster()
 
   test.each<[string, () => ReturnType<TestCluster['member']>]>([
@@ -91,15 +91,15 @@ describe('no identity is', () => {
       'a certificate that names another cluster',
       () => cluster.member({ kind: 'node', name: NODE_ID, clusterName: 'other.internal' }),
     ],
-  ])('%s', async (_what, member) => {
+  ])('%s gives no identity', async (_what, member) => {
     expect(await whoAmI(open(server.address, member()))).toBe('anonymous')
   })
 })
 
-describe('a connection that is open', () => {
+describe('open connections', () => {
   let connection: Connection
 
-  test('loses its identity when its certificate ends', async () => {
+  test('an open connection loses its identity when its certificate expires', async () => {
     const notAfter = new Date(clock.now().getTime() + HOUR_MS)
     const member = cluster.member({ kind: 'node', name: NODE_ID, notAfter })
     connection = open(server.address, member)
@@ -108,7 +108,7 @@ describe('a connection that is open', () => {
     expect(await whoAmI(connection)).toBe('anonymous')
   })
 
-  test('gets no more of a server stream when its certificate ends', async () => {
+  test('an open connection gets no more of a server stream when its certificate expires', async () => {
     const notAfter = new Date(clock.now().getTime() + HOUR_MS)
     const watcher = open(server.address, cluster.member({ kind: 'node', name: NODE_ID, notAfter }))
     const messages = watcher.serverStream(contract.watchNodes, {}, new AbortController().signal)

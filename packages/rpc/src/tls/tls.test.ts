@@ -72,16 +72,16 @@ function handshake(overrides: tls.ConnectionOptions = {}): Promise<Handshake> {
 }
 
 describe('the protocol', () => {
-  test('is TLS 1.3', async () => {
+  test('the protocol is TLS 1.3', async () => {
     expect((await handshake()).protocol).toBe('TLSv1.3')
   })
 
-  test.each(['TLSv1', 'TLSv1.1', 'TLSv1.2'] as const)('is not %s, to the server', async (version) => {
+  test.each(['TLSv1', 'TLSv1.1', 'TLSv1.2'] as const)('the server rejects %s', async (version) => {
     const old = handshake({ minVersion: version, maxVersion: version, ciphers: 'DEFAULT@SECLEVEL=0' })
     await expect(old).rejects.toMatchObject({ code: expect.stringMatching(/PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL/) })
   })
 
-  test('is not TLS 1.2, to the client', async () => {
+  test('the client rejects TLS 1.2', async () => {
     const service = cluster.service('registration-service')
     const old = tls.createServer({
       key: service.own.keyPem,
@@ -97,14 +97,14 @@ describe('the protocol', () => {
 })
 
 describe('a session', () => {
-  test('cannot be resumed', async () => {
+  test('a session cannot be resumed', async () => {
     const first = await handshake()
     expect(first.reused).toBe(false)
     const second = await handshake(first.session === undefined ? {} : { session: first.session })
     expect(second.reused).toBe(false)
   })
 
-  test('would be resumed by this client if the server let it', async () => {
+  test('a session would be resumed by this client if the server allowed it', async () => {
     const service = cluster.service('registration-service')
     const lax = tls.createServer({ key: service.own.keyPem, cert: service.own.chainPem, ALPNProtocols: ['h2'] })
     lax.on('secureConnection', (socket) => {
@@ -118,7 +118,7 @@ describe('a session', () => {
     await new Promise((resolve) => lax.close(resolve))
   })
 
-  testWithOpenssl('cannot be resumed by OpenSSL either', async () => {
+  testWithOpenssl('a session cannot be resumed by OpenSSL either', async () => {
     const folder = mkdtempSync(path.join(os.tmpdir(), 'muster-tls-'))
     writeFileSync(path.join(folder, 'node.pem'), node.own.chainPem + node.own.keyPem, { mode: 0o600 })
     writeFileSync(path.join(folder, 'root.pem'), cluster.hostRootsPem)

@@ -29,7 +29,7 @@ function pins({ host, user }: Authorities): string[] {
 }
 
 describe('the authorities', () => {
-  test('are made once by eight that start together, and all load the same', async () => {
+  test('the authorities are created once by eight replicas that start together, and all load the same', async () => {
     const starters = Array.from({ length: 8 }, () => store.authorityDeps({ pool: store.openPool() }))
     const loaded = await Promise.all(starters.map((deps) => ensureAuthorities(deps)))
     expect(await counts()).toEqual({ authorities: 2, issuing: 2, audited: 4 })
@@ -37,7 +37,7 @@ describe('the authorities', () => {
     expect(new Set(loaded.map(({ host }) => host.issuing.certificateDer.toString('hex'))).size).toBe(1)
   })
 
-  test('are the same after a restart', async () => {
+  test('the authorities are the same after a restart', async () => {
     const first = await ensureAuthorities(store.authorityDeps())
     const second = await ensureAuthorities(store.authorityDeps())
     expect(pins(second)).toEqual(pins(first))
@@ -46,7 +46,7 @@ describe('the authorities', () => {
     expect(await counts()).toEqual({ authorities: 2, issuing: 2, audited: 4 })
   })
 
-  test('are a root of ten years and an issuing CA of ninety days each, and vouch for nothing of each other', async () => {
+  test('the authorities are a root of ten years and an issuing CA of ninety days each, and neither certifies members of the other', async () => {
     const { host, user } = await ensureAuthorities(store.authorityDeps())
     for (const { rootDer, issuing, rootNotAfter } of [host, user]) {
       const root = new X509Certificate(rootDer)
@@ -62,7 +62,7 @@ describe('the authorities', () => {
     )
   })
 
-  test('cannot be loaded with another key-encryption key, and the error says which file it is', async () => {
+  test('the authorities cannot be loaded with another key-encryption key, and the error names the file', async () => {
     await ensureAuthorities(store.authorityDeps())
     const wrong = store.authorityDeps({ keyEncryptionKey: randomBytes(32) })
     await expect(ensureAuthorities(wrong)).rejects.toThrow('MUSTER_KEY_ENCRYPTION_KEY_FILE')
@@ -70,7 +70,7 @@ describe('the authorities', () => {
     await ensureAuthorities(store.authorityDeps())
   })
 
-  test('cannot be loaded for another cluster, and the error says whose they are', async () => {
+  test('the authorities cannot be loaded for another cluster, and the error names their cluster', async () => {
     await ensureAuthorities(store.authorityDeps())
     for (const clusterName of ['other.internal', 'muster.internal', `x.${CLUSTER_NAME}`]) {
       await expect(ensureAuthorities(store.authorityDeps({ clusterName }))).rejects.toThrow(
@@ -91,13 +91,13 @@ describe('the authorities', () => {
       'a certificate for another',
       `update issuing_cas a set certificate = b.certificate from issuing_cas b where a.id <> b.id`,
     ],
-  ])('cannot be loaded once keys were exchanged in the database: %s', async (_what, sql) => {
+  ])('the authorities cannot be loaded after keys were exchanged in the database: %s', async (_what, sql) => {
     await ensureAuthorities(store.authorityDeps())
     await store.pool.query(sql)
     await expect(ensureAuthorities(store.authorityDeps())).rejects.toThrow()
   })
 
-  test('lie in the database without a key that could be read', async () => {
+  test('the authorities are stored in the database without a readable key', async () => {
     const { host } = await ensureAuthorities(store.authorityDeps())
     const dump = await store.database.dump('ca')
     expect(dump).toContain(host.rootDer.toString('hex'))
@@ -111,7 +111,7 @@ describe('the authorities', () => {
 })
 
 describe('an issuing CA', () => {
-  test('is replaced when it has thirty days left, and the pin stays', async () => {
+  test('an issuing CA is replaced when it has thirty days left, and the pin stays', async () => {
     const first = await ensureAuthorities(store.authorityDeps())
     const leaf = async (authorities: Authorities, clock = manualClock()) => {
       const deps = { db: store.pool, authorities, clusterName: CLUSTER_NAME, clock }

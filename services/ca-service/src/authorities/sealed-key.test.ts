@@ -9,26 +9,26 @@ const key = generateKey()
 const sealed = sealKey(keyEncryptionKey, key, belongsTo)
 
 describe('a sealed key', () => {
-  test('is itself again when it is opened', () => {
+  test('a sealed key opens to the same key', () => {
     expect(privateKeyPem(openKey(keyEncryptionKey, sealed, belongsTo))).toBe(privateKeyPem(key))
   })
 
-  test('shows nothing of the key, and is another each time', () => {
+  test('a sealed key reveals nothing of the key, and differs each time', () => {
     const secret = key.export({ type: 'pkcs8', format: 'der' })
     expect(sealed.includes('PRIVATE')).toBe(false)
     expect(sealed.includes(secret.subarray(36, 68))).toBe(false)
     expect(sealKey(keyEncryptionKey, key, belongsTo).equals(sealed)).toBe(false)
   })
 
-  test('does not open under another key-encryption key, and the error says which file to look at', () => {
+  test('a sealed key does not open under another key-encryption key, and the error names the file to check', () => {
     expect(() => openKey(randomBytes(32), sealed, belongsTo)).toThrow('MUSTER_KEY_ENCRYPTION_KEY_FILE')
   })
 
-  test('does not open beside another certificate', () => {
+  test('a sealed key does not open beside another certificate', () => {
     expect(() => openKey(keyEncryptionKey, sealed, Buffer.from('another certificate'))).toThrow()
   })
 
-  test('does not open once a bit of it was changed, wherever', () => {
+  test('a sealed key does not open after any bit of it was changed', () => {
     for (let at = 0; at < sealed.length; at += 7) {
       const changed = Buffer.from(sealed)
       changed[at] = changed[at]! ^ 1

@@ -45,7 +45,7 @@ function run(args: string[], keyHex = 'ab'.repeat(32)): Promise<{ status: number
 }
 
 describe('ca-service issue-admin', () => {
-  test('creates an operator identity from the database and the key file, and keeps its key when run again', async () => {
+  test('ca-service issue-admin creates an operator identity from the database and the key file, and keeps its key when run again', async () => {
     const out = path.join(folder, 'ada')
     const args = ['--name', 'ada', '--out', out, '--ttl', '1h', '--public-addr', 'muster.example:3025']
     const first = await run(args)
@@ -90,13 +90,13 @@ describe('ca-service issue-admin', () => {
     ['the role break-glass, which only it sets', ['--name', 'ada', '--out', 'x', '--roles', 'admin,break-glass']],
     ['a role of nodes', ['--name', 'ada', '--out', 'x', '--roles', 'node']],
     ['an unknown flag', ['--name', 'ada', '--out', 'x', '--force']],
-  ])('exits with 2 for %s, and says where its help is', async (_what, args) => {
+  ])('ca-service issue-admin exits with 2 for %s, and says where its help is', async (_what, args) => {
     const { status, output } = await run(args)
     expect(status).toBe(2)
     expect(output).toMatch(/^ca-service issue-admin: .*\n'ca-service issue-admin --help' shows how it is used\.\n$/)
   })
 
-  test('exits with 1 for a key-encryption key that does not open the keys, and creates nothing', async () => {
+  test('ca-service issue-admin exits with 1 for a key-encryption key that does not open the keys, and creates nothing', async () => {
     const out = path.join(folder, 'mallory')
     const { status, output } = await run(['--name', 'mallory', '--out', out], 'cd'.repeat(32))
     expect(status).toBe(1)

@@ -43,7 +43,7 @@ async function recorded(): Promise<{ serial: Buffer; spiffe_id: string; key_fing
 }
 
 describe('a certificate', () => {
-  test('is for the key and the names that were asked for, by the authority for its kind, and on record', async () => {
+  test('a certificate is for the requested key and names, by the authority for its kind, and on record', async () => {
     const { chainDer, serial, expiresAt } = await issue()
     const [leafDer, issuingDer] = chainDer as [Buffer, Buffer]
     const identity = parseIdentity(leafDer)
@@ -67,7 +67,7 @@ describe('a certificate', () => {
     expect(row!.serial.toString('hex')).toBe(serial)
   })
 
-  test('is good from five minutes before, for as long as asked', async () => {
+  test('a certificate is valid from five minutes before its issue, for as long as requested', async () => {
     const clock = manualClock(new Date('2026-12-01T00:00:00Z'))
     const { chainDer, expiresAt } = await issue({}, { clock })
     expect(expiresAt).toEqual(new Date('2026-12-01T01:00:00Z'))
@@ -77,7 +77,7 @@ describe('a certificate', () => {
     })
   })
 
-  test('expires at the given limit at the latest, and at its usual time if the limit is later', async () => {
+  test('a certificate expires at the given limit at the latest, and at its usual time if the limit is later', async () => {
     const clock = manualClock(new Date('2026-12-01T00:00:00Z'))
     const soon = new Date('2026-12-01T00:10:00Z')
     expect((await issue({ endsBy: soon }, { clock })).expiresAt).toEqual(soon)
@@ -85,17 +85,17 @@ describe('a certificate', () => {
     expect((await issue({ endsBy: late }, { clock })).expiresAt).toEqual(new Date('2026-12-01T01:00:00Z'))
   })
 
-  test('of a person is by the user authority', async () => {
+  test('a certificate of a person is issued by the user authority', async () => {
     const { chainDer } = await issue({ kind: 'user', name: 'ada', roles: ['admin'], dnsNames: [] })
     expect(parseIdentity(chainDer[0]!)).toMatchObject({ issuerType: 'user', roles: ['admin'] })
   })
 
-  test('is recorded before it is signed: a signature that fails leaves a record', async () => {
+  test('a certificate is recorded before it is signed: a signature that fails leaves a record', async () => {
     await expect(issue({ roles: ['no role for a certificate'] })).rejects.toThrow('roles')
     expect(await recorded()).toHaveLength(1)
   })
 
-  test('is not signed when it cannot be recorded', async () => {
+  test('a certificate is not signed when it cannot be recorded', async () => {
     let signed = false
     const watched = {
       ...authorities.host.issuing,
@@ -113,20 +113,20 @@ describe('a certificate', () => {
     expect(signed).toBe(true)
   })
 
-  test('never outlives the CA that signs it', async () => {
+  test('a certificate never outlives the CA that signs it', async () => {
     const clock = manualClock(new Date(authorities.host.issuing.expiresAt.getTime() - 30_000))
     await expect(issue({ ttlSeconds: 31 }, { clock })).rejects.toMatchObject({ kind: 'unavailable' })
     expect(await recorded()).toEqual([])
     await issue({ ttlSeconds: 29 }, { clock })
   })
 
-  test('is another one each time, for 100 at once', async () => {
+  test('100 certificates that are issued at once all differ', async () => {
     const issued = await Promise.all(Array.from({ length: 100 }, () => issue()))
     expect(new Set(issued.map(({ serial }) => serial)).size).toBe(100)
     expect(await recorded()).toHaveLength(100)
   })
 
-  test('is forgotten thirty days after its end', async () => {
+  test('a certificate is deleted from the record thirty days after it expires', async () => {
     await issue({}, { clock: manualClock(new Date(Date.now() - 31 * DAY_MS)) })
     const kept = await issue({}, { clock: manualClock(new Date(Date.now() - 29 * DAY_MS)) })
     await purgeCertificates(store.pool)

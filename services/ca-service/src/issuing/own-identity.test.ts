@@ -23,7 +23,7 @@ function leafOf(identity: TlsIdentity) {
 }
 
 describe('ca-service', () => {
-  test('signs its own certificate, records it, and renews it before it expires', async () => {
+  test('ca-service signs its own certificate, records it, and renews it before it expires', async () => {
     const clock = manualClock()
     let authorities = await ensureAuthorities(store.authorityDeps({ clock }))
     const config = {

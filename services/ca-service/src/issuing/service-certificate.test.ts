@@ -21,7 +21,7 @@ describe('EnrollService', () => {
     return served.client(served.cluster.anonymous()).enrollService({ ...request, ...overrides })
   }
 
-  test('gives a service its first identity, composed here and not out of its request', async () => {
+  test('EnrollService gives a service its first identity, composed by ca-service and not from the request', async () => {
     const identity = served.verified(await enroll())
     expect(identity).toMatchObject({
       spiffeId: `spiffe://${CLUSTER_NAME}/service/token-service`,
@@ -44,7 +44,7 @@ describe('EnrollService', () => {
     ])
   })
 
-  test('keeps neither certificate nor event if one of them cannot be kept', async () => {
+  test('EnrollService stores neither certificate nor event if one of them cannot be stored', async () => {
     await served.pool.query('alter table audit_events add constraint full_disk check (false) not valid')
     try {
       expect((await refusal(enroll())).kind).toBe('internal')
@@ -55,7 +55,7 @@ describe('EnrollService', () => {
     expect(await served.count('certificates')).toBe(0)
   })
 
-  test('may be repeated', async () => {
+  test('EnrollService may be repeated', async () => {
     const [first, second] = [served.verified(await enroll()), served.verified(await enroll())]
     expect(second.serial).not.toBe(first.serial)
     expect(second.spiffeId).toBe(first.spiffeId)
@@ -67,7 +67,7 @@ describe('EnrollService', () => {
     ['half a token', TOKENS['token-service'].slice(0, 20)],
     ['a token and more', `${TOKENS['token-service']}x`],
     ["another service's token", TOKENS['registration-service']],
-  ])('refuses %s, keeps that on record, and signs nothing', async (_what, token) => {
+  ])('EnrollService refuses %s, records that, and signs nothing', async (_what, token) => {
     const error = await refusal(enroll({ token }))
     expect(error).toMatchObject({ kind: 'permissionDenied', reason: 'TOKEN_UNKNOWN' })
     expect(error.message).not.toContain('CANARY')
@@ -77,7 +77,7 @@ describe('EnrollService', () => {
   })
 
   test.each(['ca-service', 'dashboard', '', '../token-service', 'Token-Service', 'token-service\0', 'constructor'])(
-    'refuses the name %j',
+    'EnrollService refuses the name %j',
     async (serviceName) => {
       expect(await refusal(enroll({ serviceName }))).toMatchObject({ kind: 'invalidArgument', field: 'service_name' })
       expect(await served.count('certificates')).toBe(0)
@@ -92,17 +92,17 @@ describe('EnrollService', () => {
     ['is that of a node', [`${randomUUID()}.node.${CLUSTER_NAME}`]],
     ["is the cluster's", [CLUSTER_NAME.toUpperCase()]],
     ['is one too many', Array.from({ length: 14 }, (_, i) => `n${i}.example`)],
-  ])('refuses a DNS name that %s', async (_what, dnsNames) => {
+  ])('EnrollService refuses a DNS name that %s', async (_what, dnsNames) => {
     expect(await refusal(enroll({ dnsNames }))).toMatchObject({ kind: 'invalidArgument', field: 'dns_names' })
     expect(await served.count('certificates')).toBe(0)
   })
 
-  test('takes thirteen DNS names beside its own, said twice or in capitals', async () => {
+  test('EnrollService accepts thirteen more DNS names, repeated or in capitals', async () => {
     const dnsNames = ['Token-Service', 'A.example', ...Array.from({ length: 11 }, (_, i) => `n${i}.example`)]
     expect(served.verified(await enroll({ dnsNames })).dnsNames).toHaveLength(14)
   })
 
-  test('refuses a request that is not signed by a key that is allowed', async () => {
+  test('EnrollService refuses a request that is not signed by an allowed key', async () => {
     const good = createCsr({ privateKey, commonName: 'x' })
     const forged = Buffer.from(good)
     forged[good.length - 1] = forged[good.length - 1]! ^ 1
@@ -116,7 +116,7 @@ describe('EnrollService', () => {
 })
 
 describe('RenewService', () => {
-  test('gives the calling service another certificate for its name and the key it holds', async () => {
+  test('RenewService gives the calling service another certificate for its name and key', async () => {
     for (const name of ['token-service', 'registration-service'] as const) {
       const member = served.cluster.service(name)
       const identity = served.verified(await served.client(member).renewService({ dnsNames: ['localhost'] }))
@@ -141,7 +141,7 @@ describe('RenewService', () => {
     }
   })
 
-  test('gives no service a DNS name of another', async () => {
+  test('RenewService gives a service no DNS name of another service', async () => {
     const error = await refusal(served.as('token-service').renewService({ dnsNames: ['ca-service'] }))
     expect(error.field).toBe('dns_names')
     expect(await served.count('certificates')).toBe(0)

@@ -14,7 +14,7 @@ beforeAll(async () => {
 beforeEach(() => served.clear())
 afterAll(() => served.close())
 
-describe('who may call', () => {
+describe('callers of ca-service', () => {
   const everyone = ['anonymous', 'node', 'bot', ...SERVICE_NAMES, 'viewer', 'operator', 'admin']
   const ALLOWED: Record<string, string[]> = {
     enrollService: everyone,
@@ -26,16 +26,19 @@ describe('who may call', () => {
     listAuthorities: ['viewer', 'operator', 'admin'],
   }
 
-  test('is defined for every RPC of the contract', () => {
+  test('callers are defined for every RPC of the contract', () => {
     expect(Object.keys(ALLOWED)).toEqual(Object.keys(ca.CaServiceService))
     for (const { path } of Object.values(ca.CaServiceService)) expect(served.server.callers.has(path)).toBe(true)
   })
 
-  test.each(Object.entries(ca.CaServiceService))('%s', async (rpc, method) => {
-    const callers = everyKindOfPeer(served.cluster)
-    const { found, expected } = await accessOfEach(callers, ALLOWED[rpc]!, served.connect, method)
-    expect(found).toEqual(expected)
-  })
+  test.each(Object.entries(ca.CaServiceService))(
+    '%s admits the callers in the table and no others',
+    async (rpc, method) => {
+      const callers = everyKindOfPeer(served.cluster)
+      const { found, expected } = await accessOfEach(callers, ALLOWED[rpc]!, served.connect, method)
+      expect(found).toEqual(expected)
+    },
+  )
 })
 
 describe('SignHost', () => {
@@ -46,7 +49,7 @@ describe('SignHost', () => {
       .as('registration-service')
       .signHost({ publicKeyDer: publicKey, nodeId, roles: ['proxy', 'node'], ...overrides })
 
-  test('issues a node certificate whose names are not of the node choosing', async () => {
+  test('SignHost issues a node certificate without a name that the node chose', async () => {
     const identity = served.verified(await sign())
     expect(identity).toMatchObject({
       spiffeId: `spiffe://${CLUSTER_NAME}/node/${nodeId}`,
@@ -59,12 +62,12 @@ describe('SignHost', () => {
     expect(rows).toEqual([{ requested_by: `spiffe://${CLUSTER_NAME}/service/registration-service` }])
   })
 
-  test('takes an Ed25519 key', async () => {
+  test('SignHost accepts an Ed25519 key', async () => {
     const ed25519 = publicKeyDer(generateKey('ed25519'))
     expect(served.verified(await sign({ publicKeyDer: ed25519 })).publicKeyDer).toEqual(ed25519)
   })
 
-  test('refuses every other kind of key', async () => {
+  test('SignHost refuses every kind of key that is not allowed', async () => {
     const spki = { type: 'spki', format: 'der' } as const
     const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey.export(spki)
     const p521 = generateKeyPairSync('ec', { namedCurve: 'P-521' }).publicKey.export(spki)
@@ -81,7 +84,7 @@ describe('SignHost', () => {
     ['node_id', { nodeId: '' }],
     ['roles', { roles: [] }],
     ['roles', { roles: ['admin'] }],
-  ])('refuses a request with a bad %s', async (field, overrides) => {
+  ])('SignHost refuses a request with a bad %s', async (field, overrides) => {
     expect(await refusal(sign(overrides))).toMatchObject({ kind: 'invalidArgument', field })
     expect(await served.count('certificates')).toBe(0)
   })
@@ -99,7 +102,7 @@ describe('SignUser', () => {
       ...overrides,
     })
 
-  test('issues a certificate of the user authority, for the configured time', async () => {
+  test('SignUser issues a certificate of the user authority, for the configured time', async () => {
     const reply = await sign()
     const identity = served.verified(reply, 'user')
     expect(identity).toMatchObject({
@@ -116,7 +119,7 @@ describe('SignUser', () => {
     expect(rows).toEqual([{ spiffe_id: identity.spiffeId, requested_by: registration }])
   })
 
-  test('lets no certificate outlive the session', async () => {
+  test('SignUser issues no certificate that outlives the session', async () => {
     const sessionExpiresAt = new Date(Date.now() + 60_000)
     const identity = served.verified(await sign({ sessionExpiresAt }), 'user')
     expect(identity.notAfter.getTime()).toBeLessThanOrEqual(sessionExpiresAt.getTime())
@@ -133,7 +136,7 @@ describe('SignUser', () => {
     ['roles', { roles: ['admin', 'break-glass'] }],
     ['session_expires_at', { sessionExpiresAt: undefined }],
     ['public_key_der', { publicKeyDer: Buffer.from('junk') }],
-  ])('refuses a bad %s: %j', async (field, overrides) => {
+  ])('SignUser refuses a bad %s: %j', async (field, overrides) => {
     expect(await refusal(sign(overrides))).toMatchObject({ kind: 'invalidArgument', field })
     expect(await served.count('certificates')).toBe(0)
   })
@@ -144,7 +147,7 @@ describe('SignBot', () => {
   const sign = (overrides: Partial<ca.SignBotRequest> = {}) =>
     served.as('registration-service').signBot({ publicKeyDer: publicKey, name: 'ci', ...overrides })
 
-  test('issues a certificate of the host authority with the role bot, for the configured time', async () => {
+  test('SignBot issues a certificate of the host authority with the role bot, for the configured time', async () => {
     const identity = served.verified(await sign())
     expect(identity).toMatchObject({
       spiffeId: `spiffe://${CLUSTER_NAME}/bot/ci`,
@@ -159,14 +162,14 @@ describe('SignBot', () => {
   test.each<[string, Partial<ca.SignBotRequest>]>([
     ['name', { name: 'ci/admin' }],
     ['public_key_der', { publicKeyDer: Buffer.from('junk') }],
-  ])('refuses a bad %s', async (field, overrides) => {
+  ])('SignBot refuses a bad %s', async (field, overrides) => {
     expect(await refusal(sign(overrides))).toMatchObject({ kind: 'invalidArgument', field })
     expect(await served.count('certificates')).toBe(0)
   })
 })
 
-describe('what anyone may know', () => {
-  test('is the roots', async () => {
+describe('GetTrustBundle', () => {
+  test('GetTrustBundle gives anyone the roots', async () => {
     const { trustBundle } = await served.client(served.cluster.anonymous()).getTrustBundle({})
     expect(trustBundle).toMatchObject({
       clusterName: CLUSTER_NAME,
@@ -177,7 +180,7 @@ describe('what anyone may know', () => {
 })
 
 describe('ListAuthorities', () => {
-  test('shows what an operator compares, and no key', async () => {
+  test('ListAuthorities shows what an operator compares, and no key', async () => {
     const reply = await served.client(served.cluster.user('ada', 'viewer')).listAuthorities({})
     expect(reply).toMatchObject({ clusterName: CLUSTER_NAME, version: expect.stringMatching(/^\d+\.\d+\.\d+/) })
     expect(reply.authorities.map(({ type, pin, rotatedAt }) => ({ type, pin, rotatedAt }))).toEqual([

@@ -47,7 +47,7 @@ async function audits() {
 }
 
 describe('a bot that joins', () => {
-  test('gets a certificate in its name, which is that of the token, and is no node', async () => {
+  test('a bot that joins gets a certificate for the name in its token, and is not a node', async () => {
     const privateKey = generateKey()
     const reply = await register(botRequest(privateKey))
     expect(reply).toMatchObject({ botName: 'ci', heartbeat: undefined })
@@ -68,7 +68,7 @@ describe('a bot that joins', () => {
     ])
   })
 
-  test('is in the list of bots', async () => {
+  test('a bot that joins is in the list of bots', async () => {
     const { nodeId, certificate } = await register()
     expect((await list()).bots).toEqual([
       {
@@ -88,7 +88,7 @@ describe('a bot that joins', () => {
     ])
   })
 
-  test('joins once though it asks 64 times at once', async () => {
+  test('a bot that requests to join 64 times at once joins once', async () => {
     const request = botRequest()
     const replies = await Promise.all(Array.from({ length: 64 }, () => register(request)))
     expect(new Set(replies.map(({ nodeId }) => nodeId)).size).toBe(1)
@@ -99,7 +99,7 @@ describe('a bot that joins', () => {
     ['the token is spent', () => (served.tokens.failure = { error: away, afterwards: true })],
     ['its key is to be signed', () => (served.authority.failure = { error: away })],
     ['its key is signed', () => (served.authority.failure = { error: away, afterwards: true })],
-  ])('and breaks off when %s is the same bot after a retry', async (_when, breaks) => {
+  ])('a bot whose join breaks off when %s is the same bot after a retry', async (_when, breaks) => {
     const request = botRequest()
     breaks()
     expect((await refusal(register(request))).kind).toBe('unavailable')
@@ -110,13 +110,13 @@ describe('a bot that joins', () => {
     expect((await list()).bots).toMatchObject([{ id: nodeId, generation: 1 }])
   })
 
-  test('cannot join with another role', async () => {
+  test('a bot cannot join with another role', async () => {
     const error = await refusal(register(botRequest(undefined, { roles: ['bot', 'node'] })))
     expect(error).toMatchObject({ kind: 'invalidArgument', field: 'roles' })
     expect(served.tokens.spends).toEqual([])
   })
 
-  test('and is refused is on record as a bot', async () => {
+  test('a bot whose join is refused is recorded as a bot', async () => {
     served.tokens.refusal = () => ({ reason: 'TOKEN_USED_UP', tokenId: 'zyxwvutsrq' })
     expect((await refusal(register())).reason).toBe('TOKEN_USED_UP')
     expect(await audits()).toMatchObject([{ action: 'bot.join', outcome: 'refused', token_id: 'zyxwvutsrq' }])
@@ -129,7 +129,7 @@ describe('a key that has joined before', () => {
     ['is locked', 'locked_at = now()'],
     ['was removed', 'joined_at = null, removed_at = now()'],
     ['came in by another token', `token_id = 'zyxwvutsrq'`],
-  ])('is refused when its instance %s, and no token is spent', async (_why, change) => {
+  ])('a key that has joined before is refused when its instance %s, and no token is spent', async (_why, change) => {
     const request = botRequest()
     await register(request)
     await served.pool.query(`update bots set ${change}`)
@@ -138,7 +138,7 @@ describe('a key that has joined before', () => {
     expect(served.tokens.spends).toEqual([])
   })
 
-  test('is refused with a token of an operator own choosing too, since the key stays with its instance', async () => {
+  test('a key that has joined before is refused with a custom token too, since the key stays with its instance', async () => {
     const key = generateKey()
     const { nodeId } = await register(botRequest(key))
     const again = botRequest(key, { token: 'a-token-of-my-own-choosing' })
@@ -164,7 +164,7 @@ describe('the list of bots', () => {
     return columns.id
   }
 
-  test('says who is active, expired and locked', async () => {
+  test('the list of bots says which are active, expired and locked', async () => {
     const past = new Date(Date.now() - 60_000)
     await add('a')
     await add('b', { certificate_expires_at: past, generation: 7, renewed_at: past })
@@ -177,7 +177,7 @@ describe('the list of bots', () => {
     ])
   })
 
-  test('comes in pages that follow each other, also where bots have the same name', async () => {
+  test('the list of bots comes in pages that follow each other, also where bots have the same name', async () => {
     for (let i = 0; i < 7; i++) await add(`ci-${i % 2}`, { token_id: i < 5 ? 'abcdefghij' : 'zyxwvutsrq' })
     const seen: string[] = []
     let pageToken = ''
@@ -193,7 +193,7 @@ describe('the list of bots', () => {
     expect(await refusal(list({ pageToken: 'x' }))).toMatchObject({ kind: 'invalidArgument', field: 'page_token' })
   })
 
-  test('forgets bots whose last certificate ended 30 days ago, joins that were never finished, and removed ones after a day', async () => {
+  test('the list of bots forgets bots whose last certificate expired 30 days ago, joins that were never finished, and removed bots after a day', async () => {
     const days = (count: number) => new Date(Date.now() - count * 86_400_000)
     const kept = [
       await add('recent', { certificate_expires_at: days(29) }),
@@ -209,7 +209,7 @@ describe('the list of bots', () => {
     expect(new Set(rows.map(({ id }) => id))).toEqual(new Set(kept))
   })
 
-  test('goes on without keys that are older than any certificate for them, and keeps the last two', async () => {
+  test('the list of bots forgets keys that are older than any certificate for them, except the last two', async () => {
     const id = await add('ci', { generation: 4 })
     for (const generation of [1, 2, 3, 4]) {
       await served.pool.query(

@@ -75,8 +75,8 @@ async function audits(action: string) {
   return rows
 }
 
-describe('a bot that is removed', () => {
-  test('is shown once more as it was, and is in the list no longer; others of its name stay', async () => {
+describe('a removed bot', () => {
+  test('a removed bot is shown once more as it was, and leaves the list; others of its name stay', async () => {
     const [one, two] = [await joined(), await joined()]
     await renew(one.key)
     const { bot } = await remove(one.id)
@@ -96,7 +96,7 @@ describe('a bot that is removed', () => {
     ])
   })
 
-  test('is refused when it renews, by its key or the one before, and not locked for it', async () => {
+  test('a removed bot is refused when it renews, with its key or the one before, and is not locked', async () => {
     const { id, key } = await joined()
     const next = generateKey()
     await renew(key, next)
@@ -116,7 +116,7 @@ describe('a bot that is removed', () => {
     expect(await audits('bot.lock')).toEqual([])
   })
 
-  test('does not come in again by repeating its join, though the token lets it, nor with that key by another token', async () => {
+  test('a removed bot does not come in again by repeating its join, though its token allows it, nor with that key and another token', async () => {
     const { id, key, request } = await joined()
     await remove(id)
     const signed = served.authority.signedBots.length
@@ -131,14 +131,14 @@ describe('a bot that is removed', () => {
   test.each<[string, (bot: Awaited<ReturnType<typeof joined>>) => Promise<unknown>, string]>([
     ['its renewal', ({ key }) => renew(key), 'BOT_UNKNOWN'],
     ['its join, which it repeats,', ({ request }) => register(request), 'KEY_USED_BEFORE'],
-  ])('while %s is being signed gets no certificate', async (_what, act, reason) => {
+  ])('a bot that is removed while %s is being signed gets no certificate', async (_what, act, reason) => {
     const bot = await joined()
     served.authority.meanwhile = () => remove(bot.id, other)
     expect(await refusal(act(bot))).toMatchObject({ kind: 'failedPrecondition', reason })
     expect(await list()).toEqual([])
   })
 
-  test('though it is locked is gone as well', async () => {
+  test('a removed bot that was locked is gone as well', async () => {
     const { id } = await joined()
     await served.pool.query('update bots set locked_at = now()')
     expect((await remove(id)).bot).toMatchObject({ state: bots.BotState.LOCKED })
@@ -146,8 +146,8 @@ describe('a bot that is removed', () => {
   })
 })
 
-describe('a removal', () => {
-  test('that is repeated, or of what is no bot, is answered NOT_FOUND and on record', async () => {
+describe('the removal of a bot', () => {
+  test('a removal that is repeated, or of an id that is not a bot, is answered NOT_FOUND and recorded', async () => {
     const { id } = await joined()
     await remove(id)
     for (const unknown of [id, randomUUID()]) {
@@ -161,14 +161,14 @@ describe('a removal', () => {
     ])
   })
 
-  test('leaves a join that is under way alone', async () => {
+  test('a removal does not affect a join in progress', async () => {
     const { id, request } = await joined()
     await served.pool.query('update bots set joined_at = null')
     expect(await refusal(remove(id))).toMatchObject({ kind: 'notFound' })
     expect((await register(request)).nodeId).toBe(id)
   })
 
-  test('is final for a join that had found the key good before', async () => {
+  test('a removal is final for a join that had found the key good before', async () => {
     const { id, key } = await joined()
     await remove(id)
     const facts = { id, name: 'ci', hostname: 'runner-1', remoteAddress: '10.0.0.1', tokenId: 'abcdefghij' }
@@ -176,7 +176,7 @@ describe('a removal', () => {
     expect(await activateBot(served.pool, id, 'aa', new Date(Date.now() + 3_600_000))).toBe(false)
   })
 
-  test('raced by renewals and repeated joins on two replicas is not undone by any, and 32 of it at once are one', async () => {
+  test('a removal raced by renewals and repeated joins on two replicas is not undone, and 32 removals at once are one', async () => {
     const { id, key, request } = await joined()
     const next = generateKey()
     // The row is held until every call waits for it, or for a connection.

@@ -76,8 +76,8 @@ async function audits(action: string) {
   return rows
 }
 
-describe('a bot renews', () => {
-  test('with a new key each time, and its generation grows', async () => {
+describe('renewals of a bot', () => {
+  test('a bot renews with a new key each time, and its generation grows', async () => {
     const first = await joined()
     const next = generateKey()
     const { certificate, trustBundle, generation } = await renew(first, next)
@@ -105,7 +105,7 @@ describe('a bot renews', () => {
     expect(await stored()).toMatchObject([{ id: first.id, generation: 5, locked: false }])
   })
 
-  test('again with the same next key when the answer was lost, and that does not count', async () => {
+  test('a bot renews again with the same next key when the reply was lost, and that does not count', async () => {
     const first = await joined()
     const next = generateKey()
     const lost = await renew(first, next)
@@ -120,7 +120,7 @@ describe('a bot renews', () => {
   test.each([
     ['before it signed', false],
     ['after it signed', true],
-  ])('once ca-service is back that failed %s', async (_when, afterwards) => {
+  ])('a bot renews once ca-service is back after it failed %s', async (_when, afterwards) => {
     const first = await joined()
     const next = generateKey()
     served.authority.failure = { error: new AppError('unavailable', 'away'), afterwards }
@@ -132,7 +132,7 @@ describe('a bot renews', () => {
     expect(await audits('bot.renew')).toMatchObject([{ outcome: 'ok', details: { generation: 2 } }])
   })
 
-  test('64 times at once with the same next key as one, on two replicas', async () => {
+  test('a bot that renews 64 times at once with the same next key, on two replicas, renews once', async () => {
     const first = await joined()
     const next = generateKey()
     const calls = Array.from({ length: 64 }, (_, i) => renew(first, next, [served, other][i % 2]))
@@ -141,46 +141,49 @@ describe('a bot renews', () => {
   })
 })
 
-describe('a copy of the credentials', () => {
+describe('copies of the credentials', () => {
   async function expectLocked(call: Promise<unknown>): Promise<void> {
     const error = await refusal(call)
     expect(error).toMatchObject({ kind: 'failedPrecondition', reason: 'BOT_LOCKED' })
     expect(error.message).toContain("'musterctl tokens add --type=bot --bot-name=ci'")
   }
 
-  test.each(['copy', 'original'])('is noticed at the second renewal when the %s renews first', async (who) => {
-    const original = await goOn(await joined())
-    const copy = { key: original.key }
-    const [first, second] = who === 'copy' ? [copy, original] : [original, copy]
-    const ahead = await goOn(first)
-    const signed = served.authority.signedBots.length
-    await expectLocked(renew(second, generateKey(), other))
-    expect(await stored()).toMatchObject([{ generation: 3, locked: true, locked_from: '127.0.0.1' }])
-    const [row] = await stored()
-    expect(await audits('bot.lock')).toEqual([
-      {
-        actor: `spiffe://${served.cluster.clusterName}/bot/ci`,
-        remote_address: '127.0.0.1',
-        outcome: 'refused',
-        reason: 'BOT_LOCKED',
-        token_id: 'abcdefghij',
-        node_id: row!.id,
-        details: { name: 'ci', shownGeneration: 2, generation: 3 },
-        count: 1,
-      },
-    ])
+  test.each(['copy', 'original'])(
+    'a copy of the credentials is noticed at the second renewal when the %s renews first',
+    async (who) => {
+      const original = await goOn(await joined())
+      const copy = { key: original.key }
+      const [first, second] = who === 'copy' ? [copy, original] : [original, copy]
+      const ahead = await goOn(first)
+      const signed = served.authority.signedBots.length
+      await expectLocked(renew(second, generateKey(), other))
+      expect(await stored()).toMatchObject([{ generation: 3, locked: true, locked_from: '127.0.0.1' }])
+      const [row] = await stored()
+      expect(await audits('bot.lock')).toEqual([
+        {
+          actor: `spiffe://${served.cluster.clusterName}/bot/ci`,
+          remote_address: '127.0.0.1',
+          outcome: 'refused',
+          reason: 'BOT_LOCKED',
+          token_id: 'abcdefghij',
+          node_id: row!.id,
+          details: { name: 'ci', shownGeneration: 2, generation: 3 },
+          count: 1,
+        },
+      ])
 
-    // Whoever went on is stopped too: nobody can tell which of the two it is.
-    await expectLocked(renew(ahead, generateKey()))
-    await expectLocked(renew(second, generateKey()))
-    expect(served.authority.signedBots).toHaveLength(signed)
-    expect(await audits('bot.lock')).toHaveLength(1)
-    expect((await audits('bot.renew')).filter(({ outcome }) => outcome === 'refused')).toMatchObject([
-      { reason: 'BOT_LOCKED', node_id: row!.id, count: 2 },
-    ])
-  })
+      // Whoever went on is stopped too: nobody can tell which of the two it is.
+      await expectLocked(renew(ahead, generateKey()))
+      await expectLocked(renew(second, generateKey()))
+      expect(served.authority.signedBots).toHaveLength(signed)
+      expect(await audits('bot.lock')).toHaveLength(1)
+      expect((await audits('bot.renew')).filter(({ outcome }) => outcome === 'refused')).toMatchObject([
+        { reason: 'BOT_LOCKED', node_id: row!.id, count: 2 },
+      ])
+    },
+  )
 
-  test('is noticed however old it is', async () => {
+  test('a copy of the credentials is noticed however old it is', async () => {
     const first = await joined()
     let current: Credentials = first
     for (let i = 0; i < 4; i++) current = await goOn(current)
@@ -188,13 +191,13 @@ describe('a copy of the credentials', () => {
     expect(await stored()).toMatchObject([{ generation: 5, locked: true }])
   })
 
-  test('is noticed when it asks by an old key for the current one, which only the key before may', async () => {
+  test('a copy of the credentials is noticed when it requests the current key with an old key, which only the key before may do', async () => {
     const first = await joined()
     const current = await goOn(await goOn(first))
     await expectLocked(renew(first, current.key))
   })
 
-  test('that holds the key prepared next is noticed one renewal later', async () => {
+  test('a copy of the credentials that has the prepared next key is noticed one renewal later', async () => {
     const original = await joined()
     const prepared = generateKey()
     await renew(original, prepared)
@@ -204,7 +207,7 @@ describe('a copy of the credentials', () => {
     await expectLocked(renew({ key: prepared }, generateKey()))
   })
 
-  test('used by 64 at once with different next keys, on two replicas: at most one goes on, and the instance is locked', async () => {
+  test('64 renewals with different next keys at once, on two replicas, lock the instance, and at most one succeeds', async () => {
     const { key } = await joined()
     // The row is held until every call waits for it.
     const holder = await served.pool.connect()
@@ -228,7 +231,7 @@ describe('a copy of the credentials', () => {
     expect(await audits('bot.lock')).toHaveLength(1)
   })
 
-  test("that is noticed while the other holder's certificate is being signed withholds that certificate", async () => {
+  test("a copy of the credentials that is noticed while the other holder's certificate is being signed withholds that certificate", async () => {
     const original = await joined()
     let isFirst = true
     served.authority.meanwhile = async () => {
@@ -244,7 +247,7 @@ describe('a copy of the credentials', () => {
     ])
   })
 
-  test('locks its own instance and no other of the same name', async () => {
+  test('a copy of the credentials locks its own instance and no other of the same name', async () => {
     const [one, two] = [await joined(), await joined()]
     await goOn(one)
     await expectLocked(renew(one, generateKey()))
@@ -253,8 +256,8 @@ describe('a copy of the credentials', () => {
   })
 })
 
-describe('a bot is refused', () => {
-  test('and not locked when its key is not on record: the database was restored from before', async () => {
+describe('refused renewals of a bot', () => {
+  test('a bot whose key is not on record, since the database was restored, is refused and not locked', async () => {
     const first = await joined()
     const second = await goOn(await goOn(first))
     // As the dump has it that was made after the join.
@@ -272,13 +275,13 @@ describe('a bot is refused', () => {
     expect(await audits('bot.lock')).toEqual([])
   })
 
-  test('with the key of a bot of another name', async () => {
+  test('a bot with the key of a bot of another name is refused', async () => {
     const first = await joined()
     expect(await refusal(renew(first, generateKey(), served, 'cd'))).toMatchObject({ reason: 'BOT_UNKNOWN' })
     expect(await stored()).toMatchObject([{ generation: 1, locked: false }])
   })
 
-  test('whose next key is the one it has, or was another bot key, and may come again with a new one', async () => {
+  test('a bot whose next key is its current key, or a key of another bot, is refused, and may come again with a new one', async () => {
     const [one, two] = [await joined(), await joined()]
     for (const next of [one.key, two.key]) {
       expect(await refusal(renew(one, next))).toMatchObject({ kind: 'failedPrecondition', reason: 'KEY_USED_BEFORE' })
@@ -286,7 +289,7 @@ describe('a bot is refused', () => {
     expect((await renew(one, generateKey())).generation).toBe(2)
   })
 
-  test('whose last certificate is younger than a twentieth of its life, and not locked for it', async () => {
+  test('a bot whose last certificate is younger than a twentieth of its life is refused and not locked', async () => {
     const first = await joined()
     const next = generateKey()
     await renew(first, next)
@@ -297,13 +300,13 @@ describe('a bot is refused', () => {
     expect(await stored()).toMatchObject([{ generation: 2, locked: false }])
   })
 
-  test('whose join is not complete', async () => {
+  test('a bot whose join is not complete is refused', async () => {
     const first = await joined()
     await served.pool.query('update bots set joined_at = null')
     expect(await refusal(renew(first, generateKey()))).toMatchObject({ reason: 'BOT_UNKNOWN' })
   })
 
-  test('without a certificate request, before anything is looked up', async () => {
+  test('a bot without a certificate request is refused before anything is looked up', async () => {
     const { key } = await joined()
     const shown = served.cluster.member({ kind: 'bot', name: 'ci', privateKey: key })
     const call = served
@@ -315,7 +318,7 @@ describe('a bot is refused', () => {
 })
 
 describe('the keys on record', () => {
-  test('are fingerprints of what was certified, one for each generation', async () => {
+  test('the keys on record are fingerprints of the certified keys, one for each generation', async () => {
     const first = await joined()
     const second = await goOn(first)
     const { rows } = await served.pool.query('select key_fingerprint, generation from bot_keys order by generation')

@@ -14,7 +14,7 @@ async function endOf(part: Promise<unknown>) {
 describe('the facts of a refused attempt', () => {
   const error = new Error('refused')
 
-  test('come with the error that was thrown, from all parts around it, the innermost first', async () => {
+  test('the facts of a refused attempt come with the thrown error, from all parts around it, the innermost first', async () => {
     const attempt = withFacts({ action: 'node.join', details: { hostname: 'web-1' } }, () =>
       withFacts({ action: 'bot.join', tokenId: 'abc' }, async () => {
         throw addFacts(error, { tokenId: 'xyz', details: { restriction: 'allow-cidr' } })
@@ -26,11 +26,11 @@ describe('the facts of a refused attempt', () => {
     })
   })
 
-  test('are none for an error from outside of any part', async () => {
+  test('an error from outside of any part has no facts of an attempt', async () => {
     expect(await endOf(Promise.reject(error))).toEqual({ error, facts: {} })
   })
 
-  test('leave a result as it is', async () => {
+  test('the facts of an attempt do not change its result', async () => {
     expect(await withFacts({ tokenId: 'abc' }, async () => 'in')).toBe('in')
   })
 })

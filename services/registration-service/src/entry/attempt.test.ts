@@ -50,7 +50,7 @@ async function exhaust(): Promise<void> {
 }
 
 describe('refused joins', () => {
-  test('of one source are limited, with the wait in words and for programs', async () => {
+  test('refused joins of one source are limited, with the wait in words and for programs', async () => {
     refuseAllBut()
     await exhaust()
     const error = await refusal(register(generated()))
@@ -60,20 +60,20 @@ describe('refused joins', () => {
     expect(error.retryAfterMs).toBeLessThanOrEqual(60_000 / LIMIT)
   })
 
-  test('are limited by all replicas together', async () => {
+  test('refused joins are limited by all replicas together', async () => {
     refuseAllBut()
     await exhaust()
     expect((await refusal(register(generated(), other))).reason).toBe('TOO_MANY_REFUSED')
   })
 
-  test('are limited whatever is wrong with them', async () => {
+  test('refused joins are limited whatever the reason', async () => {
     const client = served.client(served.cluster.anonymous())
     for (let i = 0; i < LIMIT; i++) await refusal(client.register(joinRequest({ hostname: '..' })))
     refuseAllBut()
     expect((await refusal(register(generated()))).reason).toBe('TOO_MANY_REFUSED')
   })
 
-  test('are on record with their real reason, each counted', async () => {
+  test('refused joins are recorded with their real reason, and each is counted', async () => {
     refuseAllBut()
     const token = generated()
     for (let i = 0; i < LIMIT + 3; i++) await refusal(register(token))
@@ -84,7 +84,7 @@ describe('refused joins', () => {
 })
 
 describe('guesses of a custom token', () => {
-  test('never reach token-service more often than the limit allows, in bursts of 128 over two replicas', async () => {
+  test('guesses of a custom token never reach token-service more often than the limit allows, in bursts of 128 over two replicas', async () => {
     refuseAllBut(CUSTOM)
     const startedAt = Date.now()
     const clients = [served, other].map((replica) => replica.client(served.cluster.anonymous()))
@@ -100,7 +100,7 @@ describe('guesses of a custom token', () => {
     expect(served.tokens.spends.length).toBeLessThanOrEqual(LIMIT + earned)
   })
 
-  test('cost nothing when they fail for a passing reason, or succeed', async () => {
+  test('guesses of a custom token cost nothing when they fail for a transient reason, or succeed', async () => {
     const client = served.client(served.cluster.anonymous())
     served.tokens.failure = { error: new AppError('unavailable', 'away') }
     try {
@@ -115,7 +115,7 @@ describe('guesses of a custom token', () => {
 })
 
 describe('a flood of refused generated tokens', () => {
-  test('is looked at slowly, and lets a good join from the same address in', async () => {
+  test('a flood of refused generated tokens is served slowly, and a good join from the same address gets in', async () => {
     const good = generated()
     refuseAllBut(good)
     await exhaust()
@@ -143,7 +143,7 @@ describe('a flood of refused generated tokens', () => {
 })
 
 describe('a good join', () => {
-  test('by a generated token passes from a source that is over the limit', async () => {
+  test('a good join by a generated token passes from a source that is over the limit', async () => {
     const good = generated()
     refuseAllBut(good)
     await exhaust()
@@ -151,7 +151,7 @@ describe('a good join', () => {
     for (let i = 0; i < 10; i++) expect((await register(good)).nodeId).not.toBe('')
   })
 
-  test('by a token that could be guessed waits with its source, before anybody is asked about it', async () => {
+  test('a good join by a token that could be guessed waits with its source, before any service is called', async () => {
     refuseAllBut(CUSTOM)
     expect((await register(CUSTOM)).nodeId).not.toBe('')
     await exhaust()
@@ -167,7 +167,7 @@ describe('a good join', () => {
   test.each([
     ['a generated token', generated()],
     ['a token of an operator own choosing', CUSTOM],
-  ])('by %s is never limited: 2,000 behind one address come in', async (_what, token) => {
+  ])('a good join by %s is never limited: 2,000 behind one address come in', async (_what, token) => {
     const context = { remoteAddress: '10.0.0.1', signal: new AbortController().signal } as CallContext
     const joins = Array.from({ length: 2_000 }, (_, i) =>
       attempt([served, other][i % 2]!.deps, { action: 'node.join', token, context }, async () => i),
@@ -177,7 +177,7 @@ describe('a good join', () => {
     expect(new Set(real.map(({ nodeId }) => nodeId)).size).toBe(100)
   })
 
-  test('goes on when Redis is away, and then refusals are not limited', async () => {
+  test('a good join succeeds while Redis is away, and then refusals are not limited', async () => {
     const { entryLimits } = served.deps
     const away = { redisUrl: 'redis://127.0.0.1:1', clusterName: 'x.internal', perMinute: 1, log: silentLog }
     const refusedAttempts = new RefusedAttempts(away)

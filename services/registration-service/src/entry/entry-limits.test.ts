@@ -42,12 +42,12 @@ async function isServedAtOnce(address: string): Promise<boolean> {
 }
 
 describe('a source', () => {
-  test('within its limit is served at once, and told the reason of its refusal', async () => {
+  test('a source within its limit is served at once, and told the reason of its refusal', async () => {
     expect(await limits.answer(from('10.0.0.1'), refused)).toBe(refused)
     expect(await isServedAtOnce('10.0.0.1')).toBe(true)
   })
 
-  test('over its limit is served one at a time, other sources are not', async () => {
+  test('a source over its limit is served one at a time, other sources are not', async () => {
     waits.set('10.0.0.1', 3_000)
     expect(await limits.answer(from('10.0.0.1'), refused)).toMatchObject({
       reason: 'TOO_MANY_REFUSED',
@@ -57,13 +57,13 @@ describe('a source', () => {
     expect(await isServedAtOnce('10.0.0.2')).toBe(true)
   })
 
-  test('of IPv6 is slowed down as a network of 64 bits', async () => {
+  test('a source of IPv6 is slowed down as a network of 64 bits', async () => {
     waits.set(sourceOf('2001:db8::1'), 3_000)
     await limits.answer(from('2001:db8::1'), refused)
     expect(await isServedAtOnce('2001:db8::2')).toBe(false)
   })
 
-  test('is served at once again five seconds after its last refusal over the limit', async () => {
+  test('a source is served at once again five seconds after its last refusal over the limit', async () => {
     waits.set('10.0.0.1', 3_000)
     await limits.answer(from('10.0.0.1'), refused)
     await clock.advance(3_000)
@@ -75,7 +75,7 @@ describe('a source', () => {
   })
 })
 
-test('a flood is slowed down as soon as its first refusals are over the limit, whatever waits already', async () => {
+test('a flood is slowed down as soon as its first refusals are over the limit, however many attempts already wait', async () => {
   let served = 0
   const flood = Array.from({ length: 1_000 }, async () => {
     const attempt = from('10.0.0.1')
@@ -98,7 +98,7 @@ test('a flood is slowed down as soon as its first refusals are over the limit, w
   await Promise.all(flood)
 })
 
-describe('the answer to an attempt that was not looked at', () => {
+describe('answers to attempts that were not looked at', () => {
   /** The times in milliseconds after which so many such attempts at once are answered. */
   async function answeredAfter(count: number): Promise<number[]> {
     const startedAt = clock.now().getTime()
@@ -110,18 +110,18 @@ describe('the answer to an attempt that was not looked at', () => {
     return Promise.all(answers)
   }
 
-  test('is held back for a second', async () => {
+  test('the answer to an attempt that was not looked at is held back for a second', async () => {
     expect(await answeredAfter(1)).toEqual([1_000])
   })
 
-  test('is held back for longer the more of its source are held back, up to eight seconds', async () => {
+  test('the answer to an attempt that was not looked at is held back for longer the more answers of its source are held back, up to eight seconds', async () => {
     const times = await answeredAfter(1_000)
     expect(times[99]).toBe(2_000)
     expect(Math.max(...times)).toBe(8_000)
     expect(await answeredAfter(1)).toEqual([1_000])
   })
 
-  test('is not held back for a caller that is gone', async () => {
+  test('the answer to an attempt that was not looked at is not held back for a caller that is gone', async () => {
     const attempt = from('10.0.0.1')
     const context = { ...attempt.context, signal: AbortSignal.abort() }
     expect(await limits.answer({ ...attempt, context }, tooManyRefused(1))).toMatchObject({

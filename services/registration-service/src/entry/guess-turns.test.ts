@@ -58,14 +58,14 @@ function tally(outcomes: readonly unknown[]): Record<string, number> {
 }
 
 describe('guesses', () => {
-  test('are looked at no more often than the limit allows, however many come at once', async () => {
+  test('guesses are checked no more often than the limit allows, however many come at once', async () => {
     const outcomes = await attempts(200, async () => {
       throw refusal('TOKEN_UNKNOWN', 'no')
     })
     expect(tally(outcomes)).toEqual({ TOKEN_UNKNOWN: 5, TOO_MANY_REFUSED: 195 })
   })
 
-  test('that are right all get in, and no more than the limit allows are under way at once', async () => {
+  test('guesses that are right all get in, and no more than the limit allows are under way at once', async () => {
     let now = 0
     let most = 0
     const outcomes = await attempts(500, async () => {
@@ -78,7 +78,7 @@ describe('guesses', () => {
     expect(count).toMatchObject({ refused: 0, reserved: new Set() })
   })
 
-  test('that fail for a passing reason cost nothing', async () => {
+  test('guesses that fail for a transient reason cost nothing', async () => {
     const outcomes = await attempts(100, async () => {
       throw new AppError('unavailable', 'away')
     })
@@ -86,7 +86,7 @@ describe('guesses', () => {
     expect(count).toMatchObject({ refused: 0, reserved: new Set() })
   })
 
-  test('wait while another replica has all reservations, and go on when it gives one back', async () => {
+  test('guesses wait while another replica has all reservations, and go on when it gives one back', async () => {
     for (let i = 0; i < 5; i++) count.reserved.add(`elsewhere ${i}`)
     const waiting = attempts(1, async () => {})
     await clock.advance(1_000)
@@ -96,14 +96,14 @@ describe('guesses', () => {
     expect(await waiting).toEqual(['in'])
   })
 
-  test('are turned away after five seconds of waiting, with a time to wait', async () => {
+  test('guesses are turned away after five seconds of waiting, with a time to wait', async () => {
     for (let i = 0; i < 5; i++) count.reserved.add(`elsewhere ${i}`)
     const waiting = turns.run(caller, async () => {}, isRefusal).catch((error: unknown) => error)
     await clock.advance(5_100)
     expect(await waiting).toMatchObject({ reason: 'TOO_MANY_REFUSED', retryAfterMs: 1_000 })
   })
 
-  test('beyond a thousand that wait are turned away at once', async () => {
+  test('guesses beyond a thousand that wait are turned away at once', async () => {
     for (let i = 0; i < 5; i++) count.reserved.add(`elsewhere ${i}`)
     const waiting = attempts(1_024, async () => {})
     await expect(attempts(1, async () => {})).resolves.toEqual(['TOO_MANY_REFUSED'])

@@ -41,7 +41,7 @@ async function hits(attempts: RefusedAttempts, source: string, count: number): P
 }
 
 describe('a source', () => {
-  test('may be refused as often as configured at once, and then has to wait', async () => {
+  test('a source may be refused as often as configured at once, and then has to wait', async () => {
     const attempts = await open(6)
     await hits(attempts, '10.0.0.1', 6)
     const waitMs = await attempts.hit('10.0.0.1')
@@ -50,7 +50,7 @@ describe('a source', () => {
     expect(await attempts.hit('10.0.0.2')).toBe(0)
   })
 
-  test('may have one more refusal after each interval, instead of all of them after a minute', async () => {
+  test('a source may have one more refusal after each interval, instead of all of them after a minute', async () => {
     const attempts = await open(6)
     await hits(attempts, '10.0.0.1', 6)
     for (let i = 0; i < 2; i++) {
@@ -63,19 +63,19 @@ describe('a source', () => {
     expect(await attempts.hit('10.0.0.1')).toBeGreaterThan(0)
   })
 
-  test('that goes on although it is over the limit waits no longer for that', async () => {
+  test('a source that continues over the limit does not extend its wait', async () => {
     const attempts = await open(6)
     await hits(attempts, '10.0.0.1', 6)
     for (let i = 0; i < 50; i++) expect(await attempts.hit('10.0.0.1')).toBeLessThanOrEqual(10_000)
   })
 
-  test('is counted by all replicas together, for callers at once', async () => {
+  test('a source is counted by all replicas together, for callers at once', async () => {
     const replicas = [await open(20), await open(20)]
     const waits = await Promise.all(Array.from({ length: 200 }, (_, i) => replicas[i % 2]!.hit('10.0.0.1')))
     expect(waits.filter((ms) => ms === 0)).toHaveLength(20)
   })
 
-  test('leaves nothing behind for longer than it matters', async () => {
+  test('a source leaves no count behind for longer than it matters', async () => {
     const attempts = await open(6)
     await hits(attempts, '10.0.0.1', 6)
     await attempts.hit('10.0.0.1')
@@ -84,7 +84,7 @@ describe('a source', () => {
     expect(ttl).toBeLessThanOrEqual(60_000)
   })
 
-  test('with IPv6 is its network of 64 bits', async () => {
+  test('a source with an IPv6 address is its network of 64 bits', async () => {
     const attempts = await open(2)
     await hits(attempts, '2001:db8:1:2::1', 1)
     await hits(attempts, '2001:db8:1:2:ffff::', 1)
@@ -96,7 +96,7 @@ describe('a source', () => {
 describe('a source that guesses', () => {
   const ids = (count: number) => Array.from({ length: count }, () => randomUUID())
 
-  test('has no more reservations than refusals left, over all replicas, in a race of 100', async () => {
+  test('a source that guesses has no more reservations than refusals left, over all replicas, in a race of 100', async () => {
     const replicas = [await open(20), await open(20)]
     await hits(replicas[0]!, '10.0.0.1', 5)
     const asked = Array.from({ length: 100 }, (_, i) => replicas[i % 2]!.reserve('10.0.0.1', ids(1)))
@@ -106,14 +106,14 @@ describe('a source that guesses', () => {
     expect(new Set(reserved.map(({ waitMs }) => waitMs))).toEqual(new Set([0]))
   })
 
-  test('gets the first ones of the reservations that it asks for together', async () => {
+  test('a source that guesses gets the first ones of the reservations that it asks for together', async () => {
     const attempts = await open(7)
     expect(await attempts.reserve('10.0.0.1', ids(10))).toEqual({ granted: 7, waitMs: 0 })
     expect(await attempts.reserve('10.0.0.1', ids(1))).toEqual({ granted: 0, waitMs: 0 })
     expect(await attempts.reserve('10.0.0.2', ids(3))).toEqual({ granted: 3, waitMs: 0 })
   })
 
-  test('gets a reservation back unless its attempt was refused', async () => {
+  test('a source that guesses gets a reservation back unless its attempt was refused', async () => {
     const attempts = await open(6)
     const [first, ...others] = ids(6) as [string, ...string[]]
     await attempts.reserve('10.0.0.1', [first, ...others])
@@ -122,7 +122,7 @@ describe('a source that guesses', () => {
     expect(await attempts.reserve('10.0.0.1', ids(10))).toEqual({ granted: 5, waitMs: 0 })
   })
 
-  test('learns how long to wait once its refusals have reached the limit', async () => {
+  test('a source that guesses is told how long to wait once its refusals have reached the limit', async () => {
     const attempts = await open(6)
     const six = ids(6)
     await attempts.reserve('10.0.0.1', six)
@@ -135,7 +135,7 @@ describe('a source that guesses', () => {
     expect(await attempts.reserve('10.0.0.1', ids(2))).toEqual({ granted: 1, waitMs: 0 })
   })
 
-  test('waits no longer when other refusals used up the limit before its own were known', async () => {
+  test('a source that guesses waits no longer when other refusals used up the limit before its own were known', async () => {
     const attempts = await open(6)
     const six = ids(6)
     await attempts.reserve('10.0.0.1', six)
@@ -144,7 +144,7 @@ describe('a source that guesses', () => {
     expect(await attempts.hit('10.0.0.1')).toBeLessThanOrEqual(10_000)
   })
 
-  test('gets the reservations of a killed replica back', async () => {
+  test('a source that guesses gets the reservations of a killed replica back', async () => {
     const attempts = await open(6)
     await attempts.reserve('10.0.0.1', ids(6))
     const key = `muster:${clusterName}:refused:10.0.0.1:reserved`
@@ -155,16 +155,16 @@ describe('a source that guesses', () => {
   })
 })
 
-describe('who has to wait', () => {
-  test('learns how long to wait, in words and as a number', () => {
+describe('sources that have to wait', () => {
+  test('a source that has to wait is told how long, in words and as a number', () => {
     const error = tooManyRefused(11_400)
     expect(error.message).toBe('too many refused attempts from this address; try again in 12s')
     expect(error).toMatchObject({ kind: 'resourceExhausted', reason: 'TOO_MANY_REFUSED', retryAfterMs: 11_400 })
   })
 })
 
-describe('without Redis', () => {
-  test('nobody has to wait, and the log says so once', async () => {
+describe('limits without Redis', () => {
+  test('without Redis no source has to wait, and the log says so once', async () => {
     const lines: string[] = []
     const log = createLogger('test', 'info', { write: (line) => void lines.push(line) })
     const nowhere = new RefusedAttempts({ redisUrl: 'redis://127.0.0.1:1', clusterName, perMinute: 1, log })
@@ -178,7 +178,7 @@ describe('without Redis', () => {
     expect(lines[0]).toContain('not limited')
   })
 
-  test('that does not answer limits nobody and delays nobody', async () => {
+  test('a Redis that does not answer limits and delays no source', async () => {
     const answers: net.Socket[] = []
     const proxy = net.createServer((socket) => {
       const target = new URL(redis.url)

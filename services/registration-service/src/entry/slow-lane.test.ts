@@ -27,7 +27,7 @@ function attempt(connection: string, outcome: 'refused' | 'in' = 'refused', sign
 }
 
 describe('a slow lane', () => {
-  test('serves refused attempts one at a time, first come, first served, with a pause after each', async () => {
+  test('a slow lane serves refused attempts one at a time, first come, first served, with a pause after each', async () => {
     const all = Promise.all(['a', 'b', 'c'].map((connection) => attempt(connection)))
     await clock.advance(99)
     expect(served).toEqual(['a'])
@@ -38,7 +38,7 @@ describe('a slow lane', () => {
     expect(served).toEqual(['a', 'b', 'c'])
   })
 
-  test('serves attempts that succeed without a pause', async () => {
+  test('a slow lane serves attempts that succeed without a pause', async () => {
     const connections = Array.from({ length: 60 }, (_, i) => `c${i}`)
     const outcomes = await Promise.all(connections.map((connection) => attempt(connection, 'in')))
     expect(new Set(outcomes)).toEqual(new Set(['in']))
@@ -46,7 +46,7 @@ describe('a slow lane', () => {
     expect(clock.sleeps).toEqual([])
   })
 
-  test('never serves two at once', async () => {
+  test('a slow lane never serves two at once', async () => {
     let now = 0
     let most = 0
     const serve = async () => {
@@ -59,7 +59,7 @@ describe('a slow lane', () => {
     expect(most).toBe(1)
   })
 
-  test('turns away what is beyond one waiting attempt of a connection, so a neighbour finds a place', async () => {
+  test('a slow lane turns away all but one waiting attempt of a connection, so a neighbour finds a place', async () => {
     const flood = Array.from({ length: 1_000 }, (_, i) => attempt(`attacker ${i % 4}`))
     const neighbour = attempt('neighbour', 'in')
     await clock.advance(500)
@@ -68,7 +68,7 @@ describe('a slow lane', () => {
     expect(outcomes.filter((reason) => reason === 'TOO_MANY_REFUSED')).toHaveLength(995)
   })
 
-  test('turns away what is beyond 64 that wait, with the time to wait', async () => {
+  test('a slow lane turns away attempts beyond 64 that wait, with the time to wait', async () => {
     const waiting = Array.from({ length: 65 }, (_, i) => attempt(`c${i}`))
     const turnedAway = lane.run({ connection: 'last', signal: idle }, async () => {})
     await expect(turnedAway).rejects.toMatchObject({ kind: 'resourceExhausted', retryAfterMs: 2_000 })
@@ -76,7 +76,7 @@ describe('a slow lane', () => {
     expect(new Set(await Promise.all(waiting))).toEqual(new Set(['TOKEN_UNKNOWN']))
   })
 
-  test('gives no turn to a caller that is gone', async () => {
+  test('a slow lane gives no turn to a caller that is gone', async () => {
     const gone = new AbortController()
     const first = attempt('a')
     const second = attempt('b', 'refused', gone.signal)

@@ -10,7 +10,7 @@ function attempts(turns: SourceTurns, source: string, count: number) {
   return { ends, all: Promise.all(all) }
 }
 
-test('a source has so many attempts served at once, and the next one when one ends', async () => {
+test('a source has a limited number of attempts served at once, and the next one when one ends', async () => {
   const turns = new SourceTurns()
   const { ends, all } = attempts(turns, '10.0.0.1', 200)
   expect(ends).toHaveLength(MOST_AT_ONCE)
@@ -28,7 +28,7 @@ test('a source waits for no other source', () => {
   expect(attempts(turns, '10.0.0.2', 1).ends).toHaveLength(1)
 })
 
-test('an attempt that fails hands its place on', async () => {
+test('an attempt that fails passes its place on', async () => {
   const turns = new SourceTurns()
   const fail = () => turns.run('10.0.0.1', () => Promise.reject(new Error('no')))
   const results = await Promise.allSettled(Array.from({ length: 3 * MOST_AT_ONCE }, fail))

@@ -18,7 +18,7 @@ async function refusedWith(refused: { reason: string; retryAfterMs?: number }) {
   ).error
 }
 
-test('a key that repeats its spend too often learns how long to wait', async () => {
+test('a key that repeats its spend too often is told how long to wait', async () => {
   expect(await refusedWith({ reason: 'SPENT_JUST_NOW', retryAfterMs: 7_000 })).toMatchObject({
     kind: 'resourceExhausted',
     reason: 'SPENT_JUST_NOW',

@@ -10,20 +10,20 @@ describe('the pace of heartbeats', () => {
     [10_000, 5_000],
     [10_001, 5_001],
     [100_000, 50_000],
-  ])('for %d nodes is a beat every %d ms', (nodes, intervalMs) => {
+  ])('the pace of heartbeats for %d nodes is a beat every %d ms', (nodes, intervalMs) => {
     pace.setFleetSize(nodes)
     expect(pace.intervalMs).toBe(intervalMs)
     expect(nodes / (pace.intervalMs / 1_000)).toBeLessThanOrEqual(2_000)
     expect(pace.offlineAfterMs()).toBe(3 * intervalMs)
   })
 
-  test('shrinks again with the fleet', () => {
+  test('the pace of heartbeats shrinks again with the fleet', () => {
     pace.setFleetSize(1_000_000)
     pace.setFleetSize(10)
     expect(pace.intervalMs).toBe(5_000)
   })
 
-  test('allows a node the silence of the interval that it was told', () => {
+  test('the pace of heartbeats allows a node the silence of the interval that it was told', () => {
     pace.setFleetSize(10)
     expect(pace.offlineAfterMs(50_000)).toBe(150_000)
   })

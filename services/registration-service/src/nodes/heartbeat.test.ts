@@ -75,7 +75,7 @@ async function queriesDuring(work: () => Promise<void>): Promise<unknown[]> {
 }
 
 describe('a heartbeat stream', () => {
-  test('begins with a hello, which is noted, and every message is answered with how often to beat', async () => {
+  test('a heartbeat stream begins with a hello, which is stored, and every message is answered with the interval', async () => {
     const { hello, beat, answered, answers } = openStream()
     hello()
     await answered(1)
@@ -94,7 +94,7 @@ describe('a heartbeat stream', () => {
     await eventually('online', () => isOnline())
   })
 
-  test('costs no SQL beyond its hello', async () => {
+  test('a heartbeat stream costs no SQL beyond its hello', async () => {
     const { hello, beat, answered } = openStream()
     hello()
     await answered(1)
@@ -105,7 +105,7 @@ describe('a heartbeat stream', () => {
     expect(queries).toEqual([])
   })
 
-  test('receives a slower pace, and may then be silent for longer', async () => {
+  test('a heartbeat stream receives a slower pace, and may then be silent for longer', async () => {
     const { hello, beat, answered, answers } = openStream()
     hello()
     await answered(1)
@@ -124,7 +124,7 @@ describe('a heartbeat stream', () => {
     await eventually('allowed the longer silence', async () => (await ttl()) > 15_000)
   })
 
-  test('ends when the node half-closes it, and the node stays online until it has been silent long enough', async () => {
+  test('a heartbeat stream ends when the node half-closes it, and the node stays online until it has been silent long enough', async () => {
     const { hello, answered, stream } = openStream()
     hello()
     await answered(1)
@@ -140,7 +140,7 @@ describe('a heartbeat stream', () => {
     await eventually('offline', async () => !(await isOnline()))
   })
 
-  test('that has ended is no longer among those whose nodes are looked up on the roll', async () => {
+  test('the node of a heartbeat stream that has ended is no longer looked up on the roll', async () => {
     const { hello, answered, stream } = openStream()
     hello()
     await answered(1)
@@ -154,21 +154,21 @@ describe('a heartbeat stream', () => {
   })
 })
 
-describe('a heartbeat stream is refused', () => {
-  test('when it begins with a beat', async () => {
+describe('refused heartbeat streams', () => {
+  test('a heartbeat stream that begins with a beat is refused', async () => {
     const { beat, stream } = openStream()
     beat()
     expect(await refusal(stream.ended)).toMatchObject({ kind: 'invalidArgument', field: 'message' })
     expect(await isOnline()).toBe(false)
   })
 
-  test('when it begins with nothing', async () => {
+  test('a heartbeat stream that begins with an empty message is refused', async () => {
     const { stream } = openStream()
     stream.send({ message: undefined })
     expect(await refusal(stream.ended)).toMatchObject({ kind: 'invalidArgument', field: 'message' })
   })
 
-  test('at a second hello', async () => {
+  test('a heartbeat stream is refused at a second hello', async () => {
     const { hello, answered, stream } = openStream()
     hello()
     await answered(1)
@@ -176,7 +176,7 @@ describe('a heartbeat stream is refused', () => {
     expect(await refusal(stream.ended)).toMatchObject({ kind: 'invalidArgument', field: 'message' })
   })
 
-  test('at two hellos at once', async () => {
+  test('a heartbeat stream is refused at two hellos at once', async () => {
     const { hello, stream } = openStream()
     hello()
     hello()
@@ -190,7 +190,7 @@ describe('a heartbeat stream is refused', () => {
     ['advertised_address', { advertisedAddress: 'a b' }],
     ['os', { os: 'x'.repeat(129) }],
     ['os', { os: '\u001b[31m' }],
-  ])('for a bad %s, and nothing of it is noted', async (field, overrides) => {
+  ])('a heartbeat stream with a bad %s is refused, and nothing of it is stored', async (field, overrides) => {
     const { hello, stream } = openStream()
     hello(overrides)
     expect(await refusal(stream.ended)).toMatchObject({ kind: 'invalidArgument', field })
@@ -198,7 +198,7 @@ describe('a heartbeat stream is refused', () => {
     expect(await isOnline()).toBe(false)
   })
 
-  test('for a node that is not on the roll, which is not online then', async () => {
+  test('a heartbeat stream of a node that is not on the roll is refused, and the node is not online', async () => {
     const stranger = served.cluster.node()
     const { hello, beat, stream } = openStream(stranger)
     hello()
@@ -213,7 +213,7 @@ describe('a heartbeat stream is refused', () => {
     expect(rows).toEqual([{ action: 'node.hello', actor: stranger.spiffeId, reason: 'NODE_UNKNOWN', details }])
   })
 
-  test('for a node id on another key than the one that joined', async () => {
+  test('a heartbeat stream for a node id with a key other than the one that joined is refused', async () => {
     const other = served.cluster.node(node.name)
     const { hello, stream } = openStream(other)
     hello()
@@ -221,7 +221,7 @@ describe('a heartbeat stream is refused', () => {
     expect(await isOnline()).toBe(false)
   })
 
-  test('as soon as the certificate behind it has ended', async () => {
+  test('a heartbeat stream is refused as soon as its certificate has expired', async () => {
     const ending = served.cluster.member({
       kind: 'node',
       name: node.name,
@@ -240,8 +240,8 @@ describe('a heartbeat stream is refused', () => {
   })
 })
 
-describe('beats that come before the roll knows the node', () => {
-  test('count for nothing, and are answered by the answer to the hello', async () => {
+describe('beats before the hello is stored', () => {
+  test('beats before the hello is stored do not count, and get the answer to the hello', async () => {
     const holder = await served.pool.connect()
     await holder.query('begin')
     await holder.query('select from nodes for update')

@@ -41,7 +41,7 @@ function opensslCsr(keyPem: string, extensions: string[] = []): Buffer {
 const pkcs8 = { type: 'pkcs8', format: 'pem' } as const
 
 describe('a request to join', () => {
-  test('becomes what it asks for, with the key that it proves to hold', () => {
+  test('a request to join is read together with the key that it proves to hold', () => {
     const privateKey = generateKey()
     const request = joinRequest({ hostname: 'Web-1', roles: ['PROXY', 'node'] }, privateKey)
     expect(parseJoinRequest(request)).toEqual({
@@ -56,7 +56,7 @@ describe('a request to join', () => {
     })
   })
 
-  test('may hold an Ed25519 key, and a token of the operator own', () => {
+  test('a request to join may have an Ed25519 key, and a custom token', () => {
     const ed25519 = generateKey('ed25519')
     const parsed = parseJoinRequest(joinRequest({ token: 'a-token-of-my-own-choosing' }, ed25519))
     expect(parsed.publicKeyDer).toEqual(publicKeyDer(ed25519))
@@ -73,7 +73,7 @@ describe('a request to join', () => {
     '',
     '*',
     'a b',
-  ])('from a host that calls itself %j is refused', (hostname) => {
+  ])('a request to join from a host that calls itself %j is refused', (hostname) => {
     expect(refusalOf({ hostname })).toMatchObject({
       kind: 'invalidArgument',
       reason: 'INVALID_FIELD',
@@ -91,23 +91,23 @@ describe('a request to join', () => {
     ['a label that is too long', 'labels', { labels: { k: 'v'.repeat(256) } }],
     ['a version that is none', 'version', { version: '1.0\n' }],
     ['a long version', 'version', { version: '1'.repeat(65) }],
-  ])('with %s is refused', (_what, field, overrides) => {
+  ])('a request to join with %s is refused', (_what, field, overrides) => {
     expect(refusalOf(overrides)).toMatchObject({ kind: 'invalidArgument', reason: 'INVALID_FIELD', field })
   })
 
-  test('never has its token repeated to it', () => {
+  test('the error for a request to join never repeats its token', () => {
     for (const overrides of [{ hostname: '..' }, { roles: ['x'] }, { csrDer: Buffer.of() }, { version: ' ' }]) {
       expect(refusalOf(overrides).message).not.toContain('canary')
     }
     expect(refusalOf({ token: 'CANARY'.repeat(100) }).message).not.toContain('CANARY')
   })
 
-  test('is looked at before its signature is', () => {
+  test('a request to join is checked before its signature is verified', () => {
     expect(refusalOf({ hostname: '..', csrDer: Buffer.from('junk') }).field).toBe('hostname')
   })
 })
 
-describe('the certificate request in it', () => {
+describe('the certificate request of a join', () => {
   test.each<[string, string, () => Buffer]>([
     ['that is empty', 'CSR_MALFORMED', () => Buffer.of()],
     ['that is junk', 'CSR_MALFORMED', () => Buffer.from('junk')],
@@ -134,7 +134,7 @@ describe('the certificate request in it', () => {
         )
       },
     ],
-  ])('%s is refused with %s', (_what, reason, csrDer) => {
+  ])('a certificate request %s is refused with %s', (_what, reason, csrDer) => {
     expect(refusalOf({ csrDer: csrDer() })).toMatchObject({ kind: 'invalidArgument', reason, field: 'csr_der' })
   })
 
@@ -143,12 +143,12 @@ describe('the certificate request in it', () => {
     ['P-384', () => generateKeyPairSync('ec', { namedCurve: 'P-384' }).privateKey.export(pkcs8) as string],
     ['P-521', () => generateKeyPairSync('ec', { namedCurve: 'P-521' }).privateKey.export(pkcs8) as string],
     ['secp256k1', () => generateKeyPairSync('ec', { namedCurve: 'secp256k1' }).privateKey.export(pkcs8) as string],
-  ])('for a key of %s is refused with KEY_NOT_ALLOWED', (_kind, keyPem) => {
+  ])('a certificate request for a key of %s is refused with KEY_NOT_ALLOWED', (_kind, keyPem) => {
     const error = refusalOf({ csrDer: opensslCsr(keyPem()) })
     expect(error).toMatchObject({ kind: 'invalidArgument', reason: 'KEY_NOT_ALLOWED', field: 'csr_der' })
   })
 
-  testWithOpenssl('gives its key and nothing else, whatever it asks to be', () => {
+  testWithOpenssl('a certificate request gives its key and nothing else, whatever it asks for', () => {
     const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
     const csrDer = opensslCsr(privateKey.export(pkcs8) as string, [
       'subjectAltName=DNS:ca-service,DNS:*,URI:spiffe://muster.internal/user/root,IP:127.0.0.1',

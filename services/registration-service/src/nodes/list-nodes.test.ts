@@ -45,7 +45,7 @@ async function addNodes(count: number, hostname: (i: number) => string): Promise
 }
 
 describe('the roll', () => {
-  test('is given in pages that follow each other', async () => {
+  test('the roll is listed in consecutive pages', async () => {
     const ids = await addNodes(7, (i) => `web-${i % 3}`)
     const seen: string[] = []
     let pageToken = ''
@@ -63,7 +63,7 @@ describe('the roll', () => {
     expect((await list(0)).nodes).toHaveLength(7)
   })
 
-  test('can be narrowed to those who came in by a token, in pages too', async () => {
+  test('the roll can be narrowed to nodes that joined by a token, in pages too', async () => {
     await addNodes(3, (i) => `web-${i}`)
     const members = Array.from({ length: 5 }, () => served.cluster.node())
     for (const [i, member] of members.entries()) {
@@ -77,11 +77,11 @@ describe('the roll', () => {
     expect(await refusal(list(0, '', { tokenId: 'a\0' }))).toMatchObject({ kind: 'invalidArgument', field: 'token_id' })
   })
 
-  test('is empty when nobody has joined', async () => {
+  test('the roll is empty when nobody has joined', async () => {
     expect(await list(0)).toEqual({ nodes: [], nextPageToken: '' })
   })
 
-  test('ends a page early before it outgrows what a client takes', async () => {
+  test('the roll ends a page before it outgrows what a client accepts', async () => {
     const labels = Object.fromEntries(Array.from({ length: 64 }, (_, i) => [`k${i}`, 'v'.repeat(250)]))
     const ids = await addNodes(150, (i) => `web-${String(i).padStart(3, '0')}`)
     await served.pool.query('update nodes set labels = $1', [labels])
@@ -98,7 +98,7 @@ describe('the roll', () => {
     expect(seen).toHaveLength(ids.length)
   })
 
-  test('says who is online, who is pending, and when each was last seen', async () => {
+  test('the roll says which nodes are online or pending, and when each was last seen', async () => {
     const [online, pending] = (await addNodes(2, (i) => `web-${i}`)) as [string, string]
     await served.pool.query('update nodes set first_seen_at = now(), last_seen_at = now() where id = $1', [online])
     served.presence.beat(online, 60_000)
@@ -110,7 +110,7 @@ describe('the roll', () => {
     ])
   })
 
-  test('can be narrowed to nodes that carry all of some labels, in pages too', async () => {
+  test('the roll can be narrowed to nodes that carry all of some labels, in pages too', async () => {
     const labels = [
       { env: 'prod', team: 'web' },
       { env: 'prod' },
@@ -134,7 +134,7 @@ describe('the roll', () => {
     ['team=data', ['DB-1']],
     ['%', []],
     ['prodteam', []],
-  ])('can be searched for %j', async (search, hostnames) => {
+  ])('the roll can be searched for %j', async (search, hostnames) => {
     const web = { ...served.cluster.node(), name: '6805dda3-779e-493b-8a6b-0d9a3f2f7e11' }
     const remoteAddress = '192.0.2.7'
     await addNode(served.pool, web, { hostname: 'Web-1', advertisedAddress: '10.0.0.7:22', remoteAddress })
@@ -146,7 +146,7 @@ describe('the roll', () => {
     expect(await listAll(1, { search })).toEqual({ hostnames, pages: Math.max(hostnames.length, 1) })
   })
 
-  test('can be narrowed by status, whatever page the nodes are on', async () => {
+  test('the roll can be narrowed by status, whatever page the nodes are on', async () => {
     const ids = await addNodes(7, (i) => `web-${i}`)
     const seen = 'update nodes set first_seen_at = now(), last_seen_at = now() where id = any ($1::uuid[])'
     await served.pool.query(seen, [ids.slice(0, 5)])
@@ -160,7 +160,7 @@ describe('the roll', () => {
     expect((await listAll(2, { statuses: [ONLINE], search: 'web-4' })).hostnames).toEqual(['web-4'])
   })
 
-  test('by status goes on after a page on which no node matches', async () => {
+  test('the roll by status continues after a page on which no node matches', async () => {
     await served.pool.query(
       `insert into nodes (id, hostname, roles, labels, version, advertised_address, remote_address, token_id, key_fingerprint,
                           certificate_expires_at, joined_at)
@@ -171,7 +171,7 @@ describe('the roll', () => {
     expect(await listAll(10, { statuses: [NodeStatus.EXPIRED] })).toEqual({ hostnames: ['web-2100'], pages: 3 })
   })
 
-  test('refuses a filter that it does not know', async () => {
+  test('the roll refuses an unknown filter', async () => {
     for (const status of [0, 6]) {
       const statuses = [status] as registration.NodeStatus[]
       expect(await refusal(list(0, '', { statuses }))).toMatchObject({ kind: 'invalidArgument', field: 'statuses' })
@@ -181,7 +181,7 @@ describe('the roll', () => {
     }
   })
 
-  test('refuses a page that is too large, and a page token that it did not make', async () => {
+  test('the roll refuses a page that is too large, and a page token that the service did not make', async () => {
     expect(await refusal(list(1_001))).toMatchObject({ kind: 'invalidArgument', field: 'page_size' })
     const made = (key: unknown) => Buffer.from(JSON.stringify(key)).toString('base64url')
     const uuid = '0b7a7c3e-3a55-4b3f-8a6b-0d9a3f2f7e11'

@@ -14,7 +14,7 @@ beforeAll(async () => {
 afterAll(() => store.close())
 
 describe('a check of open streams', () => {
-  test('of all nodes rejects when the roll cannot be read, so that the failure is counted, and ends no stream', async () => {
+  test('a check of all open streams rejects when the roll cannot be read, so that the failure is counted, and ends no stream', async () => {
     const pool = store.openPool()
     await pool.end()
     const presence = new EventEmitter() as unknown as Presence
@@ -25,7 +25,7 @@ describe('a check of open streams', () => {
     expect(ended).toBe(false)
   })
 
-  test('after an announcement warns when the roll cannot be read', async () => {
+  test('a check of open streams after an announcement warns when the roll cannot be read', async () => {
     const pool = store.openPool()
     await pool.end()
     const lines: string[] = []

@@ -45,8 +45,8 @@ async function audits() {
   return rows
 }
 
-describe('a node that may join', () => {
-  test('gets its id, a certificate for its own key, the roots to trust and how often to beat', async () => {
+describe('nodes that may join', () => {
+  test('a node that joins gets its id, a certificate for its own key, the roots to trust and its interval', async () => {
     const privateKey = generateKey()
     const reply = await register(joinRequest({}, privateKey))
     const [leafDer, ...intermediatesDer] = reply.certificate!.chainDer as [Buffer, Buffer]
@@ -59,7 +59,7 @@ describe('a node that may join', () => {
     expect(reply.trustBundle!.version).toBe(7)
   })
 
-  test('is on the roll with what it said, and on record', async () => {
+  test('a node that joins is on the roll with what it reported, and in the audit', async () => {
     const { nodeId, certificate } = await register()
     expect(await selectNodes(served.pool, { size: 10, after: undefined })).toMatchObject([
       {
@@ -89,21 +89,21 @@ describe('a node that may join', () => {
     ])
   })
 
-  test('carries the labels that its token forces, whatever it says itself', async () => {
+  test('a node that joins carries the labels that its token forces, whatever it reports', async () => {
     served.tokens.carries = { nodeLabels: { env: 'stage', team: 'search' } }
     await register(joinRequest({ labels: { env: 'prod', disk: 'ssd' } }))
     const [node] = await selectNodes(served.pool, { size: 10, after: undefined })
     expect(node!.labels).toEqual({ env: 'stage', team: 'search', disk: 'ssd' })
   })
 
-  test('is sent to watchers of the roll', async () => {
+  test('a node that joins is sent to watchers of the roll', async () => {
     const heard: string[] = []
     served.presence.on('changed', (id) => heard.push(id))
     const { nodeId } = await register()
     await eventually('heard of', () => heard.includes(nodeId))
   })
 
-  test('has its certificate composed by ca-service out of its key, id and roles alone', async () => {
+  test('a node that joins has its certificate composed by ca-service out of its key, id and roles alone', async () => {
     const privateKey = generateKey()
     const csrDer = createCsr({ privateKey, commonName: 'ca-service' })
     const { nodeId } = await register(joinRequest({ csrDer, hostname: 'ca-service', roles: ['proxy', 'node'] }))
@@ -112,7 +112,7 @@ describe('a node that may join', () => {
     ])
   })
 
-  test('is spent for with all that a restriction may look at', async () => {
+  test('the spend for a node carries everything that a restriction may check', async () => {
     const request = joinRequest({ roles: ['proxy'], hostname: 'Web-7' })
     await register(request)
     expect(served.tokens.spends).toMatchObject([
@@ -123,7 +123,7 @@ describe('a node that may join', () => {
     ])
   })
 
-  test('does not come back by the same key once it was removed, though the token lets it; another key is another node', async () => {
+  test('a removed node does not come back with the same key, though its token allows it; another key is another node', async () => {
     const request = joinRequest()
     const { nodeId } = await register(request)
     await served.client(served.cluster.user('ada', 'operator')).removeNode({ nodeId })
@@ -141,7 +141,7 @@ describe('a node that may join', () => {
     expect((await register(joinRequest({ token: request.token }))).nodeId).not.toBe(nodeId)
   })
 
-  test('joins once though it asks 16 times at once', async () => {
+  test('a node that requests to join 16 times at once joins once', async () => {
     const request = joinRequest()
     const replies = await Promise.all(Array.from({ length: 16 }, () => register(request)))
     expect(new Set(replies.map(({ nodeId }) => nodeId)).size).toBe(1)
@@ -209,7 +209,7 @@ describe('a join that breaks off', () => {
     ],
   ]
 
-  test.each(BREAKS)('%s is complete after a retry, and one node', async (_when, breaks, mends, rows) => {
+  test.each(BREAKS)('a join that breaks off %s is one node after a retry', async (_when, breaks, mends, rows) => {
     const request = joinRequest()
     await breaks()
     const error = await refusal(register(request))
@@ -226,7 +226,7 @@ describe('a join that breaks off', () => {
     expect((await audits()).map(({ outcome }) => outcome)).toEqual(['ok'])
   })
 
-  test('before its answer arrives is the same node after a retry, with its newest certificate', async () => {
+  test('a join that breaks off before its reply arrives is the same node after a retry, with its newest certificate', async () => {
     const request = joinRequest()
     const lost = await register(request)
     const { nodeId, certificate } = await register(request)
@@ -236,7 +236,7 @@ describe('a join that breaks off', () => {
 })
 
 describe('a join that is refused', () => {
-  test('because the node was removed before it was repeated to the end gets no certificate', async () => {
+  test('a repeated join of a node that was removed meanwhile gets no certificate', async () => {
     const request = joinRequest()
     const { nodeId } = await register(request)
     served.authority.meanwhile = () => served.client(served.cluster.user('ada', 'operator')).removeNode({ nodeId })
@@ -257,7 +257,7 @@ describe('a join that is refused', () => {
     ['TOKEN_WRONG_TYPE', 'failedPrecondition', "'musterctl tokens add'"],
     ['SPENT_JUST_NOW', 'resourceExhausted', 'too often just now'],
     ['A_REASON_OF_TOMORROW', 'failedPrecondition', 'refused'],
-  ])('with %s by token-service says so, leaves no node, and is on record once', async (reason, kind, message) => {
+  ])('a join refused with %s says so, leaves no node, and is recorded once', async (reason, kind, message) => {
     served.tokens.refusal = () => ({ reason })
     expect(await refusal(register())).toMatchObject({ kind, reason, message: expect.stringContaining(message) })
     expect(await stored()).toEqual([])
@@ -282,7 +282,7 @@ describe('a join that is refused', () => {
     ['65 labels', 'INVALID_FIELD', { labels: Object.fromEntries(Array.from({ length: 65 }, (_, i) => [`k${i}`, ''])) }],
     ['no token', 'INVALID_FIELD', { token: '' }],
     ['a bad certificate request', 'CSR_MALFORMED', { csrDer: Buffer.from('junk') }],
-  ])('for %s spends no token, leaves no node, and is on record once', async (_why, reason, overrides) => {
+  ])('a join refused for %s spends no token, leaves no node, and is recorded once', async (_why, reason, overrides) => {
     expect(await refusal(register(joinRequest(overrides)))).toMatchObject({ kind: 'invalidArgument', reason })
     expect(served.tokens.spends).toEqual([])
     expect(await stored()).toEqual([])
@@ -290,7 +290,7 @@ describe('a join that is refused', () => {
     await register()
   })
 
-  test('by a flood is written down at a bounded rate, and the service lives on', async () => {
+  test('a flood of refused joins is recorded at a bounded rate, and the service survives', async () => {
     const client = served.client(served.cluster.anonymous())
     const flood = Array.from({ length: 200 }, () => refusal(client.register(joinRequest({ hostname: '..' }))))
     const startedAt = Date.now()
@@ -304,7 +304,7 @@ describe('a join that is refused', () => {
     await register()
   })
 
-  test('by a restriction learns only that, while the audit names the token and the restriction', async () => {
+  test('a join that is refused by a restriction is told only that, while the audit names the token and the restriction', async () => {
     served.tokens.refusal = () => ({ reason: 'TOKEN_RESTRICTED', tokenId: 'zyxwvutsrq', restriction: 'allow-cidr' })
     const { kind, reason, message } = await refusal(register(joinRequest({ token: 'a-token-of-my-own-choosing' })))
     expect({ kind, reason }).toEqual({ kind: 'failedPrecondition', reason: 'TOKEN_RESTRICTED' })
@@ -315,7 +315,7 @@ describe('a join that is refused', () => {
     ])
   })
 
-  test('is refused all the same when the refusal cannot be written down', async () => {
+  test('a join is refused even if the refusal cannot be recorded', async () => {
     await served.pool.query('alter table audit_events add constraint broken check (false) not valid')
     try {
       expect((await refusal(register(joinRequest({ hostname: '..' })))).kind).toBe('invalidArgument')
@@ -326,7 +326,7 @@ describe('a join that is refused', () => {
 })
 
 describe('the log and the database', () => {
-  test('hold no token and no certificate request, whatever became of the join', async () => {
+  test('the log and the database hold no token and no certificate request, however the join ended', async () => {
     lines.length = 0
     // Refused calls of strangers have a budget of log lines.
     await served.clock.advance(10_000)

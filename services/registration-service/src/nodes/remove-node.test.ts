@@ -50,8 +50,8 @@ async function beating(replica: Replica, member: TestMember = node) {
 
 const isOnline = async () => (await served.presence.view([node.name], 0)).online.has(node.name)
 
-describe('a node that is removed', () => {
-  test('is shown once more as it was, and is on the roll no longer', async () => {
+describe('removed nodes', () => {
+  test('a removed node is shown once more as it was, and is no longer on the roll', async () => {
     const { node: shown } = await remove()
     expect(shown).toMatchObject({ id: node.name, hostname: 'web-1', status: NodeStatus.PENDING })
     const viewer = served.client(served.cluster.user('ada', 'viewer'))
@@ -62,7 +62,7 @@ describe('a node that is removed', () => {
     expect(await refusal(remove('web-1'))).toMatchObject({ kind: 'invalidArgument', field: 'node_id' })
   })
 
-  test('has its stream ended at once, on whichever replica it is, and others keep theirs', async () => {
+  test('the stream of a removed node ends at once, on any replica, and other streams stay open', async () => {
     const stays = served.cluster.node()
     await addNode(served.pool, stays)
     const streams = [await beating(served), await beating(other)]
@@ -75,7 +75,7 @@ describe('a node that is removed', () => {
     await kept.ended
   })
 
-  test('is not online any more, and does not fall silent later', async () => {
+  test('a removed node is not online any more, and does not fall silent later', async () => {
     const heard: string[] = []
     await beating(other)
     await eventually('online', isOnline)
@@ -88,7 +88,7 @@ describe('a node that is removed', () => {
     for (const key of scores.flat()) expect(await served.redis.client.zscore(key, node.name)).toBeNull()
   })
 
-  test('may not renew, nor open another stream', async () => {
+  test('a removed node may not renew, nor open another stream', async () => {
     await remove()
     expect(await refusal(served.client(node).renewCertificate({}))).toMatchObject({ reason: 'NODE_UNKNOWN' })
     const stream = served.connect(node).duplex(contract.heartbeat, () => {})
@@ -97,7 +97,7 @@ describe('a node that is removed', () => {
     expect(await refusal(stream.ended)).toMatchObject({ reason: 'NODE_UNKNOWN' })
   })
 
-  test('has its stream ended on a replica that missed the news, once it hears from Redis again or checks by itself', async () => {
+  test('the stream of a removed node ends on a replica that missed the announcement, once Redis is back or the replica checks by itself', async () => {
     for (const notice of [() => other.presence.emit('resync'), () => other.deps.streams.checkAll()]) {
       const member = served.cluster.node()
       await addNode(served.pool, member)
@@ -108,7 +108,7 @@ describe('a node that is removed', () => {
     }
   })
 
-  test('while its hello is being noted has its stream ended too', async () => {
+  test('the stream of a node that is removed while its hello is being stored ends too', async () => {
     const holder = await served.pool.connect()
     await holder.query('begin')
     await holder.query('delete from nodes where id = $1', [node.name])
@@ -128,8 +128,8 @@ describe('a node that is removed', () => {
   })
 })
 
-describe('an announcement of a removal', () => {
-  test('of a node that is on the roll ends nothing', async () => {
+describe('announcements of removals', () => {
+  test('an announcement of a removal ends no stream of a node that is on the roll', async () => {
     const stream = await beating(other)
     let heard = 0
     other.presence.on('removed', () => (heard += 1))

@@ -59,8 +59,8 @@ async function refusals() {
   return rows as Record<string, unknown>[]
 }
 
-describe('a node renews', () => {
-  test('with its last certificate, for the same key, with the roles it was admitted with', async () => {
+describe('renewals of a node', () => {
+  test('a node renews with its last certificate, for the same key, with the roles it was admitted with', async () => {
     const { certificate, trustBundle } = await renew()
     const [leafDer, ...intermediatesDer] = certificate!.chainDer as [Buffer, Buffer]
     expect(verifyChain({ leafDer, intermediatesDer, rootsDer: trustBundle!.hostRootsDer })).toBe(true)
@@ -84,7 +84,7 @@ describe('a node renews', () => {
     expect(audits).toEqual([{ actor: node.spiffeId, outcome: 'ok', details: { serial: certificate!.serial } }])
   })
 
-  test('with the certificate before the last, since the answer to its last renewal may have been lost', async () => {
+  test('a node renews with the certificate before the last, since the reply to its last renewal may have been lost', async () => {
     const lost = await renew()
     await letTimePass()
     const { certificate } = await renew()
@@ -93,7 +93,7 @@ describe('a node renews', () => {
     expect(certificate!.serial).not.toBe(lost.certificate!.serial)
   })
 
-  test('again and again, each time with the newest', async () => {
+  test('a node renews repeatedly, each time with the newest certificate', async () => {
     let current = node
     for (let i = 0; i < 3; i++) {
       await renew(current)
@@ -105,7 +105,7 @@ describe('a node renews', () => {
     expect(await refusals()).toEqual([])
   })
 
-  test('as soon as ca-service is back', async () => {
+  test('a node renews as soon as ca-service is back', async () => {
     served.authority.failure = { error: new AppError('unavailable', 'away'), afterwards: true }
     expect((await refusal(renew())).kind).toBe('unavailable')
     served.authority.failure = undefined
@@ -114,35 +114,35 @@ describe('a node renews', () => {
   })
 })
 
-describe('a node is refused, and that is on record,', () => {
+describe('refused renewals of a node', () => {
   async function expectRefused(call: Promise<unknown>, reason: string): Promise<void> {
     expect(await refusal(call)).toMatchObject({ reason })
     expect(served.authority.signed).toEqual([])
     expect(await refusals()).toMatchObject([{ action: 'node.renew', reason, node_id: node.name, actor: node.spiffeId }])
   }
 
-  test('with a certificate older than the last two', async () => {
+  test('a node with a certificate older than the last two is refused and recorded', async () => {
     await setSerials(again(), again())
     await expectRefused(renew(), 'CERTIFICATE_SUPERSEDED')
   })
 
-  test('with another key than it joined with', async () => {
+  test('a node with a key other than the one it joined with is refused and recorded', async () => {
     const otherKey = served.cluster.node(node.name)
     await setSerials(otherKey, node)
     await expectRefused(renew(otherKey), 'CERTIFICATE_SUPERSEDED')
   })
 
-  test('that is not on the roll', async () => {
+  test('a node that is not on the roll is refused and recorded', async () => {
     await served.pool.query('truncate nodes')
     await expectRefused(renew(), 'NODE_UNKNOWN')
   })
 
-  test('whose join is not complete', async () => {
+  test('a node whose join is not complete is refused and recorded', async () => {
     await served.pool.query('update nodes set joined_at = null')
     await expectRefused(renew(), 'NODE_UNKNOWN')
   })
 
-  test('whose last certificate is younger than a twentieth of its life', async () => {
+  test('a node whose last certificate is younger than a twentieth of its life is refused and recorded', async () => {
     const { certificate } = await renew()
     served.authority.signed.length = 0
     await expectRefused(renew(), 'RENEWED_JUST_NOW')
@@ -150,13 +150,13 @@ describe('a node is refused, and that is on record,', () => {
     expect(rows).toEqual([{ certificate_serial: certificate!.serial }])
   })
 
-  test('that was superseded while its certificate was signed', async () => {
+  test('a node that was superseded while its certificate was signed is refused and recorded', async () => {
     served.authority.meanwhile = () => setSerials(again(), again())
     expect(await refusal(renew())).toMatchObject({ reason: 'CERTIFICATE_SUPERSEDED' })
     expect(await refusals()).toHaveLength(1)
   })
 
-  test('whose name is no node id', async () => {
+  test('a certificate whose name is not a node id is refused and recorded', async () => {
     const odd = served.cluster.member({ kind: 'node', name: 'web-1' })
     expect(await refusal(renew(odd))).toMatchObject({ kind: 'invalidArgument', field: 'node_id' })
   })

@@ -48,7 +48,7 @@ describe('the status of a node', () => {
     ['that is silent and whose certificate has ended', ended, silent, 'EXPIRED'],
     ['whose certificate has ended, while Redis is away', ended, away, 'EXPIRED'],
     ['that never beat and whose certificate has ended', { ...neverSeen, ...ended }, {}, 'EXPIRED'],
-  ])('%s', (_what, stored, view, status) => {
+  ])('the status of a node %s is as documented', (_what, stored, view, status) => {
     expect(statusOf({ ...node, ...stored }, { ...nothing, ...view }, now)).toBe(NodeStatus[status])
   })
 })
@@ -62,7 +62,7 @@ describe('an entry on the roll', () => {
     return entry!
   }
 
-  test('was last seen at the latest time that anyone knows of', async () => {
+  test('an entry on the roll was last seen at the latest known time', async () => {
     expect((await entryFor({}, online)).lastSeenAt).toEqual(now)
     expect((await entryFor({ lastSeenAt: now }, silent)).lastSeenAt).toEqual(now)
     expect((await entryFor({ lastSeenAt: undefined }, silent)).lastSeenAt).toEqual(earlier)

@@ -13,7 +13,7 @@ afterAll(async () => {
   await served.close()
 })
 
-describe('who may call', () => {
+describe('callers of the RPCs for nodes and bots', () => {
   const everyone = ['anonymous', 'node', 'bot', ...SERVICE_NAMES, 'viewer', 'operator', 'admin']
   const ALLOWED: Record<string, string[]> = {
     register: everyone,
@@ -29,18 +29,18 @@ describe('who may call', () => {
   }
   const rpcs = { ...contract, ...bots.BotServiceService }
 
-  test('is defined for every RPC of the contract', () => {
+  test('callers are defined for every RPC of the contract', () => {
     expect(Object.keys(ALLOWED)).toEqual(Object.keys(rpcs))
     for (const { path } of Object.values(rpcs)) expect(served.server.callers.has(path)).toBe(true)
   })
 
-  test.each(Object.entries(rpcs))('%s', async (rpc, method) => {
+  test.each(Object.entries(rpcs))('%s admits the callers in the table and no others', async (rpc, method) => {
     const callers = everyKindOfPeer(served.cluster)
     const { found, expected } = await accessOfEach(callers, ALLOWED[rpc]!, served.connect, method)
     expect(found).toEqual(expected)
   })
 
-  test('is nobody whose certificate was good once, or is good elsewhere, on what nodes and bots may call', async () => {
+  test('no caller with an expired or foreign certificate may call what nodes and bots may call', async () => {
     const hours = (count: number) => new Date(Date.now() + count * 3_600_000)
     const base = { kind: 'node', name: '0b7a7c3e-3a55-4b3f-8a6b-0d9a3f2f7e11' } as const
     const { cluster } = served
@@ -60,7 +60,7 @@ describe('who may call', () => {
 })
 
 describe('GetTrustBundle', () => {
-  test('tells anyone the roots', async () => {
+  test('GetTrustBundle gives anyone the roots', async () => {
     const { trustBundle } = await served.client(served.cluster.anonymous()).getTrustBundle({})
     expect(trustBundle).toEqual(served.authority.trustBundle)
   })

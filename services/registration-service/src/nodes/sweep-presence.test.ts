@@ -38,8 +38,8 @@ function openBackground(overrides: Partial<Background> = {}) {
   return { clock: systemClock, log: silentLog, life: new Lifecycle(), failures, failed, ...overrides }
 }
 
-describe('the sweep of presence', () => {
-  test('on two replicas notices a silent node without a watcher, and stores when it was last seen', async () => {
+describe('the presence sweep', () => {
+  test('the presence sweep on two replicas notices a silent node without a watcher, and stores when it was last seen', async () => {
     const node = cluster.node()
     await addNode(store.pool, node)
     const clusterName = `${randomUUID()}.internal`
@@ -62,7 +62,7 @@ describe('the sweep of presence', () => {
     for (const presence of replicas) presence.close()
   })
 
-  test('measures the fleet for the pace', async () => {
+  test('the presence sweep measures the fleet for the pace', async () => {
     const presence = await openPresence(redis)
     const fleet = pace()
     const clock = manualClock()
@@ -77,7 +77,7 @@ describe('the sweep of presence', () => {
     presence.close()
   })
 
-  test('continues while Redis or Postgres is away, counts its failed rounds, and ends with the service', async () => {
+  test('the presence sweep continues while Redis or Postgres is away, counts its failed rounds, and ends with the service', async () => {
     let rounds = 0
     let isAway = true
     const presence = {
@@ -112,7 +112,7 @@ describe('the sweep of presence', () => {
     await background.life.close()
   })
 
-  test('checks the heartbeat streams every minute, and deletes joins that never finished', async () => {
+  test('the presence sweep checks the heartbeat streams every minute, and deletes joins that never finished', async () => {
     const joining = cluster.node()
     await addNode(store.pool, joining)
     await store.pool.query(`update nodes set joined_at = null, created_at = now() - interval '25 hours'`)

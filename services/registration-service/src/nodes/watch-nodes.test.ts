@@ -46,8 +46,8 @@ async function add(hostname: string): Promise<TestMember> {
   return member
 }
 
-describe('who watches the roll', () => {
-  test('gets all of it, then each change', async () => {
+describe('watchers of the roll', () => {
+  test('a watcher of the roll gets the whole roll, then each change', async () => {
     const node = await add('a')
     await add('b')
     const told = watch()
@@ -72,7 +72,7 @@ describe('who watches the roll', () => {
     expect(told.slice(5)).toContain('a OFFLINE')
   })
 
-  test('misses nothing that changes while the snapshot is being sent', async () => {
+  test('a watcher of the roll misses no change while the snapshot is being sent', async () => {
     for (let i = 0; i < 20; i++) await add(`n${String(i).padStart(2, '0')}`)
     const told = watch()
     await eventually('begun', () => served.presence.listenerCount('changed') > 0)
@@ -82,7 +82,7 @@ describe('who watches the roll', () => {
     expect(told.filter((line) => line === 'complete')).toHaveLength(1)
   })
 
-  test('gets all of it again after changes may have been missed', async () => {
+  test('a watcher of the roll gets the whole roll again after changes may have been missed', async () => {
     await add('a')
     const told = watch()
     await eventually('complete', () => told.length === 2)
@@ -92,7 +92,7 @@ describe('who watches the roll', () => {
     expect(told.slice(2)).toEqual(['a PENDING', 'b PENDING', 'complete'])
   })
 
-  test('receives a removed node once', async () => {
+  test('a watcher of the roll receives a removed node once', async () => {
     const [a, b] = [await add('a'), await add('b')]
     const told = watch()
     await eventually('complete', () => told.length === 3)
@@ -104,7 +104,7 @@ describe('who watches the roll', () => {
     expect(told.slice(3)).toEqual([`removed ${a.name}`, 'b PENDING'])
   })
 
-  test('receives the nodes that were removed while changes were missed, with the next snapshot', async () => {
+  test('a watcher of the roll receives the nodes that were removed while changes were missed, with the next snapshot', async () => {
     const [a, b] = [await add('a'), await add('b')]
     const told = watch()
     await eventually('complete', () => told.length === 3)
@@ -119,7 +119,7 @@ describe('who watches the roll', () => {
     expect(told.slice(6)).toEqual([`removed ${b.name}`, 'complete'])
   })
 
-  test('is not told that a node is gone because it changed its name between two pages', async () => {
+  test('a watcher of the roll is not told that a node is gone because its name changed between two pages', async () => {
     for (let i = 0; i < 501; i++) await add(`n${String(i).padStart(3, '0')}`)
     const told = watch()
     await eventually('complete', () => told.includes('complete'))
@@ -141,7 +141,7 @@ describe('who watches the roll', () => {
     expect(told.slice(502)).toContain('a PENDING')
   })
 
-  test('receives the current state of a node, not each change', async () => {
+  test('a watcher of the roll receives the current state of a node, not each change', async () => {
     const node = await add('a')
     const told = watch()
     await eventually('complete', () => told.length === 2)
@@ -153,7 +153,7 @@ describe('who watches the roll', () => {
     expect(told.length).toBeLessThan(20)
   })
 
-  test('receives nothing about a node that is not on the roll', async () => {
+  test('a watcher of the roll receives nothing about a node that is not on the roll', async () => {
     const told = watch()
     await eventually('complete', () => told.length === 1)
     served.presence.announce(served.cluster.node().name)
@@ -163,7 +163,7 @@ describe('who watches the roll', () => {
     expect(told).toEqual(['complete', 'a PENDING'])
   })
 
-  test('leaves no listener behind, even if it is gone before it is served', async () => {
+  test('a watcher of the roll leaves no listener behind, even if it is gone before it is served', async () => {
     // One is there as long as the service: whoever holds the heartbeat streams follows resync too.
     const listeners = () => served.presence.listenerCount('changed') + served.presence.listenerCount('resync')
     await eventually('quiet', () => listeners() === 1)

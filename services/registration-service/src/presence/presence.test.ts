@@ -47,7 +47,7 @@ async function silence(id: string): Promise<void> {
 }
 
 describe('a node that beats', () => {
-  test('is online on every replica, and is announced once', async () => {
+  test('a node that beats is online on every replica, and is announced once', async () => {
     const id = randomUUID()
     const before = Date.now()
     await beat(id)
@@ -61,14 +61,14 @@ describe('a node that beats', () => {
     expect(heard).toEqual({ here: [id], there: [id] })
   })
 
-  test('shares its command with many, each of them online', async () => {
+  test('beats of many nodes share one command, and each node is online', async () => {
     const ids = Array.from({ length: 2_500 }, () => randomUUID())
     for (const id of ids) here.beat(id, LONG_MS)
     await eventually('all online', async () => (await there.view(ids, 0)).online.size === 2_500)
     expect(await there.sweep(LONG_MS)).toBe(2_500)
   })
 
-  test('stays online for as long as it was told, and no longer', async () => {
+  test('a node that beats stays online for the time that it was told, and no longer', async () => {
     const id = randomUUID()
     await beat(id, 150)
     expect((await there.view([id], 0)).online.has(id)).toBe(true)
@@ -78,7 +78,7 @@ describe('a node that beats', () => {
 })
 
 describe('a node that falls silent', () => {
-  test('is noticed once, by the first replica that sweeps, and announced to every replica', async () => {
+  test('a node that falls silent is noticed once, by the first replica that sweeps, and announced to every replica', async () => {
     const id = randomUUID()
     await beat(id, 50)
     const { online } = await here.view([id], 0)
@@ -93,7 +93,7 @@ describe('a node that falls silent', () => {
     expect(after.silent.get(id)).toEqual(online.get(id))
   })
 
-  test('is handed over with its last time until that is kept', async () => {
+  test('a node that falls silent is handed over with its last time until that is stored', async () => {
     const id = randomUUID()
     await beat(id, 50)
     const { online } = await here.view([id], 0)
@@ -114,7 +114,7 @@ describe('a node that falls silent', () => {
     expect((await here.view([id], 0)).silent.size).toBe(0)
   })
 
-  test('and comes back is online again, and is announced', async () => {
+  test('a node that falls silent and comes back is online again, and is announced', async () => {
     const id = randomUUID()
     await beat(id, 50)
     await silence(id)
@@ -126,7 +126,7 @@ describe('a node that falls silent', () => {
     expect(heard.there).toEqual([id, id, id])
   })
 
-  test('is not one that was told a longer interval', async () => {
+  test('a node that was told a longer interval does not fall silent early', async () => {
     const [quick, slow] = [randomUUID(), randomUUID()]
     await beat(quick, 50)
     await beat(slow, LONG_MS)
@@ -138,8 +138,8 @@ describe('a node that falls silent', () => {
   })
 })
 
-describe('a Redis that has forgotten everything', () => {
-  test('is too young to call anyone offline, until it has listened for that long', async () => {
+describe('an emptied Redis', () => {
+  test('an emptied Redis reports no node as offline until it has received beats for the offline limit', async () => {
     const [beating, other] = [randomUUID(), randomUUID()]
     await beat(beating)
     await beat(other)
@@ -153,7 +153,7 @@ describe('a Redis that has forgotten everything', () => {
     await eventually('old enough', async () => !(await there.view([other], 500)).tooEarly)
   })
 
-  test('makes followers start over once it can tell who is offline', async () => {
+  test('an emptied Redis makes followers start over once it can tell which nodes are offline', async () => {
     let resyncs = 0
     here.on('resync', () => (resyncs += 1))
     await here.sweep(300)
@@ -169,14 +169,14 @@ describe('a Redis that has forgotten everything', () => {
 })
 
 describe('a change', () => {
-  test('is announced to every replica', async () => {
+  test('a change is announced to every replica', async () => {
     const id = randomUUID()
     here.announce(id)
     await eventually('heard of', () => heard.there.length === 1 && heard.here.length === 1)
     expect(heard).toEqual({ here: [id], there: [id] })
   })
 
-  test('is announced within its own cluster only', async () => {
+  test('a change is announced within its own cluster only', async () => {
     const neighbour = await openPresence(redis)
     const id = randomUUID()
     neighbour.announce(randomUUID())
@@ -187,7 +187,7 @@ describe('a change', () => {
     neighbour.close()
   })
 
-  test('that names no node is passed over, wherever somebody may have written it', async () => {
+  test('a change that names no node is ignored, on whichever channel it comes', async () => {
     const id = randomUUID()
     await redis.client.publish(`muster:${clusterName}:changed`, "'; drop table nodes --")
     await redis.client.zadd(`muster:${clusterName}:gone`, 1, "'; drop table nodes --")
@@ -221,7 +221,7 @@ describe('a Redis that cannot be reached', () => {
     return port
   }
 
-  test('is unknown presence and nothing worse, with one line in the log that keeps its password', async () => {
+  test('a Redis that cannot be reached makes presence unknown and causes no error, with one line in the log that hides its password', async () => {
     const lines: string[] = []
     const log = createLogger('test', 'debug', { write: (line) => void lines.push(line) })
     const redisUrl = `redis://:CANARY@127.0.0.1:${await closedPort()}/0`
@@ -246,13 +246,13 @@ describe('a Redis that cannot be reached', () => {
     away.close()
   })
 
-  test('knows nothing of nobody without being asked', async () => {
+  test('the presence of no nodes is known without a question to Redis', async () => {
     const away = new Presence({ redisUrl: `redis://127.0.0.1:${await closedPort()}/0`, clusterName, log: silentLog })
     expect((await away.view([], 100)).available).toBe(true)
     away.close()
   })
 
-  test('is used again once it is back, and followers start over', async () => {
+  test('a Redis that cannot be reached is used again once it is back, and followers start over', async () => {
     let resyncs = 0
     there.on('resync', () => (resyncs += 1))
     await cutConnections()
@@ -265,7 +265,7 @@ describe('a Redis that cannot be reached', () => {
 })
 
 describe('closing', () => {
-  test('may happen with beats under way, which are dropped without an error', async () => {
+  test('closing presence with beats in progress drops them without an error', async () => {
     const presence = await openPresence(redis)
     presence.beat(randomUUID(), LONG_MS)
     presence.close()
@@ -280,12 +280,12 @@ describe('a sweep right after the start', () => {
   let starting: Presence
   afterEach(() => starting.close())
 
-  test('waits for the first connection to Redis', async () => {
+  test('a sweep right after the start waits for the first connection to Redis', async () => {
     starting = new Presence({ redisUrl: redis.url, clusterName, log: silentLog })
     await expect(starting.sweep(LONG_MS)).resolves.toBe(0)
   })
 
-  test('rejects when the first connection to Redis fails', async () => {
+  test('a sweep right after the start rejects when the first connection to Redis fails', async () => {
     starting = new Presence({ redisUrl: 'redis://127.0.0.1:1', clusterName, log: silentLog })
     await expect(starting.sweep(LONG_MS)).rejects.toThrow()
   })

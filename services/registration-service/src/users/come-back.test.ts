@@ -45,8 +45,8 @@ async function audits() {
   return rows
 }
 
-describe('a person whose certificate has ended', () => {
-  test('gets another for the key that they signed up with, in the same session', async () => {
+describe('people whose certificate has expired', () => {
+  test('a person whose certificate has expired gets another for the key that they signed up with, in the same session', async () => {
     await asleep()
     const before = await selectUser(people.pool, 'ada')
     const reply = await comeBack('ada', key)
@@ -64,7 +64,7 @@ describe('a person whose certificate has ended', () => {
     })
   })
 
-  test('is on record by their own name, as one who returned, and spends no token', async () => {
+  test('a person who comes back is recorded under their own name, as one who returned, and spends no token', async () => {
     await asleep()
     people.served.tokens.spends.length = 0
     const { certificate } = await comeBack('ada', key)
@@ -83,7 +83,7 @@ describe('a person whose certificate has ended', () => {
     expect(people.served.tokens.spends).toEqual([])
   })
 
-  test('has the roles of now, and no certificate past the end of the session', async () => {
+  test('a person who comes back has the current roles, and no certificate past the end of the session', async () => {
     await asleep('ada', ['admin'])
     await people.pool.query(
       `update users set roles = '{viewer}', session_expires_at = date_trunc('milliseconds', now()) + interval '1 minute'`,
@@ -94,14 +94,14 @@ describe('a person whose certificate has ended', () => {
     expect(sessionExpiresAt!.getTime()).toBeLessThan(Date.now() + 61_000)
   })
 
-  test('comes back from a source that is over its limit of refusals, since nobody can guess a key', async () => {
+  test('a person who comes back gets in from a source over its limit of refusals, since nobody can guess a key', async () => {
     await asleep()
     for (let i = 0; i <= LIMIT; i++) await refusal(comeBack('eve', key))
     expect(await refusal(comeBack('eve', key))).toMatchObject({ reason: 'TOO_MANY_REFUSED' })
     for (let i = 0; i < LIMIT; i++) expect((await comeBack('ada', key)).certificate).toBeDefined()
   })
 
-  test('is the one whose key is certified when somebody else repeats the request: it is of no use to them', async () => {
+  test('a repeated request of a person who came back certifies only the key of that person, which is useless to others', async () => {
     await asleep()
     const request = returnRequest(people, 'ada', key)
     const eve = people.client(people.served.cluster.anonymous())
@@ -112,7 +112,7 @@ describe('a person whose certificate has ended', () => {
   })
 })
 
-describe('a person who comes back and is refused', () => {
+describe('people who come back and are refused', () => {
   const theirs = (former: Parameters<typeof returnRequest>[3]) => returnRequest(people, 'ada', key, former)
   const refused: [string, () => Promise<unknown>, () => KeyObject][] = [
     ['has another key', async () => asleep(), generateKey],
@@ -161,27 +161,30 @@ describe('a person who comes back and is refused', () => {
     ],
   ]
 
-  test.each(refused)('because: %s, learns nothing else, and is on record once', async (_why, arrange, shown) => {
-    await arrange()
-    await people.pool.query('truncate audit_events')
-    const error = await refusal(comeBack('ada', shown()))
-    expect(error).toMatchObject({ kind: 'unauthenticated', reason: 'USER_UNKNOWN', field: undefined })
-    expect(error.message).toBe(
-      "you are no longer a user of this cluster, or you signed up again elsewhere; ask an admin for 'musterctl users reset ada'",
-    )
-    expect(await audits()).toEqual([
-      {
-        action: 'user.renew',
-        actor: 'anonymous',
-        remote_address: '127.0.0.1',
-        outcome: 'refused',
-        reason: 'USER_UNKNOWN',
-        token_id: null,
-        count: 1,
-        details: { user: 'ada', returned: true },
-      },
-    ])
-  })
+  test.each(refused)(
+    'a person who comes back is refused because: %s, learns nothing else, and is recorded once',
+    async (_why, arrange, shown) => {
+      await arrange()
+      await people.pool.query('truncate audit_events')
+      const error = await refusal(comeBack('ada', shown()))
+      expect(error).toMatchObject({ kind: 'unauthenticated', reason: 'USER_UNKNOWN', field: undefined })
+      expect(error.message).toBe(
+        "you are no longer a user of this cluster, or you signed up again elsewhere; ask an admin for 'musterctl users reset ada'",
+      )
+      expect(await audits()).toEqual([
+        {
+          action: 'user.renew',
+          actor: 'anonymous',
+          remote_address: '127.0.0.1',
+          outcome: 'refused',
+          reason: 'USER_UNKNOWN',
+          token_id: null,
+          count: 1,
+          details: { user: 'ada', returned: true },
+        },
+      ])
+    },
+  )
 
   test.each<[string, (request: users.SignupRequest) => users.SignupRequest]>([
     ['no former certificate', (request) => ({ ...request, formerChainDer: [] })],
@@ -194,7 +197,7 @@ describe('a person who comes back and is refused', () => {
     ['one of another cluster', () => theirs({ signedBy: testCluster().authorities.user.issuing })],
     ['one by the wrong authority', () => theirs({ signedBy: people.served.cluster.authorities.host.issuing })],
   ])(
-    'with %s, though the roll has the key: whoever writes to the database is not let in by that',
+    'a person who comes back with %s is refused, though the roll has the key: write access to the database is not enough',
     async (_what, change) => {
       await asleep()
       const request = change(returnRequest(people, 'ada', key))
@@ -204,7 +207,7 @@ describe('a person who comes back and is refused', () => {
     },
   )
 
-  test('is counted for the source, like any other attempt', async () => {
+  test('a refused return is counted for the source, like any other attempt', async () => {
     await asleep()
     const stranger = generateKey()
     for (let i = 0; i < LIMIT; i++) {
@@ -222,14 +225,14 @@ describe('a person who comes back and is refused', () => {
   test.each([
     ['user_name', { userName: '../ada' }, 'INVALID_FIELD'],
     ['csr_der', { csrDer: Buffer.from('junk') }, 'CSR_MALFORMED'],
-  ])('for a bad %s is told so', async (field, overrides, reason) => {
+  ])('a person who comes back with a bad %s is told so', async (field, overrides, reason) => {
     const client = people.client(people.served.cluster.anonymous())
     const answer = client.signup({ ...returnRequest(people, 'ada', key), ...overrides })
     expect(await refusal(answer)).toMatchObject({ kind: 'invalidArgument', field, reason })
     expect(await audits()).toMatchObject([{ action: 'user.renew', outcome: 'refused', reason }])
   })
 
-  test('for the right key with a signature that is not by it has proved nothing', async () => {
+  test('a person who comes back with the right key but a signature by another key has proved nothing', async () => {
     await asleep()
     const request = returnRequest(people, 'ada', key)
     const forged = Buffer.from(request.csrDer)
@@ -241,7 +244,7 @@ describe('a person who comes back and is refused', () => {
   })
 })
 
-describe('64 who come back at once on two replicas', () => {
+describe('64 callers who come back at once on two replicas', () => {
   let limited: People
   // Half of them are refused, and here that must not slow down the others.
   beforeAll(async () => {
@@ -261,7 +264,7 @@ describe('64 who come back at once on two replicas', () => {
     )
   }
 
-  test('with the key all get a certificate of one session; those with others get none', async () => {
+  test('64 callers who come back at once on two replicas get certificates of one session with the right key, and none with another', async () => {
     await asleep()
     const session = (await selectUser(people.pool, 'ada'))!.sessionExpiresAt
     const outcomes = await outcomesOf((i) => (i % 4 < 2 ? key : generateKey()))
@@ -278,7 +281,7 @@ describe('64 who come back at once on two replicas', () => {
     expect(onRecord.map(({ details }) => (details as { serial: string }).serial).sort()).toEqual(serials.sort())
   })
 
-  test('while the person is removed are let in before it or not at all', async () => {
+  test('64 callers who come back while the person is removed are admitted before it or not at all', async () => {
     await asleep()
     let signed = 0
     people.served.authority.meanwhile = async () => {

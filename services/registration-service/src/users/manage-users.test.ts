@@ -35,7 +35,7 @@ async function audits() {
 const byRoot = () => ({ actor: root.spiffeId, remote_address: '127.0.0.1', outcome: 'ok', reason: null })
 
 describe('CreateUser', () => {
-  test('adds a person with a signup token, and records it', async () => {
+  test('CreateUser adds a person with a signup token, and records it', async () => {
     const reply = await admin().createUser({
       name: 'ada',
       roles: ['Viewer', 'operator', 'viewer'],
@@ -52,14 +52,14 @@ describe('CreateUser', () => {
     expect(await audits()).toEqual([{ ...byRoot(), action: 'user.create', token_id: made.id, details }])
   })
 
-  test('makes no token if none is asked for', async () => {
+  test('CreateUser creates no token if none is requested', async () => {
     const before = people.served.tokens.signupTokens.length
     const reply = await admin().createUser({ name: 'ada', roles: ['viewer'], signupTtlSeconds: 0 })
     expect(reply).toMatchObject({ signupToken: '', signupTokenId: '' })
     expect(people.served.tokens.signupTokens).toHaveLength(before)
   })
 
-  test('adds one person for 64 calls at once on two replicas, and refuses the others', async () => {
+  test('CreateUser adds one person for 64 calls at once on two replicas, and refuses the others', async () => {
     people.served.tokens.signupTokens.length = 0
     people.served.tokens.revokedSignups.length = 0
     const other = (await people.addReplica())(root)
@@ -91,7 +91,7 @@ describe('CreateUser', () => {
   test.each([
     new AppError('unavailable', 'away'),
     new AppError('invalidArgument', 'ttl_seconds: too long', { field: 'ttl_seconds' }),
-  ])('enters nobody when token-service says "%s"', async (error) => {
+  ])('CreateUser adds nobody when token-service says "%s"', async (error) => {
     people.served.tokens.failure = { error }
     const request = { name: 'ada', roles: ['viewer'], signupTtlSeconds: 60 }
     expect(await refusal(admin().createUser(request))).toMatchObject({ kind: error.kind })
@@ -107,14 +107,14 @@ describe('CreateUser', () => {
     ['roles', { roles: [] }],
     ['roles', { roles: ['node'] }],
     ['roles', { roles: ['admin', 'break-glass'] }],
-  ])('refuses a bad %s: %j', async (field, overrides) => {
+  ])('CreateUser refuses a bad %s: %j', async (field, overrides) => {
     const request = { name: 'ada', roles: ['viewer'], signupTtlSeconds: 60, ...overrides }
     expect(await refusal(admin().createUser(request))).toMatchObject({ kind: 'invalidArgument', field })
   })
 })
 
 describe('ListUsers', () => {
-  test('shows everyone by name, a page at a time', async () => {
+  test('ListUsers lists everyone by name, a page at a time', async () => {
     await people.add('ada', { roles: ['viewer'] })
     await people.invite('bob')
     const first = await admin().listUsers({ pageSize: 2, pageToken: '' })
@@ -130,13 +130,13 @@ describe('ListUsers', () => {
   test.each([
     ['page_size', { pageSize: 1001, pageToken: '' }],
     ['page_token', { pageSize: 0, pageToken: 'x' }],
-  ])('refuses a bad %s', async (field, request) => {
+  ])('ListUsers refuses a bad %s', async (field, request) => {
     expect(await refusal(admin().listUsers(request))).toMatchObject({ kind: 'invalidArgument', field })
   })
 })
 
 describe('UpdateUser', () => {
-  test('changes the roles, and puts on record from what to what, once', async () => {
+  test('UpdateUser changes the roles, and records the old and the new roles once', async () => {
     await people.add('ada', { roles: ['viewer'] })
     await people.pool.query('truncate audit_events')
     const request = { name: 'ada', roles: ['operator'] }
@@ -146,14 +146,14 @@ describe('UpdateUser', () => {
     expect(await audits()).toEqual([{ ...byRoot(), action: 'user.update', token_id: null, details }])
   })
 
-  test('knows nobody of another name', async () => {
+  test('UpdateUser does not find a person of another name', async () => {
     const answer = admin().updateUser({ name: 'nobody', roles: ['viewer'] })
     expect(await refusal(answer)).toMatchObject({ kind: 'notFound', field: 'name' })
   })
 })
 
 describe('ResetUser', () => {
-  test('ends the old identity and its token, and makes a token to sign up again', async () => {
+  test('ResetUser ends the old identity and its token, and creates a token to sign up again', async () => {
     const invitation = await people.invite('ada')
     const ada = await people.add('bob', { roles: ['viewer'] })
     await people.pool.query('truncate audit_events')
@@ -171,7 +171,7 @@ describe('ResetUser', () => {
     await people.signup(newer.signupToken, 'ada')
   })
 
-  test('leaves one token that works for 64 at once on two replicas, and revokes the others', async () => {
+  test('ResetUser leaves one token that works for 64 at once on two replicas, and revokes the others', async () => {
     await people.add('ada', { roles: ['viewer'] })
     const other = (await people.addReplica())(root)
     const { signupTokens, revokedSignups } = people.served.tokens
@@ -191,7 +191,7 @@ describe('ResetUser', () => {
     await people.signup(left[0]!.signupToken, 'ada')
   })
 
-  test('revokes the token that it made when the person is removed meanwhile', async () => {
+  test('ResetUser revokes the token that it created when the person is removed meanwhile', async () => {
     await people.add('ada', { roles: ['viewer'] })
     const { tokens } = people.served
     tokens.beforeSignupToken = async () => {
@@ -206,13 +206,13 @@ describe('ResetUser', () => {
     expect(tokens.revokedSignups.at(-1)).toMatchObject({ tokenId: tokens.signupTokens.at(-1)!.id })
   })
 
-  test('makes no token for a person who is not there, and none for the last admin', async () => {
+  test('ResetUser creates no token for a person who is not there, and none for the last admin', async () => {
     const before = people.served.tokens.signupTokens.length
     for (const name of ['nobody', 'root']) await refusal(admin().resetUser({ name, signupTtlSeconds: 60 }))
     expect(people.served.tokens.signupTokens).toHaveLength(before)
   })
 
-  test('changes nothing while token-service does not answer', async () => {
+  test('ResetUser changes nothing while token-service does not answer', async () => {
     const ada = await people.add('ada', { roles: ['viewer'] })
     people.served.tokens.failure = { error: new AppError('unavailable', 'away') }
     const answer = admin().resetUser({ name: 'ada', signupTtlSeconds: 60 })
@@ -220,13 +220,13 @@ describe('ResetUser', () => {
     await people.client(ada).listUsers({ pageSize: 0, pageToken: '' })
   })
 
-  test('leaves the last admin alone, unless break-glass asks', async () => {
+  test('ResetUser refuses to reset the last admin, unless break-glass calls', async () => {
     const reset = { name: 'root', signupTtlSeconds: 60 }
     expect(await refusal(admin().resetUser(reset))).toMatchObject({ reason: 'LAST_ADMIN' })
     expect((await people.client(people.breakGlass).resetUser(reset)).user).toMatchObject({ state: UserState.INVITED })
   })
 
-  test('leaves one of two admins for 64 resets of each other at once', async () => {
+  test('ResetUser leaves one of two admins when 64 calls reset each other at once', async () => {
     const ada = await people.add('ada')
     const outcomes = await Promise.allSettled(
       Array.from({ length: 64 }, (_, i) =>
@@ -240,7 +240,7 @@ describe('ResetUser', () => {
     expect(rows).toHaveLength(1)
   })
 
-  test('refuses a token without a life, and a person who is not there', async () => {
+  test('ResetUser refuses a token without a lifetime, and a person who is not there', async () => {
     expect(await refusal(admin().resetUser({ name: 'root', signupTtlSeconds: 0 }))).toMatchObject({
       kind: 'invalidArgument',
       field: 'signup_ttl_seconds',
@@ -252,7 +252,7 @@ describe('ResetUser', () => {
 })
 
 describe('RemoveUser', () => {
-  test('removes the person, ends their signup tokens, and is on record', async () => {
+  test('RemoveUser removes the person, ends their signup tokens, and is recorded', async () => {
     await people.invite('ada')
     await people.pool.query('truncate audit_events')
     expect((await admin().removeUser({ name: 'ada' })).user).toMatchObject({ name: 'ada', roles: ['viewer'] })
@@ -266,7 +266,7 @@ describe('RemoveUser', () => {
     expect(await refusal(admin().removeUser({ name: 'ada' }))).toMatchObject({ kind: 'notFound' })
   })
 
-  test('does not wait for token-service', async () => {
+  test('RemoveUser does not wait for token-service', async () => {
     await people.invite('ada')
     people.served.tokens.failure = { error: new AppError('unavailable', 'away') }
     await admin().removeUser({ name: 'ada' })
@@ -275,7 +275,7 @@ describe('RemoveUser', () => {
 })
 
 describe('the last admin', () => {
-  test('is neither removed nor demoted, and the attempt is on record', async () => {
+  test('the last admin is neither removed nor demoted, and the attempt is recorded', async () => {
     await people.add('ada', { roles: ['operator'] })
     await people.pool.query('truncate audit_events')
     const removal = await refusal(admin().removeUser({ name: 'root' }))
@@ -290,7 +290,7 @@ describe('the last admin', () => {
     await admin().updateUser({ name: 'root', roles: ['admin', 'viewer'] })
   })
 
-  test('is left over of two who remove each other by 64 calls at once on two replicas', async () => {
+  test('the last admin stays when two admins remove each other by 64 calls at once on two replicas', async () => {
     const bob = await people.add('bob')
     const calls = [admin(), (await people.addReplica())(bob)] as const
     // Nothing is removed before the calls of both have read the roll and wait: the two rows are held until then.
@@ -316,7 +316,7 @@ describe('the last admin', () => {
     expect(rows).toHaveLength(1)
   })
 
-  test('is left over when 64 admins are removed and demoted at once on two replicas', async () => {
+  test('the last admin stays when 64 admins are removed and demoted at once on two replicas', async () => {
     const names = Array.from({ length: 63 }, (_, i) => `admin-${i}`)
     await Promise.all(names.map((name) => people.add(name)))
     const replicas = [people.client, await people.addReplica()].map((client) => client(people.breakGlass))

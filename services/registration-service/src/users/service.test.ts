@@ -18,7 +18,7 @@ afterAll(async () => {
   await people.close()
 })
 
-describe('who may call', () => {
+describe('callers of the RPCs for people', () => {
   const everyone = ['anonymous', 'node', 'bot', ...SERVICE_NAMES, 'viewer', 'operator', 'admin', 'break-glass']
   const admins = ['admin', 'break-glass']
   const ALLOWED: Record<string, string[]> = {
@@ -32,12 +32,12 @@ describe('who may call', () => {
     checkOperator: ['token-service', 'ca-service'],
   }
 
-  test('is defined for every RPC of the contract', () => {
+  test('callers are defined for every RPC of the contract', () => {
     expect(Object.keys(ALLOWED).sort()).toEqual(Object.keys(contract).sort())
     for (const { path } of Object.values(contract)) expect(people.server.callers.has(path)).toBe(true)
   })
 
-  test.each(Object.entries(contract))('%s', async (rpc, method) => {
+  test.each(Object.entries(contract))('%s admits the callers in the table and no others', async (rpc, method) => {
     const callers: Record<string, TestMaterial> = {
       ...everyKindOfPeer(people.served.cluster),
       viewer: await people.add('v', { roles: ['viewer'] }),
@@ -65,7 +65,7 @@ function check({ name, publicKeyDer }: Pick<TestMember, 'name' | 'publicKeyDer'>
 }
 
 describe('a person who calls', () => {
-  test('must be on the roll with that key: a certificate alone does not do', async () => {
+  test('a person who calls must be on the roll with that key: a certificate alone is not enough', async () => {
     const stranger = people.served.cluster.user('eve', 'admin')
     expect(await look(stranger)).toBe('USER_UNKNOWN')
     const ada = await people.add('ada')
@@ -73,7 +73,7 @@ describe('a person who calls', () => {
     expect(await look(people.served.cluster.user('ada', 'admin'))).toBe('USER_UNKNOWN')
   })
 
-  test('learns what to do when they are no longer on it', async () => {
+  test('a person who is no longer on the roll is told what to do', async () => {
     const error = await refusal(
       people.client(people.served.cluster.user('eve', 'admin')).listUsers({ pageSize: 0, pageToken: '' }),
     )
@@ -81,7 +81,7 @@ describe('a person who calls', () => {
     expect(error.message).toContain("'musterctl users reset eve'")
   })
 
-  test('is turned away at once when removed, and does not come back with the name', async () => {
+  test('a removed person is refused at once, and stays out when the name is added again', async () => {
     await people.add('root')
     const ada = await people.add('ada')
     const admin = people.client(people.breakGlass)
@@ -97,7 +97,7 @@ describe('a person who calls', () => {
     expect(await refusal(check(ada))).toMatchObject({ reason: 'USER_UNKNOWN' })
   })
 
-  test('is turned away on a stream that is open when removed', async () => {
+  test('a removed person is refused on a stream that is open', async () => {
     await people.add('root')
     const ada = await people.add('ada', { roles: ['viewer'] })
     const method = registration.RegistrationServiceService.watchNodes
@@ -113,7 +113,7 @@ describe('a person who calls', () => {
     expect(await ended).toMatchObject({ kind: 'unauthenticated', reason: 'USER_UNKNOWN' })
   })
 
-  test('has the roles that certificate and roll both say: one taken away counts at once, one given does not yet', async () => {
+  test('a person who calls has the roles in both certificate and roll: a removed role ends at once, an added one does not count yet', async () => {
     await people.add('root')
     const bob = await people.add('bob', { roles: ['operator'] })
     const admin = people.client(people.breakGlass)
@@ -133,7 +133,7 @@ describe('a person who calls', () => {
     expect(people.served.authority.signedUsers.at(-1)!.request).toMatchObject({ name: 'bob', roles: ['admin'] })
   })
 
-  test('is turned away when the session ends', async () => {
+  test('a person who calls is refused when the session ends', async () => {
     const ada = await people.add('ada')
     expect(await look(ada)).toBe('let in')
     await people.pool.query(`update users set session_expires_at = now()`)
@@ -141,7 +141,7 @@ describe('a person who calls', () => {
     expect(await refusal(people.client(ada).renewUser({}))).toMatchObject({ reason: 'USER_UNKNOWN' })
   })
 
-  test('with a break-glass identity needs no row, and has no session to renew', async () => {
+  test('a person with a break-glass identity needs no row, and has no session to renew', async () => {
     expect(await look(people.breakGlass)).toBe('let in')
     expect(await refusal(people.client(people.breakGlass).renewUser({}))).toMatchObject({
       kind: 'failedPrecondition',
@@ -158,14 +158,14 @@ describe('CheckOperator', () => {
   test.each([
     ['name', { name: '../ada', keyFingerprint: Buffer.alloc(32) }],
     ['key_fingerprint', { name: 'ada', keyFingerprint: Buffer.alloc(31) }],
-  ])('refuses a bad %s', async (field, request) => {
+  ])('CheckOperator refuses a bad %s', async (field, request) => {
     const client = people.client(people.served.cluster.service('ca-service'))
     expect(await refusal(client.checkOperator(request))).toMatchObject({ kind: 'invalidArgument', field })
   })
 })
 
 describe('RenewUser', () => {
-  test('gives the person another certificate for the key of the connection, and puts it on record', async () => {
+  test('RenewUser gives the person another certificate for the key of the connection, and is recorded', async () => {
     const ada = await people.add('ada', { roles: ['operator'] })
     const before = Date.now()
     const reply = await people.client(ada).renewUser({})
@@ -187,7 +187,7 @@ describe('RenewUser', () => {
     expect(rows).toEqual([{ actor: ada.spiffeId, outcome: 'ok', token_id: null, details }])
   })
 
-  test('beyond its rate is refused with the time to wait, issues nothing, and is on record', async () => {
+  test('RenewUser beyond its rate is refused with the time to wait, issues nothing, and is recorded', async () => {
     const ada = await people.add('ada')
     const signed = people.served.authority.signedUsers.length
     await people.pool.query(`update users set renewals_paid_until = now() + interval '1 hour'`)
@@ -201,14 +201,14 @@ describe('RenewUser', () => {
     expect(rows).toEqual([{ outcome: 'refused', reason: 'RENEWED_JUST_NOW' }])
   })
 
-  test('asks for no certificate past the end of the session', async () => {
+  test('RenewUser asks for no certificate past the end of the session', async () => {
     const ada = await people.add('ada', { sessionTtlSeconds: 60 })
     const { certificate, sessionExpiresAt } = await people.client(ada).renewUser({})
     expect(certificate!.expiresAt).toEqual(sessionExpiresAt)
     expect(sessionExpiresAt!.getTime()).toBeLessThan(Date.now() + 61_000)
   })
 
-  test('hands nothing out to somebody who was removed while it was signed', async () => {
+  test('RenewUser returns no certificate to a person who was removed while it was signed', async () => {
     const ada = await people.add('ada', { roles: ['viewer'] })
     people.served.authority.meanwhile = async () => people.pool.query(`delete from users where name = 'ada'`)
     try {

@@ -37,7 +37,7 @@ async function audits() {
 }
 
 describe('a person who signs up', () => {
-  test('gets a certificate for their own key, the roots to trust, the end of the session and where to go', async () => {
+  test('a person who signs up gets a certificate for their own key, the roots to trust, the end of the session and the addresses', async () => {
     const token = await people.invite('ada', ['operator', 'viewer'])
     const privateKey = generateKey()
     const reply = await people.signup(token, 'ada', privateKey)
@@ -58,7 +58,7 @@ describe('a person who signs up', () => {
     })
   })
 
-  test('is recorded with the token, and token-service learns the name and the address', async () => {
+  test('a person who signs up is recorded with the token, and token-service gets the name and the address', async () => {
     const token = await people.invite('ada')
     const privateKey = generateKey()
     await people.signup(token, 'ada', privateKey)
@@ -83,7 +83,7 @@ describe('a person who signs up', () => {
   })
 
   test.each([[true], [false]])(
-    'is one person though 32 keys race for the token (spent once by it: %s)',
+    '32 keys that race for one token sign up one person (spent once by it: %s)',
     async (once) => {
       const token = await people.invite('ada')
       let first: string | undefined
@@ -138,7 +138,7 @@ describe('a signup that breaks off', () => {
     ['when the certificate is to be noted', breakTable('users', 'certificate_serial is null'), repairTable('users')],
   ]
 
-  test.each(BREAKS)('%s gives the same person when repeated', async (_when, breaks, mends) => {
+  test.each(BREAKS)('a signup that breaks off %s gives the same person when repeated', async (_when, breaks, mends) => {
     const token = await people.invite('ada')
     const privateKey = generateKey()
     await breaks()
@@ -158,7 +158,7 @@ describe('a signup that breaks off', () => {
     expect((await audits()).map(({ outcome }) => outcome)).toEqual(['ok'])
   })
 
-  test('before its answer arrives is the same session when repeated, with a newer certificate', async () => {
+  test('a signup that breaks off before its reply arrives is the same session when repeated, with a newer certificate', async () => {
     const token = await people.invite('ada')
     const privateKey = generateKey()
     const lost = await people.signup(token, 'ada', privateKey)
@@ -173,19 +173,22 @@ describe('a signup that is refused', () => {
     ['TOKEN_UNKNOWN', '', 'permissionDenied'],
     ['TOKEN_EXPIRED', 'tokenoftoke', 'failedPrecondition'],
     ['TOKEN_WRONG_TYPE', 'tokenoftoke', 'failedPrecondition'],
-  ])('with %s by token-service says so, signs nothing, and is on record once', async (reason, tokenId, kind) => {
-    const token = await people.invite('ada')
-    people.served.tokens.refusal = () => ({ reason, tokenId })
-    expect(await refusal(people.signup(token, 'ada'))).toMatchObject({ kind, reason })
-    expect(people.served.authority.signedUsers).toEqual([])
-    expect(await selectUser(people.pool, 'ada')).toMatchObject({ state: 'invited' })
-    const claimed = people.served.tokens.signupTokens.at(-1)!.id
-    expect(await audits()).toMatchObject([
-      { outcome: 'refused', reason, token_id: tokenId || claimed, details: { user: 'ada' } },
-    ])
-  })
+  ])(
+    'a signup that is refused with %s by token-service says so, signs nothing, and is recorded once',
+    async (reason, tokenId, kind) => {
+      const token = await people.invite('ada')
+      people.served.tokens.refusal = () => ({ reason, tokenId })
+      expect(await refusal(people.signup(token, 'ada'))).toMatchObject({ kind, reason })
+      expect(people.served.authority.signedUsers).toEqual([])
+      expect(await selectUser(people.pool, 'ada')).toMatchObject({ state: 'invited' })
+      const claimed = people.served.tokens.signupTokens.at(-1)!.id
+      expect(await audits()).toMatchObject([
+        { outcome: 'refused', reason, token_id: tokenId || claimed, details: { user: 'ada' } },
+      ])
+    },
+  )
 
-  test('for a restriction names it on record, and not to the caller', async () => {
+  test('a signup that is refused for a restriction names it in the audit, and not to the caller', async () => {
     const token = await people.invite('ada')
     people.served.tokens.refusal = () => ({ reason: 'TOKEN_RESTRICTED', restriction: 'user' })
     const error = await refusal(people.signup(token, 'bob'))
@@ -198,7 +201,7 @@ describe('a signup that is refused', () => {
     ['token', { token: 't'.repeat(513) }, 'INVALID_FIELD'],
     ['user_name', { userName: '../ada' }, 'INVALID_FIELD'],
     ['csr_der', { csrDer: Buffer.from('junk') }, 'CSR_MALFORMED'],
-  ])('for a bad %s spends nothing', async (field, overrides, reason) => {
+  ])('a signup that is refused for a bad %s spends nothing', async (field, overrides, reason) => {
     const token = await people.invite('ada')
     const client = people.client(people.served.cluster.anonymous())
     const answer = client.signup({ ...signupRequest(token, 'ada', generateKey()), ...overrides })
@@ -207,7 +210,7 @@ describe('a signup that is refused', () => {
     expect(await audits()).toMatchObject([{ outcome: 'refused', reason }])
   })
 
-  test('because the person was removed meanwhile leaves nobody', async () => {
+  test('a signup whose person was removed meanwhile is refused, and leaves no person', async () => {
     const token = await people.invite('ada')
     await people.client(people.breakGlass).removeUser({ name: 'ada' })
     expect(await refusal(people.signup(token, 'ada'))).toMatchObject({ reason: 'TOKEN_REVOKED' })
@@ -215,7 +218,7 @@ describe('a signup that is refused', () => {
     expect(people.served.authority.signedUsers).toEqual([])
   })
 
-  test('because the person was reset while it was signed hands nothing out', async () => {
+  test('a signup whose person was reset while it was signed is refused, and returns no certificate', async () => {
     const token = await people.invite('ada')
     people.served.authority.meanwhile = () =>
       people.client(people.breakGlass).resetUser({ name: 'ada', signupTtlSeconds: 60 })
@@ -223,7 +226,7 @@ describe('a signup that is refused', () => {
     expect(await selectUser(people.pool, 'ada')).toMatchObject({ state: 'invited' })
   })
 
-  test('for a key that is somebody else already', async () => {
+  test('a signup with the key of another person is refused', async () => {
     const privateKey = generateKey()
     await people.signup(await people.invite('ada'), 'ada', privateKey)
     const error = await refusal(people.signup(await people.invite('bob'), 'bob', privateKey))
@@ -232,7 +235,7 @@ describe('a signup that is refused', () => {
 })
 
 describe('the log and the database', () => {
-  test('hold no signup token, whatever became of the signup', async () => {
+  test('the log and the database hold no signup token, however the signup ended', async () => {
     lines.length = 0
     const token = await people.invite('ada')
     await people.signup(token, 'ada')

@@ -12,7 +12,7 @@ afterAll(() => served.close())
 describe('ExtendToken', () => {
   const extend = (idOrName: string, ttlSeconds = 3_600) => served.as('operator').extendToken({ idOrName, ttlSeconds })
 
-  test('moves the expiry to so long from now, by id or name, and says who did it in the audit', async () => {
+  test('ExtendToken moves the expiry to a duration from now, by id or name, and records the caller', async () => {
     const { token: made } = await served.as('operator').createToken(createRequest({ name: 'rack-7' }))
     const before = Date.now()
     const { token: extended } = await extend('rack-7')
@@ -26,7 +26,7 @@ describe('ExtendToken', () => {
     expect(rows).toEqual([event, event])
   })
 
-  test('keeps to the limit', async () => {
+  test('ExtendToken keeps to the limit', async () => {
     const { token: made } = await served.as('operator').createToken(createRequest())
     for (const ttlSeconds of [0, 7 * DAY_SECONDS + 1]) {
       const error = await refusal(extend(made!.id, ttlSeconds))
@@ -35,7 +35,7 @@ describe('ExtendToken', () => {
     }
   })
 
-  test('of a token that has ended says how, and is on record as refused', async () => {
+  test('ExtendToken of a token that has ended says how it ended, and is recorded as refused', async () => {
     const end = async (value: string, how: string) => {
       const { id } = await addToken(served.pool, value)
       await served.pool.query(`update tokens set ${how} where id = $1`, [id])
@@ -65,7 +65,7 @@ describe('ExtendToken', () => {
 })
 
 describe('RevokeToken', () => {
-  test('takes an id or a value, and says who did it in the audit', async () => {
+  test('RevokeToken takes an id or a value, and records the caller', async () => {
     const first = await addToken(served.pool, 'first-value-of-them-all')
     const second = await addToken(served.pool, 'second-value-of-them-all')
     const operator = served.as('operator')
@@ -79,7 +79,7 @@ describe('RevokeToken', () => {
     ])
   })
 
-  test('of a token that is not there says so without repeating it, and is on record', async () => {
+  test('RevokeToken of a token that is not there says so without repeating it, and is recorded', async () => {
     const error = await refusal(served.as('operator').revokeToken({ idOrValue: 'CANARY-token-value-that-is-wrong' }))
     expect(error.kind).toBe('notFound')
     expect(error.message).not.toContain('CANARY')
@@ -92,7 +92,7 @@ describe('RevokeToken', () => {
     expect(JSON.stringify(rows)).not.toContain('CANARY')
   })
 
-  test('of a token that has ended says how, and is on record', async () => {
+  test('RevokeToken of a token that has ended says how it ended, and is recorded', async () => {
     const { id: revoked } = await addToken(served.pool, 'revoked')
     const { id: expired } = await addToken(served.pool, 'expired')
     await served.pool.query('update tokens set revoked_at = now() where id = $1', [revoked])

@@ -25,8 +25,8 @@ async function tokenCount(): Promise<number> {
   return rows[0]!.count
 }
 
-describe('a token', () => {
-  test('is made as asked, and shown with its value', async () => {
+describe('a created token', () => {
+  test('a token is created as requested, and shown with its value', async () => {
     const before = Date.now()
     const reply = await client.createToken(
       request({
@@ -60,17 +60,17 @@ describe('a token', () => {
     expect(lifeMs).toBeLessThan(3_610_000)
   })
 
-  test('has no limit of uses unless one is given', async () => {
+  test('a token has no limit of uses unless one is given', async () => {
     expect((await client.createToken(request())).token!.maxUses).toBeUndefined()
   })
 
-  test('for a bot admits one, and names it', async () => {
+  test('a token for a bot admits one instance, and names the bot', async () => {
     const { token: made } = await client.createToken(request({ roles: ['bot'], botName: 'ci-1' }))
     expect(made).toMatchObject({ maxUses: 1, botName: 'ci-1' })
     expect((await client.createToken(request({ roles: ['bot'], botName: 'ci-2', maxUses: 1 }))).token!.maxUses).toBe(1)
   })
 
-  test('carries its restrictions and the labels of its nodes, checked and in one spelling', async () => {
+  test('a token carries its restrictions and the labels of its nodes, checked and normalised', async () => {
     const { token: made } = await client.createToken(
       request({
         name: 'rack-7',
@@ -87,7 +87,7 @@ describe('a token', () => {
     expect(rows).toMatchObject([{ details: { name: 'rack-7', allowHostnames: ['web-*'], nodeLabels: { rack: '7' } } }])
   })
 
-  test('is on record with who made it, and without its value', async () => {
+  test('a token is recorded with its creator, and without its value', async () => {
     const { value, token: made } = await client.createToken(request())
     const { rows } = await served.pool.query<Record<string, unknown>>(
       'select action, actor, remote_address, outcome, token_id, details::text from audit_events where token_id = $1',
@@ -100,7 +100,7 @@ describe('a token', () => {
   })
 })
 
-describe('a request for a token is refused, and nothing is stored,', () => {
+describe('refused requests for a token', () => {
   test.each<[string, string, Partial<token.CreateTokenRequest>]>([
     ['without a role', 'roles', { roles: [] }],
     ['for a role that is not known', 'roles', { roles: ['node', 'king'] }],
@@ -134,14 +134,14 @@ describe('a request for a token is refused, and nothing is stored,', () => {
     ['with a value of 15 characters', 'value', { value: 'x'.repeat(15) }],
     ['with a value that looks generated', 'value', { value: 'mtk_of_my_own_making' }],
     ['with a value that looks like a path', 'value', { value: '/run/secrets/token' }],
-  ])('%s', async (_what, field, overrides) => {
+  ])('a request for a token %s is refused, and nothing is stored', async (_what, field, overrides) => {
     const before = await tokenCount()
     expect(await refused(overrides)).toMatchObject({ kind: 'invalidArgument', field })
     expect(await tokenCount()).toBe(before)
   })
 
   test.each(['CANARY-15-chars', 'CANARY with spaces in it', 'CANARY-ümlaut-and-more', `CANARY${'x'.repeat(300)}`])(
-    'without repeating the value %j',
+    'a request for a token is refused without repeating the value %j',
     async (value) => {
       const error = await refused({ value })
       expect(error).toMatchObject({ kind: 'invalidArgument', field: 'value' })
@@ -150,13 +150,13 @@ describe('a request for a token is refused, and nothing is stored,', () => {
   )
 })
 
-describe("a value of the operator's own", () => {
-  test('is taken as it is', async () => {
+describe('custom token values', () => {
+  test('a custom token value is used unchanged', async () => {
     const value = 'My-0wn!Secret-Value-of-2026'
     expect((await client.createToken(request({ value }))).value).toBe(value)
   })
 
-  test('that is in use already is refused without saying so; the record has who tried, and not the value', async () => {
+  test('a custom token value that is in use is refused without saying so; the audit has the caller, and not the value', async () => {
     const value = 'CANARY-value-that-is-used-twice'
     await client.createToken(request({ value }))
     await served.pool.query('truncate audit_events')
@@ -171,8 +171,8 @@ describe("a value of the operator's own", () => {
   })
 })
 
-describe('a name', () => {
-  test('belongs to one token, until that has ended', async () => {
+describe('names of tokens', () => {
+  test('a name belongs to one token, until that token has ended', async () => {
     const first = (await client.createToken(request({ name: 'one', maxUses: 1 }))).token!
     const taken = await refused({ name: 'one' })
     expect(taken).toMatchObject({ kind: 'alreadyExists', field: 'name' })
@@ -186,27 +186,30 @@ describe('a name', () => {
     }
   })
 
-  test('is what a repeated request is refused for, even if its value is the same', async () => {
+  test('a repeated request is refused for its name, even if its value is the same', async () => {
     const same = { name: 'twice', value: 'CANARY-value-with-a-name' }
     await client.createToken(request(same))
     expect(await refused(same)).toMatchObject({ kind: 'alreadyExists', field: 'name' })
   })
 
-  test.each(['that is free', 'of a token that has ended'])('%s, wanted by 64 at once, goes to one', async (what) => {
-    const name = what.replaceAll(' ', '-')
-    if (what !== 'that is free') {
-      await client.createToken(request({ name }))
-      await client.revokeToken({ idOrValue: name })
-    }
-    const clients = [client, served.otherClient(served.cluster.user('bo', 'operator'))]
-    const results = await Promise.allSettled(
-      Array.from({ length: 64 }, (_, i) => clients[i % 2]!.createToken(request({ name }))),
-    )
-    const made = results.filter((result) => result.status === 'fulfilled')
-    expect(made).toHaveLength(1)
-    const refusals = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []))
-    for (const refusal of refusals) expect(refusal).toMatchObject({ kind: 'alreadyExists', field: 'name' })
-    const { rows } = await served.pool.query('select id from tokens where name = $1', [name])
-    expect(rows).toEqual([{ id: made[0]!.value.token!.id }])
-  })
+  test.each(['that is free', 'of a token that has ended'])(
+    'a name %s, requested by 64 callers at once, goes to one',
+    async (what) => {
+      const name = what.replaceAll(' ', '-')
+      if (what !== 'that is free') {
+        await client.createToken(request({ name }))
+        await client.revokeToken({ idOrValue: name })
+      }
+      const clients = [client, served.otherClient(served.cluster.user('bo', 'operator'))]
+      const results = await Promise.allSettled(
+        Array.from({ length: 64 }, (_, i) => clients[i % 2]!.createToken(request({ name }))),
+      )
+      const made = results.filter((result) => result.status === 'fulfilled')
+      expect(made).toHaveLength(1)
+      const refusals = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []))
+      for (const refusal of refusals) expect(refusal).toMatchObject({ kind: 'alreadyExists', field: 'name' })
+      const { rows } = await served.pool.query('select id from tokens where name = $1', [name])
+      expect(rows).toEqual([{ id: made[0]!.value.token!.id }])
+    },
+  )
 })

@@ -14,7 +14,7 @@ describe('ListTokens', () => {
   const list = (pageSize: number, pageToken = '') =>
     served.as('viewer').listTokens(listRequest({ pageSize, pageToken }))
 
-  test('gives pages that follow each other, and never a value', async () => {
+  test('ListTokens gives consecutive pages, and never a value', async () => {
     const made = new Set<string>()
     for (let i = 0; i < 7; i++) {
       made.add((await served.as('operator').createToken(createRequest())).token!.id)
@@ -35,7 +35,7 @@ describe('ListTokens', () => {
     expect((await list(0)).tokens).toHaveLength(7)
   })
 
-  test('refuses a page that is too large, and a page token that it did not make', async () => {
+  test('ListTokens refuses a page that is too large, and a page token that the service did not make', async () => {
     expect((await refusal(list(1_001))).field).toBe('page_size')
     const made = (key: unknown) => Buffer.from(JSON.stringify(key)).toString('base64url')
     const tooEarly = made(['-271821-04-20T00:00:00.000Z', 'aaaaaaaaaa'])
@@ -44,7 +44,7 @@ describe('ListTokens', () => {
     }
   })
 
-  test('takes filters, and names the one that it does not know', async () => {
+  test('ListTokens takes filters, and names an unknown one', async () => {
     const { token: made } = await served
       .as('operator')
       .createToken(createRequest({ labels: { env: 'prod' }, roles: ['db'] }))
@@ -70,7 +70,7 @@ describe('ListTokens', () => {
 })
 
 describe('GetToken', () => {
-  test('finds a token by id and name, whatever its state, and says when it was removed', async () => {
+  test('GetToken finds a token by id and name, in any state, and says when it was removed', async () => {
     const { token: made } = await served.as('operator').createToken(createRequest({ name: 'rack-7' }))
     expect((await served.as('viewer').getToken({ idOrName: 'rack-7' })).token).toEqual(made)
     await served.as('operator').revokeToken({ idOrValue: 'rack-7' })
@@ -79,7 +79,7 @@ describe('GetToken', () => {
     expect(found!.revokedAt).toBeInstanceOf(Date)
   })
 
-  test('finds nothing by value, and does not repeat it', async () => {
+  test('GetToken finds nothing by value, and does not repeat it', async () => {
     const { value } = await served.as('operator').createToken(createRequest())
     for (const idOrName of [value, '', 'aaaaaaaaaa', 'a\0b']) {
       const error = await refusal(served.as('viewer').getToken({ idOrName }))

@@ -21,7 +21,7 @@ beforeAll(async () => {
 beforeEach(() => served.clear())
 afterAll(() => served.close())
 
-describe('who may call', () => {
+describe('callers of token-service', () => {
   const ALLOWED: Record<string, string[]> = {
     createToken: ['operator', 'admin'],
     getToken: ['viewer', 'operator', 'admin'],
@@ -33,20 +33,23 @@ describe('who may call', () => {
     revokeSignupTokens: ['registration-service'],
   }
 
-  test('is defined for every RPC of the contract', () => {
+  test('callers are defined for every RPC of the contract', () => {
     expect(Object.keys(ALLOWED)).toEqual(Object.keys(token.TokenServiceService))
     for (const { path } of Object.values(token.TokenServiceService)) expect(served.server.callers.has(path)).toBe(true)
   })
 
-  test.each(Object.entries(token.TokenServiceService))('%s', async (rpc, method) => {
-    const callers = everyKindOfPeer(served.cluster)
-    const { found, expected } = await accessOfEach(callers, ALLOWED[rpc]!, served.connect, method)
-    expect(found).toEqual(expected)
-  })
+  test.each(Object.entries(token.TokenServiceService))(
+    '%s admits the callers in the table and no others',
+    async (rpc, method) => {
+      const callers = everyKindOfPeer(served.cluster)
+      const { found, expected } = await accessOfEach(callers, ALLOWED[rpc]!, served.connect, method)
+      expect(found).toEqual(expected)
+    },
+  )
 })
 
-describe('no secret', () => {
-  test('is in any table or any line of the log, whatever was done with the tokens', async () => {
+describe('secrets', () => {
+  test('no secret is in a table or a line of the log, whatever was done with the tokens', async () => {
     lines.length = 0
     const operator = served.as('operator')
     const generated = await operator.createToken(createRequest())

@@ -23,7 +23,7 @@ afterAll(() => served.close())
 const UNKNOWN = { $case: 'refused', value: { reason: 'TOKEN_UNKNOWN', tokenId: '', restriction: '', retryAfterMs: 0 } }
 
 describe('SpendToken', () => {
-  test('says which node id the key has, by which token, and which labels it carries', async () => {
+  test('SpendToken returns the node id of the key, the token, and the labels of the node', async () => {
     const { id } = await addToken(served.pool, 'the-value-of-a-token', { nodeLabels: { rack: '7' } })
     const key = newKey()
     const nodeId: unknown = expect.stringMatching(/^[0-9a-f-]{36}$/)
@@ -36,13 +36,13 @@ describe('SpendToken', () => {
     expect(await served.spend(spendRequest('the-value-of-a-token'))).not.toEqual(first)
   })
 
-  test('tells a caller without a genuine token only that the token is not known', async () => {
+  test('SpendToken tells a caller without a genuine token only that the token is unknown', async () => {
     for (const value of ['', 'x', 'mtk_aaaaaaaaaa_bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb', 'x'.repeat(513), 'a\0b']) {
       expect(await served.spend(spendRequest(value))).toEqual(UNKNOWN)
     }
   })
 
-  test('answers for a genuine token what is the matter with it, and by which restriction', async () => {
+  test('SpendToken says what is wrong with a genuine token, and which restriction was not met', async () => {
     const whyNot = async (request: token.SpendTokenRequest) => {
       const { $case, value } = await served.spend(request)
       return $case === 'refused' ? [value.reason, value.restriction, value.tokenId] : $case
@@ -65,7 +65,7 @@ describe('SpendToken', () => {
     expect(await whyNot(spendRequest('narrow', { ...here, hostname: 'web-1' }))).toBe('spent')
   })
 
-  test('refuses a key that repeats its spend too often, and says when it may again', async () => {
+  test('SpendToken refuses a key that repeats its spend too often, and says when it may retry', async () => {
     const { id } = await addToken(served.pool, 'often-spent', { maxUses: 1 })
     const key = newKey()
     const spends = Array.from({ length: 64 }, () => served.spend(spendRequest('often-spent', {}, key)))
@@ -80,7 +80,7 @@ describe('SpendToken', () => {
     expect((refused[0]!.value as token.RefusedToken).retryAfterMs).toBeGreaterThan(0)
   })
 
-  test('takes an IPv4 address written as an IPv6 address for what it is, and leaves out a zone', async () => {
+  test('SpendToken reads an IPv4 address written as an IPv6 address as IPv4, and drops a zone', async () => {
     await addToken(served.pool, 'four', { allowCidrs: ['10.0.0.0/8'] })
     await addToken(served.pool, 'six', { allowCidrs: ['fe80::/10'] })
     for (const remoteAddress of ['::ffff:10.1.2.3', '::FFFF:a01:203', '0:0:0:0:0:ffff:10.1.2.3']) {
@@ -90,7 +90,7 @@ describe('SpendToken', () => {
     expect((await served.spend(spendRequest('six', { remoteAddress: 'fe80::1%eth0' }))).$case).toBe('spent')
   })
 
-  test('refuses what is no fingerprint, no purpose, and no role, host name, address or person', async () => {
+  test('SpendToken refuses an invalid fingerprint, purpose, role, host name, address and person', async () => {
     await addToken(served.pool, 'the-value-of-a-token')
     const request = (overrides: Partial<token.SpendTokenRequest>) =>
       served.spend({ ...spendRequest('the-value-of-a-token'), ...overrides })
@@ -112,7 +112,7 @@ describe('SpendToken', () => {
     expect((await served.pool.query('select from spends')).rowCount).toBe(0)
   })
 
-  test('of a token that was revoked on one replica is refused on the other at once', async () => {
+  test('SpendToken of a token that was revoked on one replica is refused on the other at once', async () => {
     const elsewhere = served.otherClient(served.cluster.service('registration-service'))
     for (let i = 0; i < 20; i++) {
       const { token: made, value } = await served.as('operator').createToken(createRequest())

@@ -45,7 +45,7 @@ function problemsOf(yaml: string): string[] {
 }
 
 describe('the file of static tokens', () => {
-  test('has them in two spellings: a value, or the path to a file with one', () => {
+  test('the file of static tokens has two forms of a token: a value, or the path to a file with one', () => {
     const tokens = read(`
 # comment
 tokens:
@@ -63,7 +63,7 @@ tokens:
     ])
   })
 
-  test('may be written without quotes or in one line, with a colon in the value, and paths from its own folder', () => {
+  test('the file of static tokens may be written without quotes or on one line, with a colon in the value, and paths from its own folder', () => {
     expect(read('tokens: ["Node, Proxy:a:colon:in:the:value"]')[0]).toMatchObject({
       roles: ['node', 'proxy'],
       value: 'a:colon:in:the:value',
@@ -75,11 +75,14 @@ tokens:
     }
   })
 
-  test.each(['', '# nothing\n', 'tokens:\n', 'tokens: []\n'])('may have none: %j', (yaml) => {
-    expect(read(yaml)).toEqual([])
-  })
+  test.each(['', '# nothing\n', 'tokens:\n', 'tokens: []\n'])(
+    'the file of static tokens may have no token: %j',
+    (yaml) => {
+      expect(read(yaml)).toEqual([])
+    },
+  )
 
-  test('with several wrong lines reports all of them by line, and repeats no value', () => {
+  test('the file of static tokens with several wrong lines reports all of them by line, and repeats no value', () => {
     expect(
       problemsOf(`tokens:
   - 'king:CANARY-value-of-a-king'
@@ -132,11 +135,11 @@ CANARY-value-as-a-key: 1
     ['is a list', '- CANARY\n', '1: must be a map with the key tokens'],
     ['is a text', 'CANARY\n', '1: must be a map with the key tokens'],
     ['has no list', 'tokens: node:CANARY-value-of-its-own\n', '1: tokens must be a list'],
-  ])('that %s is refused', (_what, yaml, problem) => {
+  ])('the file of static tokens that %s is refused', (_what, yaml, problem) => {
     expect(problemsOf(yaml)).toEqual([problem])
   })
 
-  test('that is not there is refused', () => {
+  test('the file of static tokens is refused if it is missing', () => {
     const parse = () => parseConfig(schema, { MUSTER_CONFIG_FILE: path.join(folder, 'none.yaml') })
     expect(parse).toThrow(/MUSTER_CONFIG_FILE: there is no file \/.*\/none\.yaml$/)
   })

@@ -73,7 +73,7 @@ async function audits(): Promise<Record<string, unknown>[]> {
 }
 
 describe('a static token', () => {
-  test('admits nodes of its roles, any number, and says where it is defined', async () => {
+  test('a static token admits any number of nodes of its roles, and says where it is defined', async () => {
     expect([await outcome(VALUE), await outcome(VALUE), await outcome(IN_FILE, ['auth'])]).toEqual(
       Array.from({ length: 3 }, () => 'spent'),
     )
@@ -85,7 +85,7 @@ describe('a static token', () => {
     ])
   })
 
-  test('is warned of at each start, and made once however many replicas have it', async () => {
+  test('a static token causes a warning at each start, and is created once however many replicas have it', async () => {
     const warnings = lines.map((line) => JSON.parse(line) as Record<string, unknown>)
     expect(warnings.filter(({ event }) => event === 'token.static')).toHaveLength(4)
     expect((await served.pool.query('select from tokens')).rowCount).toBe(2)
@@ -95,7 +95,7 @@ describe('a static token', () => {
     ])
   })
 
-  test('is made once by 64 replicas that start at once', async () => {
+  test('a static token is created once by 64 replicas that start at once', async () => {
     const entries = configured([`db:${VALUE}-of-sixty-four`, `db:${VALUE}-another-of-them`])
     const replicas = Array.from(
       { length: 64 },
@@ -106,7 +106,7 @@ describe('a static token', () => {
     expect((await served.pool.query(`select from audit_events where details -> 'roles' = '["db"]'`)).rowCount).toBe(2)
   })
 
-  test('that another replica alone has admits nobody here, and shows as removed', async () => {
+  test('a static token that only another replica has admits no node here, and shows as removed', async () => {
     const other = new StaticTokens(configured([`node:${VALUE}-elsewhere`]), served.pool, PEPPER, log)
     await other.store()
     expect(await outcome(`${VALUE}-elsewhere`, ['node'], other)).toBe('spent')
@@ -115,12 +115,12 @@ describe('a static token', () => {
     expect(await listed()).toHaveLength(2)
   })
 
-  test('takes its roles from the configuration of the last start', async () => {
+  test('a static token takes its roles from the configuration of the last start', async () => {
     await new StaticTokens(configured([`auth:${VALUE}`]), served.pool, PEPPER, log).store()
     expect([await outcome(VALUE, ['auth']), await outcome(VALUE)]).toEqual(['spent', 'ROLE_NOT_ALLOWED'])
   })
 
-  test('cannot be removed or extended by an operator, who learns where it is defined', async () => {
+  test('a static token cannot be removed or extended by an operator, who is told where it is defined', async () => {
     const operator = served.client(served.cluster.user('o', 'operator'))
     const [{ id, createdBy } = { id: '', createdBy: '' }] = await listed()
     for (const call of [
@@ -143,7 +143,7 @@ describe('a static token', () => {
     expect(await outcome(VALUE)).toBe('spent')
   })
 
-  test('with the value of a token that an operator made keeps the service from starting', async () => {
+  test('a static token with the value of a token that an operator created keeps the service from starting', async () => {
     await addToken(served.pool, `${VALUE}-of-an-operator`)
     const entries = configured([`node:${VALUE}-new`, `node:${VALUE}-of-an-operator`])
     const start = new StaticTokens(entries, served.pool, PEPPER, log).store()
@@ -156,7 +156,7 @@ describe('a static token', () => {
 })
 
 describe('the file of a static token', () => {
-  test('that changes ends the old value and begins the new', async () => {
+  test('the file of a static token that changes ends the old value and begins the new one', async () => {
     write('CANARY-rotated-value')
     await served.staticTokens.reload()
     expect([await outcome(IN_FILE, ['auth']), await outcome('CANARY-rotated-value', ['auth'])]).toEqual([
@@ -171,7 +171,7 @@ describe('the file of a static token', () => {
     expect(await outcome(IN_FILE, ['auth'])).toBe('spent')
   })
 
-  test('is looked at by itself, also when another file takes its place', async () => {
+  test('the file of a static token is checked without a restart, also when another file takes its place', async () => {
     const stop = new AbortController()
     const watching = served.staticTokens.watch(systemClock, stop.signal)
     writeFileSync(path.join(folder, 'next'), 'CANARY-renamed-value')
@@ -181,7 +181,7 @@ describe('the file of a static token', () => {
     await watching
   })
 
-  test('that is written again as it was changes nothing, and is no event', async () => {
+  test('the file of a static token that is written again unchanged changes nothing, and is not recorded', async () => {
     const before = served.staticTokens.configured
     write(IN_FILE)
     await served.staticTokens.reload()
@@ -194,23 +194,26 @@ describe('the file of a static token', () => {
     ['is empty', () => write(''), /empty/],
     ['holds what could be guessed', () => write('CANARY-short'), /shorter than 16/],
     ['holds the value of another', () => write(VALUE), /duplicates the value of .*token\.yaml:2/],
-  ])('that %s admits nobody until it is fixed, and logs that once', async (_what, spoil, problem) => {
-    spoil()
-    for (let i = 0; i < 3; i++) await served.staticTokens.reload()
-    expect(await outcome(IN_FILE, ['auth'])).toBe('TOKEN_REVOKED')
-    expect(await outcome(VALUE)).toBe('spent')
-    const refused = (await audits()).filter(({ outcome: how }) => how === 'refused')
-    expect(refused).toMatchObject([{ action: 'token.static-reload', reason: 'STATIC_TOKEN_UNUSABLE' }])
-    expect(JSON.stringify(refused)).toMatch(problem)
-    const errors = lines.filter((line) => (JSON.parse(line) as { level: string }).level === 'error')
-    expect(errors).toHaveLength(1)
-    expect(errors[0]).toMatch(problem)
-    write(IN_FILE)
-    await served.staticTokens.reload()
-    expect(await outcome(IN_FILE, ['auth'])).toBe('spent')
-  })
+  ])(
+    'the file of a static token that %s admits no node until it is fixed, and logs that once',
+    async (_what, spoil, problem) => {
+      spoil()
+      for (let i = 0; i < 3; i++) await served.staticTokens.reload()
+      expect(await outcome(IN_FILE, ['auth'])).toBe('TOKEN_REVOKED')
+      expect(await outcome(VALUE)).toBe('spent')
+      const refused = (await audits()).filter(({ outcome: how }) => how === 'refused')
+      expect(refused).toMatchObject([{ action: 'token.static-reload', reason: 'STATIC_TOKEN_UNUSABLE' }])
+      expect(JSON.stringify(refused)).toMatch(problem)
+      const errors = lines.filter((line) => (JSON.parse(line) as { level: string }).level === 'error')
+      expect(errors).toHaveLength(1)
+      expect(errors[0]).toMatch(problem)
+      write(IN_FILE)
+      await served.staticTokens.reload()
+      expect(await outcome(IN_FILE, ['auth'])).toBe('spent')
+    },
+  )
 
-  test('that holds the value of a token which an operator made admits nobody by its own roles', async () => {
+  test('the file of a static token that holds the value of a token created by an operator admits no node by its own roles', async () => {
     const made = await addToken(served.pool, 'CANARY-of-an-operator')
     write('CANARY-of-an-operator')
     await served.staticTokens.reload()
@@ -220,7 +223,7 @@ describe('the file of a static token', () => {
     expect(await outcome('CANARY-of-an-operator', ['auth'])).toBe('spent')
   })
 
-  test('whose new value cannot be stored just now does not admit by the old one, and is tried again', async () => {
+  test('the file of a static token whose new value cannot be stored now does not admit by the old one, and is tried again', async () => {
     const lost = new StaticTokens(configured(), served.pool, PEPPER, log)
     await lost.store()
     await served.pool.query('alter table audit_events rename to audit_events_away')
@@ -233,7 +236,7 @@ describe('the file of a static token', () => {
     expect(await outcome('CANARY-rotated-value', ['auth'], lost)).toBe('spent')
   })
 
-  test('and its value are in no log, audit or table', async () => {
+  test('the file of a static token and its value are in no log, audit or table', async () => {
     write('CANARY-rotated-value')
     await served.staticTokens.reload()
     write('CANARY-short')

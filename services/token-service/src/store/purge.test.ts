@@ -22,7 +22,7 @@ async function ids(): Promise<Set<string>> {
 }
 
 describe('the purge', () => {
-  test('forgets tokens that ended before the retention, with their spends, and no others', async () => {
+  test('the purge deletes tokens that ended before the retention, with their spends, and no others', async () => {
     const old = [
       await addToken(store.pool, 'expired long ago'),
       await addToken(store.pool, 'revoked long ago', { ttlSeconds: 86_400 }),
@@ -48,7 +48,7 @@ describe('the purge', () => {
     expect(await purgeTokens(store.pool, [], 3_600)).toBe(0)
   })
 
-  test('keeps static tokens while a replica has them in its configuration, and for a day at least', async () => {
+  test('the purge keeps static tokens while a replica has them in its configuration, and for a day at least', async () => {
     const [mine, theirs, nobodys] = ['mine', 'theirs', 'nobodys'].map((value) => tokenDigest(PEPPER, value))
     const made: string[] = []
     for (const digest of [mine!, theirs!, nobodys!]) {

@@ -24,7 +24,7 @@ describe('a signup token', () => {
   const createFor = (userName: string, ttlSeconds = 3_600) =>
     served.as('registration-service').createSignupToken({ userName, ttlSeconds, createdBy })
 
-  test('is made for one person, shown once, and stands in the list beside the others', async () => {
+  test('a signup token is created for one person, shown once, and listed beside the others', async () => {
     const { token: made, value } = await createFor('bo')
     expect(value).toMatch(/^mtk_[a-z2-7]{10}_[a-z2-7]{32}$/)
     expect(made).toMatchObject({
@@ -41,7 +41,7 @@ describe('a signup token', () => {
     expect(rows).toEqual([{ action: 'token.create', actor: createdBy, token_id: made!.id, details }])
   })
 
-  test('admits that person once', async () => {
+  test('a signup token admits that person once', async () => {
     const { token: made, value } = await createFor('bo')
     const other = await served.spend(signupRequest(value, 'cy'))
     expect(other.value).toMatchObject({ reason: 'TOKEN_RESTRICTED', restriction: 'user', tokenId: made!.id })
@@ -50,7 +50,7 @@ describe('a signup token', () => {
     expect((await served.spend(signupRequest(value, 'bo'))).value).toMatchObject({ reason: 'TOKEN_USED_UP' })
   })
 
-  test('leaves the others of its person as they are, for 64 that are made at once on two replicas', async () => {
+  test('a signup token leaves the others of its person unchanged, for 64 that are created at once on two replicas', async () => {
     const clients = [
       served.as('registration-service'),
       served.otherClient(served.cluster.service('registration-service')),
@@ -64,7 +64,7 @@ describe('a signup token', () => {
     expect(results.filter(({ $case }) => $case === 'spent')).toHaveLength(64)
   })
 
-  test('is revoked alone when its id is given, also if it was used', async () => {
+  test('a signup token is revoked alone when its id is given, even if it was used', async () => {
     const [first, second] = [await createFor('bo'), await createFor('bo')]
     const key = newKey()
     await served.spend(signupRequest(first.value, 'bo', key))
@@ -74,14 +74,14 @@ describe('a signup token', () => {
     expect((await served.spend(signupRequest(second.value, 'bo', key))).$case).toBe('spent')
   })
 
-  test('is not revoked by its id under the name of another person', async () => {
+  test('a signup token is not revoked by its id under the name of another person', async () => {
     const { token: made, value } = await createFor('bo')
     const wrong = { userName: 'cy', revokedBy: createdBy, tokenId: made!.id }
     await served.as('registration-service').revokeSignupTokens(wrong)
     expect((await served.spend(signupRequest(value, 'bo'))).$case).toBe('spent')
   })
 
-  test('ends with those of its person, again and again, and with those of nobody else', async () => {
+  test('a signup token ends with the others of its person, when that is repeated too, and not with those of other people', async () => {
     const bo = await createFor('bo')
     const cy = await createFor('cy')
     const end = () =>
@@ -94,7 +94,7 @@ describe('a signup token', () => {
     expect(rows).toEqual([{ actor: createdBy, token_id: bo.token!.id }])
   })
 
-  test('can be removed by an operator, and not extended', async () => {
+  test('a signup token can be removed by an operator, and not extended', async () => {
     const { token: made, value } = await createFor('bo')
     const error = await refusal(served.as('operator').extendToken({ idOrName: made!.id, ttlSeconds: 60 }))
     expect(error).toMatchObject({ kind: 'failedPrecondition' })
@@ -103,7 +103,7 @@ describe('a signup token', () => {
     expect((await served.spend(signupRequest(value, 'bo'))).value).toMatchObject({ reason: 'TOKEN_REVOKED' })
   })
 
-  test('is refused for who is no person, for too long, and on behalf of nobody', async () => {
+  test('a signup token is refused for a bad name, for too long a lifetime, and on behalf of nobody', async () => {
     expect((await refusal(createFor('Bo'))).field).toBe('user_name')
     for (const ttlSeconds of [0, 2 * DAY_SECONDS + 1]) {
       const error = await refusal(createFor('bo', ttlSeconds))

@@ -75,13 +75,13 @@ function nodeIds(results: readonly SpendResult[]): Set<string> {
 }
 
 describe('a race', () => {
-  test('of 64 keys for a single-use token has one winner', async () => {
+  test('a race of 64 keys for a single-use token has one winner', async () => {
     const { id } = await addToken(store.pool, value, { maxUses: 1 })
     expect(outcomes(await tightRace(id, keys(64)))).toEqual({ spent: 1, TOKEN_USED_UP: 63 })
     expect(await usesOnRecord(store.pool, id)).toEqual({ uses: 1, spends: 1 })
   })
 
-  test('of 64 keys for a token of five uses has five winners, each a node of its own', async () => {
+  test('a race of 64 keys for a token of five uses has five winners, each a node of its own', async () => {
     const { id } = await addToken(store.pool, value, { maxUses: 5 })
     const results = await tightRace(id, keys(64))
     expect(outcomes(results)).toEqual({ spent: 5, TOKEN_USED_UP: 59 })
@@ -89,7 +89,7 @@ describe('a race', () => {
     expect(await usesOnRecord(store.pool, id)).toEqual({ uses: 5, spends: 5 })
   })
 
-  test('of 64 keys for a token without a limit has 64 winners', async () => {
+  test('a race of 64 keys for a token without a limit has 64 winners', async () => {
     const { id } = await addToken(store.pool, value)
     const results = await race(keys(64))
     expect(outcomes(results)).toEqual({ spent: 64 })
@@ -97,7 +97,7 @@ describe('a race', () => {
     expect((await usesOnRecord(store.pool, id)).spends).toBe(64)
   })
 
-  test('of one key against itself, 16 times, is one spend and one node', async () => {
+  test('a race of one key against itself, 16 times, is one spend and one node', async () => {
     const { id } = await addToken(store.pool, value, { maxUses: 1 })
     const key = newKey()
     const results = await tightRace(
@@ -109,7 +109,7 @@ describe('a race', () => {
     expect(await usesOnRecord(store.pool, id)).toEqual({ uses: 1, spends: 1 })
   })
 
-  test('of four keys, 16 times each, for a token of two uses has two nodes', async () => {
+  test('a race of four keys, 16 times each, for a token of two uses has two nodes', async () => {
     const { id } = await addToken(store.pool, value, { maxUses: 2 })
     const four = keys(4)
     const results = await tightRace(
@@ -120,7 +120,7 @@ describe('a race', () => {
     expect(await usesOnRecord(store.pool, id)).toEqual({ uses: 2, spends: 2 })
   })
 
-  test('of 64 keys for a single-use token with restrictions has one winner among those that meet them', async () => {
+  test('a race of 64 keys for a single-use token with restrictions has one winner among those that meet them', async () => {
     const restrictions = { allowCidrs: ['10.0.0.0/8'], allowHostnames: ['web-*'] }
     const { id } = await addToken(store.pool, value, { maxUses: 1, ...restrictions })
     const stranger = await race(keys(32), { remoteAddress: '192.0.2.1', hostname: 'web-1' })
@@ -131,14 +131,14 @@ describe('a race', () => {
     expect(await auditOf(store.pool, id)).toHaveLength(1)
   })
 
-  test('of 32 keys for a signup token has one winner', async () => {
+  test('a race of 32 keys for a signup token has one winner', async () => {
     const { id } = await addSignupToken(store.pool, value, 'ada')
     const results = await tightRace(id, keys(32), { userName: 'ada' })
     expect(outcomes(results)).toEqual({ spent: 1, TOKEN_USED_UP: 31 })
     expect(await usesOnRecord(store.pool, id)).toEqual({ uses: 1, spends: 1 })
   })
 
-  test('of 64 keys with a revocation ends with the revocation', async () => {
+  test('a race of 64 keys with a revocation ends with the revocation', async () => {
     const { id } = await addToken(store.pool, value)
     const before = race(keys(32))
     const revoked = markRevoked(store.pools[1], [], { id })
@@ -153,7 +153,7 @@ describe('a race', () => {
     expect((await usesOnRecord(store.pool, id)).spends).toBe(spent)
   })
 
-  test('for a token without a limit does not queue on the row of the token', async () => {
+  test('a race for a token without a limit does not queue on the row of the token', async () => {
     const { id } = await addToken(store.pool, value)
     const holder = await store.pools[1].connect()
     await holder.query('begin')
@@ -164,7 +164,7 @@ describe('a race', () => {
     holder.release()
   })
 
-  test('for the last use is decided by who commits, not by who came first', async () => {
+  test('a race for the last use is decided by the first commit, not by the first arrival', async () => {
     const { id } = await addToken(store.pool, value, { maxUses: 1 })
     const holder = await store.pools[1].connect()
     await holder.query('begin')

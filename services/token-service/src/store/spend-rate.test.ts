@@ -42,22 +42,25 @@ describe('the same key with the same token', () => {
   test.each([
     ['a token without a limit', undefined],
     ['a token that the key uses up', 1],
-  ])('repeats a spend of %s a bounded number of times at once, in a race of 64 too', async (_what, maxUses) => {
-    const value = `secret-${randomUUID()}`
-    const { id } = await addToken(store.pool, value, { maxUses })
-    const { spent, nodes, refused } = await repeat(value, newKey(), 64)
-    // The first one is no repeat.
-    expect({ spent, nodes }).toEqual({ spent: 1 + REPEATS_AT_ONCE, nodes: 1 })
-    expect(new Set(refused.map(({ reason }) => reason))).toEqual(new Set(['SPENT_JUST_NOW']))
-    for (const { tokenId, retryAfterMs } of refused) {
-      expect(tokenId).toBe(id)
-      expect(retryAfterMs).toBeGreaterThan(0)
-      expect(retryAfterMs).toBeLessThanOrEqual(REPEAT_COSTS_SECONDS * 1_000)
-    }
-    expect((await usesOnRecord(store.pool, id)).spends).toBe(1)
-  })
+  ])(
+    'the same key with the same token repeats a spend of %s a bounded number of times at once, in a race of 64 too',
+    async (_what, maxUses) => {
+      const value = `secret-${randomUUID()}`
+      const { id } = await addToken(store.pool, value, { maxUses })
+      const { spent, nodes, refused } = await repeat(value, newKey(), 64)
+      // The first one is no repeat.
+      expect({ spent, nodes }).toEqual({ spent: 1 + REPEATS_AT_ONCE, nodes: 1 })
+      expect(new Set(refused.map(({ reason }) => reason))).toEqual(new Set(['SPENT_JUST_NOW']))
+      for (const { tokenId, retryAfterMs } of refused) {
+        expect(tokenId).toBe(id)
+        expect(retryAfterMs).toBeGreaterThan(0)
+        expect(retryAfterMs).toBeLessThanOrEqual(REPEAT_COSTS_SECONDS * 1_000)
+      }
+      expect((await usesOnRecord(store.pool, id)).spends).toBe(1)
+    },
+  )
 
-  test('repeats once more after the time that it was told to wait, and refused repeats do not prolong it', async () => {
+  test('the same key with the same token repeats once more after the time to wait, which refused repeats do not extend', async () => {
     const value = `secret-${randomUUID()}`
     const key = newKey()
     const { id } = await addToken(store.pool, value, { maxUses: 1 })
@@ -67,7 +70,7 @@ describe('the same key with the same token', () => {
     expect(await repeat(value, key, 2)).toMatchObject({ spent: 1, refused: [{ reason: 'SPENT_JUST_NOW' }] })
   })
 
-  test('has all its repeats again after a quiet time', async () => {
+  test('the same key with the same token has all its repeats again after a quiet time', async () => {
     const value = `secret-${randomUUID()}`
     const key = newKey()
     const { id } = await addToken(store.pool, value)
@@ -76,14 +79,14 @@ describe('the same key with the same token', () => {
     expect((await repeat(value, key, REPEATS_AT_ONCE + 2)).spent).toBe(REPEATS_AT_ONCE)
   })
 
-  test('over its rate delays no other key', async () => {
+  test('the same key with the same token over its rate delays no other key', async () => {
     const value = `secret-${randomUUID()}`
     await addToken(store.pool, value)
     await repeat(value, newKey(), REPEATS_AT_ONCE + 2)
     expect((await spend(store.pool, value, newKey())).outcome).toBe('spent')
   })
 
-  test('over its rate learns what else is wrong with the token', async () => {
+  test('the same key with the same token over its rate is told what else is wrong with the token', async () => {
     const value = `secret-${randomUUID()}`
     const key = newKey()
     await addToken(store.pool, value, { allowCidrs: ['127.0.0.0/8'] })
@@ -92,7 +95,7 @@ describe('the same key with the same token', () => {
     expect(elsewhere).toMatchObject({ reason: 'TOKEN_RESTRICTED' })
   })
 
-  test('has the same rate for a signup', async () => {
+  test('the same key with the same token has the same rate for a signup', async () => {
     const value = `secret-${randomUUID()}`
     await addSignupToken(store.pool, value, 'ada')
     const { spent } = await repeat(value, newKey(), 64, { userName: 'ada' })

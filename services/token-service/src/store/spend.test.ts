@@ -42,15 +42,15 @@ async function moveSpends(tokenId: string, interval: string): Promise<void> {
   await store.pool.query(`update spends set spent_at = now() - $2::interval where token_id = $1`, [tokenId, interval])
 }
 
-describe('a token', () => {
-  test('that nobody made is unknown, and so is one under another pepper', async () => {
+describe('tokens that are spent', () => {
+  test('a token that was never created is unknown, and so is one under another pepper', async () => {
     const unknown = { outcome: 'refused', reason: 'TOKEN_UNKNOWN' }
     expect(await spend(store.pool, newValue(), newKey())).toEqual(unknown)
     await addToken(store.pool, value, { digest: tokenDigest(Buffer.from('yesterday'), value) })
     expect(await spend(store.pool, value, newKey())).toEqual(unknown)
   })
 
-  test('is refused with what is the matter with it', async () => {
+  test('a token that cannot be spent is refused with the reason', async () => {
     const key = newKey()
     const expired = await addToken(store.pool, newValue())
     await expire(expired.id)
@@ -70,7 +70,7 @@ describe('a token', () => {
     expect(await usesOnRecord(store.pool, database.id)).toEqual({ uses: 0, spends: 0 })
   })
 
-  test('admits any of its roles, and not one more', async () => {
+  test('a token admits any of its roles, and not one more', async () => {
     await addToken(store.pool, newValue(), { roles: ['node', 'proxy'] })
     for (const roles of [['node'], ['proxy'], ['node', 'proxy']] as const) {
       expect((await spend(store.pool, value, newKey(), { roles: [...roles] })).outcome).toBe('spent')
@@ -80,7 +80,7 @@ describe('a token', () => {
     })
   })
 
-  test('of several uses is used up by as many keys, one after the other', async () => {
+  test('a token of several uses is used up by as many keys, one after the other', async () => {
     const { id } = await addToken(store.pool, newValue(), { maxUses: 3 })
     for (let i = 0; i < 3; i++) expect((await spend(store.pool, value, newKey())).outcome).toBe('spent')
     expect(await spend(store.pool, value, newKey())).toMatchObject({ reason: 'TOKEN_USED_UP' })
@@ -89,7 +89,7 @@ describe('a token', () => {
 })
 
 describe('the audit of spends', () => {
-  test('has one event for each key, and none for a repeat or a refusal', async () => {
+  test('the audit of spends has one event for each key, and none for a repeat or a refusal', async () => {
     const { id } = await addToken(store.pool, newValue(), { maxUses: 1 })
     const key = newKey()
     const result = await spend(store.pool, value, key, { remoteAddress: '2001:db8::1', hostname: 'web-1' })
@@ -107,7 +107,7 @@ describe('the audit of spends', () => {
     ])
   })
 
-  test('of a signup names the person', async () => {
+  test('the audit of a signup names the person', async () => {
     const { id } = await addSignupToken(store.pool, newValue(), 'bo')
     await spend(store.pool, value, newKey(), { userName: 'bo' })
     expect(await auditOf(store.pool, id)).toMatchObject([{ action: 'token.spend', details: { user: 'bo' } }])
@@ -128,7 +128,7 @@ describe('a restriction', () => {
     [['2001:db8::/32'], '2001:db9::1', false],
     [['192.0.2.0/24', '2001:db8::/32'], '2001:db8::1', true],
     [['192.0.2.0/24', '10.0.0.0/8'], '172.16.0.1', false],
-  ])('to the networks %j, from %s: %s', async (allowCidrs, remoteAddress, isAllowed) => {
+  ])('a restriction to the networks %j, from %s: %s', async (allowCidrs, remoteAddress, isAllowed) => {
     const { id } = await addToken(store.pool, newValue(), { allowCidrs })
     const result = await spend(store.pool, value, newKey(), { remoteAddress })
     const refused = { outcome: 'refused', reason: 'TOKEN_RESTRICTED', restriction: 'allow-cidr', tokenId: id }
@@ -153,14 +153,14 @@ describe('a restriction', () => {
     [['a\\_b'], 'a_b', false],
     [['a.c'], 'abc', false],
     [['db-*', 'web-*'], 'web-1', true],
-  ])('to the host names %j, for %s: %s', async (allowHostnames, hostname, isAllowed) => {
+  ])('a restriction to the host names %j, for %s: %s', async (allowHostnames, hostname, isAllowed) => {
     const { id } = await addToken(store.pool, newValue(), { allowHostnames })
     const result = await spend(store.pool, value, newKey(), { hostname })
     const refused = { outcome: 'refused', reason: 'TOKEN_RESTRICTED', restriction: 'allow-hostname', tokenId: id }
     expect(result).toMatchObject(isAllowed ? { outcome: 'spent' } : refused)
   })
 
-  test('must be met by the same key again', async () => {
+  test('a restriction must be met again by the same key', async () => {
     await addToken(store.pool, newValue(), { allowCidrs: ['10.0.0.0/8'], maxUses: 1 })
     const key = newKey()
     const first = await spend(store.pool, value, key, { remoteAddress: '10.0.0.1' })
@@ -170,7 +170,7 @@ describe('a restriction', () => {
     })
   })
 
-  test('is said after the role and before the uses', async () => {
+  test('a restriction is reported after the role and before the uses', async () => {
     const restricted = { allowCidrs: ['10.0.0.0/8'], allowHostnames: ['web-*'] }
     await addToken(store.pool, newValue(), { ...restricted, maxUses: 1 })
     await spend(store.pool, value, newKey(), { remoteAddress: '10.0.0.1' })
@@ -186,7 +186,7 @@ describe('a restriction', () => {
 })
 
 describe('a signup token', () => {
-  test('admits the person it was made for, once, and gives the same id to the same key', async () => {
+  test('a signup token admits the person that it was created for, once, and gives the same id to the same key', async () => {
     const { id } = await addSignupToken(store.pool, newValue(), 'cy')
     expect(await spend(store.pool, value, newKey(), { userName: 'eve' })).toEqual({
       outcome: 'refused',
@@ -201,7 +201,7 @@ describe('a signup token', () => {
     expect(await spend(store.pool, value, newKey(), { userName: 'cy' })).toMatchObject({ reason: 'TOKEN_USED_UP' })
   })
 
-  test('admits no node, and a join token no person, whatever else is the matter with it', async () => {
+  test('a signup token admits no node, and a join token no person, whatever else is wrong with the token', async () => {
     const signup = await addSignupToken(store.pool, newValue(), 'dee')
     await revokeToken(store.pool, signup)
     expect(await spend(store.pool, value, newKey())).toMatchObject({ reason: 'TOKEN_WRONG_TYPE', tokenId: signup.id })
@@ -213,13 +213,13 @@ describe('a signup token', () => {
 })
 
 describe('a spend', () => {
-  test('for a signup is refused with a join token that is live and unrestricted, and uses nothing of it', async () => {
+  test('a spend for a signup is refused with a join token that is live and unrestricted, and does not use it', async () => {
     const { id } = await addToken(store.pool, newValue())
     expect(await spend(store.pool, value, newKey(), { userName: 'ada' })).toMatchObject({ reason: 'TOKEN_WRONG_TYPE' })
     expect(await usesOnRecord(store.pool, id)).toEqual({ uses: 0, spends: 0 })
   })
 
-  test('says what the token gives to the newcomer', async () => {
+  test('a spend says what the token gives to the newcomer', async () => {
     await addToken(store.pool, newValue(), { nodeLabels: { rack: '7' } })
     expect(await spend(store.pool, value, newKey())).toMatchObject({ nodeLabels: { rack: '7' }, botName: undefined })
     await addToken(store.pool, newValue(), { roles: ['bot'], botName: 'ci', maxUses: 1 })
@@ -230,7 +230,7 @@ describe('a spend', () => {
   })
 })
 
-describe('the same key again', () => {
+describe('repeated spends of the same key', () => {
   let tokenId: string
   let key: Buffer
   let first: SpendResult
@@ -241,20 +241,20 @@ describe('the same key again', () => {
     first = await spend(store.pool, value, key)
   }
 
-  test('gets the same node id while the token lives, however late', async () => {
+  test('the same key gets the same node id while the token lives, however late', async () => {
     await spendOnce()
     await moveSpends(tokenId, '2 days')
     expect(await spend(store.pool, value, key)).toEqual(first)
     expect((await usesOnRecord(store.pool, tokenId)).spends).toBe(1)
   })
 
-  test('is counted once, however often it spends a token with a limit', async () => {
+  test('the same key is counted once, however often it spends a token with a limit', async () => {
     await spendOnce(3)
     for (let i = 0; i < 4; i++) expect(await spend(store.pool, value, key)).toEqual(first)
     expect(await usesOnRecord(store.pool, tokenId)).toEqual({ uses: 1, spends: 1 })
   })
 
-  test('gets the same node id of a token that is used up, for half an hour', async () => {
+  test('the same key gets the same node id for half an hour after the token is used up', async () => {
     await spendOnce(1)
     await moveSpends(tokenId, '29 minutes 50 seconds')
     expect(await spend(store.pool, value, key)).toEqual(first)
@@ -263,7 +263,7 @@ describe('the same key again', () => {
     expect(await usesOnRecord(store.pool, tokenId)).toEqual({ uses: 1, spends: 1 })
   })
 
-  test('gets the same node id of a token that has expired, for half an hour from its spend', async () => {
+  test('the same key gets the same node id for half an hour from its spend after the token has expired', async () => {
     await spendOnce()
     await expire(tokenId)
     expect(await spend(store.pool, value, key)).toMatchObject({ outcome: 'spent', nodeId: nodeIdOf(first) })
@@ -275,7 +275,7 @@ describe('the same key again', () => {
   test.each([
     ['that is used up', 1],
     ['that lives', undefined],
-  ])('of a token %s cannot prolong its half hour by asking again', async (_what, maxUses) => {
+  ])('the same key cannot extend the half hour of a token %s by asking again', async (_what, maxUses) => {
     await spendOnce(maxUses)
     await moveSpends(tokenId, '29 minutes')
     expect(await spend(store.pool, value, key)).toEqual(first)
@@ -286,18 +286,18 @@ describe('the same key again', () => {
     expect(rows).toEqual([{ old: true }])
   })
 
-  test('gets nothing of a token that was revoked', async () => {
+  test('the same key gets nothing from a token that was revoked', async () => {
     await spendOnce()
     await revokeToken(store.pool, { id: tokenId })
     expect(await spend(store.pool, value, key)).toMatchObject({ reason: 'TOKEN_REVOKED' })
   })
 
-  test('gets nothing for roles that the token does not admit', async () => {
+  test('the same key gets nothing for roles that the token does not admit', async () => {
     await spendOnce(1)
     expect(await spend(store.pool, value, key, { roles: ['auth'] })).toMatchObject({ reason: 'ROLE_NOT_ALLOWED' })
   })
 
-  test('is another node under another token', async () => {
+  test('the same key is another node under another token', async () => {
     await spendOnce()
     const again = key
     await addToken(store.pool, newValue())

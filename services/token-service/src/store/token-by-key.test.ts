@@ -18,7 +18,7 @@ async function sql(text: string, ...values: unknown[]): Promise<void> {
 }
 
 describe('a token', () => {
-  test('is found by id and name, in any state, and not by its value', async () => {
+  test('a token is found by id and name, in any state, and not by its value', async () => {
     const { id } = await addToken(store.pool, 'the-value-of-a-token', { name: 'rack-7' })
     const find = (text: string) => selectToken(store.pool, [], tokenKey(text))
     expect((await find(id))?.state).toBe('live')
@@ -29,7 +29,7 @@ describe('a token', () => {
     expect((await find('rack-7'))?.state).toBe('revoked')
   })
 
-  test("is found by its value rather than by a name that is another's value", async () => {
+  test("a token is found by its value rather than by a name that is another's value", async () => {
     const text = 'a-name-and-a-value'
     await addToken(store.pool, 'other', { name: text })
     const byValue = await addToken(store.pool, text)
@@ -38,7 +38,7 @@ describe('a token', () => {
 })
 
 describe('revoking', () => {
-  test('takes an id or a digest, and happens once', async () => {
+  test('revoking takes an id or a digest, and happens once', async () => {
     const byId = await addToken(store.pool, 'one')
     expect((await markRevoked(store.pool, [], { id: byId.id }))?.id).toBe(byId.id)
     expect(await markRevoked(store.pool, [], { id: byId.id })).toBeUndefined()
@@ -47,7 +47,7 @@ describe('revoking', () => {
     expect((await markRevoked(store.pool, [], { digest }))?.id).toBe(byDigest.id)
   })
 
-  test('by 64 at once is done by one', async () => {
+  test('revoking by 64 callers at once is done by one', async () => {
     const { id } = await addToken(store.pool, 'one')
     const results = await Promise.all(
       store.pools.flatMap((pool) => Array.from({ length: 32 }, () => markRevoked(pool, [], { id }))),
@@ -55,7 +55,7 @@ describe('revoking', () => {
     expect(results.filter((result) => result !== undefined)).toHaveLength(1)
   })
 
-  test('finds no token that has expired, and none that never was', async () => {
+  test('revoking finds no token that has expired or never existed', async () => {
     const { id } = await addToken(store.pool, 'one')
     await sql('update tokens set expires_at = now() where id = $1', id)
     expect(await markRevoked(store.pool, [], { id })).toBeUndefined()
@@ -66,7 +66,7 @@ describe('revoking', () => {
 describe('extending', () => {
   const expiry = async (id: string) => (await selectToken(store.pool, [], { id }))!.expiresAt!.getTime()
 
-  test('counts from now, and can be repeated', async () => {
+  test('extending counts from now, and can be repeated', async () => {
     const { id } = await addToken(store.pool, 'one', { ttlSeconds: 60, name: 'one' })
     for (const key of [{ id }, { name: 'one' }]) {
       const before = Date.now()
@@ -75,7 +75,7 @@ describe('extending', () => {
     }
   })
 
-  test('finds no token that has ended, and none of another type', async () => {
+  test('extending finds no token that has ended, and none of another type', async () => {
     const ended = await addToken(store.pool, 'one', { maxUses: 1 })
     await spend(store.pool, 'one', newKey())
     const signup = await addSignupToken(store.pool, 'two', 'ada')
@@ -88,7 +88,7 @@ describe('extending', () => {
     expect(await moveExpiry(store.pool, [], { id: ended.id }, 60)).toBeUndefined()
   })
 
-  test('by 32 while 32 others revoke ends with the token revoked', async () => {
+  test('extending by 32 callers while 32 others revoke ends with the token revoked', async () => {
     const { id } = await addToken(store.pool, 'one')
     const extensions: Promise<unknown>[] = []
     const revocations: ReturnType<typeof markRevoked>[] = []
@@ -104,8 +104,8 @@ describe('extending', () => {
   })
 })
 
-describe('a value', () => {
-  test('that is in use cannot be used for a second token, dead or alive', async () => {
+describe('token values in use', () => {
+  test('a value that is in use cannot be used for a second token, whether its token is live or has ended', async () => {
     const { id } = await addToken(store.pool, 'one')
     for (const state of ['alive', 'revoked']) {
       const error: unknown = await addToken(store.pool, 'one').then(

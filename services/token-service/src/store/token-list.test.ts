@@ -59,12 +59,12 @@ async function addEveryKind(): Promise<void> {
 }
 
 describe('the list of tokens', () => {
-  test('has those that can still admit someone, soonest expiry first, static ones last', async () => {
+  test('the list of tokens has those that can still admit someone, soonest expiry first, static ones last', async () => {
     await addEveryKind()
     expect(await listed()).toEqual(['minutexxxx', 'halfusedxx', 'hourxxxxxx', 'signupxxxx', 'staticxxxx'])
   })
 
-  test('says of each what it is and how it stands', async () => {
+  test('the list of tokens describes each token and its state', async () => {
     await addEveryKind()
     const found = await select(EVERYTHING)
     expect(found.map(({ id, type, state, uses }) => [id, type, state, uses])).toEqual([
@@ -98,12 +98,12 @@ describe('the list of tokens', () => {
     ['use and any state', { ...EVERYTHING, used: true }, ['usedupxxxx', 'halfusedxx', 'hourxxxxxx']],
     ['several at once', { roles: ['proxy'], labels: { env: 'prod' }, used: true, types: ['join'] }, ['hourxxxxxx']],
     ['what no token has', { labels: { env: 'test' } }, []],
-  ])('can be asked for by %s', async (_what, filter, expected) => {
+  ])('the list of tokens can be filtered by %s', async (_what, filter, expected) => {
     await addEveryKind()
     expect(await listed(filter)).toEqual(expected)
   })
 
-  test('puts every token in one state, also one that has expired, is used up and is revoked', async () => {
+  test('the list of tokens puts every token in one state, also one that has expired, is used up and is revoked', async () => {
     await addToken(store.pool, 'one', { maxUses: 1 })
     await spend(store.pool, 'one', newKey())
     const states = async () => (await select(EVERYTHING)).map(({ state }) => state)
@@ -117,7 +117,7 @@ describe('the list of tokens', () => {
     }
   })
 
-  test('counts the uses of every token, whether or not it has a limit', async () => {
+  test('the list of tokens counts the uses of every token, whether or not it has a limit', async () => {
     await addToken(store.pool, 'limited', { maxUses: 9, ttlSeconds: 60 })
     await addToken(store.pool, 'unlimited')
     for (const value of ['limited', 'unlimited', 'unlimited']) await spend(store.pool, value, newKey())
@@ -127,7 +127,7 @@ describe('the list of tokens', () => {
     ])
   })
 
-  test('of thousands can be read in pages without a gap or a repeat, also where expiries are equal', async () => {
+  test('the list of thousands of tokens can be read in pages without a gap or a repeat, also where expiries are equal', async () => {
     // Three expiries for 5,000 tokens, and some that never expire.
     await sql(
       `
@@ -153,7 +153,7 @@ describe('the list of tokens', () => {
     expect(seen).toHaveLength(5_000)
   })
 
-  test('is read in pages that stay in order while tokens come and go', async () => {
+  test('the list of tokens is read in pages that stay in order while tokens come and go', async () => {
     for (let i = 0; i < 10; i++) await addToken(store.pool, `value-${i}`, { ttlSeconds: 600 + i })
     const [first, second] = await select({}, { size: 2 })
     await addToken(store.pool, 'sooner', { ttlSeconds: 60 })

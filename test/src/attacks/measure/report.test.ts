@@ -19,23 +19,23 @@ function outcome(wanted: Partial<Outcome> = {}): Outcome {
 }
 
 describe('the result of an attack', () => {
-  test('is that it was held, when nothing was wrong', () => {
+  test('the result of an attack is that it was held, when nothing was wrong', () => {
     expect(verdictOf(outcome())).toBe('held')
   })
 
-  test('says what share of a core it cost, when that is over five percent', () => {
+  test('the result of an attack says which share of a core it cost, when that is over five percent', () => {
     const server = { cpuMs: 1_600, wallMs: 4_000, coreShare: 0.4, isBarred: false }
     expect(verdictOf(outcome({ server }))).toBe('held, at 40 % of a core')
   })
 
-  test('names everything that was wrong', () => {
+  test('the result of an attack names everything that was wrong', () => {
     expect(verdictOf(outcome({ faults: ['2 joins were lost', '1 stream was cut'] }))).toBe(
       'NOT held: 2 joins were lost; 1 stream was cut',
     )
   })
 })
 
-test('the table in a pipe is whole, aligned and without colours', () => {
+test('the table in a pipe is complete, aligned and without colours', () => {
   const [titles, , row] = renderOutcomes([outcome()], { colour: false }).split('\n') as [string, string, string]
   expect(row).toContain('12,000 frames')
   expect(row).toContain('2,500 kB')
@@ -44,6 +44,6 @@ test('the table in a pipe is whole, aligned and without colours', () => {
   expect(row).not.toContain('\u001b')
 })
 
-test('the table on a terminal paints what was not held red', () => {
+test('the table on a terminal paints attacks that were not held red', () => {
   expect(renderOutcomes([outcome({ faults: ['lost'] })], { colour: true })).toContain('\u001b[31mNOT held')
 })

@@ -84,7 +84,7 @@ async function actions(...argv: string[]): Promise<string[]> {
 }
 
 describe('audit ls', () => {
-  test('merges the events of all services, newest first', async () => {
+  test('audit ls merges the events of all services, newest first', async () => {
     kept['token-service'] = [anEvent(2, { tokenId: 'abcdefghij', detailsJson: '{"roles":["node"]}' })]
     kept['ca-service'] = [anEvent(3, { action: 'service.enroll', actor: 'anonymous', remoteAddress: '' })]
     kept['registration-service'] = [
@@ -104,7 +104,7 @@ describe('audit ls', () => {
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
   })
 
-  test('prints JSON and YAML with stable keys', async () => {
+  test('audit ls prints JSON and YAML with stable keys', async () => {
     kept['registration-service'] = [aRefusal]
     kept['token-service'] = [anEvent(2, { nodeId: NODE_ID, remoteAddress: '' })]
     const { stdout } = await run('--format=json')
@@ -131,7 +131,7 @@ describe('audit ls', () => {
     expect(parseYaml(yaml.stdout)).toEqual(found)
   })
 
-  test('sends the filters of the flags to each service, with the id of a token and not its secret', async () => {
+  test('audit ls sends the filters of the flags to each service, with the id of a token and not its secret', async () => {
     await run(
       '--since=1h',
       '--type=token',
@@ -157,7 +157,7 @@ describe('audit ls', () => {
     }
   })
 
-  test('--node takes the host name of a node', async () => {
+  test('audit ls --node takes the host name of a node', async () => {
     const nodes = [{ ...aNode, id: NODE_ID, hostname: 'web-01' }]
     cluster.answers.registration = { listNodes: async () => ({ nodes, nextPageToken: '' }) }
     await run('--node=web-01')
@@ -171,17 +171,17 @@ describe('audit ls', () => {
     ['2026-11-22T18:00', '2026-11-22T18:00:00.000Z'],
     ['2026-11-22 18:00:00.5', '2026-11-22T18:00:00.500Z'],
     ['2026-11-22T18:00:00+02:00', '2026-11-22T16:00:00.000Z'],
-  ])('takes --since=%s', async (since, expected) => {
+  ])('audit ls takes --since=%s', async (since, expected) => {
     await run(`--since=${since}`)
     expect(asked[0]!.request.filter!.since!.toISOString()).toBe(expected)
   })
 
-  test('takes a token by name', async () => {
+  test('audit ls takes a token by name', async () => {
     await run('--token=web-tier')
     expect(asked[0]!.request.filter!.tokenId).toBe('abcdefghij')
   })
 
-  test('--limit prints the newest events of all pages and services, and says that there are more', async () => {
+  test('audit ls --limit prints the newest events of all pages and services, and says that there are more', async () => {
     const named = (name: string, minutes: number[]) => minutes.map((ago) => anEvent(ago, { action: `${name}.${ago}` }))
     kept['token-service'] = named('token', [1, 4, 5, 9])
     kept['ca-service'] = named('ca', [2, 3, 7])
@@ -198,13 +198,13 @@ describe('audit ls', () => {
     expect((await run('--limit=9')).stderr).toBe('')
   })
 
-  test('reads more events than fit on one page', async () => {
+  test('audit ls reads more events than fit on one page', async () => {
     kept['token-service'] = Array.from({ length: 2_500 }, (_, i) => anEvent(i / 60, { action: `token.${i}` }))
     const found = await actions('--limit=3000')
     expect(found).toEqual(Array.from({ length: 2_500 }, (_, i) => `token.${i}`))
   })
 
-  test('prints the events of the other services when one is down, names it, and exits with 1', async () => {
+  test('audit ls prints the events of the other services when one is down, names it, and exits with 1', async () => {
     kept['token-service'] = [anEvent(1)]
     away = ['ca-service']
     const { status, stdout, stderr } = await run('--format=json')
@@ -213,14 +213,14 @@ describe('audit ls', () => {
     expect(status).toBe(1)
   })
 
-  test('prints no empty list when every service is down', async () => {
+  test('audit ls prints no empty list when every service is down', async () => {
     away = ['token-service', 'ca-service', 'registration-service']
     const { status, stdout, stderr } = await run('--format=json')
     expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
     expect(stderr).toContain('is not available: the database is not reachable')
   })
 
-  test('an empty list says how to find events', async () => {
+  test('audit ls without events says how to find events', async () => {
     const { status, stdout, stderr } = await run()
     expect({ status, stdout, stderr }).toEqual({
       status: 0,
@@ -229,7 +229,7 @@ describe('audit ls', () => {
     })
   })
 
-  test('escapes what events contain, so that it cannot control the terminal', async () => {
+  test('audit ls escapes what events contain, so that it cannot control the terminal', async () => {
     kept['token-service'] = [anEvent(1, { detailsJson: JSON.stringify({ hostname: '\u001b[2Jweb\u202e' }) })]
     for (const format of ['text', 'json', 'yaml']) {
       const { stdout } = await run(`--format=${format}`)
@@ -247,7 +247,7 @@ describe('audit ls', () => {
     ['--limit=0', '--limit: must be a whole number above zero'],
     ['--limit=many', '--limit: "many" is not a whole number'],
     ['--actor=é', '--actor: must be printable ASCII'],
-  ])('takes %s for bad usage, and asks nobody', async (flag, message) => {
+  ])('audit ls rejects %s as bad usage, and calls no service', async (flag, message) => {
     const { status, stderr } = await run(flag)
     expect(stderr).toContain(message)
     expect({ status, asked }).toEqual({ status: 2, asked: [] })

@@ -82,7 +82,7 @@ function actionsOf({ stdout }: Ran): string[] {
 }
 
 describe('audit tail', () => {
-  test('prints the events of each service under one header, and exits with 0 when interrupted', async () => {
+  test('audit tail prints the events of each service under one header, and exits with 0 when interrupted', async () => {
     script = {
       'token-service': [[position('1'), event('token.create', { tokenId: 'abcdefghij' })]],
       'registration-service': [
@@ -104,7 +104,7 @@ describe('audit tail', () => {
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
   })
 
-  test('prints one JSON object per line, or one YAML document per event', async () => {
+  test('audit tail prints one JSON object per line, or one YAML document per event', async () => {
     script = { 'token-service': [[position('1'), event('a.b'), event('c.d'), position('2')]] }
     const json = await tail(['--format=json'], 'c.d')
     const objects = json.stdout
@@ -118,7 +118,7 @@ describe('audit tail', () => {
     expect(parseAllDocuments(yaml.stdout).map((document) => document.toJS() as unknown)).toEqual(objects)
   })
 
-  test('continues after a lost connection from the last position, and repeats nothing', async () => {
+  test('audit tail continues after a lost connection from the last position, and repeats nothing', async () => {
     script = {
       'token-service': [
         [position('one'), event('a'), position('two'), event('b'), event('c'), lost],
@@ -134,7 +134,7 @@ describe('audit tail', () => {
     expect(ran.status).toBe(0)
   })
 
-  test('keeps retrying a service that is down while others are up', async () => {
+  test('audit tail keeps retrying a service that is down while others are up', async () => {
     script = {
       'token-service': [[position('1'), event('first')]],
       'ca-service': [[lost], [lost], [position('1'), event('back')]],
@@ -145,21 +145,21 @@ describe('audit tail', () => {
     expect(ran.status).toBe(0)
   })
 
-  test('fails if no service can be reached at the start', async () => {
+  test('audit tail fails if no service can be reached at the start', async () => {
     script = Object.fromEntries(AUDITED_SERVICES.map((service) => [service, Array.from({ length: 20 }, () => [lost])]))
     const { status, stderr } = await cluster.run(['audit', 'tail', '--format=json'])
     expect(stderr).toMatch(/is not available: the server is shutting down; try again\n/)
     expect(status).toBe(1)
   })
 
-  test('exits at once after a refusal', async () => {
+  test('audit tail exits at once after a refusal', async () => {
     script = { 'ca-service': [[new AppError('permissionDenied', 'this needs an operator with the role viewer')]] }
     const { status, stderr } = await cluster.run(['audit', 'tail'])
     expect(stderr).toContain('ca-service refused: this needs an operator with the role viewer\n')
     expect(status).toBe(1)
   })
 
-  test('sends the filters of the flags', async () => {
+  test('audit tail sends the filters of the flags', async () => {
     script = { 'token-service': [[position('1'), event('a')]] }
     await tail(['--type=node', '--outcome=refused', '--format=json'], '"a"')
     await eventually('asked everywhere', () => asked.length === 3)

@@ -46,7 +46,7 @@ beforeEach(() => {
 })
 
 describe('bots ls', () => {
-  test('lists every instance, and explains a locked one: since when, from where and what to do', async () => {
+  test('bots ls lists every instance, and explains a locked one: since when, from where and what to do', async () => {
     const { status, stdout, stderr } = await cluster.run(['bots', 'ls'], { now: () => NOW })
     expect(stdout).toBe(
       `Bot  Id                                    Host     Address    Generation  Renewed    Expires   State
@@ -68,7 +68,7 @@ Then remove the locked instance:
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
   })
 
-  test('colours the state on a terminal', async () => {
+  test('bots ls colours the state on a terminal', async () => {
     answer([aBot, expired, locked])
     const stdout = { isTTY: true, columns: 140, write: () => {} }
     const ran = await cluster.run(['bots', 'ls'], { now: () => NOW, stdout })
@@ -77,7 +77,7 @@ Then remove the locked instance:
     }
   })
 
-  test('prints JSON and YAML with stable keys', async () => {
+  test('bots ls prints JSON and YAML with stable keys', async () => {
     const { stdout } = await cluster.run(['bots', 'ls', '--format=json'])
     const found = JSON.parse(stdout) as unknown[]
     expect(found[2]).toEqual({
@@ -99,20 +99,20 @@ Then remove the locked instance:
     expect(parseYaml((await cluster.run(['bots', 'ls', '--format=yaml'])).stdout)).toEqual(found)
   })
 
-  test('--token lists the bot that joined with it', async () => {
+  test('bots ls --token lists the bot that joined with it', async () => {
     cluster.answers.tokens = { getToken: async () => ({ token: aToken }) }
     await cluster.run(['bots', 'ls', '--token=ci-token'])
     expect(asked[0]).toMatchObject({ tokenId: 'abcdefghij' })
   })
 
-  test('explains twenty locked bots and counts the others', async () => {
+  test('bots ls explains twenty locked bots and counts the others', async () => {
     answer(Array.from({ length: 23 }, () => locked))
     const { stdout } = await cluster.run(['bots', 'ls'], { now: () => NOW })
     expect(stdout.match(/is locked since/g)).toHaveLength(20)
     expect(stdout).toMatch(/\n3 more bots are locked\.\n$/)
   })
 
-  test('an empty list says how to create a token for the first bot', async () => {
+  test('bots ls without bots says how to create a token for the first bot', async () => {
     answer([])
     const { status, stdout, stderr } = await cluster.run(['bots', 'ls'])
     expect({ status, stdout }).toEqual({ status: 0, stdout: '' })

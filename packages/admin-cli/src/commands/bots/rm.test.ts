@@ -43,7 +43,7 @@ beforeEach(() => {
 const rm = (...args: string[]) => cluster.run(['bots', 'rm', ...args])
 
 describe('bots rm', () => {
-  test('removes by whole ids without reading the list', async () => {
+  test('bots rm removes by whole ids without reading the list', async () => {
     const { status, stdout, stderr } = await rm(CI, DEPLOY.toUpperCase())
     expect(stdout).toBe(
       `Bot ci on build-7 (${CI}) is removed; it cannot renew any more\n` +
@@ -52,12 +52,12 @@ describe('bots rm', () => {
     expect({ status, stderr, removed, listed }).toEqual({ status: 0, stderr: '', removed: [CI, DEPLOY], listed: 0 })
   })
 
-  test('removes by the beginning of an id that only one bot has', async () => {
+  test('bots rm removes by the beginning of an id that only one bot has', async () => {
     expect((await rm('0b7a7c3e', '6805dda3-779e-49')).status).toBe(0)
     expect(removed).toEqual([DEPLOY, CI])
   })
 
-  test('removes by the name of a bot with one instance, and lists the instances of a bot with several', async () => {
+  test('bots rm removes by the name of a bot with one instance, and lists the instances of a bot with several', async () => {
     const { status, stderr } = await rm('deploy', 'ci')
     expect({ status, removed }).toEqual({ status: 1, removed: [DEPLOY] })
     expect(stderr).toBe(
@@ -65,13 +65,13 @@ describe('bots rm', () => {
     )
   })
 
-  test('prints what was removed as JSON and YAML', async () => {
+  test('bots rm prints what was removed as JSON and YAML', async () => {
     const { stdout } = await rm(CI, '--format=json')
     expect(JSON.parse(stdout)).toEqual([{ id: CI, name: 'ci', hostname: 'build-7', deleted: true }])
     expect(parseYaml((await rm(CI, '--format=yaml')).stdout)).toEqual(JSON.parse(stdout))
   })
 
-  test('continues after an unknown or ambiguous name, and exits with 1', async () => {
+  test('bots rm continues after an unknown or ambiguous name, and exits with 1', async () => {
     const gone = 'ffffffff-779e-493b-8a6b-0d9a3f2f7e11'
     const { status, stdout, stderr } = await rm('6805dda3', 'eeeeeeee', gone, DEPLOY)
     expect(stdout).toContain(DEPLOY)
@@ -86,7 +86,7 @@ describe('bots rm', () => {
   test.each([
     [[], "which bot? give its id or name, as 'musterctl bots ls' shows it"],
     [['c i'], `"c i" is neither an id nor a name of a bot; 'musterctl bots ls' shows both`],
-  ])('%j is bad usage, and nothing is removed', async (args, message) => {
+  ])('bots rm with %j is bad usage, and removes nothing', async (args, message) => {
     const { status, stderr } = await rm(...args)
     expect(stderr).toContain(message)
     expect({ status, removed }).toEqual({ status: 2, removed: [] })

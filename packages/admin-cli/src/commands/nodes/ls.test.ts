@@ -51,7 +51,7 @@ describe('nodes ls', () => {
     }
   }
 
-  test('lists every page, with the address of each node and the time it was last seen', async () => {
+  test('nodes ls lists every page, with the address of each node and the time it was last seen', async () => {
     const { status, stdout } = await cluster.run(['nodes', 'ls'], { now: () => NOW })
     expect(stdout.split('\n')).toEqual([
       'Host    UUID                                  Public Address  Labels             Version  Status   Last Seen',
@@ -68,7 +68,7 @@ describe('nodes ls', () => {
     expect(status).toBe(0)
   })
 
-  test('--token lists the nodes that joined with it, by its id or name', async () => {
+  test('nodes ls --token lists the nodes that joined with it, by its id or name', async () => {
     cluster.answers.tokens = { getToken: async ({ idOrName }) => ({ token: { ...aToken, name: idOrName } }) }
     for (const given of ['abcdefghij', 'web', SECRET]) await cluster.run(['nodes', 'ls', `--token=${given}`])
     expect(new Set(asked.map(({ tokenId }) => tokenId))).toEqual(new Set(['abcdefghij']))
@@ -80,7 +80,7 @@ describe('nodes ls', () => {
     })
   })
 
-  test('hides columns that a terminal has no room for, names them, and colours the status', async () => {
+  test('nodes ls hides columns that a terminal has no room for, names them, and colours the status', async () => {
     const stdout = { isTTY: true, columns: 102, write: () => {} }
     const ran = await cluster.run(['nodes', 'ls'], { now: () => NOW, stdout })
     expect(ran.stdout).toContain('10.0.0.7:22     env=prod,team=web  \u001b[32monline\u001b[39m   4s ago\n')
@@ -89,7 +89,7 @@ describe('nodes ls', () => {
     expect(plain.stdout).toContain('10.0.0.7:22     env=prod,team=web  online   4s ago\n')
   })
 
-  test('prints JSON and YAML with stable keys', async () => {
+  test('nodes ls prints JSON and YAML with stable keys', async () => {
     const { stdout } = await cluster.run(['nodes', 'ls', '--format=json'])
     const found = JSON.parse(stdout) as unknown[]
     expect(found[1]).toEqual({
@@ -112,7 +112,7 @@ describe('nodes ls', () => {
     expect(parseYaml(yaml.stdout)).toEqual(found)
   })
 
-  test('escapes what a node says of itself, in every format, so that it cannot control the terminal', async () => {
+  test('nodes ls escapes what a node reports, in every format, so that it cannot control the terminal', async () => {
     const hostile = { ...web, version: '\u001b[2J1.0\u009b31m', labels: { env: 'a\u202egnp\n' } }
     answer(() => ({ nodes: [hostile], nextPageToken: '' }))
     for (const format of ['text', 'json', 'yaml']) {
@@ -126,7 +126,7 @@ describe('nodes ls', () => {
     expect(parseYaml(yaml.stdout)).toEqual(JSON.parse(stdout))
   })
 
-  test('asks the server for the nodes that the flags choose, page after page', async () => {
+  test('nodes ls asks the server for the nodes that the flags choose, page after page', async () => {
     answer(({ pageToken }) => ({ nodes: [], nextPageToken: pageToken === '' ? 'more' : '' }))
     const flags = ['--labels=env=prod,team=web', '--status=online, Offline', '--search=web', '--token=abcdefghij']
     const { status, stderr } = await cluster.run(['nodes', 'ls', ...flags])
@@ -145,7 +145,7 @@ describe('nodes ls', () => {
   })
 
   test.each([...new Set(Object.values(registration.NodeStatus))].filter((status) => status !== 0))(
-    'has a word for status %d, which its filter takes',
+    'nodes ls has a word for status %d, which its filter takes',
     async (status) => {
       answer(() => ({ nodes: [{ ...web, status }], nextPageToken: '' }))
       const found = JSON.parse((await cluster.run(['nodes', 'ls', '-o', 'json'])).stdout) as { status: string }[]
@@ -158,12 +158,12 @@ describe('nodes ls', () => {
     ['--status=away', '--status: "away" is not known; valid values: pending, online, offline, expired, unknown'],
     ['--labels=env', '--labels: "env" is not key=value'],
     ['--token=A', 'that is neither a token id nor a name'],
-  ])('%s is bad usage', async (flag, message) => {
+  ])('nodes ls with %s is bad usage', async (flag, message) => {
     const { status, stderr } = await cluster.run(['nodes', 'ls', flag])
     expect({ status, stderr }).toEqual({ status: 2, stderr: expect.stringContaining(message) })
   })
 
-  test('an empty list says how to add the first node', async () => {
+  test('nodes ls without nodes says how to add the first node', async () => {
     answer(() => ({ nodes: [], nextPageToken: '' }))
     const { status, stdout, stderr } = await cluster.run(['nodes', 'ls'])
     expect({ status, stdout }).toEqual({ status: 0, stdout: '' })

@@ -45,7 +45,7 @@ beforeEach(() => {
 const rm = (...args: string[]) => cluster.run(['nodes', 'rm', ...args])
 
 describe('nodes rm', () => {
-  test('removes by whole ids without listing the nodes', async () => {
+  test('nodes rm removes by whole ids without listing the nodes', async () => {
     const { status, stdout, stderr } = await rm(WEB, DB.toUpperCase())
     expect(stdout).toBe(
       `Node web-01 (${WEB}) is removed; it needs a new token to come back\n` +
@@ -54,18 +54,18 @@ describe('nodes rm', () => {
     expect({ status, stderr, removed, listed }).toEqual({ status: 0, stderr: '', removed: [WEB, DB], listed: [] })
   })
 
-  test('removes by the beginning of an id that only one node has, and asks the server for its matches only', async () => {
+  test('nodes rm removes by the beginning of an id that only one node has, and asks the server for its matches only', async () => {
     expect((await rm('0b7a7c3e', '6805dda3-779e-49')).status).toBe(0)
     expect(removed).toEqual([DB, WEB])
     expect(new Set(listed)).toEqual(new Set(['0b7a7c3e', '6805dda3-779e-49']))
   })
 
-  test('removes by a host name in any case that only one node has', async () => {
+  test('nodes rm removes by a host name in any case that only one node has', async () => {
     expect((await rm('DB-01')).status).toBe(0)
     expect(removed).toEqual([DB])
   })
 
-  test('lists the candidates for a host name that two nodes have, and removes neither', async () => {
+  test('nodes rm lists the candidates for a host name that two nodes have, and removes neither', async () => {
     const { status, stderr } = await rm('web-01')
     expect(stderr).toBe(
       'musterctl: web-01 names 2 nodes; give the id of one: ' +
@@ -74,13 +74,13 @@ describe('nodes rm', () => {
     expect({ status, removed }).toEqual({ status: 1, removed: [] })
   })
 
-  test('prints what was removed as JSON and YAML', async () => {
+  test('nodes rm prints what was removed as JSON and YAML', async () => {
     const { stdout } = await rm(WEB, '--format=json')
     expect(JSON.parse(stdout)).toEqual([{ id: WEB, hostname: 'web-01', deleted: true }])
     expect(parseYaml((await rm(WEB, '--format=yaml')).stdout)).toEqual(JSON.parse(stdout))
   })
 
-  test('continues after an unknown or ambiguous name, and exits with 1', async () => {
+  test('nodes rm continues after an unknown or ambiguous name, and exits with 1', async () => {
     const gone = 'ffffffff-779e-493b-8a6b-0d9a3f2f7e11'
     const { status, stdout, stderr } = await rm('6805dda3', 'eeeeeeee', gone, DB)
     expect(stdout).toContain(DB)
@@ -92,7 +92,7 @@ describe('nodes rm', () => {
     expect({ status, removed }).toEqual({ status: 1, removed: [DB] })
   })
 
-  test.each(['6805dda', '6805dda3779e'])('does not take %j for the beginning of an id', async (text) => {
+  test.each(['6805dda', '6805dda3779e'])('nodes rm does not take %j for the beginning of an id', async (text) => {
     const { status, stderr } = await rm(text)
     expect(stderr).toContain(`no node has the id or host name ${text}`)
     expect({ status, removed }).toEqual({ status: 1, removed: [] })
@@ -103,7 +103,7 @@ describe('nodes rm', () => {
     [['web 01'], '"web 01" is neither an id nor a host name of a node; '],
     [[WEB, '--------'], '"--------" is neither an id'],
     [['mtk_abcdefghij_klmnopqrstuvwxyz234567abcdefghij'], 'is neither an id'],
-  ])('%j is bad usage, and nothing is removed', async (args, message) => {
+  ])('nodes rm with %j is bad usage, and removes nothing', async (args, message) => {
     const { status, stderr } = await rm('--', ...args)
     expect(stderr).toContain(message)
     expect(stderr).not.toContain('klmnopqr')

@@ -40,7 +40,7 @@ describe('nodes watch', () => {
     return { status: (await running).status, ...seen }
   }
 
-  test('prints the nodes, then each change, and exits with 0 when interrupted', async () => {
+  test('nodes watch prints the nodes, then each change, and exits with 0 when interrupted', async () => {
     cluster.answers.registration = {
       watchNodes: async function* (_request, { signal }) {
         yield* [node(web), complete]
@@ -59,7 +59,7 @@ describe('nodes watch', () => {
   })
 
   test.each([['--labels=env=lab'], ['--search=DB-'], ['--search=env=lab'], ['--token=zzzzzzzzzz']])(
-    '%s prints the nodes that match, and what happens to them later',
+    'nodes watch %s prints the nodes that match, and their later changes',
     async (flag) => {
       const lab = { ...db, labels: { env: 'lab' }, tokenId: 'zzzzzzzzzz' }
       cluster.answers.registration = {
@@ -84,7 +84,7 @@ describe('nodes watch', () => {
     },
   )
 
-  test('prints a removed node once', async () => {
+  test('nodes watch prints a removed node once', async () => {
     cluster.answers.registration = {
       watchNodes: async function* (_request, { signal }) {
         yield* [node(web), node(db), removed(db.id), complete]
@@ -101,7 +101,7 @@ describe('nodes watch', () => {
     ])
   })
 
-  test('prints nodes that were removed while the connection or the presence data was lost', async () => {
+  test('nodes watch prints nodes that were removed while the connection or the presence data was lost', async () => {
     let times = 0
     cluster.answers.registration = {
       watchNodes: async function* (_request, { signal }) {
@@ -124,7 +124,7 @@ describe('nodes watch', () => {
     ])
   })
 
-  test('colours the status on a terminal', async () => {
+  test('nodes watch colours the status on a terminal', async () => {
     cluster.answers.registration = {
       watchNodes: async function* (_request, { signal }) {
         yield* [complete, node({ ...web, status: NodeStatus.OFFLINE })]
@@ -135,7 +135,7 @@ describe('nodes watch', () => {
     expect(stdout).toContain('2026-11-22 18:10 UTC  \u001b[31moffline\u001b[39m  web-01')
   })
 
-  test('reconnects after a lost connection and repeats nothing', async () => {
+  test('nodes watch reconnects after a lost connection and repeats nothing', async () => {
     let times = 0
     cluster.answers.registration = {
       watchNodes: async function* (_request, { signal }) {
@@ -152,7 +152,7 @@ describe('nodes watch', () => {
     expect(status).toBe(0)
   })
 
-  test('prints one JSON object per line, or one YAML document per event', async () => {
+  test('nodes watch prints one JSON object per line, or one YAML document per event', async () => {
     cluster.answers.registration = {
       watchNodes: async function* (_request, { signal }) {
         yield* [node(web), complete, removed(web.id)]
@@ -173,7 +173,7 @@ describe('nodes watch', () => {
     expect(parseAllDocuments(yaml.stdout).map((document) => document.toJS() as unknown)).toEqual(events)
   })
 
-  test('exits at once after a refusal', async () => {
+  test('nodes watch exits at once after a refusal', async () => {
     cluster.answers.registration = {
       watchNodes: () => {
         throw new AppError('permissionDenied', 'this needs an operator with the role viewer')

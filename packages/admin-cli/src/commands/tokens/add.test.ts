@@ -45,7 +45,7 @@ async function pasted(stdout: string, pattern: RegExp): Promise<string[]> {
 }
 
 describe('tokens add', () => {
-  test('prints the token, its expiry, the commands to paste and notes', async () => {
+  test('tokens add prints the token, its expiry, the commands to paste and notes', async () => {
     const { status, stdout, stderr } = await cluster.run(['tokens', 'add', '--type=node', '--ttl=5m'])
     expect(stderr).toBe('')
     expect(stdout).toBe(`The invite token: ${SECRET}
@@ -76,7 +76,7 @@ Please note:
     expect(status).toBe(0)
   })
 
-  test('prints a hint for each type', async () => {
+  test('tokens add prints a hint for each type', async () => {
     const hints = new Set<string>()
     for (const role of NODE_ROLES) {
       const flags = role === 'bot' ? ['--bot-name=ci'] : []
@@ -89,19 +89,19 @@ Please note:
     expect(hints.size).toBe(NODE_ROLES.length)
   })
 
-  test('prints the hint of each of several types', async () => {
+  test('tokens add prints the hint of each of several types', async () => {
     const { stdout } = await cluster.run(['tokens', 'add', '--type=db,kube'])
     expect(stdout).toMatch(/\n {2}- db: .*\n {2}- kube: .*\n/)
   })
 
-  test('for a bot says that it admits one instance, and names the bot', async () => {
+  test('tokens add for a bot says that it admits one instance, and names the bot', async () => {
     const { stdout } = await cluster.run(['tokens', 'add', '--type=bot', '--bot-name=ci'])
     expect(stdout).toContain('Run this on the new machine to join the cluster:')
     expect(stdout).toContain('  - It admits one instance of the bot ci; each other instance needs its own token\n')
     expect(stdout).toContain('/bot/ci')
   })
 
-  test('prints the restrictions of a token and the labels of its nodes', async () => {
+  test('tokens add prints the restrictions of a token and the labels of its nodes', async () => {
     const flags = ['--allow-cidr=10.0.0.0/8', '--allow-hostname=WEB-*', '--node-labels=env=prod']
     const { stdout } = await cluster.run(['tokens', 'add', '--type=node', ...flags])
     expect(stdout).toContain('  - It admits nodes from these networks only: 10.0.0.0/8\n')
@@ -109,14 +109,14 @@ Please note:
     expect(stdout).toContain('  - Nodes that join with it carry the labels env=prod\n')
   })
 
-  test('prints the command to paste in bold on a terminal only', async () => {
+  test('tokens add prints the command to paste in bold on a terminal only', async () => {
     const stdout = { isTTY: true, columns: 100, write: () => {} }
     const ran = await cluster.run(['tokens', 'add', '--type=node'], { stdout })
     expect(ran.stdout).toContain("\u001b[1mmuster start 'muster://")
     expect((await cluster.run(['tokens', 'add', '--type=node'])).stdout).not.toContain('\u001b')
   })
 
-  test('prints a pin for each root while an authority is being replaced', async () => {
+  test('tokens add prints a pin for each root while an authority is being replaced', async () => {
     cluster.answers.ca = {
       getTrustBundle: async () => ({
         trustBundle: {
@@ -129,7 +129,7 @@ Please note:
     expect(stdout.match(/--ca-pin=sha256:[0-9a-f]{64} \\\n/g)).toHaveLength(2)
   })
 
-  test('sends every flag', async () => {
+  test('tokens add sends every flag', async () => {
     const flags = [
       '--max-uses=3',
       '--labels=env=prod,team=web',
@@ -162,13 +162,13 @@ Please note:
     ])
   })
 
-  test('--format=text prints the token alone, without calling ca-service', async () => {
+  test('tokens add --format=text prints the token alone, without calling ca-service', async () => {
     cluster.answers.ca = {}
     const { status, stdout } = await cluster.run(['tokens', 'add', '--type=node', '--format=text'])
     expect({ status, stdout }).toEqual({ status: 0, stdout: `${SECRET}\n` })
   })
 
-  test('prints everything as JSON, and the same as YAML', async () => {
+  test('tokens add prints everything as JSON, and the same as YAML', async () => {
     const json = await cluster.run(['tokens', 'add', '--type=node', '--max-uses=2', '--format=json'])
     expect(JSON.parse(json.stdout)).toEqual({
       token: SECRET,
@@ -199,7 +199,7 @@ Please note:
     expect(parseYaml(yaml.stdout)).toEqual(JSON.parse(json.stdout))
   })
 
-  test('prints commands that a shell accepts unchanged, whatever the secret contains', async () => {
+  test('tokens add prints commands that a shell accepts unchanged, whatever the secret contains', async () => {
     const value = `it's $HOME; \`id\` & "x" \\ <*> #!@/?`.replaceAll(' ', '_')
     const { stdout } = await cluster.run(['tokens', 'add', '--type=node,proxy', `--value=${value}`])
     const [start, invitation] = await pasted(stdout, /\n(muster start .*)\n\nor /)
@@ -219,7 +219,7 @@ Please note:
     ])
   })
 
-  test('reads a secret of the operator from standard input', async () => {
+  test('tokens add reads a secret of the operator from standard input', async () => {
     async function* stdin() {
       yield Buffer.from('from-standard-')
       yield Buffer.from('input\nsecond line')
@@ -228,7 +228,7 @@ Please note:
     expect(asked[0]?.value).toBe('from-standard-input')
   })
 
-  test('names the flag that the cluster refused, as bad usage', async () => {
+  test('tokens add names the flag that the cluster refused, as bad usage', async () => {
     cluster.answers.tokens = {
       createToken: async () => {
         throw refusal('INVALID_FIELD', 'ttl: must be between 1s and 2d', { field: 'ttl' })
@@ -243,7 +243,7 @@ Please note:
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' })
   })
 
-  test('prints how long to wait if the cluster says so', async () => {
+  test('tokens add prints how long to wait if the cluster says so', async () => {
     cluster.answers.tokens = {
       createToken: async () => {
         throw new AppError('resourceExhausted', 'too many calls', { retryAfterMs: 11_200 })
@@ -254,7 +254,7 @@ Please note:
     expect(status).toBe(1)
   })
 
-  test('creates no token if the pins cannot be read', async () => {
+  test('tokens add creates no token if the pins cannot be read', async () => {
     cluster.answers.ca = {}
     const { status, stderr } = await cluster.run(['tokens', 'add', '--type=node'])
     expect(stderr).toContain('ca-service failed')
@@ -263,7 +263,7 @@ Please note:
 })
 
 describe('nodes add', () => {
-  test('does the same as tokens add', async () => {
+  test('nodes add does the same as tokens add', async () => {
     const older = await cluster.run(['nodes', 'add', '--ttl=5m', '--roles=proxy', '--max-uses=2'])
     const newer = await cluster.run(['tokens', 'add', '--ttl=5m', '--type=proxy', '--max-uses=2'])
     expect(older).toEqual(newer)
@@ -271,13 +271,13 @@ describe('nodes add', () => {
     expect(asked[0]).toMatchObject({ roles: ['proxy'], ttlSeconds: 300, maxUses: 2 })
   })
 
-  test('creates a token for nodes by default, in every format', async () => {
+  test('nodes add creates a token for nodes by default, in every format', async () => {
     const { stdout } = await cluster.run(['nodes', 'add', '--format=json'])
     expect(JSON.parse(stdout)).toMatchObject({ token: SECRET, roles: ['node'] })
     expect((await cluster.run(['nodes', 'add', '--format=text'])).stdout).toBe(`${SECRET}\n`)
   })
 
-  test('names its own flag in errors', async () => {
+  test('nodes add names its own flag in errors', async () => {
     const { status, stderr } = await cluster.run(['nodes', 'add', '--roles=nod'])
     expect(stderr).toContain('musterctl: --roles: "nod" is not known; valid values: ')
     expect(status).toBe(2)

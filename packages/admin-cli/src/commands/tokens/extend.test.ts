@@ -26,7 +26,7 @@ describe('tokens extend', () => {
     }
   })
 
-  test('prints the new expiry', async () => {
+  test('tokens extend prints the new expiry', async () => {
     const { status, stdout, stderr } = await cluster.run(['tokens', 'extend', 'abcdefghij', '--ttl=2h'])
     expect(stdout).toBe('Token abcdefghij now expires in 2 hours (2026-11-22 20:10 UTC)\n')
     expect({ status, stderr, asked }).toEqual({
@@ -36,14 +36,14 @@ describe('tokens extend', () => {
     })
   })
 
-  test('prints the token as JSON and YAML', async () => {
+  test('tokens extend prints the token as JSON and YAML', async () => {
     const json = await cluster.run(['tokens', 'extend', 'web', '--ttl=2h', '--format=json'])
     expect(JSON.parse(json.stdout)).toMatchObject({ id: 'abcdefghij', expires_at: '2026-11-22T20:10:21.000Z' })
     const yaml = await cluster.run(['tokens', 'extend', 'web', '--ttl=2h', '--format=yaml'])
     expect(parseYaml(yaml.stdout)).toEqual(JSON.parse(json.stdout))
   })
 
-  test('sends the id of a whole token and not its secret', async () => {
+  test('tokens extend sends the id of a whole token and not its secret', async () => {
     await cluster.run(['tokens', 'extend', SECRET, '--ttl=1h'])
     expect(asked).toEqual([{ idOrName: 'abcdefghij', ttlSeconds: 3600 }])
   })
@@ -60,7 +60,7 @@ describe('tokens extend', () => {
     [['--ttl=1h'], 2, 'which token? '],
     [['abcdefghij', 'klmnopqrst', '--ttl=1h'], 2, 'one token at a time\n'],
     [['Not/A/Token/Nor/A/Name', '--ttl=1h'], 2, 'that is neither a token id nor a name; '],
-  ])('%j ends with %i and says why', async (args, expected, message) => {
+  ])('tokens extend with %j exits with %i and says why', async (args, expected, message) => {
     const { status, stdout, stderr } = await cluster.run(['tokens', 'extend', ...args])
     expect(stderr).toContain(message)
     expect({ status, stdout }).toEqual({ status: expected, stdout: '' })

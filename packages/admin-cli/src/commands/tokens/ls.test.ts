@@ -45,7 +45,7 @@ describe('tokens ls', () => {
     }
   }
 
-  test('lists every page, with uses and the time left, laid out by the first', async () => {
+  test('tokens ls lists every page, with uses and the time left, in the layout of the first page', async () => {
     const { status, stdout } = await cluster.run(['tokens', 'ls'], { now: () => NOW })
     expect(stdout.split('\n')).toEqual([
       'Token id    Type        Labels    Uses  Expires',
@@ -58,7 +58,7 @@ describe('tokens ls', () => {
     expect(status).toBe(0)
   })
 
-  test('prints the types of join, signup, bot and static tokens; static ones never expire', async () => {
+  test('tokens ls prints the types of join, signup, bot and static tokens; static ones never expire', async () => {
     const bot = { ...aToken, id: 'bot2222222', roles: ['bot'], botName: 'ci', maxUses: 1 }
     answer(() => ({ tokens: [aToken, bot, aSignupToken, aStaticToken], nextPageToken: '' }))
     const { stdout } = await cluster.run(['tokens', 'ls'], { now: () => NOW })
@@ -71,14 +71,14 @@ describe('tokens ls', () => {
     ])
   })
 
-  test('shows names and descriptions if a token of the first page has one', async () => {
+  test('tokens ls shows names and descriptions if a token of the first page has one', async () => {
     answer(() => ({ tokens: [aToken, { ...aToken, name: 'web', description: 'the web tier' }], nextPageToken: '' }))
     const { stdout } = await cluster.run(['tokens', 'ls'], { now: () => NOW })
     expect(stdout).toMatch(/^Token id +Name +Type .*Expires +Description\n/)
     expect(stdout).toMatch(/abcdefghij +web +node .*\(in 4m39s\) +the web tier\n/)
   })
 
-  test('lists tokens of every type that can still admit someone', async () => {
+  test('tokens ls lists tokens of every type that can still admit someone', async () => {
     await cluster.run(['tokens', 'ls'])
     expect(asked[0]).toEqual({
       pageSize: 1000,
@@ -99,13 +99,13 @@ describe('tokens ls', () => {
     [['--used'], { used: true, states: [TokenState.LIVE, TokenState.USED_UP] }],
     [['--expired'], { used: false, states: [TokenState.EXPIRED, TokenState.USED_UP, TokenState.REVOKED] }],
     [['--expired', '--used'], { used: true, states: [TokenState.EXPIRED, TokenState.USED_UP, TokenState.REVOKED] }],
-  ])('with %j asks the server for no others, page after page', async (flags, filter) => {
+  ])('tokens ls with %j asks the server for matching tokens only, page after page', async (flags, filter) => {
     const { status } = await cluster.run(['tokens', 'ls', ...flags])
     expect(asked).toMatchObject([filter, filter])
     expect(status).toBe(0)
   })
 
-  test('prints how tokens ended, in colour on a terminal', async () => {
+  test('tokens ls prints how tokens ended, in colour on a terminal', async () => {
     const ended = [
       { ...aToken, state: TokenState.EXPIRED, expiresAt: new Date('2026-11-22T16:10:21Z') },
       { ...aToken, id: 'used222222', state: TokenState.USED_UP, uses: 1, maxUses: 1 },
@@ -124,7 +124,7 @@ describe('tokens ls', () => {
     ])
   })
 
-  test('prints JSON and YAML with stable keys and no secret', async () => {
+  test('tokens ls prints JSON and YAML with stable keys and no secret', async () => {
     const { stdout } = await cluster.run(['tokens', 'ls', '--format=json'])
     const found = JSON.parse(stdout) as Record<string, unknown>[]
     expect(found.map(({ id, max_uses: maxUses }) => [id, maxUses])).toEqual([
@@ -137,7 +137,7 @@ describe('tokens ls', () => {
     expect(parseYaml(yaml.stdout)).toEqual(found)
   })
 
-  test('an empty list says so on standard error only', async () => {
+  test('tokens ls without tokens says so on standard error only', async () => {
     answer(() => ({ tokens: [], nextPageToken: '' }))
     expect(await cluster.run(['tokens', 'ls'])).toEqual({
       status: 0,
@@ -157,7 +157,7 @@ describe('tokens ls', () => {
     ['text', 20],
     ['json', 20],
     ['yaml', 3],
-  ])('prints a long list as %s page by page, and holds one page at a time', async (format, pageCount) => {
+  ])('tokens ls prints a long list as %s page by page, and holds one page at a time', async (format, pageCount) => {
     let held = 0
     let most = 0
     answer(({ pageToken }) => {
@@ -178,7 +178,7 @@ describe('tokens ls', () => {
     expect(counted[format as keyof typeof counted]()).toBe(pageCount * 1000)
   })
 
-  test('waits for a slow reader before it asks for more', async () => {
+  test('tokens ls waits for a slow reader before it asks for more', async () => {
     let text = ''
     const reader = Object.assign(new EventEmitter(), {
       writableNeedDrain: false,
@@ -203,7 +203,7 @@ describe('tokens ls', () => {
     expect(asked).toHaveLength(2)
   })
 
-  test('a list that breaks off exits with 1', async () => {
+  test('tokens ls exits with 1 when its list breaks off', async () => {
     answer(({ pageToken }) => {
       if (pageToken !== '') throw new AppError('unavailable', 'the server is shutting down')
       return pages['']!

@@ -32,14 +32,14 @@ describe('tokens rm', () => {
     }
   })
 
-  test('removes by id, name or whole token, and prints the id, never the secret', async () => {
+  test('tokens rm removes by id, name or whole token, and prints the id, never the secret', async () => {
     const byId = await cluster.run(['tokens', 'rm', 'abcdefghij'])
     expect(byId).toEqual({ status: 0, stdout: 'Token abcdefghij is removed\n', stderr: '' })
     expect(await cluster.run(['tokens', 'del', SECRET])).toEqual(byId)
     expect((await cluster.run(['tokens', 'rm', 'web'])).stdout).toBe('Token webwebwebw is removed\n')
   })
 
-  test('removes several, also ids that look like numbers', async () => {
+  test('tokens rm removes several, also ids that look like numbers', async () => {
     const { stdout } = await cluster.run(['tokens', 'rm', '2222222222', 'abcdefghij', '--format=json'])
     expect(JSON.parse(stdout)).toEqual([
       { id: '2222222222', deleted: true },
@@ -49,7 +49,7 @@ describe('tokens rm', () => {
     expect(parseYaml(yaml.stdout)).toEqual(JSON.parse(stdout))
   })
 
-  test('continues after an unknown token, names it without its secret, and exits with 1', async () => {
+  test('tokens rm continues after an unknown token, names it without its secret, and exits with 1', async () => {
     const { status, stdout, stderr } = await cluster.run([
       'tokens',
       'rm',
@@ -66,14 +66,14 @@ describe('tokens rm', () => {
     expect(status).toBe(1)
   })
 
-  test('says where to remove a static token, and removes the others', async () => {
+  test('tokens rm says where to remove a static token, and removes the others', async () => {
     const { status, stdout, stderr } = await cluster.run(['tokens', 'rm', 'static2222', 'abcdefghij'])
     expect(stdout).toBe('Token abcdefghij is removed\n')
     expect(stderr).toBe('musterctl: static2222: it stands in /etc/muster/token.yaml:3; remove it there\n')
     expect(status).toBe(1)
   })
 
-  test('stops when the cluster fails, and prints what was removed before', async () => {
+  test('tokens rm stops when the cluster fails, and prints what was removed before', async () => {
     const { status, stdout, stderr } = await cluster.run(['tokens', 'rm', 'abcdefghij', 'down222222', '2222222222'])
     expect(stdout).toBe('Token abcdefghij is removed\n')
     expect(stderr).toContain('is not available: the database is away\n')

@@ -45,7 +45,7 @@ beforeEach(() => {
 const show = (...args: string[]) => cluster.run(['tokens', 'show', ...args], { now: () => NOW })
 
 describe('tokens show', () => {
-  test('prints the token and who joined with it', async () => {
+  test('tokens show prints the token and who joined with it', async () => {
     const { status, stdout, stderr } = await show('abcdefghij')
     expect(stdout).toBe(`Token id     abcdefghij
 Name         web
@@ -71,7 +71,7 @@ web-02  0b7a7c3e-3a55-4b3f-8a6b-0d9a3f2f7e12  192.0.2.7  2026-11-20 08:00 UTC (2
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
   })
 
-  test('prints the same as JSON and YAML', async () => {
+  test('tokens show prints the same as JSON and YAML', async () => {
     const { stdout } = await show('web', '--format=json')
     expect(JSON.parse(stdout)).toEqual({
       id: 'abcdefghij',
@@ -107,11 +107,11 @@ web-02  0b7a7c3e-3a55-4b3f-8a6b-0d9a3f2f7e12  192.0.2.7  2026-11-20 08:00 UTC (2
     expect(parseYaml(yaml.stdout)).toEqual(JSON.parse(stdout))
   })
 
-  test('sends the id of a whole token and not its secret', async () => {
+  test('tokens show sends the id of a whole token and not its secret', async () => {
     expect((await show(SECRET)).stdout).toMatch(/^Token id +abcdefghij\n/)
   })
 
-  test('counts the nodes that are no longer listed', async () => {
+  test('tokens show counts the nodes that are no longer listed', async () => {
     shown.uses = 3
     expect((await show('abcdefghij')).stdout).toMatch(
       /\n1 more was admitted and is no longer listed: see 'musterctl audit ls --token abcdefghij'\.\n$/,
@@ -120,7 +120,7 @@ web-02  0b7a7c3e-3a55-4b3f-8a6b-0d9a3f2f7e12  192.0.2.7  2026-11-20 08:00 UTC (2
     expect((await show('abcdefghij')).stdout).toContain('\n3 were admitted and are no longer listed: ')
   })
 
-  test('shows the instance of a bot token', async () => {
+  test('tokens show shows the instance of a bot token', async () => {
     shown = { ...aToken, id: 'bot2222222', roles: ['bot'], botName: 'ci', maxUses: 1, uses: 1 }
     shown.state = token.TokenState.USED_UP
     const locked = { ...aBot, state: bots.BotState.LOCKED }
@@ -152,7 +152,7 @@ web-02  0b7a7c3e-3a55-4b3f-8a6b-0d9a3f2f7e12  192.0.2.7  2026-11-20 08:00 UTC (2
     })
   })
 
-  test('shows who signed up with a signup token, from where and when', async () => {
+  test('tokens show shows who signed up with a signup token, from where and when', async () => {
     shown = { ...aSignupToken, uses: 1, state: token.TokenState.USED_UP }
     const asked: (audit.EventFilter | undefined)[] = []
     cluster.answers.audit = {
@@ -171,27 +171,27 @@ web-02  0b7a7c3e-3a55-4b3f-8a6b-0d9a3f2f7e12  192.0.2.7  2026-11-20 08:00 UTC (2
     expect(json.people).toEqual([{ name: 'bob', address: '192.0.2.9', signed_up_at: '2026-11-22T18:00:00.000Z' }])
   })
 
-  test('names the person of a signup token whose audit event is gone', async () => {
+  test('tokens show names the person of a signup token whose audit event is gone', async () => {
     shown = { ...aSignupToken, uses: 1 }
     cluster.answers.audit = { 'registration-service': { listEvents: async () => ({ events: [], nextPageToken: '' }) } }
     const json = JSON.parse((await show('signup2222', '--format=json')).stdout) as { people: unknown }
     expect(json.people).toEqual([{ name: 'bob', address: null, signed_up_at: null }])
   })
 
-  test('does not look up a person for an unused signup token', async () => {
+  test('tokens show does not look up a person for an unused signup token', async () => {
     shown = aSignupToken
     cluster.answers.audit = {}
     const json = JSON.parse((await show('signup2222', '--format=json')).stdout) as { people: unknown }
     expect(json.people).toEqual([])
   })
 
-  test('prints where a static token is defined, and that it never expires', async () => {
+  test('tokens show prints where a static token is defined, and that it never expires', async () => {
     shown = aStaticToken
     const { stdout } = await show('static2222')
     expect(stdout).toMatch(/^Defined in +\/etc\/muster\/token-service\.yaml:3\nExpires +never\nUses +0, no limit\n/m)
   })
 
-  test('an unknown token exits with 1', async () => {
+  test('tokens show with an unknown token exits with 1', async () => {
     const { status, stdout, stderr } = await show('qqqqqqqqqq')
     expect(stderr).toContain('musterctl: no such token\n')
     expect({ status, stdout }).toEqual({ status: 1, stdout: '' })

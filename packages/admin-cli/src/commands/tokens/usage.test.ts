@@ -4,7 +4,7 @@ import { runCli } from '../../../test/support/cluster.ts'
 const ADD = ['tokens', 'add', '--type=node']
 const LIMITS = 'must be at least 1s and at most the limit of the cluster, 7d unless it is configured'
 
-describe('bad flags of tokens, nodes and bots exit with 2 before an identity is needed', () => {
+describe('bad flags of tokens, nodes and bots', () => {
   test.each([
     [[...ADD, '--ttl=0'], `--ttl: ${LIMITS}; got 0\n`],
     [[...ADD, '--ttl=0s'], `--ttl: ${LIMITS}; got 0s\n`],
@@ -31,7 +31,7 @@ describe('bad flags of tokens, nodes and bots exit with 2 before an identity is 
     [['nodes', 'ls', '--token=No/Token'], 'that is neither a token id nor a name; '],
     [['bots', 'ls', '--token=No/Token'], 'that is neither a token id nor a name; '],
     [['nodes', 'rm'], 'which node? '],
-  ])('%j', async (argv, message) => {
+  ])('%j exits with 2 before an identity is needed', async (argv, message) => {
     const { status, stdout, stderr } = await runCli(argv, { cwd: '/nowhere' })
     expect(stderr).toContain(`musterctl: ${message}`)
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' })

@@ -73,7 +73,7 @@ describe.each([
     }
   })
 
-  test('names the person and prints the signup command, ready to paste', async () => {
+  test('the command names the person and prints the signup command, ready to paste', async () => {
     const { status, stdout, stderr } = await run(...argv, '--ttl=90m')
     expect(stdout).toBe(`${first}
 
@@ -97,12 +97,12 @@ Please note:
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
   })
 
-  test('allows an hour by default', async () => {
+  test('the signup token is valid for an hour by default', async () => {
     await run(...argv)
     expect(asked).toMatchObject({ signupTtlSeconds: 3600 })
   })
 
-  test('prints commands that repeat the identity flags', async () => {
+  test('the printed commands repeat the identity flags', async () => {
     const { stdout } = await runCli([...argv, '--identity', cluster.operatorDir], { cwd: '/' })
     expect(stdout).toContain(`musterctl users reset bob --identity ${cluster.operatorDir}\n`)
     expect(stdout).toContain(`musterctl tokens rm abcdefghij --identity ${cluster.operatorDir}\n`)
@@ -123,7 +123,7 @@ Please note:
     })
   })
 
-  test('creates nothing if the pins cannot be read', async () => {
+  test('nothing is created if the pins cannot be read', async () => {
     asked = undefined
     cluster.answers.ca = {}
     expect(await run(...argv)).toMatchObject({ status: 1, stdout: '' })
@@ -161,7 +161,7 @@ test('users add with a taken name says what to do', async () => {
 })
 
 describe('users ls', () => {
-  test('prints a table of roles, state and times', async () => {
+  test('users ls prints a table of roles, state and times', async () => {
     cluster.answers.users = { listUsers: async () => ({ users: [ada, invited], nextPageToken: '' }) }
     expect((await run('users', 'ls')).stdout).toBe(
       `Name  Roles            State    Created               Last Seen  Session Ends
@@ -172,7 +172,7 @@ bob   viewer           invited  2026-11-01 08:00 UTC  never
     )
   })
 
-  test.each(['json', 'yaml'])('as %s prints every field of every page', async (format) => {
+  test.each(['json', 'yaml'])('users ls as %s prints every field of every page', async (format) => {
     cluster.answers.users = {
       listUsers: async ({ pageToken }) =>
         pageToken === '' ? { users: [ada], nextPageToken: 'next' } : { users: [invited], nextPageToken: '' },
@@ -181,13 +181,13 @@ bob   viewer           invited  2026-11-01 08:00 UTC  never
     expect(format === 'json' ? JSON.parse(stdout) : parseYaml(stdout)).toEqual([adaJson, invitedJson])
   })
 
-  test('an empty list says how to add the first person', async () => {
+  test('users ls without people says how to add the first person', async () => {
     cluster.answers.users = { listUsers: async () => ({ users: [], nextPageToken: '' }) }
     expect(await run('users', 'ls', '--format=json')).toEqual({ status: 0, stdout: '[]\n', stderr: '' })
     expect((await run('users', 'ls')).stderr).toContain("'musterctl users add NAME --roles=admin'")
   })
 
-  test('prints a state that this version does not know as unknown', async () => {
+  test('users ls prints a state that this version does not know as unknown', async () => {
     cluster.answers.users = { listUsers: async () => ({ users: [{ ...ada, state: 9 as never }], nextPageToken: '' }) }
     expect(JSON.parse((await run('users', 'ls', '--format=json')).stdout)).toMatchObject([{ state: 'unknown' }])
   })
@@ -205,7 +205,7 @@ describe('users rm', () => {
     }
   })
 
-  test('removes several people and continues after a refusal', async () => {
+  test('users rm removes several people and continues after a refusal', async () => {
     const { status, stdout, stderr } = await run('users', 'rm', 'nobody', 'ada', 'root', 'bob')
     expect(stdout).toBe('User ada is removed\nUser bob is removed\n')
     expect(stderr).toContain('musterctl: there is no user nobody\n')
@@ -215,14 +215,14 @@ describe('users rm', () => {
     expect(status).toBe(1)
   })
 
-  test('prints what was removed before a service failed', async () => {
+  test('users rm prints what was removed before a service failed', async () => {
     const { status, stdout, stderr } = await run('users', 'rm', 'ada', 'late', 'bob')
     expect(stdout).toBe('User ada is removed\n')
     expect(stderr).toContain('the database is not reachable')
     expect(status).toBe(1)
   })
 
-  test.each(['json', 'yaml'])('as %s lists what was removed', async (format) => {
+  test.each(['json', 'yaml'])('users rm as %s lists what was removed', async (format) => {
     const { stdout, status } = await run('users', 'rm', 'ada', 'bob', `--format=${format}`)
     expect(format === 'json' ? JSON.parse(stdout) : parseYaml(stdout)).toEqual([
       { name: 'ada', deleted: true },
@@ -238,20 +238,20 @@ describe('users update', () => {
     cluster.answers.users = { updateUser: async (request) => ((asked = request), { user: ada }) }
   })
 
-  test('prints the new roles', async () => {
+  test('users update prints the new roles', async () => {
     const { status, stdout } = await run('users', 'update', 'ada', '--roles=viewer,operator')
     expect(stdout).toMatch(/^User ada now has the roles operator, viewer\.\n/)
     expect(asked).toMatchObject({ name: 'ada', roles: ['operator', 'viewer'] })
     expect(status).toBe(0)
   })
 
-  test.each(['json', 'yaml'])('as %s prints the person', async (format) => {
+  test.each(['json', 'yaml'])('users update as %s prints the person', async (format) => {
     const { stdout } = await run('users', 'update', 'ada', '--roles=operator', `--format=${format}`)
     expect(format === 'json' ? JSON.parse(stdout) : parseYaml(stdout)).toEqual(adaJson)
   })
 })
 
-describe('bad usage of users exits with 2', () => {
+describe('bad usage of users', () => {
   test.each([
     [['users', 'add', '--roles=viewer'], 'which user?'],
     [['users', 'add', 'ada', 'bob', '--roles=viewer'], 'one user at a time; 2 names were given'],
@@ -267,7 +267,7 @@ describe('bad usage of users exits with 2', () => {
     [['users', 'rm'], 'which user?'],
     [['users', 'rm', 'ada', '../x'], 'NAME: "../x" must start'],
     [['users', 'update', 'ada'], '--roles is required'],
-  ])('%j', async (argv, message) => {
+  ])('%j exits with 2', async (argv, message) => {
     const { status, stdout, stderr } = await run(...argv)
     expect(stderr).toContain(`musterctl: ${message}`)
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' })

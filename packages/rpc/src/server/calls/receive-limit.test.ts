@@ -67,7 +67,7 @@ test('a complete request is answered', async () => {
   expect(await statusOf(call)).toBe('0')
 })
 
-test('of too many incomplete requests of one source the oldest ends, whatever connections they are on', async () => {
+test('the oldest of too many incomplete requests of one source ends, whichever connections they are on', async () => {
   const address = await startEcho(60_000, { pendingPerSource: 3 })
   const statuses: Promise<string>[] = []
   for (let i = 0; i < 4; i++) {

@@ -148,18 +148,21 @@ describe('a request that cannot be decoded', () => {
       { 'grpc-encoding': 'gzip' },
     ],
     ['a timeout that is no duration', unary.path, frame(Buffer.of()), { 'grpc-timeout': 'soon' }],
-  ])('is INVALID_ARGUMENT, recorded, and never handled: %s', async (_what, path, bytes, headers) => {
-    expect(await send(path, bytes, headers)).toMatchObject({ code: '3', reason: 'REQUEST_MALFORMED' })
-    expect(handled).toBe(_what.includes('behind a good one') ? 1 : 0)
-    await expectRecorded(path, 'INVALID_ARGUMENT', 'REQUEST_MALFORMED')
-  })
+  ])(
+    'a request that cannot be decoded is INVALID_ARGUMENT, recorded, and never handled: %s',
+    async (_what, path, bytes, headers) => {
+      expect(await send(path, bytes, headers)).toMatchObject({ code: '3', reason: 'REQUEST_MALFORMED' })
+      expect(handled).toBe(_what.includes('behind a good one') ? 1 : 0)
+      await expectRecorded(path, 'INVALID_ARGUMENT', 'REQUEST_MALFORMED')
+    },
+  )
 
-  test('tells a caller without a certificate only that one is needed', async () => {
+  test('a request that cannot be decoded tells a caller without a certificate only that one is needed', async () => {
     expect(await send(listNodes.path, frame(MALFORMED))).toMatchObject({ code: '16', reason: 'NO_IDENTITY' })
     await expectRecorded(listNodes.path, 'UNAUTHENTICATED', 'NO_IDENTITY')
   })
 
-  test('is recorded under the id that the caller gave', async () => {
+  test('a request that cannot be decoded is recorded under the id that the caller gave', async () => {
     await send(unary.path, Buffer.of(), { 'muster-request-id': 'trace-1' })
     await eventually('logged', () => lines.length > 0)
     expect(lines[0]).toMatchObject({ requestId: 'trace-1', durationMs: expect.any(Number) })
@@ -173,13 +176,13 @@ describe('a request that is too large', () => {
     ['to a unary call', unary.path, frame(large), {}],
     ['to a duplex', duplex.path, frame(large), {}],
     ['once decompressed', unary.path, frame(gzipSync(large), { compressed: true }), { 'grpc-encoding': 'gzip' }],
-  ])('%s is RESOURCE_EXHAUSTED and recorded', async (_what, path, bytes, headers) => {
+  ])('a request that is too large %s is RESOURCE_EXHAUSTED and recorded', async (_what, path, bytes, headers) => {
     expect(await send(path, bytes, headers)).toMatchObject({ code: '8', reason: 'REQUEST_TOO_LARGE' })
     await expectRecorded(path, 'RESOURCE_EXHAUSTED', 'REQUEST_TOO_LARGE')
   })
 })
 
-test('a compression that is not known is UNIMPLEMENTED and recorded', async () => {
+test('an unknown compression is UNIMPLEMENTED and recorded', async () => {
   const bytes = frame(MALFORMED, { compressed: true })
   expect(await send(unary.path, bytes, { 'grpc-encoding': 'snappy' })).toMatchObject({
     code: '12',
@@ -188,7 +191,7 @@ test('a compression that is not known is UNIMPLEMENTED and recorded', async () =
   await expectRecorded(unary.path, 'UNIMPLEMENTED', 'COMPRESSION_UNKNOWN')
 })
 
-test('a request whose time is up before it is whole is DEADLINE_EXCEEDED and recorded', async () => {
+test('a request whose deadline passes before it is complete is DEADLINE_EXCEEDED and recorded', async () => {
   const stream = session.request({
     ':method': 'POST',
     ':path': unary.path,
@@ -208,17 +211,17 @@ describe('a method that is not served', () => {
     ['of no service', '/muster.nothing.v1.NothingService/DoNothing'],
     ['of no form', '/'],
     ['of a name that every object has', '/constructor'],
-  ])('is UNIMPLEMENTED and recorded: %s', async (_what, path) => {
+  ])('a method that is not served is UNIMPLEMENTED and recorded: %s', async (_what, path) => {
     expect(await send(path, frame(Buffer.of()))).toMatchObject({ code: '12', reason: 'METHOD_UNKNOWN' })
     await expectRecorded(path, 'UNIMPLEMENTED', 'METHOD_UNKNOWN', 'unknown')
   })
 
-  test('is answered at once, whatever the caller still sends', async () => {
+  test('a call of a method that is not served is answered at once, whatever the caller still sends', async () => {
     const bytes = Buffer.alloc(500_000)
     expect((await send('/nothing', bytes)).code).toBe('12')
   })
 
-  test('with a very long name does not fill the log, nor the answer', async () => {
+  test('a very long method name does not fill the log or the answer', async () => {
     const { message } = await send(`/${'x'.repeat(5_000)}`, frame(Buffer.of()))
     await eventually('logged', () => lines.length > 0)
     expect(JSON.stringify(lines).length).toBeLessThan(1_000)

@@ -44,7 +44,7 @@ async function roll() {
 }
 
 describe('a join', () => {
-  test('is not on the roll until it is complete', async () => {
+  test('a join is not on the roll until it is complete', async () => {
     const node = joining()
     await recordJoiningNode(store.pool, node)
     expect(await roll()).toEqual([])
@@ -53,7 +53,7 @@ describe('a join', () => {
     expect(await roll()).toMatchObject([{ id: node.id, hostname: 'web-1', labels: { env: 'prod' }, roles: ['node'] }])
   })
 
-  test('that is repeated brings the row up to date and keeps when it was first complete', async () => {
+  test('a join that is repeated updates the row and keeps the time when it was first complete', async () => {
     const node = joining()
     await recordJoiningNode(store.pool, node)
     await activateNode(store.pool, node.id, 'aa', inAnHour())
@@ -67,7 +67,7 @@ describe('a join', () => {
     expect(rows).toEqual([{ certificate_serial: 'bb', previous_serial: 'aa' }])
   })
 
-  test('and its audit event stand or fall together', async () => {
+  test('a join and its audit event are committed or rolled back together', async () => {
     const node = joining()
     await recordJoiningNode(store.pool, node)
     await store.pool.query('alter table audit_events add constraint full_disk check (false) not valid')
@@ -83,7 +83,7 @@ describe('a join', () => {
     expect(await roll()).toHaveLength(1)
   })
 
-  test('that was begun over a day ago and never finished is forgotten', async () => {
+  test('a join that began over a day ago and was never finished is deleted', async () => {
     const [old, young, complete] = [joining(), joining(), joining()]
     for (const node of [old, young, complete]) await recordJoiningNode(store.pool, node)
     await activateNode(store.pool, complete.id, 'aa', inAnHour())
@@ -97,7 +97,7 @@ describe('a join', () => {
 describe('labels that a token forces', () => {
   const forced = { env: 'prod', team: 'search' }
 
-  test('stand over what the node says when it joins, and at each hello', async () => {
+  test('labels that a token forces override what the node reports when it joins and at each hello', async () => {
     const node = joining({ labels: { env: 'lie', disk: 'ssd' }, nodeLabels: forced })
     await recordJoiningNode(store.pool, node)
     await activateNode(store.pool, node.id, 'aa', inAnHour())
@@ -110,7 +110,7 @@ describe('labels that a token forces', () => {
     }
   })
 
-  test('are those of its last join', async () => {
+  test('labels that a token forces are those of the last join', async () => {
     const node = joining({ labels: { env: 'lie' }, nodeLabels: forced })
     await recordJoiningNode(store.pool, node)
     await recordJoiningNode(store.pool, { ...node, nodeLabels: { zone: 'b' } })
@@ -122,7 +122,7 @@ describe('labels that a token forces', () => {
 describe('a removal', () => {
   const by = { actor: 'spiffe://x/user/ada', remoteAddress: '10.0.0.9' }
 
-  test('of one node by 64 at once is done once, on two replicas, and on record once', async () => {
+  test('a removal of one node by 64 callers at once is done once, on two replicas, and recorded once', async () => {
     const node = joining()
     await recordJoiningNode(store.pool, node)
     await activateNode(store.pool, node.id, 'aa', inAnHour())
@@ -143,14 +143,14 @@ describe('a removal', () => {
     ])
   })
 
-  test('does not touch a join that is under way', async () => {
+  test('a removal does not affect a join in progress', async () => {
     const node = joining()
     await recordJoiningNode(store.pool, node)
     expect(await takeOffRoll(store.pool, { id: node.id, ...by })).toBeUndefined()
     expect(await activateNode(store.pool, node.id, 'aa', inAnHour())).toBe(true)
   })
 
-  test('between the steps of a repeated join is not undone by the rest of it', async () => {
+  test('a removal between the steps of a repeated join is not undone by the rest of the join', async () => {
     const node = joining()
     await recordJoiningNode(store.pool, node)
     await activateNode(store.pool, node.id, 'aa', inAnHour())
@@ -160,7 +160,7 @@ describe('a removal', () => {
     expect(await roll()).toEqual([])
   })
 
-  test('is not undone by a join, a hello or a renewal of the same key, and forgotten after a day', async () => {
+  test('a removal is not undone by a join, a hello or a renewal with the same key, and is deleted after a day', async () => {
     const node = joining()
     await recordJoiningNode(store.pool, node)
     await activateNode(store.pool, node.id, 'aa', inAnHour())
@@ -179,7 +179,7 @@ describe('a removal', () => {
     expect(await purgeNodes(store.pool)).toBe(1)
   })
 
-  test('raced by joins of the same key on two replicas is not undone by any of them', async () => {
+  test('a removal raced by joins with the same key on two replicas is not undone', async () => {
     const node = joining()
     await recordJoiningNode(store.pool, node)
     await activateNode(store.pool, node.id, 'aa', inAnHour())
@@ -198,7 +198,7 @@ describe('a removal', () => {
 })
 
 describe('the roll', () => {
-  test('can be read in pages without a gap or a repeat, also where hosts have the same name', async () => {
+  test('the roll can be read in pages without a gap or a repeat, also where hosts have the same name', async () => {
     const hostnames = ['b', 'a', 'b', 'c', 'b', 'B', 'a.b', 'a_b', 'b', 'a-b', 'b']
     for (const hostname of hostnames) await addNode(store.pool, cluster.node(), { hostname })
     const all = (await roll()).map(({ id }) => id)
@@ -224,7 +224,7 @@ describe('a hello', () => {
     os: 'linux',
   }
 
-  test('is noted for the node whose key it is, and first seen is noted once', async () => {
+  test('a hello is stored for the node with its key, and the time first seen is stored once', async () => {
     const node = joining()
     await recordJoiningNode(store.pool, node)
     const hello = { id: node.id, keyFingerprint: node.keyFingerprint, ...facts }
@@ -245,7 +245,7 @@ describe('a hello', () => {
 })
 
 describe('the time a node was last seen', () => {
-  test('is kept for many at once, and never moves back', async () => {
+  test('the time a node was last seen is stored for many nodes at once, and never moves back', async () => {
     const members = [cluster.node(), cluster.node()]
     for (const member of members) await addNode(store.pool, member)
     const [early, late] = [new Date('2026-01-01T00:00:00Z'), new Date('2026-01-02T00:00:00Z')]

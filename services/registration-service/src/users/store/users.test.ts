@@ -52,7 +52,7 @@ async function signups(): Promise<unknown[]> {
 }
 
 describe('a person', () => {
-  test('is invited, then active, whatever the certificate, then expired when the session is over', async () => {
+  test('a person is invited, then active, whatever the certificate, then expired when the session is over', async () => {
     await enter('ada')
     expect(await selectUser(pool, 'ada')).toMatchObject({ state: 'invited', signedUpAt: undefined })
     const keyFingerprint = key()
@@ -73,7 +73,7 @@ describe('a person', () => {
     })
   })
 
-  test('is one of a name, for 64 who enter it at once on two pools', async () => {
+  test('a person is added once by 64 callers with the same name at once on two pools', async () => {
     const other = store.openPool()
     try {
       const entered = await Promise.all(
@@ -87,7 +87,7 @@ describe('a person', () => {
     }
   })
 
-  test('is listed by name, a page at a time', async () => {
+  test('a person is listed by name, a page at a time', async () => {
     for (const name of ['cy', 'ada', 'bob']) await enter(name)
     const names = async (page: Parameters<typeof selectUsers>[1]) =>
       (await selectUsers(pool, page)).map(({ name }) => name)
@@ -96,8 +96,8 @@ describe('a person', () => {
   })
 })
 
-describe('a key', () => {
-  test('is bound to the person once, for 64 keys at once on two pools', async () => {
+describe('the key of a person', () => {
+  test('a key is bound to the person once, for 64 keys at once on two pools', async () => {
     const other = store.openPool()
     try {
       await enter('ada')
@@ -114,7 +114,7 @@ describe('a key', () => {
     }
   })
 
-  test('that is bound stays so when it asks again, in the session that it began', async () => {
+  test('a key that is bound stays bound when it asks again, in the session that it began', async () => {
     await enter('ada', ['admin'])
     const keyFingerprint = key()
     const first = await bind('ada', keyFingerprint)
@@ -124,7 +124,7 @@ describe('a key', () => {
     expect(await signups()).toHaveLength(1)
   })
 
-  test('64 times at once on two pools is one signup on record', async () => {
+  test('a key that signs up 64 times at once on two pools is one signup on record', async () => {
     const other = store.openPool()
     try {
       await enter('ada')
@@ -144,7 +144,7 @@ describe('a key', () => {
     }
   })
 
-  test('is bound by the one token that is for the person, and by no other', async () => {
+  test('a key is bound by the one token for the person, and by no other', async () => {
     await enter('ada')
     await enter('bob')
     expect(await bind('ada', key(), { tokenId: 't-bob' })).toBeUndefined()
@@ -154,13 +154,13 @@ describe('a key', () => {
     expect(await bind('ada', key(), { tokenId: 'newer' })).toBeDefined()
   })
 
-  test('is one person only', async () => {
+  test('a key belongs to one person only', async () => {
     const keyFingerprint = await active('ada')
     await enter('bob')
     expect(await refusal(bind('bob', keyFingerprint))).toMatchObject({ reason: 'KEY_USED_BEFORE' })
   })
 
-  test('gets no certificate and no audit event once it is no longer the key of the person', async () => {
+  test('a key gets no certificate and no audit event once it is no longer the key of the person', async () => {
     const keyFingerprint = await active('ada')
     await pool.query('truncate audit_events')
     await resetIdentity(pool, 'ada', 'newer')
@@ -173,7 +173,7 @@ describe('a key', () => {
 })
 
 describe('renewals', () => {
-  test('are let through up to a number at once, for any number of callers on two pools, and then one for each ten seconds', async () => {
+  test('renewals are allowed up to a number at once, for any number of callers on two pools, and then one every ten seconds', async () => {
     const other = store.openPool()
     try {
       const holder = { name: 'ada', keyFingerprint: await active('ada') }
@@ -191,7 +191,7 @@ describe('renewals', () => {
     }
   })
 
-  test('are for the key of the person, while the session lasts', async () => {
+  test('renewals are for the key of the person, while the session lasts', async () => {
     const keyFingerprint = await active('ada')
     expect(await chargeRenewal(pool, { name: 'ada', keyFingerprint: key() })).toBeUndefined()
     await pool.query(`update users set session_expires_at = now()`)
@@ -200,7 +200,7 @@ describe('renewals', () => {
 })
 
 describe('the roles of a person', () => {
-  test('are those of the name and the key together, while the session lasts', async () => {
+  test('the roles of a person are those of the name and the key together, while the session lasts', async () => {
     const keyFingerprint = await active('ada', ['operator'])
     await active('bob', ['admin'])
     const rolesOf = (name: string, shown: Buffer) => selectCurrentRoles(pool, { name, keyFingerprint: shown })
@@ -215,7 +215,7 @@ describe('the roles of a person', () => {
     expect(await selectSession(pool, { name: 'ada', keyFingerprint })).toBeUndefined()
   })
 
-  test('are told without a wait while somebody changes the person, who is seen about once a minute', async () => {
+  test('the roles of a person are read without a wait while another caller changes the person, who is seen about once a minute', async () => {
     const keyFingerprint = await active('ada')
     const seen = async () => (await selectUser(pool, 'ada'))!.lastSeenAt!.getTime()
     const ask = () => selectCurrentRoles(pool, { name: 'ada', keyFingerprint })
@@ -241,7 +241,7 @@ describe('the roles of a person', () => {
 })
 
 describe('the last admin', () => {
-  test('is an admin in a session, when there is no other such', async () => {
+  test('the last admin is an admin in a session, when there is no other', async () => {
     await active('ada', ['admin'])
     await enter('invited', ['admin'])
     await active('expired', ['admin'])
@@ -257,7 +257,7 @@ describe('the last admin', () => {
     expect(await deleteUser(pool, 'cy')).toBeUndefined()
   })
 
-  test('counts while the session lasts, whatever their certificate: they can come back', async () => {
+  test('an admin counts while the session lasts, whatever their certificate: they can come back', async () => {
     await active('asleep', ['admin'], new Date(Date.now() - 1))
     expect(await deleteUser(pool, 'asleep')).toBeUndefined()
     expect(await updateRoles(pool, 'asleep', ['viewer'])).toBeUndefined()
@@ -265,7 +265,7 @@ describe('the last admin', () => {
     expect(await deleteUser(pool, 'ada')).toMatchObject({ name: 'ada' })
   })
 
-  test('who never signed up can be removed: nobody has that identity', async () => {
+  test('an admin who never signed up can be removed: nobody has that identity', async () => {
     await enter('ada', ['admin'])
     expect(await deleteUser(pool, 'ada')).toMatchObject({ name: 'ada' })
     expect(await deleteUser(pool, 'ada')).toBeUndefined()
