@@ -1,9 +1,10 @@
 import type { Logger } from '@muster/runtime'
 import { Counter, Gauge, type Registry } from 'prom-client'
 
-/** What the gate refuses, ends or notices. */
+/** What the gate refuses, ends, delays or notices. */
 const EVENTS = [
   'barred',
+  'over-budget',
   'bad-certificates',
   'source-full',
   'full',
@@ -12,7 +13,7 @@ const EVENTS = [
   'handshake-too-slow',
   'handshake-failed',
 ] as const
-/** What the gate refuses, ends or notices: a value of the metric's label `reason`. */
+/** What the gate refuses, ends, delays or notices: a value of the metric's label `reason`. */
 export type GateEvent = (typeof EVENTS)[number]
 
 const WARN_EVERY_MS = 30_000
@@ -35,7 +36,7 @@ export class GateReport {
     this.#log = log
     this.#refusals = new Counter({
       name: 'muster_gate_refused_total',
-      help: 'Connections that the gate refused or ended, by reason',
+      help: 'Connections that the gate refused, ended or delayed, by reason',
       labelNames: ['reason'],
       registers: [metrics],
     })

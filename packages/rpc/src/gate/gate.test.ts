@@ -15,6 +15,7 @@ import {
 } from '@muster/testkit'
 import { systemClock } from '@muster/runtime'
 import { Registry } from 'prom-client'
+import { anyone, newcomers } from '../server/callers.ts'
 import type { RpcServer } from '../server/serve.ts'
 import { DEFAULT_GATE_LIMITS, type GateLimits } from './limits.ts'
 
@@ -27,12 +28,14 @@ let server: RpcServer
 let aheadMs = 0
 const sockets: Socket[] = []
 
-async function serve(limits: Partial<GateLimits> = {}): Promise<void> {
+async function serve(limits: Partial<GateLimits> = {}, callers = anyone): Promise<void> {
+  const sample = sampleService()
+  const routes = { ...sample.routes, getTrustBundle: { ...sayWhoCalls, callers } }
   metrics = new Registry()
   server = await serveForTest({
     clusterName: cluster.clusterName,
     identity: cluster.service('registration-service'),
-    services: [sampleService({ getTrustBundle: sayWhoCalls })],
+    services: [{ ...sample, routes }],
     clock: { ...systemClock, now: () => new Date(Date.now() + aheadMs) },
     gate: { ...DEFAULT_GATE_LIMITS, ...limits },
     log,
@@ -141,18 +144,20 @@ describe('certificates that do not verify', () => {
     expect(await whoAmI(open(server.address, ended))).toBe('anonymous')
   })
 
-  test('a source from which a member is connected is not barred: it waits, and others from there can still connect', async () => {
-    await serve({ badCertificates: 1 })
+  test('a source from which a member is connected is not barred: its budget limits it', async () => {
+    await serve({ badCertificates: 1, cpuPercentPerSource: 1 })
     const member = await handshake(cluster.node())
     await handshake(foreign)
     const bad = await handshake(foreign)
     await eventually('cut', () => isClosed(bad))
     expect(isClosed(member)).toBe(false)
     expect(await refused('bad-certificates')).toBe(1)
+    await eventually('delayed', async () => {
+      void handshake(foreign).catch(() => {})
+      return (await refused('over-budget')) > 0
+    })
     expect(await refused('barred')).toBe(0)
-    const beganAt = performance.now()
-    await handshake(cluster.node())
-    expect(performance.now() - beganAt).toBeGreaterThan(500)
+    expect(await honest()).toContain('/node/')
   })
 
   test('a chain of many certificates bars its source at once', async () => {
@@ -269,5 +274,70 @@ describe('a full gate', () => {
     await serve({ handshakes: 20, handshakesPerSource: 10 })
     for (let i = 0; i < 40; i++) await silent()
     expect(await honest()).toContain('/node/')
+  })
+})
+
+describe('the CPU budget', () => {
+  /** Calls until the gate ends the connection. */
+  async function callTooOften(material: TestMaterial): Promise<void> {
+    const connection = open(server.address, material)
+    while ((await refused('over-budget')) === 0)
+      await Promise.allSettled(Array.from({ length: 8 }, () => whoAmI(connection)))
+  }
+
+  test('a stranger who calls without end loses its connection, and a member at the same address does not', async () => {
+    await serve({ cpuPercentPerSource: 1 })
+    const member = await handshake(cluster.node(), { localAddress: '127.0.0.1' } as object)
+    await callTooOften(cluster.anonymous())
+    expect(warnings()).toHaveLength(1)
+    expect(isClosed(member)).toBe(false)
+    expect(isClosed(await handshake(cluster.node()))).toBe(false)
+  })
+
+  test('a node who calls without end loses its connection, and is named in the log; others do not', async () => {
+    await serve({ cpuPercentPerSource: 1 })
+    const busy = cluster.node()
+    const member = await handshake(cluster.node(), { localAddress: '127.0.0.1' } as object)
+    await callTooOften(busy)
+    expect(warnings()[0]!['first']).toMatch(/^over-budget spiffe:.*\/node\//)
+    expect(isClosed(member)).toBe(false)
+    expect(await honest()).toContain('/node/')
+  })
+
+  test.each(['service', 'person'])('a %s may call without end', async (kind) => {
+    await serve({ cpuPercentPerSource: 1 })
+    const connection = open(
+      server.address,
+      kind === 'service' ? cluster.service('ca-service') : cluster.user('ann', 'admin'),
+    )
+    for (let i = 0; i < 100; i++) await Promise.all(Array.from({ length: 8 }, () => whoAmI(connection)))
+    expect(await refused('over-budget')).toBe(0)
+  })
+
+  test('a stranger who sends bytes without end loses its connection', async () => {
+    await serve({ cpuPercentPerSource: 1 })
+    const socket = await handshake(cluster.anonymous())
+    const unknownFrame = Buffer.from('000008fa0000000000' + '00'.repeat(8), 'hex')
+    socket.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
+    socket.write(Buffer.from('000000040000000000', 'hex'))
+    const flood = () => {
+      while (!isClosed(socket) && socket.write(Buffer.concat(Array<Buffer>(1_000).fill(unknownFrame))));
+      if (!isClosed(socket)) socket.once('drain', flood)
+    }
+    flood()
+    await eventually('cut', () => isClosed(socket))
+    expect(await refused('over-budget')).toBe(1)
+  })
+
+  test('handshakes of members are free for their source', async () => {
+    await serve({ cpuPercentPerSource: 1 })
+    for (let i = 0; i < 60; i++) expect(await whoAmI(open(server.address, cluster.node()))).toContain('/node/')
+    expect(await refused('over-budget')).toBe(0)
+  })
+
+  test('newcomers who get in are free for their source', async () => {
+    await serve({ cpuPercentPerSource: 1 }, newcomers)
+    for (let i = 0; i < 60; i++) expect(await whoAmI(open(server.address, cluster.anonymous()))).toBe('anonymous')
+    expect(await refused('over-budget')).toBe(0)
   })
 })

@@ -6,9 +6,12 @@ import type { Registry } from 'prom-client'
 import { plainAddress } from '../server/remote-address.ts'
 import { serverTlsOptions } from '../tls/server-context.ts'
 import type { TlsIdentity } from '../tls/tls-identity.ts'
+import { Connection } from './connection.ts'
+import { COST_MS, CpuBudget } from './cpu-budget.ts'
 import { GateReport, type GateEvent } from './gate-report.ts'
 import { HandshakeTurns, type Handshaker } from './handshake-turns.ts'
 import { connectionsThatFit, type GateLimits } from './limits.ts'
+import { MemberBudgets, type Payer } from './member-budgets.ts'
 import { type GatedConnection, SourceLedger, type SourceEntry } from './source-ledger.ts'
 
 /** What a gate needs. */
@@ -27,24 +30,31 @@ const MOST_OF_OURS_BYTES = 4 * 1024
 /** A chain of this size costs half a second of CPU; its source is held to account at once. */
 const OVERSIZED_BYTES = 12 * 1024
 
-/** A handshake with a bad certificate costs up to 30 ms of CPU. With one at a time, a suspect source uses 5 % of a core. */
-const PAUSE_MS = 1_000
-const PAUSE_AFTER_OVERSIZED_MS = 10_000
+/** All strangers together may use their share of this time at once. It exceeds the charge of all handshakes under way. */
+const BURST_TIME_MS = 2_000
+/** How many connections of a source over its budget may wait for a handshake. */
+const MOST_WAITING_OVER_BUDGET = 256
+/** How often the bytes of each connection are charged. */
+const METER_MS = 500
+const SWEEP_MS = 60_000
 
 /**
  * The accept path of a listener: limits before TLS, then TLS 1.3, then the connection is handed on. It owns every socket
- * from its first byte, so what strangers hold is bounded, and members with a connection keep it. It does not bound the
- * rate of plain handshakes: see decision 0022.
+ * from its first byte, so what strangers hold is bounded, and members with a connection keep it. Handshakes, calls and bytes
+ * are charged to CPU budgets: of the source for strangers, of itself for a node or a bot (decision 0024).
  */
 export class Gate {
   readonly #options: GateOptions
   readonly #limits: GateLimits
   readonly #server: Server
   readonly #tls: TlsServer
-  readonly #ledger = new SourceLedger()
+  readonly #ledger: SourceLedger
+  readonly #strangers: CpuBudget
+  readonly #members: MemberBudgets
+  readonly #timers: NodeJS.Timeout[]
   readonly #turns: HandshakeTurns
   readonly #report: GateReport
-  /** Every open connection by the peer's address and port, which a TLS socket and the socket below it share. */
+  /** Every open connection by the peer's `address:port`, which a TLS socket, the socket below it and grpc-js share. */
   readonly #open = new Map<string, Connection>()
   readonly #stopFollowing: () => void
 
@@ -52,11 +62,16 @@ export class Gate {
     const { identity, limits } = options
     this.#options = options
     this.#limits = { ...limits, connections: Math.min(limits.connections, connectionsThatFit()) }
+    const share = limits.cpuPercentPerSource / 100
+    const shareOfStrangers = limits.strangersCpuPercent / 100
+    this.#ledger = new SourceLedger(share)
+    this.#members = new MemberBudgets(share)
+    this.#strangers = new CpuBudget(shareOfStrangers, shareOfStrangers * BURST_TIME_MS)
     const onTooSlow = ({ source, destroy }: Handshaker) => {
       this.#report.refused('handshake-too-slow', source.name)
       destroy()
     }
-    this.#turns = new HandshakeTurns({ ...this.#limits, onTooSlow })
+    this.#turns = new HandshakeTurns({ ...this.#limits, budget: this.#strangers, onTooSlow })
     this.#report = new GateReport(options, () => this.#counts())
     this.#tls = createTlsServer({
       ...serverTlsOptions(identity.current),
@@ -70,6 +85,10 @@ export class Gate {
     this.#tls.on('tlsClientError', (_error, socket) => socket.destroy())
     this.#stopFollowing = identity.onUpdate(() => this.#tls.setSecureContext(serverTlsOptions(identity.current)))
     this.#server = createServer({ pauseOnConnect: true, noDelay: true }, (socket) => this.#accept(socket))
+    this.#timers = [
+      setInterval(() => this.#chargeBytes(), METER_MS).unref(),
+      setInterval(() => this.#sweep(), SWEEP_MS).unref(),
+    ]
   }
 
   /** Listens on HOST:PORT. @returns the address with the port that was bound. @throws Error when it cannot */
@@ -102,6 +121,47 @@ export class Gate {
     clearTimeout(timer)
     this.#report.close()
     this.#turns.close()
+    for (const timer of this.#timers) clearInterval(timer)
+  }
+
+  /**
+   * Charges CPU time to the payer of a connection, which is named as grpc-js names it (see `CallContext.connection`). Ends
+   * the connection if its payer is far over its budget.
+   */
+  charge(name: string, ms: number): void {
+    const connection = this.#open.get(name)
+    if (connection !== undefined) this.#charge(connection, ms)
+  }
+
+  /** Refunds what a newcomer has cost, once its call has made it a member. */
+  admitted(name: string): void {
+    const connection = this.#open.get(name)
+    if (connection?.state !== 'stranger') return
+    for (const budget of [connection.source.budget, this.#strangers]) budget.refund(COST_MS.admission)
+  }
+
+  #charge(connection: Connection, ms: number): void {
+    const { payer } = connection
+    if (payer === undefined) return
+    payer.budget.charge(ms)
+    if (connection.state === 'stranger') this.#strangers.charge(ms)
+    if (!payer.budget.isFarOver || connection.isEndedByUs) return
+    this.#report.refused('over-budget', payer.name)
+    connection.destroy()
+  }
+
+  #chargeBytes(): void {
+    for (const connection of this.#open.values()) {
+      // The bytes of a handshake are part of its charge.
+      if (connection.payer === undefined || connection.state === 'arriving') continue
+      const bytes = connection.takeBytes()
+      if (bytes > 0) this.#charge(connection, (bytes / 1_024) * COST_MS.kibibyte)
+    }
+  }
+
+  #sweep(): void {
+    this.#ledger.sweep()
+    this.#members.sweep()
   }
 
   #counts() {
@@ -123,7 +183,8 @@ export class Gate {
       this.#ledger.settle(source)
       return
     }
-    const key = `${remoteAddress} ${remotePort}`
+    if (source.budget.isOver) this.#report.refused('over-budget', source.name)
+    const key = `${remoteAddress}:${remotePort}`
     const connection = new Connection(socket, source, () => this.#tls.emit('connection', socket))
     this.#open.set(key, connection)
     source.connections += 1
@@ -161,11 +222,9 @@ export class Gate {
   #refusal(source: SourceEntry): GateEvent | undefined {
     const nowMs = this.#nowMs()
     if (source.barredUntilMs > nowMs) return 'barred'
-    if (source.badCertificates > 0 && nowMs - source.badSinceMs > this.#limits.barMs) {
-      source.badCertificates = 0
-      source.isSuspect = false
-    }
+    if (nowMs - source.badSinceMs > this.#limits.barMs) source.badCertificates = 0
     if (source.connections >= this.#limits.connectionsPerSource) return 'source-full'
+    if (source.budget.isOver && source.arriving.size >= MOST_WAITING_OVER_BUDGET) return 'over-budget'
     if (source.strangers.size >= this.#limits.strangersPerSource) this.#evict(source.strangers, source)
     if (this.#open.size < this.#limits.connections) return undefined
     const busiest = this.#ledger.busiest()
@@ -187,14 +246,17 @@ export class Gate {
 
   #secured(socket: TLSSocket): void {
     socket.on('error', () => {})
-    const connection = this.#open.get(`${socket.remoteAddress} ${socket.remotePort}`)
+    const connection = this.#open.get(`${socket.remoteAddress}:${socket.remotePort}`)
     if (connection === undefined || connection.isEndedByUs) return void socket.destroy()
     const { source } = connection
     source.arriving.delete(connection)
     this.#turns.leave(connection)
+    connection.takeBytes()
     if (socket.authorized) {
       connection.state = 'member'
       source.members += 1
+      connection.payer = this.#members.payerOf(socket)
+      this.#moveCharge(source, connection.payer)
     } else {
       connection.state = 'stranger'
       source.strangers.add(connection)
@@ -203,10 +265,18 @@ export class Gate {
     if (!connection.isEndedByUs) this.#options.onConnection(socket, socket.authorized)
   }
 
+  /** Charges the handshake of a member to itself in place of its source, unless it makes too many. */
+  #moveCharge(source: SourceEntry, member: Payer | undefined): void {
+    if (member?.budget.isOver === true) return
+    source.budget.refund(COST_MS.handshake)
+    this.#strangers.refund(COST_MS.handshake)
+    member?.budget.charge(COST_MS.handshake)
+  }
+
   /**
    * Counts a certificate that does not verify. A source that shows too many loses all connections that no certificate
    * vouches for. It is barred, unless members are connected from it: they would be shut out with the stranger, so then
-   * its handshakes run one at a time, with a pause after each further bad one.
+   * its budget alone limits it.
    */
   #countBad(source: SourceEntry, bytesRead: number): void {
     const nowMs = this.#nowMs()
@@ -214,41 +284,15 @@ export class Gate {
     if (source.badCertificates === 0) source.badSinceMs = nowMs
     source.badCertificates += 1
     const isOversized = bytesRead > OVERSIZED_BYTES
+    const costMs = isOversized ? COST_MS.oversizedChain : COST_MS.badCertificate
+    for (const budget of [source.budget, this.#strangers]) budget.charge(costMs)
     if (!isOversized && source.badCertificates <= this.#limits.badCertificates) return
-    if (source.members > 0) {
-      source.isSuspect = true
-      this.#turns.pause(source, isOversized ? PAUSE_AFTER_OVERSIZED_MS : PAUSE_MS)
-    } else source.barredUntilMs = nowMs + this.#limits.barMs
+    if (source.members === 0) source.barredUntilMs = nowMs + this.#limits.barMs
     this.#report.refused('bad-certificates', source.name)
     for (const connection of [...source.arriving, ...source.strangers]) connection.destroy()
   }
 
   #nowMs(): number {
     return this.#options.clock.now().getTime()
-  }
-}
-
-class Connection implements Handshaker {
-  readonly source: SourceEntry
-  readonly #socket: Socket
-  readonly begin: () => void
-  /** What is known of the peer. */
-  state: 'arriving' | 'stranger' | 'member' = 'arriving'
-  isEndedByUs = false
-
-  constructor(socket: Socket, source: SourceEntry, begin: () => void) {
-    this.#socket = socket
-    this.source = source
-    this.begin = begin
-  }
-
-  /** From the peer, as they came over the network. */
-  get bytesRead(): number {
-    return this.#socket.bytesRead
-  }
-
-  readonly destroy = (): void => {
-    this.isEndedByUs = true
-    this.#socket.destroy()
   }
 }

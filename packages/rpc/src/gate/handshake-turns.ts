@@ -1,3 +1,4 @@
+import { COST_MS, type CpuBudget } from './cpu-budget.ts'
 import type { GatedConnection, SourceEntry } from './source-ledger.ts'
 
 /** A connection that has a TLS handshake before it. */
@@ -12,32 +13,30 @@ export interface Handshaker extends GatedConnection {
  */
 const SILENT_TURN_MS = 1_000
 const TURN_MS = 5_000
-
-/** While others wait, running handshakes are looked at this often. */
-const LOOK_EVERY_MS = 100
-/**
- * A handshake without a new byte in this many looks gives its turn to a source that waits and has none. Looks are counted, not
- * time: a server that is behind by seconds reads what peers have sent before its next look.
- */
-const STALLED_LOOKS = 3
+/** Budgets are asked again this often while connections wait. */
+const TICK_MS = 50
 
 /** How many handshakes may run. */
 export interface TurnLimits {
   handshakes: number
   handshakesPerSource: number
+  /** The CPU time that the strangers of all sources may use. */
+  budget: CpuBudget
   /** Told of each handshake that must give up its turn. */
   onTooSlow(connection: Handshaker): void
 }
 
 /**
- * Lets a bounded number of handshakes run, in all and per source. The rest wait in the order of their arrival within a
- * source, and the sources take turns, so that a source with thousands of connections delays another by one turn at most.
+ * Lets a bounded number of handshakes run, in all and per source, within the CPU budgets of the source and of all strangers.
+ * The rest wait in the order of their arrival within a source. The source that owes least is next, and equal sources take
+ * turns: a source with thousands of connections delays another by one turn at most. Each handshake is charged when it begins,
+ * since only its end tells whether the peer is a member.
  */
 export class HandshakeTurns {
   readonly #limits: TurnLimits
   readonly #waiting = new Map<SourceEntry, Set<Handshaker>>()
-  /** Oldest first. */
-  readonly #running = new Map<Handshaker, Turn>()
+  /** When each running handshake began, by performance.now(); oldest first. */
+  readonly #running = new Map<Handshaker, number>()
   #timer: NodeJS.Timeout | undefined
 
   constructor(limits: TurnLimits) {
@@ -51,10 +50,10 @@ export class HandshakeTurns {
 
   /** Begins the handshake at once, or as soon as it has a turn. */
   enter(connection: Handshaker): void {
-    if (this.#mayRun(connection.source)) return this.#run(connection)
     const queue = this.#waiting.get(connection.source) ?? new Set()
     this.#waiting.set(connection.source, queue.add(connection))
-    this.#watchSlow()
+    this.#runWaiting()
+    if (this.#waiting.size > 0) this.#watch()
   }
 
   /** Ends the turn of a connection, or its wait for one. Safe to call again. */
@@ -69,31 +68,22 @@ export class HandshakeTurns {
     if (queue?.size === 0) this.#waiting.delete(connection.source)
   }
 
-  /** Lets no handshake of this source begin for a while. Those that wait keep their place. */
-  pause(source: SourceEntry, forMs: number): void {
-    if (source.isPaused) return
-    source.isPaused = true
-    const resume = () => {
-      source.isPaused = false
-      this.#runWaiting()
-    }
-    setTimeout(resume, forMs).unref()
-  }
-
   /** Stops the timer. */
   close(): void {
     clearTimeout(this.#timer)
   }
 
   #mayRun(source: SourceEntry): boolean {
-    const most = source.isSuspect ? 1 : this.#limits.handshakesPerSource
-    return !source.isPaused && source.handshakes < most && this.#running.size < this.#limits.handshakes
+    const { handshakes, handshakesPerSource, budget } = this.#limits
+    if (this.#running.size >= handshakes || source.handshakes >= handshakesPerSource) return false
+    return !source.budget.isOver && !budget.isOver
   }
 
   #run(connection: Handshaker): void {
-    const turn = { beganAt: performance.now(), bytesSeen: 0, looksWithoutByte: 0, isEnded: false }
-    this.#running.set(connection, turn)
+    this.#running.set(connection, performance.now())
     connection.source.handshakes += 1
+    connection.source.budget.charge(COST_MS.handshake)
+    this.#limits.budget.charge(COST_MS.handshake)
     connection.begin()
   }
 
@@ -101,70 +91,44 @@ export class HandshakeTurns {
     for (let next = this.#takeNext(); next !== undefined; next = this.#takeNext()) this.#run(next)
   }
 
-  /** The next connection that may run, of a source without a turn if there is one. Its source goes behind the others. */
+  /** The next connection that may run; its source goes behind the other sources that wait. */
   #takeNext(): Handshaker | undefined {
-    let next: SourceEntry | undefined
+    let least: SourceEntry | undefined
     for (const source of this.#waiting.keys()) {
       if (!this.#mayRun(source)) continue
-      next ??= source
-      if (source.handshakes > 0) continue
-      next = source
-      break
+      if (least === undefined || source.budget.owedMs < least.budget.owedMs) least = source
+      if (least.budget.owedMs === 0) break
     }
-    if (next === undefined) return undefined
-    const queue = this.#waiting.get(next)!
+    if (least === undefined) return undefined
+    const queue = this.#waiting.get(least)!
     const [connection] = queue
-    this.#waiting.delete(next)
+    this.#waiting.delete(least)
     queue.delete(connection!)
-    if (queue.size > 0) this.#waiting.set(next, queue)
+    if (queue.size > 0) this.#waiting.set(least, queue)
     return connection
   }
 
-  /** Ends slow handshakes for as long as a source waits for more than its own pause. */
-  #watchSlow(): void {
+  /** While connections wait: runs those whose budget allows it by now, and ends slow handshakes that others wait for. */
+  #watch(): void {
     if (this.#timer !== undefined) return
-    const look = () => {
+    const check = () => {
       this.#timer = undefined
-      const waiting = [...this.#waiting.keys()].filter((source) => !source.isPaused)
-      if (waiting.length === 0) return
-      this.#endSlow()
-      this.#endStalled(waiting.filter((source) => source.handshakes === 0).length)
-      this.#watchSlow()
+      this.#runWaiting()
+      if (this.#waiting.size === 0) return
+      if ([...this.#waiting.keys()].some(({ budget }) => !budget.isOver)) this.#endSlow()
+      this.#watch()
     }
-    this.#timer = setTimeout(look, LOOK_EVERY_MS)
+    this.#timer = setTimeout(check, TICK_MS)
     this.#timer.unref()
   }
 
   #endSlow(): void {
     const now = performance.now()
-    for (const [connection, turn] of this.#running) {
-      const { bytesRead } = connection
-      turn.looksWithoutByte = bytesRead === turn.bytesSeen ? turn.looksWithoutByte + 1 : 0
-      turn.bytesSeen = bytesRead
-      if (now - turn.beganAt >= (bytesRead === 0 ? SILENT_TURN_MS : TURN_MS)) this.#end(connection, turn)
+    for (const [connection, beganAt] of this.#running) {
+      // Oldest first, so no later one is slow either.
+      if (now - beganAt < SILENT_TURN_MS) return
+      const turnMs = connection.bytesRead === 0 ? SILENT_TURN_MS : TURN_MS
+      if (now - beganAt >= turnMs) this.#limits.onTooSlow(connection)
     }
   }
-
-  /** Ends as many stalled handshakes as there are sources without one, those of the busiest source first. */
-  #endStalled(sourcesWithout: number): void {
-    if (sourcesWithout === 0) return
-    const stalled = [...this.#running].filter(([, turn]) => turn.looksWithoutByte >= STALLED_LOOKS && !turn.isEnded)
-    stalled.sort(([a], [b]) => b.source.handshakes - a.source.handshakes)
-    for (const [connection, turn] of stalled.slice(0, sourcesWithout)) this.#end(connection, turn)
-  }
-
-  #end(connection: Handshaker, turn: Turn): void {
-    turn.isEnded = true
-    this.#limits.onTooSlow(connection)
-  }
-}
-
-/** How a running handshake comes along. */
-interface Turn {
-  /** By performance.now(). */
-  beganAt: number
-  bytesSeen: number
-  looksWithoutByte: number
-  /** It is told to end; its close is on its way. */
-  isEnded: boolean
 }

@@ -14,6 +14,10 @@ export interface GateLimits {
   handshakeTimeoutMs: number
   /** A stranger's connection without a call ends after this long. */
   strangerIdleMs: number
+  /** The CPU time that the strangers of one source may use, in percent of a core; a node or a bot may use as much. */
+  cpuPercentPerSource: number
+  /** The CPU time that the strangers of all sources may use, in percent of a core. */
+  strangersCpuPercent: number
   /** How many certificates that do not verify a source may show before it is barred; they are forgotten after `barMs`. */
   badCertificates: number
   /** How long a source stays barred. */
@@ -29,6 +33,8 @@ export const DEFAULT_GATE_LIMITS: GateLimits = {
   handshakesPerSource: 128,
   handshakeTimeoutMs: 10_000,
   strangerIdleMs: 20_000,
+  cpuPercentPerSource: 5,
+  strangersCpuPercent: 50,
   badCertificates: 5,
   barMs: 5 * 60_000,
 }

@@ -1,3 +1,5 @@
+import { CpuBudget } from './cpu-budget.ts'
+
 /** A connection as the gate sees it. */
 export interface GatedConnection {
   readonly source: SourceEntry
@@ -20,10 +22,8 @@ export interface SourceEntry {
   readonly strangers: Set<GatedConnection>
   /** TLS handshakes under way. */
   handshakes: number
-  /** The source has shown too many certificates that do not verify: its handshakes run one at a time. */
-  isSuspect: boolean
-  /** No handshake of this source begins while this is set. */
-  isPaused: boolean
+  /** The CPU time that its strangers may use. */
+  readonly budget: CpuBudget
   /** Certificates that did not verify since `badSinceMs`. */
   badCertificates: number
   /** Times are milliseconds on the gate's clock. */
@@ -32,12 +32,21 @@ export interface SourceEntry {
   barredUntilMs: number
 }
 
+/** A source may use its share of this time at once. */
+const BURST_TIME_MS = 10_000
+
 /** Records of sources without an open connection are kept until there are this many. */
 const MAX_ENTRIES = 20_000
 
 /** The records of all sources. Bounded: the oldest record without a connection goes first. */
 export class SourceLedger {
   readonly #entries = new Map<string, SourceEntry>()
+  readonly #share: number
+
+  /** `share` of a core is what the strangers of one source may use. */
+  constructor(share: number) {
+    this.#share = share
+  }
 
   /** The record of a source, created when there is none. */
   entryOf(name: string): SourceEntry {
@@ -51,8 +60,7 @@ export class SourceLedger {
       arriving: new Set(),
       strangers: new Set(),
       handshakes: 0,
-      isSuspect: false,
-      isPaused: false,
+      budget: new CpuBudget(this.#share, this.#share * BURST_TIME_MS),
       badCertificates: 0,
       badSinceMs: 0,
       barredUntilMs: 0,
@@ -61,9 +69,15 @@ export class SourceLedger {
     return entry
   }
 
+  /** Forgets the sources that have nothing open and nothing held against them. */
+  sweep(): void {
+    for (const entry of this.#entries.values()) this.settle(entry)
+  }
+
   /** Forgets a source that has nothing open and nothing held against it. */
   settle(entry: SourceEntry): void {
-    if (entry.connections === 0 && entry.badCertificates === 0) this.#entries.delete(entry.name)
+    if (entry.connections > 0 || entry.badCertificates > 0 || entry.budget.owedMs > 0) return
+    this.#entries.delete(entry.name)
   }
 
   /** The source with the most connections that no certificate vouches for; undefined when there are none. */

@@ -3,7 +3,7 @@ import type { Peer } from '../tls/peer.ts'
 
 /** Who may call an RPC. Each service has one table of these; an RPC without an entry is refused. */
 export type Callers =
-  | { who: 'anyone' }
+  | { who: 'anyone'; admits?: true }
   | { who: 'node' }
   | { who: 'bot' }
   | { who: 'service'; names: readonly ServiceName[] }
@@ -11,6 +11,8 @@ export type Callers =
 
 /** Anyone, with or without a certificate. For the few RPCs that carry their own proof or need none. */
 export const anyone: Callers = { who: 'anyone' }
+/** Anyone whose request proves that they may become a member, which a success makes them. */
+export const newcomers: Callers = { who: 'anyone', admits: true }
 /** Any node of the cluster. */
 export const nodes: Callers = { who: 'node' }
 /** Any bot of the cluster. */

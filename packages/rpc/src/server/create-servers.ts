@@ -8,6 +8,7 @@ import { Admission, type CurrentRoles, type OnRefused } from './admission.ts'
 import type { Callers } from './callers.ts'
 import { CallOpener, type MethodShape } from './calls/call-opener.ts'
 import { CallRecorder } from './calls/call-recorder.ts'
+import { chargeCalls, type Charges } from './calls/charge-calls.ts'
 import { recordEarlyStatus } from './calls/early-status.ts'
 import { limitReceiving, type ReceiveLimits } from './calls/receive-limit.ts'
 import { type ServedDuplex, serveDuplex } from './calls/serve-duplex.ts'
@@ -75,7 +76,7 @@ export interface Servers {
 /** Creates the servers for these services. They take connections once they are given some. */
 export function createServers(
   services: readonly BoundService[],
-  options: ServingOptions & { strangerIdleMs: number },
+  options: ServingOptions & { strangerIdleMs: number; charges: Charges },
 ): Servers {
   const callers = new Map<string, Callers>()
   const admission = new Admission(options)
@@ -87,9 +88,14 @@ export function createServers(
     mapError: options.mapError,
   })
   const calls = new CallOpener({ ...options, recorder })
+  const admits = (path: string) => {
+    const may = callers.get(path)
+    return may?.who === 'anyone' && may.admits === true
+  }
+  const charge = chargeCalls(options.charges, admits)
   const early = recordEarlyStatus(calls)
   const open = (limits: ServerOptions, receiving: ReceiveLimits) =>
-    new Server({ interceptors: [early, limitReceiving(receiving)], ...FOR_ALL, ...limits })
+    new Server({ interceptors: [charge, early, limitReceiving(receiving)], ...FOR_ALL, ...limits })
   const members = open(FOR_MEMBERS, { timeoutMs: RECEIVE_TIMEOUT_MS })
   const strangers = open(
     { ...FOR_STRANGERS, 'grpc.max_connection_idle_ms': options.strangerIdleMs },

@@ -47,6 +47,10 @@ export async function serve(options: ServeOptions): Promise<RpcServer> {
   const { members, strangers, callers, live } = createServers(bound, {
     ...options,
     strangerIdleMs: limits.strangerIdleMs,
+    charges: {
+      charge: (connection, ms) => gate.charge(connection, ms),
+      admitted: (connection) => gate.admitted(connection),
+    },
   })
   const toMembers = members.createConnectionInjector(ServerCredentials.createInsecure())
   const toStrangers = strangers.createConnectionInjector(ServerCredentials.createInsecure())

@@ -1,6 +1,6 @@
 import { ca } from '@muster/contracts'
 import { ENROLLING_SERVICES } from '@muster/domain'
-import { anyone, bindService, type BoundService, operators, services } from '@muster/rpc'
+import { anyone, bindService, type BoundService, newcomers, operators, services } from '@muster/rpc'
 import type { Deps } from '../deps.ts'
 import { enrollService } from './enroll-service.ts'
 import { listAuthorities } from './list-authorities.ts'
@@ -14,7 +14,7 @@ import { trustBundle } from './trust-bundle.ts'
 export function caService(deps: Deps): BoundService {
   const { config, authorities } = deps
   return bindService(ca.CaServiceService, {
-    enrollService: { callers: anyone, handle: enrollService(deps) },
+    enrollService: { callers: newcomers, handle: enrollService(deps) },
     renewService: { callers: services(...ENROLLING_SERVICES), handle: renewService(deps) },
     signHost: { callers: services('registration-service'), handle: signHost(deps) },
     signUser: { callers: services('registration-service'), handle: signUser(deps) },

@@ -1,5 +1,5 @@
 import { registration } from '@muster/contracts'
-import { anyone, bindService, type BoundService, nodes, operators } from '@muster/rpc'
+import { anyone, bindService, type BoundService, newcomers, nodes, operators } from '@muster/rpc'
 import type { Deps } from '../deps.ts'
 import { heartbeat } from './heartbeat.ts'
 import { listNodes } from './list-nodes.ts'
@@ -11,7 +11,7 @@ import { watchNodes } from './watch-nodes.ts'
 /** Every RPC of registration-service: who may call it, and which handler serves it. */
 export function registrationService(deps: Deps): BoundService {
   return bindService(registration.RegistrationServiceService, {
-    register: { callers: anyone, handle: register(deps) },
+    register: { callers: newcomers, handle: register(deps) },
     getTrustBundle: { callers: anyone, handle: async () => ({ trustBundle: deps.identity.trustBundle() }) },
     renewCertificate: { callers: nodes, handle: renewCertificate(deps) },
     heartbeat: { callers: nodes, handle: heartbeat(deps) },

@@ -1,6 +1,6 @@
 import { users } from '@muster/contracts'
 import { callersOf } from '@muster/domain'
-import { anyone, bindService, type BoundService, operators, services } from '@muster/rpc'
+import { newcomers, bindService, type BoundService, operators, services } from '@muster/rpc'
 import type { Deps } from '../deps.ts'
 import { checkOperator } from './check-operator.ts'
 import { createUser } from './create-user.ts'
@@ -19,7 +19,7 @@ export function userService(deps: Deps): BoundService {
     updateUser: { callers: operators('admin'), handle: updateUser(deps) },
     resetUser: { callers: operators('admin'), handle: resetUser(deps) },
     removeUser: { callers: operators('admin'), handle: removeUser(deps) },
-    signup: { callers: anyone, handle: signup(deps) },
+    signup: { callers: newcomers, handle: signup(deps) },
     renewUser: { callers: operators('viewer'), handle: renewUser(deps) },
     checkOperator: { callers: services(...callersOf('registration-service')), handle: checkOperator(deps) },
   })

@@ -1,0 +1,66 @@
+/** The cost of the work that strangers, nodes and bots cause, in milliseconds of CPU: measured on a 2-core server, rounded up. */
+export const COST_MS = {
+  /** A TLS handshake, from accept to close. */
+  handshake: 2,
+  /** A handshake with a certificate that does not verify. */
+  badCertificate: 30,
+  /** A handshake with a chain of up to 100 KiB. */
+  oversizedChain: 500,
+  /** A call without its messages. */
+  call: 0.8,
+  message: 0.2,
+  /** A KiB of TLS key updates, which cost more than any frames of HTTP/2. */
+  kibibyte: 0.8,
+  /** All that a newcomer costs until it is a member, with some retries. */
+  admission: 20,
+} as const
+
+/** A debt is at most the share of this time, so that a source is usable again minutes after a flood. */
+const LONGEST_DEBT_MS = 5 * 60_000
+
+/**
+ * The CPU time that a peer, a source, or all strangers together may use: `share` of a core on average, and `burstMs` at once.
+ * A leaky bucket: a charge adds to a debt, and the share pays it back.
+ */
+export class CpuBudget {
+  readonly #share: number
+  readonly #burstMs: number
+  readonly #now: () => number
+  #owedMs = 0
+  #atMs: number
+
+  /** `share` is 1 for a whole core. `now` gives milliseconds that never go back. */
+  constructor(share: number, burstMs: number, now: () => number = () => performance.now()) {
+    this.#share = share
+    this.#burstMs = burstMs
+    this.#now = now
+    this.#atMs = now()
+  }
+
+  /** The debt, in milliseconds of CPU. */
+  get owedMs(): number {
+    const nowMs = this.#now()
+    this.#owedMs = Math.max(0, this.#owedMs - (nowMs - this.#atMs) * this.#share)
+    this.#atMs = nowMs
+    return this.#owedMs
+  }
+
+  /** Whether new work must wait. */
+  get isOver(): boolean {
+    return this.owedMs > this.#burstMs
+  }
+
+  /** Whether work in progress must end. The gap to `isOver` lets a newcomer finish beside a flood of handshakes from its source. */
+  get isFarOver(): boolean {
+    return this.owedMs > 2 * this.#burstMs
+  }
+
+  charge(ms: number): void {
+    this.#owedMs = Math.min(this.owedMs + ms, this.#share * LONGEST_DEBT_MS + this.#burstMs)
+  }
+
+  /** Takes a charge back. */
+  refund(ms: number): void {
+    this.#owedMs = Math.max(0, this.owedMs - ms)
+  }
+}

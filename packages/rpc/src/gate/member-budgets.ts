@@ -1,0 +1,40 @@
+import type { TLSSocket } from 'node:tls'
+import { parseSpiffeId } from '@muster/domain'
+import { CpuBudget } from './cpu-budget.ts'
+
+/** A member may use its share of this time at once. */
+const BURST_TIME_MS = 20_000
+
+/** Who pays for a connection, and the name in the log. */
+export interface Payer {
+  readonly name: string
+  readonly budget: CpuBudget
+}
+
+/** The CPU budgets of nodes and bots. Services and people have none: they are trusted with more work. */
+export class MemberBudgets {
+  readonly #share: number
+  readonly #payers = new Map<string, Payer>()
+
+  /** `share` of a core is what one member may use. */
+  constructor(share: number) {
+    this.#share = share
+  }
+
+  /** The payer for the connection of a verified peer; undefined for a peer without a budget. */
+  payerOf(socket: TLSSocket): Payer | undefined {
+    const [name] = /spiffe:[^,\s"]+/.exec(socket.getPeerX509Certificate()?.subjectAltName ?? '') ?? []
+    const kind = name === undefined ? undefined : parseSpiffeId(name)?.kind
+    if (name === undefined || (kind !== 'node' && kind !== 'bot')) return undefined
+    const known = this.#payers.get(name)
+    if (known !== undefined) return known
+    const payer = { name, budget: new CpuBudget(this.#share, this.#share * BURST_TIME_MS) }
+    this.#payers.set(name, payer)
+    return payer
+  }
+
+  /** Forgets the budgets that owe nothing. */
+  sweep(): void {
+    for (const [name, { budget }] of this.#payers) if (budget.owedMs === 0) this.#payers.delete(name)
+  }
+}
