@@ -21,8 +21,8 @@ export function serveForTest({ identity, ...options }: ServeForTestOptions): Pro
     log: silentLog,
     metrics: new Registry(),
     drainTimeoutMs: 2_000,
-    // Tests of who may call show one bad certificate after the other, from one address.
-    gate: { ...DEFAULT_GATE_LIMITS, badCertificates: 1_000 },
+    // Tests show one bad certificate after the other, and send a lot, from one address.
+    gate: { ...DEFAULT_GATE_LIMITS, badCertificates: 1_000, cpuPercentPerSource: 10_000, strangersCpuPercent: 10_000 },
     ...options,
     identity: identity instanceof TlsIdentity ? identity : new TlsIdentity(identity),
   })

@@ -17,9 +17,9 @@ test('a budget is over once more than its burst is owed, and its share pays that
   expect(of.isOver).toBe(false)
 })
 
-test('a budget is far over at twice its burst', () => {
+test('a budget is far over at three times its burst', () => {
   const { budget: of } = budget()
-  of.charge(1_000)
+  of.charge(1_500)
   expect(of.isFarOver).toBe(false)
   of.charge(1)
   expect(of.isFarOver).toBe(true)

@@ -8,6 +8,8 @@ export const COST_MS = {
   oversizedChain: 500,
   /** A call without its messages. */
   call: 0.8,
+  /** An attempt to join or to sign up, in all services that it reaches. */
+  attempt: 3,
   message: 0.2,
   /** A KiB of TLS key updates, which cost more than any frames of HTTP/2. */
   kibibyte: 0.8,
@@ -52,7 +54,7 @@ export class CpuBudget {
 
   /** Whether work in progress must end. The gap to `isOver` lets a newcomer finish beside a flood of handshakes from its source. */
   get isFarOver(): boolean {
-    return this.owedMs > 2 * this.#burstMs
+    return this.owedMs > 3 * this.#burstMs
   }
 
   charge(ms: number): void {

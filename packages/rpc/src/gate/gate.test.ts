@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { Duplex } from 'node:stream'
 import { connect as connectTcp, type Socket } from 'node:net'
 import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'node:tls'
 import { afterEach, describe, expect, test } from '@jest/globals'
@@ -60,6 +61,7 @@ function address() {
 async function silent(localAddress = '127.0.0.2'): Promise<Socket> {
   const socket = connectTcp({ ...address(), localAddress })
   socket.on('error', () => {})
+  socket.resume()
   sockets.push(socket)
   await once(socket, 'connect')
   return socket
@@ -86,6 +88,19 @@ async function handshake(material: TestMaterial, options: ConnectionOptions = {}
   socket.on('error', () => {})
   socket.resume()
   return socket
+}
+
+/** The first flight of a TLS client. */
+async function clientHello(): Promise<Buffer> {
+  return new Promise((resolve) => {
+    const wire = new Duplex({ read: () => {}, write: (hello: Buffer) => resolve(hello) })
+    connectTls({ socket: wire, ALPNProtocols: ['h2'] }).on('error', () => {})
+  })
+}
+
+async function connectionsOf(kind: string): Promise<number> {
+  const { values } = await metrics.getSingleMetric('muster_gate_connections')!.get()
+  return values.find(({ labels }) => labels['kind'] === kind)!.value
 }
 
 async function refused(reason: string): Promise<number> {
@@ -190,7 +205,7 @@ describe('certificates that do not verify', () => {
     await serve({ badCertificates: 2 })
     for (let i = 0; i < 3; i++) {
       const socket = await silent()
-      socket.end(Buffer.alloc(8_000))
+      socket.end(Buffer.concat([Buffer.from([22, 3, 1, 8_000 >> 8, 8_000 & 0xff]), Buffer.alloc(8_000)]))
       await eventually('cut', () => isClosed(socket))
     }
     await eventually('barred', async () => (await refused('bad-certificates')) === 1)
@@ -253,14 +268,43 @@ describe('a full gate', () => {
     await eventually('evicted', () => isClosed(idle[0]!))
   })
 
-  test('silent connections of several sources do not hold all handshakes while others wait', async () => {
+  test('handshakes that stall after the ClientHello do not hold all turns while others wait', async () => {
     await serve({ handshakes: 4, handshakesPerSource: 2 })
-    for (let i = 0; i < 4; i++) await silent(`127.0.0.${2 + (i % 2)}`)
+    const hello = await clientHello()
+    for (let i = 0; i < 4; i++) (await silent(`127.0.0.${2 + (i % 2)}`)).write(hello)
+    await eventually('turns taken', async () => (await connectionsOf('handshake')) === 4)
     expect(await honest()).toContain('/node/')
     expect(await refused('handshake-too-slow')).toBeGreaterThan(0)
   })
 
-  test('a source has its own limit of connections', async () => {
+  test('silent connections take no turns', async () => {
+    await serve({ handshakes: 1 })
+    const socket = await silent()
+    socket.write(Buffer.of(22))
+    expect(await honest()).toContain('/node/')
+    expect(isClosed(socket)).toBe(false)
+  })
+
+  test('a peer that does not speak TLS is disconnected at once', async () => {
+    await serve()
+    const socket = await silent()
+    socket.write('GET / HTTP/1.1\r\n\r\n')
+    await eventually('closed', () => isClosed(socket))
+    expect(await refused('handshake-failed')).toBe(1)
+  })
+
+  test('a ClientHello that comes byte by byte begins a handshake', async () => {
+    await serve()
+    const hello = await clientHello()
+    const socket = await silent()
+    let answer = Buffer.alloc(0)
+    socket.on('data', (data: Buffer) => (answer = Buffer.concat([answer, data])))
+    for (const byte of hello) await new Promise((written) => socket.write(Buffer.of(byte), written))
+    await eventually('answered', () => answer.length > 500)
+    expect(answer[0]).toBe(22)
+  })
+
+  test('a source has its own limit', async () => {
     await serve({ connectionsPerSource: 3 })
     const first = [await silent(), await silent(), await silent()]
     const fourth = await silent().catch(() => undefined)

@@ -8,6 +8,7 @@ import { serverTlsOptions } from '../tls/server-context.ts'
 import type { TlsIdentity } from '../tls/tls-identity.ts'
 import { Connection } from './connection.ts'
 import { COST_MS, CpuBudget } from './cpu-budget.ts'
+import { onFirstRecord } from './first-record.ts'
 import { GateReport, type GateEvent } from './gate-report.ts'
 import { HandshakeTurns, type Handshaker } from './handshake-turns.ts'
 import { connectionsThatFit, type GateLimits } from './limits.ts'
@@ -84,7 +85,9 @@ export class Gate {
     // The socket's own close does the rest.
     this.#tls.on('tlsClientError', (_error, socket) => socket.destroy())
     this.#stopFollowing = identity.onUpdate(() => this.#tls.setSecureContext(serverTlsOptions(identity.current)))
-    this.#server = createServer({ pauseOnConnect: true, noDelay: true }, (socket) => this.#accept(socket))
+    this.#server = createServer({ pauseOnConnect: true, noDelay: true, highWaterMark: 1 }, (socket) =>
+      this.#accept(socket),
+    )
     this.#timers = [
       setInterval(() => this.#chargeBytes(), METER_MS).unref(),
       setInterval(() => this.#sweep(), SWEEP_MS).unref(),
@@ -183,7 +186,6 @@ export class Gate {
       this.#ledger.settle(source)
       return
     }
-    if (source.budget.isOver) this.#report.refused('over-budget', source.name)
     const key = `${remoteAddress}:${remotePort}`
     const connection = new Connection(socket, source, () => this.#tls.emit('connection', socket))
     this.#open.set(key, connection)
@@ -200,7 +202,20 @@ export class Gate {
       this.#open.delete(key)
       this.#closed(connection)
     })
-    this.#turns.enter(connection)
+    onFirstRecord(socket, (first) => (first === 'whole' ? this.#handshake(connection) : this.#foreign(connection)))
+  }
+
+  #handshake(connection: Connection): void {
+    const { source } = connection
+    if (!source.budget.isOver) return this.#turns.enter(connection)
+    this.#report.refused('over-budget', source.name)
+    if (this.#turns.waitingOf(source) >= MOST_WAITING_OVER_BUDGET) connection.destroy()
+    else this.#turns.enter(connection)
+  }
+
+  #foreign(connection: Connection): void {
+    this.#report.count('handshake-failed')
+    connection.destroy()
   }
 
   #closed(connection: Connection): void {
@@ -224,7 +239,7 @@ export class Gate {
     if (source.barredUntilMs > nowMs) return 'barred'
     if (nowMs - source.badSinceMs > this.#limits.barMs) source.badCertificates = 0
     if (source.connections >= this.#limits.connectionsPerSource) return 'source-full'
-    if (source.budget.isOver && source.arriving.size >= MOST_WAITING_OVER_BUDGET) return 'over-budget'
+    if (source.budget.isOver && this.#turns.waitingOf(source) >= MOST_WAITING_OVER_BUDGET) return 'over-budget'
     if (source.strangers.size >= this.#limits.strangersPerSource) this.#evict(source.strangers, source)
     if (this.#open.size < this.#limits.connections) return undefined
     const busiest = this.#ledger.busiest()

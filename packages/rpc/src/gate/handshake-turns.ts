@@ -8,11 +8,10 @@ export interface Handshaker extends GatedConnection {
 }
 
 /**
- * While others wait, a peer that has said nothing for this long gives its turn to them, and a handshake that has begun does
- * so later: a fleet that returns at once keeps a busy server behind by seconds, and its work must not be thrown away.
+ * While others wait, a handshake ends after this long. A fleet that returns at once keeps a busy server behind by seconds,
+ * and the work for it must not be thrown away.
  */
-const SILENT_TURN_MS = 1_000
-const TURN_MS = 5_000
+const TURN_MS = 4_000
 /** Budgets are asked again this often while connections wait. */
 const TICK_MS = 50
 
@@ -46,6 +45,11 @@ export class HandshakeTurns {
   /** How many handshakes are under way. */
   get running(): number {
     return this.#running.size
+  }
+
+  /** How many connections of this source wait for a turn. */
+  waitingOf(source: SourceEntry): number {
+    return this.#waiting.get(source)?.size ?? 0
   }
 
   /** Begins the handshake at once, or as soon as it has a turn. */
@@ -126,9 +130,8 @@ export class HandshakeTurns {
     const now = performance.now()
     for (const [connection, beganAt] of this.#running) {
       // Oldest first, so no later one is slow either.
-      if (now - beganAt < SILENT_TURN_MS) return
-      const turnMs = connection.bytesRead === 0 ? SILENT_TURN_MS : TURN_MS
-      if (now - beganAt >= turnMs) this.#limits.onTooSlow(connection)
+      if (now - beganAt < TURN_MS) return
+      this.#limits.onTooSlow(connection)
     }
   }
 }

@@ -15,7 +15,8 @@ export interface Charges {
 export function chargeCalls(charges: Charges, admits: (path: string) => boolean): ServerInterceptor {
   return ({ path }, call) => {
     const connection = call.getPeer()
-    charges.charge(connection, COST_MS.call)
+    const isAttempt = admits(path)
+    charges.charge(connection, isAttempt ? COST_MS.attempt : COST_MS.call)
     const start = call.start.bind(call)
     call.start = (listener) => {
       const receive = listener.onReceiveMessage.bind(listener)
@@ -25,7 +26,7 @@ export function chargeCalls(charges: Charges, admits: (path: string) => boolean)
       }
       start(listener)
     }
-    if (admits(path)) {
+    if (isAttempt) {
       const sendStatus = call.sendStatus.bind(call)
       call.sendStatus = (given) => {
         if (given.code === status.OK) charges.admitted(connection)
