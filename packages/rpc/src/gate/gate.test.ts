@@ -1,116 +1,23 @@
-import { once } from 'node:events'
-import { Duplex } from 'node:stream'
-import { connect as connectTcp, type Socket } from 'node:net'
-import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'node:tls'
-import { afterEach, describe, expect, test } from '@jest/globals'
+import type { Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
+import { describe, expect, test } from '@jest/globals'
+import { eventually, testCluster, whoAmI } from '@muster/testkit'
 import {
-  connections,
-  eventually,
-  memoryLog,
-  sampleService,
-  sayWhoCalls,
-  serveForTest,
-  testCluster,
-  whoAmI,
-  type TestMaterial,
-} from '@muster/testkit'
-import { systemClock } from '@muster/runtime'
-import { Registry } from 'prom-client'
-import { anyone, newcomers } from '../server/callers.ts'
-import type { RpcServer } from '../server/serve.ts'
-import { DEFAULT_GATE_LIMITS, type GateLimits } from './limits.ts'
+  advance,
+  clientHello,
+  cluster,
+  connectionsOf,
+  handshake,
+  honest,
+  isClosed,
+  open,
+  refused,
+  serve,
+  silent,
+  warnings,
+} from '../../test/support/gated-server.ts'
 
-const cluster = testCluster()
 const stranger = testCluster()
-const { open, closeAll } = connections()
-const { log, lines } = memoryLog()
-let metrics: Registry
-let server: RpcServer
-let aheadMs = 0
-const sockets: Socket[] = []
-
-async function serve(limits: Partial<GateLimits> = {}, callers = anyone): Promise<void> {
-  const sample = sampleService()
-  const routes = { ...sample.routes, getTrustBundle: { ...sayWhoCalls, callers } }
-  metrics = new Registry()
-  server = await serveForTest({
-    clusterName: cluster.clusterName,
-    identity: cluster.service('registration-service'),
-    services: [{ ...sample, routes }],
-    clock: { ...systemClock, now: () => new Date(Date.now() + aheadMs) },
-    gate: { ...DEFAULT_GATE_LIMITS, ...limits },
-    log,
-    metrics,
-  })
-}
-
-afterEach(async () => {
-  closeAll()
-  for (const socket of sockets.splice(0)) socket.destroy()
-  await server.close()
-  lines.length = 0
-  aheadMs = 0
-})
-
-function address() {
-  const [host, port] = server.address.split(':')
-  return { host: host!, port: Number(port) }
-}
-
-/** A TCP connection that says nothing. */
-async function silent(localAddress = '127.0.0.2'): Promise<Socket> {
-  const socket = connectTcp({ ...address(), localAddress })
-  socket.on('error', () => {})
-  socket.resume()
-  sockets.push(socket)
-  await once(socket, 'connect')
-  return socket
-}
-
-function isClosed(socket: Socket): boolean {
-  return socket.closed || socket.destroyed
-}
-
-/** A TLS connection from another source than the honest ones. Resolves once the handshake is done, rejects if it fails. */
-async function handshake(material: TestMaterial, options: ConnectionOptions = {}): Promise<TLSSocket> {
-  const { own } = material
-  const socket = connectTls({
-    ...address(),
-    ...({ localAddress: '127.0.0.2' } as object),
-    ca: cluster.hostRootsPem,
-    ALPNProtocols: ['h2'],
-    checkServerIdentity: () => undefined,
-    ...(own !== undefined && { key: own.keyPem, cert: own.chainPem }),
-    ...options,
-  })
-  sockets.push(socket)
-  await once(socket, 'secureConnect')
-  socket.on('error', () => {})
-  socket.resume()
-  return socket
-}
-
-/** The first flight of a TLS client. */
-async function clientHello(): Promise<Buffer> {
-  return new Promise((resolve) => {
-    const wire = new Duplex({ read: () => {}, write: (hello: Buffer) => resolve(hello) })
-    connectTls({ socket: wire, ALPNProtocols: ['h2'] }).on('error', () => {})
-  })
-}
-
-async function connectionsOf(kind: string): Promise<number> {
-  const { values } = await metrics.getSingleMetric('muster_gate_connections')!.get()
-  return values.find(({ labels }) => labels['kind'] === kind)!.value
-}
-
-async function refused(reason: string): Promise<number> {
-  const { values } = await metrics.getSingleMetric('muster_gate_refused_total')!.get()
-  return values.find(({ labels }) => labels['reason'] === reason)!.value
-}
-
-const warnings = () => lines.filter(({ event }) => event === 'gate.refused')
-
-const honest = () => whoAmI(open(server.address, cluster.node()))
 
 describe('key exchange', () => {
   test.each(['ffdhe2048', 'ffdhe8192', 'P-521', 'X448'])(
@@ -149,14 +56,14 @@ describe('certificates that do not verify', () => {
     await serve({ badCertificates: 0, barMs: 60_000 })
     await handshake(foreign)
     await eventually('barred', async () => (await refused('bad-certificates')) === 1)
-    aheadMs = 61_000
+    advance(61_000)
     expect(isClosed(await handshake(cluster.anonymous()))).toBe(false)
   })
 
   test('a member whose certificate has expired is told so by its first calls', async () => {
     await serve()
     const ended = cluster.member({ kind: 'node', name: cluster.node().name, notAfter: new Date(Date.now() - 1_000) })
-    expect(await whoAmI(open(server.address, ended))).toBe('anonymous')
+    expect(await whoAmI(open(ended))).toBe('anonymous')
   })
 
   test('a source from which a member is connected is not barred: its budget limits it', async () => {
@@ -318,70 +225,5 @@ describe('a full gate', () => {
     await serve({ handshakes: 20, handshakesPerSource: 10 })
     for (let i = 0; i < 40; i++) await silent()
     expect(await honest()).toContain('/node/')
-  })
-})
-
-describe('the CPU budget', () => {
-  /** Calls until the gate ends the connection. */
-  async function callTooOften(material: TestMaterial): Promise<void> {
-    const connection = open(server.address, material)
-    while ((await refused('over-budget')) === 0)
-      await Promise.allSettled(Array.from({ length: 8 }, () => whoAmI(connection)))
-  }
-
-  test('a stranger who calls without end loses its connection, and a member at the same address does not', async () => {
-    await serve({ cpuPercentPerSource: 1 })
-    const member = await handshake(cluster.node(), { localAddress: '127.0.0.1' } as object)
-    await callTooOften(cluster.anonymous())
-    expect(warnings()).toHaveLength(1)
-    expect(isClosed(member)).toBe(false)
-    expect(isClosed(await handshake(cluster.node()))).toBe(false)
-  })
-
-  test('a node who calls without end loses its connection, and is named in the log; others do not', async () => {
-    await serve({ cpuPercentPerSource: 1 })
-    const busy = cluster.node()
-    const member = await handshake(cluster.node(), { localAddress: '127.0.0.1' } as object)
-    await callTooOften(busy)
-    expect(warnings()[0]!['first']).toMatch(/^over-budget spiffe:.*\/node\//)
-    expect(isClosed(member)).toBe(false)
-    expect(await honest()).toContain('/node/')
-  })
-
-  test.each(['service', 'person'])('a %s may call without end', async (kind) => {
-    await serve({ cpuPercentPerSource: 1 })
-    const connection = open(
-      server.address,
-      kind === 'service' ? cluster.service('ca-service') : cluster.user('ann', 'admin'),
-    )
-    for (let i = 0; i < 100; i++) await Promise.all(Array.from({ length: 8 }, () => whoAmI(connection)))
-    expect(await refused('over-budget')).toBe(0)
-  })
-
-  test('a stranger who sends bytes without end loses its connection', async () => {
-    await serve({ cpuPercentPerSource: 1 })
-    const socket = await handshake(cluster.anonymous())
-    const unknownFrame = Buffer.from('000008fa0000000000' + '00'.repeat(8), 'hex')
-    socket.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
-    socket.write(Buffer.from('000000040000000000', 'hex'))
-    const flood = () => {
-      while (!isClosed(socket) && socket.write(Buffer.concat(Array<Buffer>(1_000).fill(unknownFrame))));
-      if (!isClosed(socket)) socket.once('drain', flood)
-    }
-    flood()
-    await eventually('cut', () => isClosed(socket))
-    expect(await refused('over-budget')).toBe(1)
-  })
-
-  test('handshakes of members are free for their source', async () => {
-    await serve({ cpuPercentPerSource: 1 })
-    for (let i = 0; i < 60; i++) expect(await whoAmI(open(server.address, cluster.node()))).toContain('/node/')
-    expect(await refused('over-budget')).toBe(0)
-  })
-
-  test('newcomers who get in are free for their source', async () => {
-    await serve({ cpuPercentPerSource: 1 }, newcomers)
-    for (let i = 0; i < 60; i++) expect(await whoAmI(open(server.address, cluster.anonymous()))).toBe('anonymous')
-    expect(await refused('over-budget')).toBe(0)
   })
 })

@@ -6,7 +6,7 @@ import type { Registry } from 'prom-client'
 import { plainAddress } from '../server/remote-address.ts'
 import { serverTlsOptions } from '../tls/server-context.ts'
 import type { TlsIdentity } from '../tls/tls-identity.ts'
-import { Connection } from './connection.ts'
+import { PeerConnection } from './peer-connection.ts'
 import { COST_MS, CpuBudget } from './cpu-budget.ts'
 import { onFirstRecord } from './first-record.ts'
 import { GateReport, type GateEvent } from './gate-report.ts'
@@ -56,7 +56,7 @@ export class Gate {
   readonly #turns: HandshakeTurns
   readonly #report: GateReport
   /** Every open connection by the peer's `address:port`, which a TLS socket, the socket below it and grpc-js share. */
-  readonly #open = new Map<string, Connection>()
+  readonly #open = new Map<string, PeerConnection>()
   readonly #stopFollowing: () => void
 
   constructor(options: GateOptions) {
@@ -143,7 +143,7 @@ export class Gate {
     for (const budget of [connection.source.budget, this.#strangers]) budget.refund(COST_MS.admission)
   }
 
-  #charge(connection: Connection, ms: number): void {
+  #charge(connection: PeerConnection, ms: number): void {
     const { payer } = connection
     if (payer === undefined) return
     payer.budget.charge(ms)
@@ -187,7 +187,7 @@ export class Gate {
       return
     }
     const key = `${remoteAddress}:${remotePort}`
-    const connection = new Connection(socket, source, () => this.#tls.emit('connection', socket))
+    const connection = new PeerConnection(socket, source, () => this.#tls.emit('connection', socket))
     this.#open.set(key, connection)
     source.connections += 1
     source.arriving.add(connection)
@@ -205,7 +205,7 @@ export class Gate {
     onFirstRecord(socket, (first) => (first === 'whole' ? this.#handshake(connection) : this.#foreign(connection)))
   }
 
-  #handshake(connection: Connection): void {
+  #handshake(connection: PeerConnection): void {
     const { source } = connection
     if (!source.budget.isOver) return this.#turns.enter(connection)
     this.#report.refused('over-budget', source.name)
@@ -213,12 +213,12 @@ export class Gate {
     else this.#turns.enter(connection)
   }
 
-  #foreign(connection: Connection): void {
+  #foreign(connection: PeerConnection): void {
     this.#report.count('handshake-failed')
     connection.destroy()
   }
 
-  #closed(connection: Connection): void {
+  #closed(connection: PeerConnection): void {
     const { source, state, bytesRead } = connection
     source.connections -= 1
     source.arriving.delete(connection)

@@ -4,7 +4,7 @@ import type { Payer } from './member-budgets.ts'
 import type { SourceEntry } from './source-ledger.ts'
 
 /** A connection at the gate, from its first byte to its close. */
-export class Connection implements Handshaker {
+export class PeerConnection implements Handshaker {
   readonly source: SourceEntry
   readonly #socket: Socket
   readonly begin: () => void

@@ -1,0 +1,75 @@
+import { describe, expect, test } from '@jest/globals'
+import { eventually, type TestMaterial, whoAmI } from '@muster/testkit'
+import {
+  cluster,
+  handshake,
+  honest,
+  isClosed,
+  open,
+  refused,
+  serve,
+  warnings,
+} from '../../test/support/gated-server.ts'
+import { newcomers } from '../server/callers.ts'
+
+describe('the CPU budget', () => {
+  /** Calls until the gate ends the connection. */
+  async function callTooOften(material: TestMaterial): Promise<void> {
+    const connection = open(material)
+    while ((await refused('over-budget')) === 0)
+      await Promise.allSettled(Array.from({ length: 8 }, () => whoAmI(connection)))
+  }
+
+  test('a stranger who calls without end loses its connection, and a member at the same address does not', async () => {
+    await serve({ cpuPercentPerSource: 1 })
+    const member = await handshake(cluster.node(), { localAddress: '127.0.0.1' } as object)
+    await callTooOften(cluster.anonymous())
+    expect(warnings()).toHaveLength(1)
+    expect(isClosed(member)).toBe(false)
+    expect(isClosed(await handshake(cluster.node()))).toBe(false)
+  })
+
+  test('a node who calls without end loses its connection, and is named in the log; others do not', async () => {
+    await serve({ cpuPercentPerSource: 1 })
+    const busy = cluster.node()
+    const member = await handshake(cluster.node(), { localAddress: '127.0.0.1' } as object)
+    await callTooOften(busy)
+    expect(warnings()[0]!['first']).toMatch(/^over-budget spiffe:.*\/node\//)
+    expect(isClosed(member)).toBe(false)
+    expect(await honest()).toContain('/node/')
+  })
+
+  test.each(['service', 'person'])('a %s may call without end', async (kind) => {
+    await serve({ cpuPercentPerSource: 1 })
+    const connection = open(kind === 'service' ? cluster.service('ca-service') : cluster.user('ann', 'admin'))
+    for (let i = 0; i < 100; i++) await Promise.all(Array.from({ length: 8 }, () => whoAmI(connection)))
+    expect(await refused('over-budget')).toBe(0)
+  })
+
+  test('a stranger who sends bytes without end loses its connection', async () => {
+    await serve({ cpuPercentPerSource: 1 })
+    const socket = await handshake(cluster.anonymous())
+    const unknownFrame = Buffer.from('000008fa0000000000' + '00'.repeat(8), 'hex')
+    socket.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
+    socket.write(Buffer.from('000000040000000000', 'hex'))
+    const flood = () => {
+      while (!isClosed(socket) && socket.write(Buffer.concat(Array<Buffer>(1_000).fill(unknownFrame))));
+      if (!isClosed(socket)) socket.once('drain', flood)
+    }
+    flood()
+    await eventually('cut', () => isClosed(socket))
+    expect(await refused('over-budget')).toBe(1)
+  })
+
+  test('handshakes of members are free for their source', async () => {
+    await serve({ cpuPercentPerSource: 1 })
+    for (let i = 0; i < 60; i++) expect(await whoAmI(open(cluster.node()))).toContain('/node/')
+    expect(await refused('over-budget')).toBe(0)
+  })
+
+  test('newcomers who get in are free for their source', async () => {
+    await serve({ cpuPercentPerSource: 1 }, newcomers)
+    for (let i = 0; i < 60; i++) expect(await whoAmI(open(cluster.anonymous()))).toBe('anonymous')
+    expect(await refused('over-budget')).toBe(0)
+  })
+})

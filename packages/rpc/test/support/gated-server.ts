@@ -1,0 +1,132 @@
+import { once } from 'node:events'
+import { connect as connectTcp, type Socket } from 'node:net'
+import { Duplex } from 'node:stream'
+import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'node:tls'
+import { afterEach } from '@jest/globals'
+import {
+  connections,
+  memoryLog,
+  sampleService,
+  sayWhoCalls,
+  serveForTest,
+  testCluster,
+  type TestMaterial,
+  whoAmI,
+} from '@muster/testkit'
+import { systemClock } from '@muster/runtime'
+import { Registry } from 'prom-client'
+import { DEFAULT_GATE_LIMITS, type GateLimits } from '../../src/gate/limits.ts'
+import { anyone } from '../../src/server/callers.ts'
+import type { RpcServer } from '../../src/server/serve.ts'
+
+/** The cluster whose members the server under test knows. */
+export const cluster = testCluster()
+const { open: openConnection, closeAll } = connections()
+const { log, lines } = memoryLog()
+let metrics: Registry
+let server: RpcServer
+let aheadMs = 0
+const sockets: Socket[] = []
+
+afterEach(async () => {
+  closeAll()
+  for (const socket of sockets.splice(0)) socket.destroy()
+  await server.close()
+  lines.length = 0
+  aheadMs = 0
+})
+
+/** Starts a server behind a gate with these limits, which ends with the test. Its one RPC says who calls. */
+export async function serve(limits: Partial<GateLimits> = {}, callers = anyone): Promise<void> {
+  const sample = sampleService()
+  const routes = { ...sample.routes, getTrustBundle: { ...sayWhoCalls, callers } }
+  metrics = new Registry()
+  server = await serveForTest({
+    clusterName: cluster.clusterName,
+    identity: cluster.service('registration-service'),
+    services: [{ ...sample, routes }],
+    clock: { ...systemClock, now: () => new Date(Date.now() + aheadMs) },
+    gate: { ...DEFAULT_GATE_LIMITS, ...limits },
+    log,
+    metrics,
+  })
+}
+
+/** Puts the clock of the server ahead. */
+export function advance(ms: number): void {
+  aheadMs = ms
+}
+
+function address() {
+  const [host, port] = server.address.split(':')
+  return { host: host!, port: Number(port) }
+}
+
+/** A client of the server, from 127.0.0.1. */
+export function open(material: TestMaterial): ReturnType<typeof openConnection> {
+  return openConnection(server.address, material)
+}
+
+/** A TCP connection that says nothing. */
+export async function silent(localAddress = '127.0.0.2'): Promise<Socket> {
+  const socket = connectTcp({ ...address(), localAddress })
+  socket.on('error', () => {})
+  socket.resume()
+  sockets.push(socket)
+  await once(socket, 'connect')
+  return socket
+}
+
+/** Whether the server, or the test, has ended it. */
+export function isClosed(socket: Socket): boolean {
+  return socket.closed || socket.destroyed
+}
+
+/** A TLS connection from another source than the honest ones. Resolves once the handshake is done, rejects if it fails. */
+export async function handshake(material: TestMaterial, options: ConnectionOptions = {}): Promise<TLSSocket> {
+  const { own } = material
+  const socket = connectTls({
+    ...address(),
+    ...({ localAddress: '127.0.0.2' } as object),
+    ca: cluster.hostRootsPem,
+    ALPNProtocols: ['h2'],
+    checkServerIdentity: () => undefined,
+    ...(own !== undefined && { key: own.keyPem, cert: own.chainPem }),
+    ...options,
+  })
+  sockets.push(socket)
+  await once(socket, 'secureConnect')
+  socket.on('error', () => {})
+  socket.resume()
+  return socket
+}
+
+/** The first flight of a TLS client. */
+export async function clientHello(): Promise<Buffer> {
+  return new Promise((resolve) => {
+    const wire = new Duplex({ read: () => {}, write: (hello: Buffer) => resolve(hello) })
+    connectTls({ socket: wire, ALPNProtocols: ['h2'] }).on('error', () => {})
+  })
+}
+
+/** The open connections of a kind, by the gate's metric. */
+export async function connectionsOf(kind: string): Promise<number> {
+  const { values } = await metrics.getSingleMetric('muster_gate_connections')!.get()
+  return values.find(({ labels }) => labels['kind'] === kind)!.value
+}
+
+/** How often the gate reports this reason, by its metric. */
+export async function refused(reason: string): Promise<number> {
+  const { values } = await metrics.getSingleMetric('muster_gate_refused_total')!.get()
+  return values.find(({ labels }) => labels['reason'] === reason)!.value
+}
+
+/** The warnings of the gate in the log. */
+export function warnings(): typeof lines {
+  return lines.filter(({ event }) => event === 'gate.refused')
+}
+
+/** A call of a node from 127.0.0.1. @returns who the server thinks it is */
+export function honest(): Promise<string> {
+  return whoAmI(open(cluster.node()))
+}
