@@ -81,7 +81,7 @@ function problemOf({ name, folder, find, replace }) {
   return find === replace ? `${name}: it changes nothing` : undefined
 }
 
-/** The sources below a folder that hold a text, each as often as it does. */
+/** The sources below a folder that hold a text, once per occurrence. */
 function filesWith(folder, text) {
   const sources = readdirSync(path.join(root, folder), { recursive: true })
     .map((name) => path.join(folder, name))

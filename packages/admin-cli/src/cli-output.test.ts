@@ -72,7 +72,7 @@ beforeAll(async () => {
 })
 afterAll(() => cluster.close())
 
-/** What every command that prints JSON promises, and the heading of docs/cli-output.md that says so. */
+/** The schema of each command that prints JSON, and its heading in docs/cli-output.md. */
 const PROMISES: [argv: string, heading: string, schema: z.ZodType, keys: z.ZodObject][] = [
   ['tokens add --type=node', 'tokens add', newTokenSchema, newTokenSchema],
   ['nodes add', 'nodes add', newTokenSchema, newTokenSchema],
@@ -94,7 +94,7 @@ const PROMISES: [argv: string, heading: string, schema: z.ZodType, keys: z.ZodOb
   ['whoami', 'whoami', whoamiSchema, whoamiSchema],
 ]
 
-/** The same of what a person does on their own machine, one after the other. */
+/** The same for the commands that a person runs on their own machine, in this order. */
 const AT_HOME: typeof PROMISES = [
   ['whoami', 'whoami', whoamiSchema, whoamiSchema],
   ['clusters ls', 'clusters ls', z.array(loggedInSchema).length(1), loggedInSchema],

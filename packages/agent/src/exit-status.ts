@@ -5,7 +5,7 @@ import { mayPass } from '@muster/identity'
 /** The exit statuses of `muster`, for scripts and init systems. */
 export const EXIT = { ok: 0, failed: 1, usage: 2, refused: 3, notTrusted: 4, unreachable: 5 } as const
 
-/** What help says of each exit status. */
+/** The meaning of each exit status, as help shows it. */
 export const EXIT_MEANINGS: Record<keyof typeof EXIT, string> = {
   ok: 'stopped',
   failed: 'failed',
@@ -44,7 +44,7 @@ export function explain(error: unknown): string {
   return `${error.message}${reason}${next === undefined ? '' : `; ${next}`}`
 }
 
-/** True for what the server itself said, as opposed to not being reached. */
+/** True for an error that the server itself returned. */
 function isAnswer({ cause }: AppError): boolean {
   return cause instanceof Error && 'metadata' in cause
 }

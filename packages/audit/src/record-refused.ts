@@ -1,7 +1,7 @@
 import { AppError, type ErrorKind } from '@muster/domain'
 import type { Refusal, Refusals } from './refusals.ts'
 
-/** What somebody tries to change, and who it is. */
+/** The attempted change, and its caller. */
 export type Attempt = Omit<Refusal, 'reason'>
 
 /** Refusals of a well-formed attempt because of the state it meets. A malformed request or a lost store is no refusal. */

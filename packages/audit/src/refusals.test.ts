@@ -53,7 +53,7 @@ async function counted(): Promise<number> {
   return (await rows()).reduce((sum, { count }) => sum + count, 0)
 }
 
-/** An event from another address than any other. */
+/** An event from an address of its own. */
 function from(source: number, overrides: Partial<Refusal> = {}): Refusal {
   return { ...event, remoteAddress: `10.1.${source >> 8}.${source & 255}`, ...overrides }
 }

@@ -10,7 +10,7 @@ import { parseCidrs, parseHostnameGlobs } from './tokens/restrictions.ts'
 import { NODE_ROLES } from './names/roles.ts'
 import { isTokenId, newTokenId, newTokenValue, parseCustomTokenValue, tokenIdOf } from './tokens/token-value.ts'
 
-// What holds for every text, and not only for those that somebody thought of.
+// Properties that hold for every text, not only for the examples in other tests.
 
 /** Letters from a set, from `min` to `max` of them. */
 function letters(set: string, min: number, max: number): fc.Arbitrary<string> {
@@ -48,7 +48,7 @@ const invitation: fc.Arbitrary<Invitation> = fc.record({
   roles: fc.subarray([...NODE_ROLES], { minLength: 1 }),
 })
 
-/** Text with a few of its characters taken away, doubled, replaced or put elsewhere. */
+/** Text with a few of its characters removed, doubled, replaced or moved. */
 function damaged(whole: fc.Arbitrary<string>): fc.Arbitrary<string> {
   const edit = fc.tuple(fc.nat(), fc.nat(8), fc.oneof(fc.constant(''), anyText, letters('@/?#%&=,: ', 1, 1)))
   return fc.tuple(whole, fc.array(edit, { minLength: 1, maxLength: 4 })).map(([text, edits]) =>
@@ -198,7 +198,7 @@ describe('labels', () => {
   })
 
   test('labels that were written on one line can be read again', () => {
-    // The line has no way to say a comma inside a value, nor spaces around one.
+    // The line format cannot express a comma inside a value, nor spaces around one.
     const onOneLine = value.map((text) => text.replaceAll(',', ';').trim())
     fc.assert(
       fc.property(fc.dictionary(key, onOneLine, { maxKeys: 64 }), (labels) => {

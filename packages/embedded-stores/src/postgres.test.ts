@@ -87,7 +87,7 @@ describe('startPostgres', () => {
   test('startPostgres refuses a data directory that a live process uses', async () => {
     const postgres = await start()
     await expect(startPostgres({ dataDir })).rejects.toThrow(`is in use by process ${process.pid}`)
-    // A server that was started by other means has no claim beside it.
+    // A server that another program started has no claim beside it.
     await rm(`${dataDir}.lock`)
     await expect(startPostgres({ dataDir })).rejects.toThrow(`is in use by process ${postgres.pid}`)
     expect(await query(postgres.url(), 'select 1')).toEqual([[1]])

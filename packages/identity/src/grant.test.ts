@@ -29,7 +29,7 @@ function bundleOf({ clusterName, authorities: { host, user } }: TestCluster, ver
 
 type CertifyRequest = Parameters<TestCluster['certify']>[0]
 
-/** What a server hands out to a node; correct except for what the test changes. */
+/** A server's grant for a node; correct except for what the test changes. */
 function grant(overrides: Partial<CertifyRequest> = {}, signer = cluster, bundle = bundleOf(cluster)) {
   const ownKey = publicKeyDer(privateKeyFromPem(keyPem))
   const notAfter = hoursFromNow(24)

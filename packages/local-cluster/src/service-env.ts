@@ -10,7 +10,7 @@ import {
 import type { DatabaseUrlFiles } from './databases.ts'
 import type { SecretFiles } from './secrets.ts'
 
-/** What the services of a local cluster are told of it. */
+/** What the services of a local cluster need to know about it. */
 export interface ServiceEnvOptions {
   clusterName: string
   secrets: SecretFiles

@@ -67,7 +67,7 @@ export async function startService(options: ServiceProcessOptions): Promise<Serv
   }
 }
 
-/** The executable file of a program, in the package of that name unless told otherwise. */
+/** The executable file of a program, by default in the package of that name. */
 export function programFile(program: string, packageName = program): string {
   const manifest = createRequire(import.meta.url).resolve(`@muster/${packageName}/package.json`)
   return path.join(path.dirname(manifest), 'bin', `${program}.js`)

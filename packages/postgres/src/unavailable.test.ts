@@ -31,7 +31,7 @@ async function expectUnavailable(work: Promise<unknown>): Promise<void> {
   const error = asAppError(cause)
   expect(error).toBeInstanceOf(AppError)
   expect(error).toMatchObject({ kind: 'unavailable', cause })
-  // The cause goes into the log; what the caller is told names no host, user or password.
+  // The cause goes into the log; the caller's message names no host, user or password.
   expect((error as AppError).message).toBe('the database is not reachable; try again')
 }
 

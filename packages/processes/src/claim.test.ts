@@ -23,7 +23,7 @@ afterAll(async () => {
   await rm(root, { recursive: true })
 })
 
-/** What a process that was killed leaves: the id is in use again, by this process. */
+/** The entry of a killed process whose id is in use again, by this process. */
 const killed = { pid: process.pid, startedAt: 'an earlier run' }
 
 describe('a claim', () => {

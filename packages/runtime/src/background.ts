@@ -12,7 +12,7 @@ export interface Background {
   failures: { inc(labels: { task: string }, by?: number): void }
 }
 
-/** Work that is done now and then again and again. */
+/** Work that is repeated after a pause. */
 export interface BackgroundTask {
   /** Names the task in logs and in the metric, such as `audit-purge`. */
   task: string

@@ -10,7 +10,7 @@ test('a program notices that its parent process has ended', async () => {
       process.exit()
     })
     console.log('ready')`
-  // As npm does it: a shell in between, which is all that a signal to npm ends.
+  // Starts the program through a shell, as npm does. A signal to npm ends only the shell.
   const shell = spawn('sh', ['-c', '"$0" --input-type=module -e "$1"; true', process.execPath, program], {
     cwd: import.meta.dirname,
     stdio: ['ignore', 'pipe', 'inherit'],

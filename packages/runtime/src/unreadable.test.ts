@@ -26,7 +26,7 @@ describe('a file that could not be read', () => {
     expect(await why(name)).toBe(message)
   })
 
-  // Whoever runs the tests may be root, to whom every file opens.
+  // Tests may run as root, who can open every file.
   test('the error for a file that belongs to others says that permission is missing', () => {
     const denied = Object.assign(new Error('EACCES: permission denied, open'), { code: 'EACCES' })
     expect(whyUnreadable('/a/file', denied)).toBe('there is no permission to read /a/file')

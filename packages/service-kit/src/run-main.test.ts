@@ -17,7 +17,7 @@ const PROGRAM = `
           process.stdout.write('second closes\\n')
           return config.MODE === 'hang' ? new Promise(() => setInterval(() => {}, 1000)) : undefined
         })
-        // Keeps the process alive, and nothing closes it.
+        // Keeps the process alive; nothing closes this timer.
         setInterval(() => {}, 1000)
         process.stdout.write('started\\n')
       },

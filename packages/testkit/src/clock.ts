@@ -1,14 +1,14 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 
-/** A clock that stands still until it is told to move. Fits wherever the runtime's Clock is asked for. */
+/** A clock that stands still until a test moves it. Implements the runtime's Clock. */
 export interface ManualClock {
   now(): Date
   sleep(ms: number, signal: AbortSignal): Promise<void>
-  /** How long each sleep so far was asked to be, in milliseconds. */
+  /** The requested length of each sleep so far, in milliseconds. */
   readonly sleeps: readonly number[]
-  /** How many sleep now. */
+  /** How many callers sleep now. */
   readonly sleepers: number
-  /** Moves on; who is due on the way wakes in order, each at its time, and may sleep again before the next wakes. */
+  /** Moves the time on. Sleepers wake in order, each at its own time, and may sleep again before the next one wakes. */
   advance(ms: number): Promise<void>
 }
 
@@ -17,7 +17,7 @@ interface Sleeper {
   wake: () => void
 }
 
-/** A clock at `start`: by default at the present, since TLS looks at certificates by the machine's clock. */
+/** A clock at `start`, by default the present, since TLS checks certificates by the machine's clock. */
 export function manualClock(start: Date = new Date()): ManualClock {
   let time = start.getTime()
   const sleeps: number[] = []

@@ -17,7 +17,7 @@ import {
 const MINUTE_MS = 60_000
 const DAY_MS = 86_400_000
 
-/** What a member shows and whom it trusts. Fits wherever the TLS material of packages/rpc is asked for. */
+/** What a member shows and which roots it trusts. Fits the TLS material of packages/rpc. */
 export interface TestMaterial {
   own?: { keyPem: string; chainPem: string }
   hostRootsPem: string
@@ -35,7 +35,7 @@ export interface TestMember extends TestMaterial {
   chainDer: [Buffer, Buffer]
 }
 
-/** What to make; by default a member of this cluster whose certificate is good from a minute ago for a day. */
+/** The certificate to make; by default of a member of this cluster, valid from a minute ago for a day. */
 export interface MemberRequest {
   kind: MemberKind
   name: string
@@ -43,7 +43,7 @@ export interface MemberRequest {
   dnsNames?: readonly string[]
   /** A CA that is not the one that should sign it. */
   signedBy?: Issuer
-  /** A cluster that is not this one. */
+  /** The name of another cluster. */
   clusterName?: string
   notBefore?: Date
   notAfter?: Date
@@ -65,13 +65,13 @@ export interface TestCertificate {
 export interface TestCluster {
   clusterName: string
   authorities: Record<AuthorityType, TestAuthority>
-  /** Of the host root. */
+  /** The pin of the host root. */
   pin: string
   hostRootsPem: string
   userRootsPem: string
-  /** A certificate for a key that is somebody else's. */
+  /** A certificate for the key of another member. */
   certify(request: Omit<MemberRequest, 'privateKey'> & { publicKeyDer: Buffer }): TestCertificate
-  /** Any member, in whatever way wrong. It trusts this cluster's roots. */
+  /** Any member, with any fault. It trusts this cluster's roots. */
   member(request: MemberRequest): TestMember
   service(name: ServiceName): TestMember
   node(id?: string): TestMember
@@ -148,7 +148,7 @@ function makeAuthority(type: AuthorityType, clusterName: string): TestAuthority 
   return { root, issuing }
 }
 
-/** One caller of every kind there is, by the name that tables of callers use. */
+/** One caller of every kind, by the name that tables of callers use. */
 export function everyKindOfPeer(cluster: TestCluster): Record<string, TestMaterial> {
   return {
     anonymous: cluster.anonymous(),

@@ -5,9 +5,9 @@ import { POSTGRES_URL_VARIABLE, storeUrl } from './global-stores.ts'
 export interface TestDatabase {
   /** Connects as the superuser. */
   url: string
-  /** Everything in every table of these schemas as text, for tests that look for what must not be there. */
+  /** The content of all tables of these schemas as text, for tests that search it for secrets. */
   dump(...schemas: string[]): Promise<string>
-  /** Removes it, with whoever is still connected. */
+  /** Removes it and cuts the connections that are still open. */
   drop(): Promise<void>
 }
 

@@ -1,6 +1,6 @@
 /**
- * How long tests wait, in one place. A healthy run comes nowhere near these limits: they are for a machine that does
- * much else, and end a test that would otherwise hang. Jest's own limit for a test (`testTimeout`) is longer, so that
+ * How long tests wait, in one place. A healthy run stays far below these limits. They are for a busy machine,
+ * and end a test that would otherwise hang. Jest's own limit for a test (`testTimeout`) is longer, so that
  * the error names what did not happen.
  */
 

@@ -6,7 +6,7 @@ export interface TestRedis {
   url: string
   /** A connection for the test itself: to look at what is stored, and to change it. */
   client: Redis
-  /** Forgets everything in it. */
+  /** Deletes everything in it. */
   empty(): Promise<void>
   /** Gives the database back, empty. */
   close(): Promise<void>

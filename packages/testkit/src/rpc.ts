@@ -9,11 +9,11 @@ import { silentLog } from './silent-log.ts'
 export interface ServeForTestOptions extends Partial<Omit<ServeOptions, 'identity'>> {
   clusterName: string
   services: ServeOptions['services']
-  /** Of the service that is served. */
+  /** The name of the service that is served. */
   identity: TlsMaterial | TlsIdentity
 }
 
-/** Serves contracts on a free port of loopback as a service would, and says nothing unless it is given a log. */
+/** Serves contracts on a free port of loopback as a service would. Logs nothing unless it is given a log. */
 export function serveForTest({ identity, ...options }: ServeForTestOptions): Promise<RpcServer> {
   return serve({
     listenAddress: '127.0.0.1:0',
@@ -34,10 +34,10 @@ export function connectForTest(address: string, service: ServiceName, material: 
   return withTestDeadline(connect({ addresses: [address], identity, service }))
 }
 
-/** What the table of a server says to a caller: let in, no identity, or not on the list. */
+/** The answer of a server's table to a caller: let in, no identity, or not on the list. */
 export type Access = 'allowed' | 'unauthenticated' | 'denied'
 
-/** Calls an RPC of any shape with an empty request, to see whether its handler is reached; what that then says is all one. */
+/** Calls an RPC of any shape with an empty request, to see whether its handler is reached. The handler's answer does not matter. */
 export async function accessOf(connection: Connection, method: ServiceDefinition[string]): Promise<Access> {
   const request: unknown = method.requestDeserialize(Buffer.alloc(0))
   try {
@@ -61,7 +61,7 @@ export async function accessOf(connection: Connection, method: ServiceDefinition
   return 'allowed'
 }
 
-/** What each of these callers is told by a server's table, beside what it should be told if only `allowed` may call. */
+/** The answers of a server's table to these callers, and the expected answers if only `allowed` may call. */
 export async function accessOfEach(
   callers: Readonly<Record<string, TlsMaterial>>,
   allowed: readonly string[],
@@ -77,7 +77,7 @@ export async function accessOfEach(
   return { found, expected }
 }
 
-/** Connections to one server as whoever asks, to be closed together. */
+/** Connections to one server for any caller, which are closed together. */
 export function connectionsTo({ address }: Pick<RpcServer, 'address'>, service: ServiceName) {
   const connections: Connection[] = []
   return {

@@ -10,7 +10,7 @@ const OWNER_FILE = 'owner.json'
 /** The folder that holds every temporary file of one test run. */
 export interface RunFolder {
   path: string
-  /** Removes it with all that is in it, and gives this process its former folder for temporary files back. */
+  /** Removes it with its content, and restores this process's former folder for temporary files. */
   remove(): Promise<void>
 }
 

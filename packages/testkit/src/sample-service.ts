@@ -43,7 +43,7 @@ export function sampleService(overrides: Partial<Table> = {}): BoundService {
   return bindService(contract, { ...table, ...overrides })
 }
 
-/** A handler that answers with who it thinks its caller is, in place of a trust bundle. */
+/** A handler that answers with the name of its caller, in place of a trust bundle. */
 export const sayWhoCalls: Table['getTrustBundle'] = {
   callers: anyone,
   handle: async (_request, { peer }) => ({
@@ -56,7 +56,7 @@ export const sayWhoCalls: Table['getTrustBundle'] = {
   }),
 }
 
-/** Who the server of `sayWhoCalls` thinks is at the other end of this connection. */
+/** The caller that the server of `sayWhoCalls` sees on this connection. */
 export async function whoAmI(connection: Connection): Promise<string> {
   return (await connection.client(contract).getTrustBundle({})).trustBundle!.clusterName
 }
@@ -101,7 +101,7 @@ export function memoryLog(): { log: Logger; lines: LogLine[] } {
   return { log, lines }
 }
 
-/** What a promise was rejected with; fails the test if it was not. */
+/** The error that a promise was rejected with; fails the test if there is none. */
 export async function rejection(promise: Promise<unknown>): Promise<AppError> {
   const error: unknown = await promise.then(
     () => undefined,

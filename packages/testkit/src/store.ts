@@ -5,7 +5,7 @@ import { createDatabase, type TestDatabase } from './database.ts'
 import { CALL_LIMIT_MS } from './limits.ts'
 import { silentLog } from './silent-log.ts'
 
-/** Which schema a store has, and how many connections its pools take. */
+/** The schema of a store, and how many connections its pools take. */
 export interface StoreOptions {
   schema: string
   /** The migrations of the service; without it the schema holds an audit alone. */

@@ -24,7 +24,7 @@ export interface Deps {
   clock: Clock
 }
 
-/** What the configuration says of people. */
+/** The configuration of people. */
 export interface PeopleSettings {
   /** From a signup until the person needs a reset. */
   sessionTtlSeconds: number

@@ -5,9 +5,9 @@ export type Rise = (counter: string) => number
 
 /** What an attacker saw. */
 export interface Tried {
-  /** What it managed to do, such as `{ opened: 2000, closed: 2000 }`. */
+  /** Its counts, such as `{ opened: 2000, closed: 2000 }`. */
   counts: Record<string, number>
-  /** What the server allowed and must not, in words; absent when it allowed nothing of the kind. */
+  /** Forbidden things that the server allowed, in words; absent when there were none. */
   allowed?: string | undefined
 }
 
@@ -20,9 +20,9 @@ export interface Attack {
   /** `few-descriptors`: the replica that may open 800 files. Default: the one with the usual limits. */
   target?: 'few-descriptors'
   needs?: readonly ('member' | 'singleUseToken')[]
-  /** Counters of which at least one must rise; absent when nothing is promised to be counted. */
+  /** Counters of which at least one must rise; absent when the services promise no count. */
   counted?: readonly string[]
-  /** What the services did and must not, by their counters. */
+  /** Forbidden things that the services did, by their counters. */
   allowed?: (rise: Rise) => string | undefined
   run(stage: Stage): Promise<Tried>
 }

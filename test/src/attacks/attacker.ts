@@ -5,11 +5,11 @@ import { ATTACKS } from './catalogue.ts'
 import type { Tried } from './attack.ts'
 import { Stage, type StageOptions } from './stage.ts'
 
-// The attacker: a process of its own, so that its CPU time is told apart and its crash is nobody else's.
+// The attacker: a separate process, so that its CPU time is measured apart and its crash affects no other process.
 // Honest members and newcomers on the same machine go first.
 os.setPriority(5)
 
-/** What an attack came to, and what it cost the stranger. */
+/** The outcome of an attack, and its cost to the stranger. */
 export interface AttackResult extends Tried {
   bytesSent: number
   cpuMs: number

@@ -68,7 +68,7 @@ export const ATTACKS: readonly Attack[] = [
   healthWatches,
   partialMessages,
   slowReader,
-  // By calls that anybody may make.
+  // By calls that are open to anyone.
   anonymousCalls,
   oneCallEach,
   hardRequests,
@@ -81,6 +81,6 @@ export const ATTACKS: readonly Attack[] = [
   helloFlood,
   renewals,
   forbiddenCalls,
-  // Last, as its honest callers are others.
+  // Last, because it has other honest callers.
   fewDescriptors,
 ]

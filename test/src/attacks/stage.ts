@@ -1,7 +1,7 @@
 import { splitAddress } from '@muster/domain'
 import type { JoinedNode } from '../bench/load-connections.ts'
 
-/** What an attack can be given, made for it on the cluster before it starts. */
+/** The inputs of an attack, made on the cluster before it starts. */
 export interface Given {
   /** HOST:PORT of the registration-service that is attacked. */
   address: string
@@ -25,7 +25,7 @@ interface Closable {
   destroy(): void
 }
 
-/** What an attack works with: the target, its sources, its time, and the connections that it must leave closed. */
+/** The means of an attack: the target, its sources, its time, and the connections that it must leave closed. */
 export class Stage {
   readonly given: Given
   readonly host: string

@@ -13,7 +13,7 @@ import { waitFor } from '../harness/waiting.ts'
 
 const cluster = useCluster({
   env: {
-    // Renewed again within a twentieth of its life, a certificate is refused; that must not take minutes here.
+    // A certificate cannot be renewed within a twentieth of its life; that must not take minutes here.
     'ca-service': { MUSTER_NODE_CERTIFICATE_TTL_SECONDS: '10', MUSTER_BOT_CERTIFICATE_TTL_SECONDS: '10' },
   },
 })
@@ -43,7 +43,7 @@ let bot = { id: '', token: '' }
 let login: string[] = []
 let desk: Desk
 
-/** What is done, and the events that it makes. */
+/** Each action, and the events that it makes. */
 const STEPS: readonly [what: string, act: () => Promise<unknown>, events: readonly string[]][] = [
   [
     'a join token is made',
@@ -193,7 +193,7 @@ const STEPS: readonly [what: string, act: () => Promise<unknown>, events: readon
   ],
   [
     'a command meets that',
-    // It finds other roles in the certificate that it asks for, and so tries again: that is one refusal more.
+    // musterctl gets other roles with the new certificate and tries again: that is one more refusal.
     async () => expect(await desk.musterctl(['users', 'rm', 'bob'])).toMatchObject({ status: 1 }),
     ['registration-service user.renew ok', 'registration-service call.RemoveUser refused CALLER_NOT_ALLOWED (2)'],
   ],
@@ -214,7 +214,7 @@ const STEPS: readonly [what: string, act: () => Promise<unknown>, events: readon
   [
     'the viewer is reset',
     () => run('users', 'reset', 'ada'),
-    // Its key could repeat the spend of the former token for a while, so that ends too.
+    // The key could repeat the spend of the former token for a while, so that token ends too.
     ['token-service token.revoke ok', 'token-service token.create ok', 'registration-service user.reset ok'],
   ],
   [
@@ -233,7 +233,7 @@ const STEPS: readonly [what: string, act: () => Promise<unknown>, events: readon
 
 type Recorded = Pick<AuditEvent, 'service' | 'id' | 'action' | 'outcome' | 'reason' | 'count'>
 
-/** What all services have on record, newest first, as their databases say: musterctl would start a process each time. */
+/** The events of all services, newest first, from their databases: musterctl would start a process each time. */
 async function recorded(): Promise<Recorded[]> {
   const selects = AUDITED_SERVICES.map(
     (name) => `select '${name}' as service, id::text as id, action, outcome, reason, count, at
@@ -272,7 +272,7 @@ test('each change and each refusal is exactly one audit event, in the service wh
     before = after
   }
   expect(seen).toEqual(STEPS.map(([what, , events]) => [what, [...events].sort()]))
-  // Nothing has come late.
+  // No event arrived late.
   expect((await recorded()).map(lineOf)).toEqual(before.map(lineOf))
 })
 

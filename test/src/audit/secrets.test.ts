@@ -14,7 +14,7 @@ import type { ToolResult } from '../harness/tool.ts'
 import { waitFor } from '../harness/waiting.ts'
 
 const DEBUG = { MUSTER_LOG_LEVEL: 'debug' }
-// What is put in here counts from the next restart of token-service.
+// Variables added here apply from the next restart of token-service.
 const tokenServiceEnv: Record<string, string> = { ...DEBUG }
 
 const cluster = useCluster({
@@ -24,7 +24,7 @@ const cluster = useCluster({
     'registration-service': {
       ...DEBUG,
       MUSTER_HEARTBEAT_INTERVAL_MS: '500',
-      // All come from one address, and are to be told why they are refused.
+      // All callers come from one address and must get the reason of their refusal.
       MUSTER_REFUSED_JOINS_PER_MINUTE: '1000',
     },
   },
@@ -32,9 +32,9 @@ const cluster = useCluster({
 
 const tokens: string[] = []
 const agents: Program[] = []
-/** Private keys, PEM, by whose they are. */
+/** Private keys, PEM, by their owner. */
 const keys = new Map<string, string>()
-/** What musterctl has printed, save for the one time that a secret is shown. */
+/** The output of musterctl, except where a secret is shown once. */
 const printed = new Map<string, string>()
 const titles = new Map<string, string>()
 let desk: Desk
@@ -63,7 +63,7 @@ function title(agent: Program): void {
   if (process.platform === 'linux') titles.set(`title of agent ${agent.pid}`, commandLine(agent.pid))
 }
 
-/** Static tokens, those of documents, and values of an operator's own choosing. */
+/** Static tokens, tokens of documents, and custom values. */
 async function useChosenTokens(): Promise<void> {
   const { dataDir, restart } = cluster()
   const file = (name: string) => path.join(dataDir, name)
@@ -91,7 +91,7 @@ async function useChosenTokens(): Promise<void> {
   }
 }
 
-/** An invitation, and a bot that gets a key, prepares the next one, and has that for its key in the end. */
+/** An invitation, and a bot that gets a key, prepares the next one, and then uses it. */
 async function useInvitations(): Promise<void> {
   const invite = async (...flags: string[]) => {
     const made = await musterctlJson<{ token: string; invitation: string }>(cluster(), ['tokens', 'add', ...flags])
@@ -133,7 +133,7 @@ async function useSignups(): Promise<void> {
   await expect(joinDirectly(cluster(), { token })).rejects.toMatchObject({ reason: 'TOKEN_WRONG_TYPE' })
 }
 
-/** Everything that may go well and go wrong with secrets in hand. */
+/** Every success and failure that handles a secret. */
 beforeAll(async () => {
   const { operator, services, restart } = cluster()
   const { value } = await makeToken({ maxUses: 3 })
@@ -183,7 +183,7 @@ async function secrets(): Promise<Map<string, string[]>> {
     found.set(name, [value, bytes.toString('hex'), bytes.toString('base64').replace(/=+$/, '')])
   }
   tokens.forEach((token, i) => add(`token ${i}`, token))
-  // The part of a token that is secret, wherever it were cut.
+  // The secret part of a token, at every cut.
   tokens.forEach((token, i) => add(`secret of token ${i}`, token.split('_').at(-1)!))
   for (const name of await readdir(path.join(dataDir, 'secrets'))) {
     const content = (await readFile(path.join(dataDir, 'secrets', name), 'utf8')).trim()
@@ -202,7 +202,7 @@ async function secrets(): Promise<Map<string, string[]>> {
     const der = key.export({ type: 'pkcs8', format: 'der' })
     const scalar = Buffer.from(key.export({ format: 'jwk' }).d!, 'base64url')
     found.set(name, [
-      // The lines of the PEM body, which a log may break anew; the number itself in its usual forms.
+      // The lines of the PEM body, which a log may wrap; the number itself in its usual forms.
       ...der.toString('base64').match(/.{40}/g)!.slice(1),
       ...['hex', 'base64', 'base64url'].map((form) => scalar.toString(form as BufferEncoding).replace(/=+$/, '')),
     ])
@@ -231,7 +231,7 @@ test('no process writes a token, key, pepper or password to its log, at debug le
   }
   agents.forEach((agent) => logs.set(`agent ${agent.pid}`, agent.output()))
   logs.set('stores', cluster().storeLog.join('\n'))
-  // There is something to look through: debug lines, errors of the stores, refusals.
+  // The search has enough to look through: debug lines, errors of the stores, refusals.
   expect(logs.get('registration-service')).toMatch(/"level":"debug"/)
   expect(logs.get('registration-service')).toMatch(/"reason":"TOKEN_REVOKED"/)
   expect(cluster().storeLog.length).toBeGreaterThan(10)
@@ -253,7 +253,7 @@ test('metrics, health and process titles show no token, key, pepper or password'
     texts.set(`metrics of ${service.pid}`, metrics)
     if (process.platform !== 'linux') continue
     texts.set(`command line of ${service.pid}`, await readFile(`/proc/${service.pid}/cmdline`, 'utf8'))
-    // Secrets go by file, so not even the environment has them.
+    // Services read secrets from files, so the environment has none.
     texts.set(`environment of ${service.pid}`, await readFile(`/proc/${service.pid}/environ`, 'utf8'))
   }
   await expectNoSecretIn(texts)

@@ -13,7 +13,7 @@ import { startWorker, type Worker } from './worker.ts'
 
 export type Step = <T>(title: string, work: () => Promise<T>) => Promise<T>
 
-/** What the rows share: a cluster, made when the first row asks for it, nodes that have joined, processes beside it. */
+/** The parts that rows share: a cluster, started for the first row that needs it, nodes that have joined, other processes. */
 export interface Bench {
   options: BenchOptions
   life: Lifecycle
@@ -21,7 +21,7 @@ export interface Bench {
   /** A new folder of this run; removed with everything else. */
   folder(name: string): Promise<string>
   cluster(): Promise<BenchCluster>
-  /** What nodes know of the cluster. */
+  /** The facts that nodes know about the cluster. */
   target(): Promise<{ address: string; caPins: string[]; clusterName: string; rootPem: string }>
   /** At least so many nodes that have joined; those that are missing join now. */
   nodes(count: number): Promise<JoinedNode[]>
@@ -35,7 +35,7 @@ export interface Bench {
 
 export const JOIN_CONCURRENCY = 16
 
-/** Nothing is started yet. What will be, ends with `life`. */
+/** Starts nothing yet. `life` ends everything that is started later. */
 export function createBench(options: BenchOptions, life: Lifecycle, step: Step): Bench {
   const joined: JoinedNode[] = []
   let opened: Promise<BenchCluster> | undefined

@@ -9,7 +9,7 @@ export interface Collected {
   rss: number
 }
 
-/** Collects garbage until nothing more comes free, as no program in earnest would, and says what is left. */
+/** Collects garbage until no more memory is freed, and returns what is left. */
 export async function collectGarbage(): Promise<Collected> {
   setFlagsFromString('--expose-gc')
   const gc = runInNewContext('gc') as () => void

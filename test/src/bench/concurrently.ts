@@ -1,4 +1,4 @@
-/** Does `work` so many times, several at once, and says how long each took in milliseconds. The first failure ends it. */
+/** Runs `work` this many times, several at once. @returns the milliseconds that each took. The first failure ends it. */
 export async function concurrently(
   { count, concurrency }: { count: number; concurrency: number },
   work: (index: number) => Promise<unknown>,

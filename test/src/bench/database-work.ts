@@ -7,7 +7,7 @@ interface Counters {
   walSyncs: number
 }
 
-/** Says what Postgres did for each of `count` operations while `work` ran: transactions, log written, log synced. */
+/** Reports the work of Postgres for each of `count` operations while `work` ran: transactions, log written, log synced. */
 export async function databaseWork(postgres: Postgres, count: number, work: () => Promise<unknown>): Promise<string> {
   const client = new pg.Client({ connectionString: postgres.url({ database: 'muster' }) })
   await client.connect()

@@ -34,7 +34,7 @@ export async function pipelinedSets({ url, count }: { url: string; count: number
   redis.disconnect()
 }
 
-/** The columns of an entry of the roll, page by page, and nothing made of them. @returns rows read */
+/** Reads the columns of an entry of the roll, page by page, without using them. @returns rows read */
 export async function selectPages({ url, pageSize }: { url: string; pageSize: number }): Promise<number> {
   const pool = openPool(url)
   let after = { hostname: '', id: '00000000-0000-0000-0000-000000000000' }
@@ -58,7 +58,7 @@ export async function selectPages({ url, pageSize }: { url: string; pageSize: nu
   }
 }
 
-/** The columns of a token, page by page in the order of their ends, and nothing made of them. @returns rows read */
+/** Reads the columns of a token, page by page by expiry, without using them. @returns rows read */
 export async function selectTokenPages({ url, pageSize }: { url: string; pageSize: number }): Promise<number> {
   const pool = openPool(url)
   let after = { end: '-infinity', id: '' }

@@ -3,7 +3,7 @@ import { inserts, pipelinedSets, selectPages, selectTokenPages } from './load-st
 import { beats, closeStreams, openStreams } from './load-streams.ts'
 import { serveTasks } from './worker.ts'
 
-// A process that makes load. Its own CPU time is nobody's but its own.
+// A process that makes load. Its CPU time is not counted for the servers.
 const tasks = {
   prepareJoins,
   joins,

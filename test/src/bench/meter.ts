@@ -1,9 +1,9 @@
 import { readProcesses, withDescendants } from './process-usage.ts'
 
-/** Processes whose CPU time is reported under one name. Asked at each reading, since a service may be started anew. */
+/** Processes whose CPU time is reported under one name. Looked up at each reading, since a service may restart. */
 export type CpuGroups = Record<string, () => number | undefined>
 
-/** What some work took: its own time, and the CPU time of each group meanwhile. */
+/** The cost of some work: its own time, and the CPU time of each group meanwhile. */
 export interface Reading<R> {
   result: R
   wallMs: number
@@ -11,8 +11,8 @@ export interface Reading<R> {
 }
 
 /**
- * Measures the CPU time of server processes, with all processes below them, while `work` runs. What others on this
- * machine do is not in it, but makes it a little longer, since they share caches.
+ * Measures the CPU time of server processes, with all processes below them, while `work` runs. Other programs on this
+ * machine are not counted, but make it a little longer, since they share caches.
  */
 export async function metered<R>(groups: CpuGroups, work: () => Promise<R>): Promise<Reading<R>> {
   const before = readGroups(groups)

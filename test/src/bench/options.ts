@@ -2,7 +2,7 @@ import path from 'node:path'
 import { type Args, type OptionSet, type Program, UsageError } from '@muster/cli-kit'
 import { programOf } from '@muster/cli-kit/only'
 
-/** What can be measured, in this order. */
+/** The things that can be measured, in this order. */
 export const ROWS = ['joins', 'heartbeats', 'memory', 'list', 'tokens', 'cli', 'start'] as const
 
 /** One of the things that can be measured. */

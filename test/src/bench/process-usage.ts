@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 
-/** What one process has used so far. */
+/** The resources that one process has used so far. */
 export interface ProcessUsage {
   pid: number
   parent: number

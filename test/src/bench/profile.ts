@@ -23,7 +23,7 @@ type Stack = ProfileNode['callFrame'][]
 
 const IDLE = new Set(['(idle)', '(root)'])
 
-/** Self times by whatever `nameOf` makes of a stack. Waiting is left out, and so is the profiler's own work. */
+/** Self times by the name that `nameOf` gives a stack, without waiting and without the profiler's own work. */
 export function selfTimes(profile: CpuProfile, nameOf: (stack: Stack) => string): SelfTime[] {
   const nodes = new Map(profile.nodes.map((node) => [node.id, node]))
   const parents = new Map(profile.nodes.flatMap(({ id, children = [] }) => children.map((child) => [child, id])))

@@ -5,11 +5,11 @@ export interface Line {
   what: string
   value: number
   unit: string
-  /** The least that this can cost, measured in the same run and in the same unit. */
+  /** The lowest possible cost, measured in the same run and in the same unit. */
   floor?: { what: string; value: number }
   /** How value and floor are compared; default by ratio. */
   by?: 'ratio' | 'difference'
-  /** What the comparison with the floor, or without a floor the value, should reach. */
+  /** The target of the comparison with the floor, or of the value if there is no floor. */
   target?: { atMost: number } | { atLeast: number }
 }
 
@@ -20,7 +20,7 @@ export interface Section {
   lines: Line[]
   /** Sentences that help to read the figures. */
   notes?: string[]
-  /** What the figures were made from, for whoever wants to know more. */
+  /** The measurements behind the figures. */
   readings?: unknown
 }
 

@@ -2,7 +2,7 @@ import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import type { Lifecycle } from '@muster/runtime'
 
-/** What goes to a worker and what comes back; sent as structured clones, so buffers and dates stay what they are. */
+/** The messages to and from a worker, sent as structured clones, so buffers and dates keep their type. */
 export interface TaskMessage {
   id: number
   task: string

@@ -62,7 +62,7 @@ function certificates(nodeId: string) {
   )
 }
 
-/** What every story here must end with: one node, one spend, one join in the audit, on the roll and beating. */
+/** The required end of every test here: one node, one spend, one join in the audit, on the roll and beating. */
 async function expectOneNode(nodeId: string, joins = 1): Promise<void> {
   const { db, operator } = cluster()
   const counts = await db.query(
@@ -76,7 +76,7 @@ async function expectOneNode(nodeId: string, joins = 1): Promise<void> {
   )
   expect(counts.rows).toEqual([{ spends: 1, uses: 1, nodes: 1, joins }])
   expect((await spend())!.node_id).toBe(nodeId)
-  // The operator's own connection may still be waiting to try again.
+  // The operator's own connection may still be waiting for its next attempt.
   const roll = await waitFor('the roll', () => operator.roll())
   const onRoll = roll.filter((node) => node.tokenId === tokenId)
   expect(onRoll.map(({ id }) => id)).toEqual([nodeId])
@@ -146,7 +146,7 @@ test('a join succeeds on retry when registration-service was killed before its r
   proxy.passAnswers()
   await cluster().restart('registration-service', 0)
   expect(await nodeIdOf(agent)).toBe(nodeId)
-  // Each time the row was made active, and each time it is on record.
+  // The row was activated twice, and the audit has both.
   await expectOneNode(nodeId, 2)
 })
 

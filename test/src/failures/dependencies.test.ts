@@ -12,7 +12,7 @@ const { NodeStatus } = registration
 const INTERVAL_MS = 500
 
 const cluster = useCluster({
-  // What Postgres has promised must survive its crash.
+  // Committed data must survive a crash of Postgres.
   durable: true,
   env: { 'registration-service': { MUSTER_HEARTBEAT_INTERVAL_MS: String(INTERVAL_MS) } },
 })
@@ -51,7 +51,7 @@ test.each<ServiceName>(['ca-service', 'token-service'])(
     await agent.line(/ online$/)
     expect(running()).toEqual(expect.arrayContaining(others))
     expect((await operator.roll()).map(({ id }) => id)).toContain(nodeId)
-    // The operator's own connection finds the way back too.
+    // The operator's own connection recovers too.
     await waitFor('an answer', () => operator.listTokens())
     await waitFor('an answer', () => operator.authority.listAuthorities({}))
     expect(await agent.stop()).toBe(0)
@@ -102,7 +102,7 @@ test('a node that falls silent right after Redis was emptied turns offline', asy
   redis.disconnect()
   expect(await statusOf(nodeId)).toBe(NodeStatus.UNKNOWN)
 
-  // Somebody else's beats show that Redis listens again.
+  // The beats of another node show that Redis receives beats again.
   const witness = await startAgent(cluster(), { name: 'witness', token: value })
   await witness.line(/ online$/)
   await waitFor('the node offline', async () => (await statusOf(nodeId)) === NodeStatus.OFFLINE)

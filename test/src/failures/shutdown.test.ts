@@ -9,7 +9,7 @@ import { lockTable, type TableLock } from '../harness/table-lock.ts'
 import { waitFor } from '../harness/waiting.ts'
 
 const DRAIN_MS = 2_000
-/** For all that closes besides the server, on a machine that does much else. A call that hangs would never end. */
+/** Time for everything else that closes, on a busy machine. A call that hangs would never end. */
 const MARGIN_MS = 20_000
 
 const cluster = useCluster({
@@ -33,7 +33,7 @@ async function exitStatus(process: ServiceProcess, limitMs: number): Promise<num
   return process.exitCode()
 }
 
-/** A join that will not be answered: its statement waits for a table that is never freed. */
+/** A join without an answer: its statement waits for a table that stays locked. */
 async function hangAJoin(): Promise<{ answer: Promise<unknown> }> {
   const { value } = await cluster().operator.makeToken()
   lock = await lockTable(cluster(), 'registration.nodes')

@@ -50,7 +50,7 @@ export async function startAgent(cluster: RunningCluster, options: AgentOptions)
   return startProgram(cluster.life, file, args, options.env)
 }
 
-/** Waits until the agent says that it has joined or is back. @returns its node id */
+/** Waits until the agent prints that it has joined or is back. @returns its node id */
 export async function nodeIdOf(agent: Program, limitMs?: number): Promise<string> {
   return (await agent.line(/^(?:Joined|Back in) .* as node ([0-9a-f-]{36})/, limitMs))[1]!
 }

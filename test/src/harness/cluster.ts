@@ -10,7 +10,7 @@ import { connectOperator, type Operator } from './operator.ts'
 import { waitFor } from './waiting.ts'
 
 export interface ClusterOptions {
-  /** How many of each service; default one. */
+  /** The number of replicas of each service; default one. */
   replicas?: Partial<Record<ServiceName, number>>
   /** Variables on top of the usual. */
   env?: Partial<Record<ServiceName, Record<string, string>>>
@@ -25,10 +25,10 @@ export interface ClusterOptions {
 export interface Cluster extends ControlPlane {
   dataDir: string
   life: Lifecycle
-  /** As they are now: restarting replaces them. */
+  /** The current processes; a restart replaces them. */
   postgres: Postgres
   redis: Redis
-  /** What the stores have logged. */
+  /** The lines that the stores have logged. */
   storeLog: string[]
   /** The database as its superuser. */
   db: pg.Pool
@@ -43,7 +43,7 @@ export interface Cluster extends ControlPlane {
   serviceLog(program: ServiceName): Promise<string>
 }
 
-/** What tests need of a cluster that they do not break: nothing of it can be stopped or started again. */
+/** The parts of a cluster for tests that do not break it: no process of it can be stopped or restarted. */
 export interface RunningCluster extends Pick<
   Cluster,
   'dataDir' | 'life' | 'db' | 'operator' | 'profile' | 'operatorDir' | 'serviceLog'

@@ -3,21 +3,21 @@ import { connect as tlsConnect, createServer } from 'node:tls'
 import { splitAddress } from '@muster/domain'
 import type { Lifecycle } from '@muster/runtime'
 
-/** What an impostor shows. */
+/** The TLS material that an impostor shows. */
 export interface Mask {
   keyPem: string
   /** Leaf first; with the root, if it is to be shown. */
   chainPem: string
 }
 
-/** A TLS server that reads what it is sent, and hands it on to the real one, as a man in the middle does. */
+/** A TLS server that reads its input and passes it on to the real one, as a man in the middle does. */
 export interface Impostor {
   address: string
-  /** Every byte that it has been sent, decrypted. */
+  /** Every byte that it has received, decrypted. */
   received(): Buffer
 }
 
-/** Starts an impostor before the server at `target`; `life` stops it. */
+/** Starts an impostor in front of the server at `target`; `life` stops it. */
 export async function startImpostor(life: Lifecycle, mask: Mask, target: string): Promise<Impostor> {
   const chunks: Buffer[] = []
   const { host, port } = splitAddress(target)
@@ -42,7 +42,7 @@ export async function startImpostor(life: Lifecycle, mask: Mask, target: string)
     })
     upstream.on('data', (chunk: Buffer) => victim.write(chunk))
   })
-  // Whoever does not trust it breaks off in the middle of the handshake.
+  // A client that does not trust it breaks off in the middle of the handshake.
   server.on('tlsClientError', () => {})
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   life.own('impostor', server, () => {

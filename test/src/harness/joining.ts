@@ -13,7 +13,7 @@ export interface JoinAttempt {
   key?: KeyObject
   hostname?: string
   roles?: string[]
-  /** Which registration-service to ask. */
+  /** The registration-service to call. */
   replica?: number
   timeoutMs?: number
 }

@@ -14,7 +14,7 @@ export interface Desk {
   home: string
   /** Where `musterctl login` keeps the identity for the cluster. */
   identityDir: string
-  /** The environment of what runs there. */
+  /** The environment of programs that run there. */
   env: Record<string, string>
   musterctl(args: readonly string[], input?: string): Promise<ToolResult>
 }
@@ -34,14 +34,14 @@ export async function newDesk({ dataDir, profile }: RunningCluster, env: Record<
   }
 }
 
-/** The flags of the `musterctl login` that the operator is told to hand to a new person. */
+/** The flags of the `musterctl login` command that is printed for a new person. */
 export async function invitePerson(cluster: RunningCluster, name: string, roles: string): Promise<string[]> {
   const { status, stdout, stderr } = await musterctl(cluster, ['users', 'add', name, `--roles=${roles}`])
   if (status !== 0) throw new Error(`users add: status ${status}\n${stderr}`)
   return pastedFlags(stdout, 'musterctl login')
 }
 
-/** Enters a person, and signs them up by the very command that is printed for them. */
+/** Adds a person, and signs them up by the command that is printed for them. */
 export async function logIn(
   cluster: RunningCluster,
   name: string,

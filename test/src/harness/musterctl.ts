@@ -11,7 +11,7 @@ export function musterctl(
   return runTool(process.execPath, [programFile('musterctl', 'admin-cli'), ...args, '--identity', operatorDir], options)
 }
 
-/** The same, which must succeed and print JSON. @returns what that says */
+/** The same, but it must succeed and print JSON. @returns the JSON, parsed */
 export async function musterctlJson<T>(
   cluster: Pick<RunningCluster, 'operatorDir'>,
   args: readonly string[],
@@ -43,7 +43,7 @@ export interface AuditEvent {
   count: number
 }
 
-/** What all services have on record, newest first. */
+/** The audit events of all services, newest first. */
 export function auditEvents(cluster: RunningCluster, ...filters: string[]): Promise<AuditEvent[]> {
   return musterctlJson<AuditEvent[]>(cluster, ['audit', 'ls', '--limit=10000', ...filters])
 }

@@ -18,16 +18,16 @@ export interface Operator {
   makeToken(wanted?: MakeToken): Promise<{ value: string; id: string }>
   /** The tokens that can still admit someone, at most a thousand. */
   listTokens(): Promise<token.Token[]>
-  /** The whole roll as one replica of registration-service tells it. */
+  /** The whole roll as one replica of registration-service lists it. */
   roll(replica?: number): Promise<registration.Node[]>
-  /** The roll and its changes as one replica tells them. */
+  /** The roll and its changes as one replica sends them. */
   watch(signal: AbortSignal, replica?: number): AsyncIterable<registration.WatchNodesResponse>
 }
 
 /** HOST:PORT of each replica of each service. */
 export type Addresses = Record<ServingService, readonly string[]>
 
-/** What to send for a token for nodes, good for five minutes unless told otherwise. */
+/** A request for a token for nodes, by default valid for five minutes. */
 export function tokenRequest(wanted: MakeToken = {}): token.CreateTokenRequest {
   return {
     roles: ['node'],

@@ -6,7 +6,7 @@ import { type ClientOf, connect, type Connection, TlsIdentity } from '@muster/rp
 import { CALL_LIMIT_MS, withTestDeadline } from '@muster/testkit'
 import type { RunningCluster } from './cluster.ts'
 
-/** Somebody who has signed up, and speaks to every service by RPC. */
+/** A person who has signed up, and calls every service by RPC. */
 export interface Person {
   tokens: ClientOf<typeof token.TokenServiceService>
   authority: ClientOf<typeof ca.CaServiceService>
@@ -15,7 +15,7 @@ export interface Person {
   watch(signal: AbortSignal): AsyncIterable<registration.WatchNodesResponse>
 }
 
-/** Signs up with a key of one's own, over a TLS connection of one's own. Rejects with the AppError that the server answers. */
+/** Signs up with a new key, over a new TLS connection. Rejects with the AppError that the server answers. */
 export async function signUpDirectly(
   { services, operator }: RunningCluster,
   attempt: { token: string; name: string; privateKey?: KeyObject; replica?: number },
@@ -38,7 +38,7 @@ export async function signUpDirectly(
   }
 }
 
-/** Enters a person and signs them up with a key of their own, as `musterctl login` does. */
+/** Adds a person and signs them up with a new key, as `musterctl login` does. */
 export async function signUp(cluster: RunningCluster, name: string, roles: string[]): Promise<Person> {
   const { signupToken } = await cluster.operator.users.createUser({ name, roles, signupTtlSeconds: 300 })
   const { hostRootsPem } = cluster.operator

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { commandLine as argumentsOf } from '@muster/processes'
 
-/** A process that has to do with a folder. */
+/** A process that uses a folder. */
 export interface FoundProcess {
   pid: number
   command: string
@@ -9,7 +9,7 @@ export interface FoundProcess {
 
 /**
  * The running processes whose command line, environment or working directory names the folder: services, agents and
- * stores of the cluster in it, whoever started them. Linux only; elsewhere none are found.
+ * stores of the cluster in it, however they were started. Linux only; elsewhere none are found.
  */
 export function processesOf(folder: string): FoundProcess[] {
   if (process.platform !== 'linux') return []
@@ -50,7 +50,7 @@ function read(look: () => string): string {
   try {
     return look()
   } catch {
-    // It has ended meanwhile.
+    // It has ended in the meantime.
     return ''
   }
 }

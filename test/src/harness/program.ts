@@ -8,7 +8,7 @@ const STOP_STEPS: readonly StopStep[] = [
   ['SIGKILL', 5_000],
 ]
 
-/** A program of ours as a process of its own, and all that it has said. */
+/** A Muster program as a process of its own, with its output. */
 export interface Program {
   pid: number
   /** Lines of its standard output and standard error, as they came. */
@@ -24,7 +24,7 @@ export interface Program {
   stop(): Promise<number | null>
 }
 
-/** Starts a program: a script by this Node, any other file by itself. `life` ends it, should it still run by then. */
+/** Starts a program: a script by this Node, any other file by itself. `life` ends it if it still runs. */
 export function startProgram(
   life: Lifecycle,
   file: string,

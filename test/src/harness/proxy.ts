@@ -2,7 +2,7 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { splitAddress } from '@muster/domain'
 import type { Lifecycle } from '@muster/runtime'
 
-/** A TCP proxy that records what clients send, and can withhold what the server answers. */
+/** A TCP proxy that records the bytes of clients, and can withhold the answers of the server. */
 export interface Proxy {
   /** HOST:PORT to connect to. */
   address: string
@@ -10,7 +10,7 @@ export interface Proxy {
   received(): Buffer
   /** How many connections there have been. */
   connections(): number
-  /** From now on no byte from the server reaches a client; what was withheld is lost when the connection ends. */
+  /** From now on no byte from the server reaches a client. Withheld bytes are lost when the connection ends. */
   withholdAnswers(): void
   /** New connections get their answers again. */
   passAnswers(): void
@@ -40,7 +40,7 @@ export async function startProxy(life: Lifecycle, targetOf: (connection: number)
       chunks.push(chunk)
       upstream.write(chunk)
     })
-    // Decided for each connection by what was said before its bytes came: what is withheld stays withheld.
+    // The setting at the time when the bytes arrive applies: withheld bytes stay withheld.
     let isStalled = false
     upstream.on('data', (chunk) => {
       isStalled ||= withholding

@@ -7,7 +7,7 @@ import { connectClients, type RunningCluster, startCluster } from './cluster.ts'
 /** Where test files ask for the shared cluster; jest's own process answers. */
 const URL_VARIABLE = 'MUSTER_TEST_SHARED_CLUSTER_URL'
 
-/** What a test file needs to know of a cluster that another process has started. */
+/** The facts that a test file needs about a cluster that another process has started. */
 type Description = Pick<RunningCluster, 'dataDir' | 'operatorDir' | 'profile' | 'services'> & { databaseUrl: string }
 
 /**

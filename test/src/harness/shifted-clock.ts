@@ -1,6 +1,6 @@
 /**
- * What to put into the environment of a Node process so that its clock is wrong by so many milliseconds. Only what
- * JavaScript sees of the time of day is shifted; OpenSSL, which checks certificates at handshakes, keeps the true time.
+ * Variables for a Node process that shift its clock by this many milliseconds. Only the time of day that
+ * JavaScript sees is shifted; OpenSSL, which checks certificates at handshakes, keeps the true time.
  */
 export function shiftedClock(byMs: number): { NODE_OPTIONS: string } {
   const preload = `

@@ -2,13 +2,13 @@ import pg from 'pg'
 import type { Cluster } from './cluster.ts'
 import { waitFor } from './waiting.ts'
 
-/** A table that nobody can touch: whoever tries waits, which stops a service at a known point of its work. */
+/** A table that is locked for all others: their statements wait, which stops a service at a known point of its work. */
 export interface TableLock {
   /** Resolves once a statement that contains this text waits for the table. */
   someoneWaits(statement: string): Promise<void>
   /** Ends the statements that wait, so that they never take effect, then frees the table. */
   cut(): Promise<void>
-  /** Frees the table; what waits goes on. May be called again. */
+  /** Frees the table; waiting statements continue. May be called again. */
   release(): Promise<void>
 }
 

@@ -20,7 +20,7 @@ export function useCluster(options: ClusterOptions = {}): () => Cluster {
     cluster = await starting
   }, START_LIMIT_MS)
   afterAll(async () => {
-    // A start that took too long must not outlive the file either.
+    // A start that took too long must also end with the file.
     await starting?.catch(() => {})
     await life.close()
     if (cluster === undefined) return
@@ -32,7 +32,7 @@ export function useCluster(options: ClusterOptions = {}): () => Cluster {
 
 /**
  * The cluster that all test files share which break nothing of it, started by the first of them. Other files use it at
- * the same time: look only at what your own file has made.
+ * the same time: look only at the members and tokens that your own file has made.
  */
 export function useSharedCluster(): () => RunningCluster {
   const life = new Lifecycle()

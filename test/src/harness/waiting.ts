@@ -2,8 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { WAIT_LIMIT_MS } from '@muster/testkit'
 
 /**
- * Looks again and again until there is something to see, and returns it. What is thrown while looking counts as nothing
- * to see yet.
+ * Calls `look` repeatedly until it returns a value, and returns that. An error counts as no value
+ * yet.
  * @throws Error that says what was waited for, with the last thing thrown as its cause
  */
 export async function waitFor<T>(

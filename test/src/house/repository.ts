@@ -41,7 +41,7 @@ export function readSql(): File[] {
   return [...filesBelow('packages', /\.sql$/), ...filesBelow('services', /\.sql$/)]
 }
 
-/** Whether this is code that ships: neither a test nor made for tests or measurements. */
+/** Whether this code ships: it is neither a test nor made for tests or measurements. */
 export function isProduct({ path: name }: File): boolean {
   return /^(packages|services)\/[^/]+\/src\//.test(name) && !name.endsWith('.test.ts') && !name.includes('/testkit/')
 }

@@ -30,7 +30,7 @@ function rowsOf(name: ServiceName): Row[] {
     .map((groups) => ({ name: groups['name']!, fallback: groups['fallback']!.trim() }))
 }
 
-/** What is wrong with a row, by the field that reads the variable. */
+/** The faults of a row, by the field that reads the variable. */
 function problemOf({ name, fallback }: Row, field: z.ZodType): string | undefined {
   const unset = field.safeParse(undefined)
   if (!unset.success) return fallback === 'required' ? undefined : `${name} is required`

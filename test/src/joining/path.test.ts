@@ -30,7 +30,7 @@ function online(id: string): Promise<registration.Node> {
   })
 }
 
-/** Waits until the node has been heard of since then. */
+/** Waits until the node has sent a beat since then. */
 async function onlineAgain(id: string, since: number): Promise<void> {
   const look = async () => {
     const node = await nodeOnRoll(id)
@@ -83,7 +83,7 @@ test('a killed agent turns offline with its last-seen time, though nobody lists 
   const nodeId = await nodeIdOf(first)
   await online(nodeId)
 
-  // The agent beats at the first replica; the second one tells its watchers all the same.
+  // The agent beats at the first replica; the second one informs its watchers too.
   const stop = new AbortController()
   const seen: registration.Node[] = []
   const watching = (async () => {
@@ -98,7 +98,7 @@ test('a killed agent turns offline with its last-seen time, though nobody lists 
   expect(Date.now() - killedAt).toBeLessThan(INTERVAL_MS * MISSED_LIMIT + 20_000)
   const lastSeenAt = gone.lastSeenAt!.getTime()
   expect(Math.abs(lastSeenAt - killedAt)).toBeLessThan(INTERVAL_MS + 5_000)
-  // Kept beyond Redis: the time stands in the node's row.
+  // The time is stored in the node's row, not only in Redis.
   await waitFor('last_seen_at in the row', async () => {
     const { rows } = await cluster().db.query('select last_seen_at from registration.nodes where id = $1', [nodeId])
     return rows[0].last_seen_at.getTime() === lastSeenAt

@@ -7,7 +7,7 @@ import { waitFor } from '../harness/waiting.ts'
 
 const cluster = useCluster({
   replicas: { 'ca-service': 2, 'token-service': 2, 'registration-service': 2 },
-  // Whoever loses is to be told why, and all of them come from one address.
+  // All callers come from one address, and each loser must get the reason.
   env: { 'registration-service': { MUSTER_REFUSED_JOINS_PER_MINUTE: '1000' } },
 })
 

@@ -11,11 +11,11 @@ import { startProgram, type Program } from '../harness/program.ts'
 import { runTool } from '../harness/tool.ts'
 import { waitFor } from '../harness/waiting.ts'
 
-// What is put in here counts from the next restart of token-service.
+// Variables added here apply from the next restart of token-service.
 const tokenServiceEnv: Record<string, string> = {}
 const cluster = useCluster({
   replicas: { 'token-service': 2 },
-  // All come from one address, and are to be told why they are refused.
+  // All callers come from one address and must get the reason of their refusal.
   env: { 'token-service': tokenServiceEnv, 'registration-service': { MUSTER_REFUSED_JOINS_PER_MINUTE: '1000' } },
 })
 
@@ -56,7 +56,7 @@ async function joinedAgent(options: AgentOptions): Promise<string> {
   return nodeId
 }
 
-/** True once every replica of token-service has said this of the token. */
+/** True once every replica of token-service has given this answer about the token. */
 async function saidByAll(event: string, id: string): Promise<boolean> {
   const log = await cluster().serviceLog('token-service')
   const said = (pid: number) => new RegExp(`"pid":${pid},.*"${event}".*"tokenId":"${id}"`).test(log)
@@ -72,7 +72,7 @@ async function join8(token: string): Promise<string[]> {
 
 test('a token that is revoked at one replica of token-service is rejected by the other at once', async () => {
   const { value, id } = await cluster().operator.makeToken()
-  // registration-service connects to the replicas in its own time.
+  // registration-service may take a while to connect to the replicas.
   const joinUntilAll = async (event: string): Promise<string[]> => {
     const outcomes: string[] = []
     await waitFor(`${event} at both replicas`, async () => {
@@ -83,10 +83,10 @@ test('a token that is revoked at one replica of token-service is rejected by the
   }
   const admitted = await joinUntilAll('token.spent')
   expect(new Set(admitted)).toEqual(new Set(['']))
-  // musterctl knows the first replica alone.
+  // musterctl knows only the first replica.
   expect(await musterctl(cluster(), ['tokens', 'rm', id])).toMatchObject({ status: 0 })
   expect(new Set(await joinUntilAll('token.refused'))).toEqual(new Set(['TOKEN_REVOKED']))
-  // Those that are in stay in.
+  // Nodes that have joined stay.
   expect((await cluster().operator.roll()).filter(({ tokenId }) => tokenId === id)).toHaveLength(admitted.length)
 })
 
@@ -153,7 +153,7 @@ test('the invitation that nodes add prints is enough to join, pasted with its qu
   const added = await musterctl(cluster(), ['nodes', 'add', '--roles=node,proxy', '--ttl=5m'])
   expect(added).toMatchObject({ status: 0, stderr: '' })
   const line = /^muster start 'muster:.*$/m.exec(added.stdout)![0]
-  // What a shell makes of the line.
+  // The words that a shell makes of the line.
   const { stdout: words } = await runTool('sh', ['-c', `muster() { printf '%s\\n' "$@"; }\n${line}`])
   const args = [...words.trimEnd().split('\n'), `--data-dir=${agentDir(cluster(), 'invited')}`, '--nodename=invited']
   const agent = startProgram(cluster().life, programFile('muster', 'agent'), args)
@@ -247,7 +247,7 @@ test('token-service with a broken configuration exits with 2 and explains each b
   }
   const start = (extra: Record<string, string>, ...args: string[]): Program =>
     startProgram(cluster().life, programFile('token-service'), args, { ...env, ...extra })
-  // There is nothing else wrong with it.
+  // It has no other fault.
   expect(await start({}, '--check-config').exit()).toBe(0)
   const service = start({ MUSTER_CONFIG_FILE: file })
   expect([await service.exit(), service.output()]).toEqual([2, expect.any(String)])

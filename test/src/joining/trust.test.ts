@@ -12,7 +12,7 @@ import { startProxy, type Proxy } from '../harness/proxy.ts'
 const NOT_TRUSTED = 4
 
 const cluster = useSharedCluster()
-/** Of the same name as the real one, and with authorities of its own. */
+/** A cluster with the name of the real one and other authorities. */
 let foreign: TestCluster
 let token: string
 let count = 0
@@ -54,7 +54,7 @@ function expectNoToken({ impostor, wire }: { impostor: Impostor; wire: Proxy }):
   expect(wire.connections()).toBeGreaterThan(0)
   expect(wire.received().length).toBeGreaterThan(0)
   expect(wire.received().includes(token)).toBe(false)
-  // Not the token, nor any other byte of what the agent had to say.
+  // Neither the token nor any other byte of the agent.
   expect(impostor.received()).toHaveLength(0)
 }
 
@@ -68,7 +68,7 @@ test('a server of another CA receives no byte of the token', async () => {
 })
 
 test('a man in the middle that shows the real root behind its own chain receives no byte of the token', async () => {
-  // Nothing but the signature under the real root's key is missing: names and key identifiers all fit.
+  // Only the signature under the real root's key is missing: names and key identifiers all fit.
   const root = await realRoot()
   const evilRoot = foreign.authorities.host.root.certificateDer
   const disguise = Buffer.from(foreign.authorities.host.issuing.certificateDer)
@@ -80,7 +80,7 @@ test('a man in the middle that shows the real root behind its own chain receives
 
   const recorded = await startRecorded(mask)
   const output = await expectNotTrusted(recorded.wire.address)
-  // The pin alone did not give him away.
+  // The check of the pin alone did not detect the man in the middle.
   expect(recorded.wire.connections()).toBe(2)
   expect(output).toMatch(/does not verify/)
   expectNoToken(recorded)
@@ -92,7 +92,7 @@ test('a man in the middle that steps in after the pin check receives no byte of 
   const impostor = await startImpostor(cluster().life, mask, realServer())
   const wire = await startProxy(cluster().life, (n) => (n === 0 ? realServer() : impostor.address))
   await expectNotTrusted(wire.address)
-  // One to look at the pin, and one or more to join.
+  // One connection to check the pin, and one or more to join.
   expect(wire.connections()).toBeGreaterThanOrEqual(2)
   expectNoToken({ impostor, wire })
 })
@@ -131,7 +131,7 @@ test('an agent with --insecure-skip-ca-pin warns, joins, and gives its token to 
   })
   await nodeIdOf(agent)
   expect(agent.output()).toMatch(/ warn .*pin is not checked/)
-  // Which also shows that the recordings above would have had it.
+  // This also shows that the recordings above would contain the token.
   expect(impostor.received().includes(token)).toBe(true)
   expect(wire.received().includes(token)).toBe(false)
   await agent.stop()

@@ -81,7 +81,7 @@ test('a copied data directory locks the bot instance, the operator sees it, both
   await original.line(/^Joined /)
   const folder = agentDir(cluster(), 'deploy-1')
   const copied = agentDir(cluster(), 'deploy-copy')
-  // The lock is of the running process; a thief would not take it along.
+  // The lock belongs to the running process; a thief would not copy it.
   await cp(folder, copied, { recursive: true, filter: (file) => !file.includes('agent.lock') })
   const copy = startFrom(copied)
 
@@ -98,7 +98,7 @@ test('a copied data directory locks the bot instance, the operator sees it, both
     expect.objectContaining({ outcome: 'refused', reason: 'BOT_LOCKED', token_id: made.id, count: 1 }),
   ])
 
-  // Coming back does not help either of them.
+  // A restart helps neither of them.
   expect(await startFrom(folder).exit()).toBe(3)
   const fresh = await addBotToken('deploy')
   const next = await startBot('deploy-2', fresh.token)
@@ -122,7 +122,7 @@ test('a removed bot is rejected when it renews, and its key cannot join again wi
   expect(await botOf(made)).toBeUndefined()
   expect(await startFrom(folder).exit()).toBe(3)
 
-  // With the key of its join and nothing else, which the token would let through again.
+  // Only the key of its join, for which the token could be spent again.
   await rm(path.join(before, 'profile.json'))
   const repeated = await startBot('retired-before', made.token)
   expect([await repeated.exit(), repeated.output()]).toEqual([3, expect.stringContaining('KEY_USED_BEFORE')])

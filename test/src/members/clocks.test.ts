@@ -10,7 +10,7 @@ import { waitFor } from '../harness/waiting.ts'
 
 const TWO_MINUTES_MS = 120_000
 
-// What is put in here counts from the next restart of the service.
+// Variables added here apply from the next restart of the service.
 const env: Record<ServiceName, Record<string, string>> = {
   'ca-service': {},
   'token-service': {},
@@ -23,7 +23,7 @@ const SHIFTS = [
   ['behind', -TWO_MINUTES_MS],
 ] as const
 
-/** Resolves once the others, and the operator, have found the service that was restarted. */
+/** Resolves once the other services and the operator are connected to the restarted service. */
 async function found(): Promise<void> {
   await cluster().healthy()
   await waitFor('a join', async () => joinDirectly(cluster(), { token: (await cluster().operator.makeToken()).value }))
@@ -32,7 +32,7 @@ async function found(): Promise<void> {
 /** A node joins and beats, a person signs up and looks, tokens end when they should: by clocks of these people's own. */
 async function expectAllToWork(name: string, clock: Record<string, string> = {}): Promise<void> {
   const { operator } = cluster()
-  // Both would be judged wrongly by a clock that is two minutes off.
+  // A clock that is two minutes off would judge both wrongly.
   const longer = await operator.makeToken({ ttlSeconds: 100 })
   const shorter = await operator.makeToken({ ttlSeconds: 1 })
   const agent = await startAgent(cluster(), { name, token: longer.value, env: clock })

@@ -12,14 +12,14 @@ import { commandLine } from '../harness/processes.ts'
 import { startProgram, type Program } from '../harness/program.ts'
 import { waitFor } from '../harness/waiting.ts'
 
-// Short, so that a certificate ends while somebody works with it.
+// Short, so that a certificate expires while a person works with it.
 const cluster = useCluster({ env: { 'ca-service': { MUSTER_USER_CERTIFICATE_TTL_SECONDS: '10' } } })
 const NAME = 'muster.internal'
 
 /** The arguments of the login command that `users add` and `users reset` print to be pasted. */
 const pastedLogin = (text: string) => ['login', ...pastedFlags(text, 'musterctl login')]
 
-/** Somebody at a machine of their own. */
+/** A person at a machine of their own. */
 async function atHome() {
   const home = await temporaryFolder(cluster().life)
   const file = (name: string) => path.join(home, '.muster', 'clusters', NAME, name)
@@ -43,7 +43,7 @@ test('a person signs up by the command that an admin got, works past the end of 
   expect(added).toMatchObject({ status: 0, stderr: '' })
   const login = pastedLogin(added.stdout)
 
-  // Goes to sleep, and is back when the certificate has ended.
+  // Sleeps until the certificate has expired.
   const bob = await atHome()
   await bob.run(...pastedLogin((await musterctl(cluster(), ['users', 'add', 'bob', '--roles=viewer'])).stdout))
 
@@ -53,7 +53,7 @@ test('a person signs up by the command that an admin got, works past the end of 
   expect(signedUp).toEqual({ status: 0, output: expect.stringContaining(`Logged in to ${NAME} as ada: viewer.`) })
   expect(await ada.modeOf('key.pem')).toBe(0o600)
 
-  // The watch renews for as long as it runs, and what it keeps is what the other commands use.
+  // The watch renews for as long as it runs, and other commands use the certificate that it stores.
   const watch = ada.start('nodes', 'watch', '--cluster', NAME)
   const firstEnd = await ada.certificateEnd()
   expect((await ada.run('whoami', '--cluster', NAME)).output).toMatch(/Name +ada\n.*Roles +viewer\n/)

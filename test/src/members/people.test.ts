@@ -9,7 +9,7 @@ const cluster = useCluster({ replicas: { 'token-service': 2, 'ca-service': 2, 'r
 const LIST = { pageSize: 0, pageToken: '' }
 const EVERY_TOKEN = { ...LIST, types: [], roles: [], labels: {}, states: [], used: false }
 
-/** What each service answers somebody who only wants to look, on every replica. */
+/** The answer of each service to a person who only reads, on every replica. */
 async function look({ tokens, authority, nodes }: Person): Promise<string[]> {
   const asked = [0, 1].flatMap(() => [
     tokens.listTokens(EVERY_TOKEN),

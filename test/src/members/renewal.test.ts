@@ -43,7 +43,7 @@ async function nodeCertificate(): Promise<X509Certificate> {
   return new X509Certificate(await readFile(path.join(agentDir(cluster(), 'renewing'), 'chain.pem')))
 }
 
-/** The certificate that a service shows now. */
+/** The certificate that a service shows at present. */
 function shownBy(address: string): Promise<X509Certificate> {
   const { host, port } = splitAddress(address)
   return new Promise((resolve, reject) => {

@@ -23,7 +23,7 @@ const SERVED_BY = {
 const PEOPLE = ['viewer', 'operator', 'admin'] as const
 type Role = (typeof PEOPLE)[number]
 
-/** Every RPC there is, by contract, and who may call it: people from a role on, or who else. */
+/** Every RPC, by contract, and its callers: people with at least a role, or others. */
 const NEEDED: Record<string, Record<string, string>> = {
   'muster.token.v1.TokenService': {
     CreateToken: 'operator',
@@ -100,7 +100,7 @@ async function call(connection: Connection, name: string, rpc: Rpc): Promise<App
       stream.send(empty)
       await stream.ended
     } else if (rpc.responseStream) {
-      // Its first answer shows that it was let in; it would go on for ever.
+      // Its first answer shows that the call was admitted; the stream would never end.
       for await (const _ of connection.serverStream<unknown, unknown>(rpc as never, empty, over.signal)) break
     } else {
       await (connection.client({ [name]: rpc } as never) as Record<string, (q: unknown) => Promise<unknown>>)[name]!(

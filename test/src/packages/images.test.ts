@@ -55,7 +55,7 @@ test('ca-service from the context of its image finds its migrations and contract
     MUSTER_KEY_ENCRYPTION_KEY_FILE: await fileOf('key', '0f'.repeat(32)),
     MUSTER_TOKEN_SERVICE_ENROLL_TOKEN_FILE: enrolToken,
     MUSTER_REGISTRATION_SERVICE_ENROLL_TOKEN_FILE: enrolToken,
-    // Nothing listens there, and nothing is asked of it.
+    // Nothing listens there, and the program sends nothing to it.
     MUSTER_REGISTRATION_ADDRS: '127.0.0.1:9',
   })
   await service.line(/"service\.ready"/)

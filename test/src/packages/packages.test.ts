@@ -19,7 +19,7 @@ afterAll(() => built?.remove())
 
 const testPackages = testWith(built !== undefined, 'Linux, and Node from the npm registry')
 const VERSION_LINE = new RegExp(`^${VERSION.replaceAll('.', '\\.')} \\(commit [0-9a-f]{12}(-dirty)?\\)\\n$`)
-/** No Node and nothing else can be found by name. */
+/** PATH contains no Node and no other program. */
 const BARE = { PATH: '/nonexistent', HOME: '/nonexistent' }
 
 function packageFile(name: string): string {

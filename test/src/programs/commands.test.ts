@@ -14,15 +14,15 @@ const cluster = useCluster()
 const FORMATS = ['text', 'json'] as const
 type Format = (typeof FORMATS)[number]
 
-/** A command as somebody types it, once for each format, and what it must print. */
+/** A command as a person types it, once for each format, and its required output. */
 interface Try {
   args?: (format: Format) => string[] | Promise<string[]>
   text: RegExp
   /** Left out by a command that prints no data. */
   json?: unknown
-  /** Who is logged in, in place of the cluster's operator; a desk for each format. */
+  /** The person who is logged in, in place of the cluster's operator; a home folder for each format. */
   at?: (format: Format) => Desk
-  /** Prints until it is stopped; this makes something happen for it to print. */
+  /** The command prints until it is stopped; this causes something for it to print. */
   until?: () => Promise<unknown>
 }
 
@@ -232,7 +232,7 @@ test.each(Object.keys(TRIES))('musterctl %s prints text for people and JSON for 
 async function output(name: string, { args, at, until }: Try, format: Format): Promise<ToolResult> {
   const words = [...name.split(' '), ...((await args?.(format)) ?? []), ...(format === 'text' ? [] : ['--format=json'])]
   if (until !== undefined) return firstLine(words, format, until)
-  // login keeps what it gets at home, and is told no identity.
+  // login stores its identity in the home folder, and takes no identity flag.
   if (name === 'login') return (await newDesk(cluster())).musterctl(words)
   return at === undefined ? musterctl(cluster(), words) : at(format).musterctl(words)
 }

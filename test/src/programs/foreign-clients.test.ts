@@ -37,7 +37,7 @@ describe('buf curl, a client written in Go', () => {
   const buf = fileURLToPath(new URL('../../../node_modules/.bin/buf', import.meta.url))
   const protos = fileURLToPath(new URL('../../../protos', import.meta.url))
 
-  /** Checks the name localhost, as programs that know nothing of SPIFFE do. */
+  /** Checks the name localhost, as programs without SPIFFE do. */
   function curl(program: ServiceName, call: string, flags: readonly string[]): Promise<ToolResult> {
     const { port } = splitAddress(cluster().services[program][0]!.address)
     const roots = path.join(cluster().operatorDir, 'bundle.pem')

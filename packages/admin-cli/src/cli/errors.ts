@@ -1,7 +1,7 @@
 import { CliError } from '@muster/cli-kit'
 import { type AppError, nextStep, type ProgramName, type ServiceName } from '@muster/domain'
 
-/** Who was asked when a call failed. */
+/** The target of a failed call, and the identity that called. */
 export interface Asked {
   service: ServiceName
   address: string

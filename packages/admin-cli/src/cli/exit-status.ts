@@ -1,7 +1,7 @@
 /** The exit statuses of `musterctl`. */
 export const EXIT = { done: 0, failed: 1, usage: 2 } as const
 
-/** What help says of each. */
+/** The meaning of each status, as help shows it. */
 export const EXIT_MEANINGS: Record<keyof typeof EXIT, string> = {
   done: 'done',
   failed: 'refused or failed',

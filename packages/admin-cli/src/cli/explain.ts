@@ -3,7 +3,7 @@ import type { ErrorKind } from '@muster/domain'
 import { CallError } from './errors.ts'
 import { EXIT } from './exit-status.ts'
 
-/** Says of a failed call who was asked and what the answer was; of other errors nothing. */
+/** Describes a failed call: the service and its answer. Other errors have no description. */
 export function explain(error: unknown): Failure | undefined {
   if (!(error instanceof CallError)) return undefined
   const { kind, reason, field } = error.error

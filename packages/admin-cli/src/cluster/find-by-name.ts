@@ -4,9 +4,9 @@ import { isNodeId, printable } from '@muster/domain'
 /** Things of one kind that a command finds by what a person types. */
 export interface Findable<T> {
   noun: 'node' | 'bot'
-  /** What a name of one is, such as `host name`; two may have the same. */
+  /** The word for a name, such as `host name`; two things may have the same name. */
   nameIs: string
-  /** Throws for a text that is no name of one. */
+  /** Throws for a text that is not a name. */
   checkName: (text: string) => unknown
   /** A UUID. */
   idOf: (item: T) => string

@@ -2,7 +2,7 @@ import { didYouMean } from '@muster/cli-kit/input'
 import { MAX_UINT32 } from '../cluster/wire-limits.ts'
 import { invalid, printable } from '@muster/domain'
 
-/** Reads the keys of one mapping in a document; keys that nobody read are unknown. */
+/** Reads the keys of one mapping in a document; keys that were not read are unknown. */
 export class Fields {
   readonly #path: string
   readonly #values: Readonly<Record<string, unknown>>

@@ -116,14 +116,14 @@ export class IdentityStore {
     // Not beside the link, where it would look like a cluster.
     const fresh = `${folder}.link`
     await symlink(path.relative(path.dirname(link), folder), fresh)
-    // A folder that somebody put there by hand is in the way of the rename.
+    // A folder that a user put there by hand would block the rename.
     if ((await ifThere(lstat(link)))?.isDirectory()) await rm(link, WHOLE)
     await rename(fresh, link)
     await syncFolder(link)
   }
 }
 
-/** The store of whoever runs this program. @throws CliError if they have no home folder */
+/** The store of the user who runs this program. @throws CliError if they have no home folder */
 export function openStore({ env }: Pick<Io, 'env'>): IdentityStore {
   const home = homeOf(env)
   if (home !== undefined) return new IdentityStore(path.join(home, '.muster'))

@@ -77,7 +77,7 @@ async function readStored(io: FindOptions['io'], clusterName: string, source: st
   throw notLoggedIn(clusterName)
 }
 
-/** What to say of a cluster that there is no identity for. */
+/** The error for a cluster without an identity. */
 export function notLoggedIn(clusterName: string): CliError {
   return new CliError(
     `you are not logged in to ${clusterName}`,

@@ -27,7 +27,7 @@ const DONE = { status: 0, stdout: '[]\n', stderr: '' }
 const file = (name: string) => path.join(people.home, '.muster', 'clusters', 'muster.internal', name)
 const serial = async () => new X509Certificate(await readFile(file('chain.pem'))).serialNumber
 
-/** Logs in to a certificate of twelve hours that is so old, with new ones to come. */
+/** Logs in with a twelve-hour certificate of this age; the server issues new ones. */
 async function loginAged(agedMs: number): Promise<void> {
   people.hand.agedMs = agedMs
   await people.login()

@@ -37,7 +37,7 @@ const DONE = { status: 0, stdout: '[]\n', stderr: '' }
 const file = (name: string) => path.join(people.home, '.muster', 'clusters', 'muster.internal', name)
 const certificate = async () => new X509Certificate(await readFile(file('chain.pem')))
 
-/** Logs in, and has the certificate end then; by default two hours ago. */
+/** Logs in with a certificate that ends at this time, by default two hours ago. */
 async function asleep(inMs = -2 * HOUR_MS): Promise<void> {
   await people.login()
   await people.endCertificate(new Date(Date.now() + inMs))
@@ -74,7 +74,7 @@ describe('an expired certificate in a session', () => {
     expect(request).toMatchObject({ token: '', userName: 'ada' })
     const own = publicKeyDer(privateKeyFromPem(await readFile(file('key.pem'), 'utf8')))
     expect(parseCsr(request.csrDer).publicKeyDer).toEqual(own)
-    // The certificate that has ended goes along, as proof that the cluster once made it.
+    // The request carries the expired certificate, as proof that the cluster once made it.
     expect(parseIdentity(request.formerChainDer[0]!)).toMatchObject({ publicKeyDer: own })
     expect(request.formerChainDer).toHaveLength(2)
     expect(peer.kind).toBe('anonymous')
@@ -133,7 +133,7 @@ describe('a person who gets no new certificate', () => {
     "you are no longer a user of this cluster, or you signed up again elsewhere; ask an admin for 'musterctl users reset ada'"
   const folder = () => path.dirname(file('x'))
 
-  /** Fails the test if a service is asked for anything with a certificate that has ended. */
+  /** Fails the test if a service is called with an expired certificate. */
   const nobodyElseIsAsked = () => {
     cluster.answers.tokens = {}
   }
@@ -263,7 +263,7 @@ test('nodes watch continues on a machine that slept past the end of the certific
       const node = { event: { $case: 'node' as const, value: aNode } }
       yield node
       await eventually('the end', () => signal.aborted || Date.now() > end)
-      // Is refused, since the certificate behind the stream has ended.
+      // The service refuses it, since the certificate of the stream has expired.
       yield node
     },
   }

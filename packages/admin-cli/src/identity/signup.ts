@@ -91,12 +91,12 @@ function explained(error: unknown, { authServer, user }: SignupOptions): never {
   }
 }
 
-/** What helps after a refusal that is not in the table of reasons; undefined if the message says so itself. */
+/** The next step after a refusal that is not in the table of reasons; undefined if the message has it. */
 function anotherToken({ message }: AppError, user: string): string | undefined {
   return message.includes('users reset') ? undefined : `Ask an admin for 'musterctl users reset ${user}'.`
 }
 
-/** Of a connection that could not be made, what failed about it. */
+/** The cause of a failed connection. */
 function reasonOf({ message, cause }: AppError): string {
   return cause instanceof Error && !('metadata' in cause) && !message.includes(cause.message) ? cause.message : message
 }

@@ -41,7 +41,7 @@ function bundleOf({ clusterName, authorities: { host, user } }: TestCluster, ver
 
 type CertifyRequest = Parameters<TestCluster['certify']>[0]
 
-/** What the server hands out; right in everything that the test does not change. */
+/** A grant of the server; correct except for what the test changes. */
 function grant(overrides: Partial<CertifyRequest> = {}, signer: TestCluster = cluster): Grant {
   const ownKey = publicKeyDer(privateKeyFromPem(keyPem))
   const notAfter = new Date(Date.now() + 86_400_000)

@@ -89,7 +89,7 @@ async function fileOf(name: string, dir = dataDir): Promise<string> {
   return await readFile(path.join(dir, name), 'utf8')
 }
 
-/** The key in base64, once it is sure that key and certificate belong together and no other file is left. */
+/** Checks that key and certificate belong together and that no other file is left. @returns the key in base64 */
 async function keyInUse(): Promise<string> {
   expect((await readdir(dataDir)).sort()).toEqual(['bundle.pem', 'chain.pem', 'key.pem', 'profile.json'])
   const certificate = new X509Certificate(await fileOf('chain.pem'))
@@ -179,7 +179,7 @@ describe('a bot', () => {
     await start(['--oneshot', invitation()])
     server.ttlMs = 3_000
     const bot = startInBackground()
-    // At once, as it was away, and then when it is due.
+    // At once after the restart, and then when it is due.
     await eventually('renewed at once', () => server.generations.length === 2)
     server.ttlMs = 3_600_000
     await eventually('renewed when due', () => server.generations.length === 3)
@@ -238,7 +238,7 @@ describe('a bot', () => {
       crashes += 1
       expect(await start(['--oneshot'])).toMatchObject({ status: 0, stderr: '' })
       for (const name of await readdir(dataDir)) {
-        // Drafts of those who were killed; nobody reads them.
+        // Drafts of killed agents; nothing reads them.
         if (/\.tmp$|^agent\.lock/.test(name)) await rm(path.join(dataDir, name))
       }
       expect(server.generations.at(-1)).toBe(await keyInUse())

@@ -102,7 +102,7 @@ describe('the agent', () => {
     await clock.advance(400)
     expect(streams).toHaveLength(2)
     expect(streams[1]!.sent[0]).toBe('hello')
-    // A server that closes an old connection is no news.
+    // The agent does not log that a server closes an old connection.
     expect(lines.filter((line) => line.includes('warn'))).toEqual([])
     stop.abort()
     await beating

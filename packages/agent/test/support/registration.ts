@@ -10,7 +10,7 @@ export interface TestRegistration {
   address: string
   pin: string
   hostRootsPem: string
-  /** Each join asked for, by its public key in base64. */
+  /** Each requested join, by its public key in base64. */
   joins: { key: string; request: registration.RegisterRequest }[]
   /** The keys of the bot, by generation; the last one is its key now. */
   generations: string[]

@@ -20,7 +20,7 @@ export function openStore(): Promise<Store> {
   return openAnyStore({ schema: 'audited' })
 }
 
-/** Polls come sooner than they would. */
+/** Polls are more frequent than in production. */
 const hurried: Clock = { ...systemClock, sleep: (ms, signal) => systemClock.sleep(ms / 20, signal) }
 
 export interface Served extends Store {
@@ -28,11 +28,11 @@ export interface Served extends Store {
   /** Connects with this TLS material. */
   connect(material: TestMaterial): Connection
   client: ClientOf<audit.AuditServiceService>
-  /** Follows as an operator who may look. */
+  /** Follows as an operator who may read the audit. */
   watch(request: Partial<audit.WatchEventsRequest>, signal: AbortSignal): AsyncIterable<audit.WatchEventsResponse>
 }
 
-/** The audit of token-service on a free port, before a real database. */
+/** The audit of token-service on a free port, on a real database. */
 export async function serveAudit(): Promise<Served> {
   const store = await openStore()
   const cluster = testCluster()
@@ -59,7 +59,7 @@ export async function serveAudit(): Promise<Served> {
   }
 }
 
-/** A filter that asks for what it is given only. */
+/** A filter with only the given conditions. */
 export function filterBy(wanted: Partial<audit.EventFilter>): audit.EventFilter {
   return { since: undefined, action: '', actor: '', tokenId: '', nodeId: '', outcome: 0, ...wanted }
 }

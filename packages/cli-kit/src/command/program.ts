@@ -100,7 +100,7 @@ export interface Program<C extends Context = Context> {
   options: OptionSet
   /** Every exit status by name, in order; `failed` is for errors that nothing explains. */
   exits: Readonly<Record<string, number>> & { readonly failed: number; readonly usage: number }
-  /** What help says of each exit status. */
+  /** The meaning of each exit status, as help shows it. */
   exitMeanings: Readonly<Record<string, string>>
   examples?: readonly Example[]
   /** Paragraphs at the end of each help. */

@@ -30,7 +30,7 @@ export async function readFlags(words: readonly string[], options: OptionSet): P
     },
   })
   const { _: positionals, ...flags } = argv as { _: string[] } & Record<string, unknown>
-  // The parser knows of no other error than this one.
+  // The parser has no other error than this one.
   const withoutValue = error?.message.replace(/^.*: /, '')
   return { flags, positionals: positionals.map(String), withoutValue }
 }

@@ -1,6 +1,6 @@
 import type { ReasonInfo } from './reason-info.ts'
 
-/** Why a call was refused whatever it is about. */
+/** Reasons for a refusal that any call can meet. */
 export const CALL_REASONS = {
   INVALID_FIELD: {
     kind: 'invalidArgument',

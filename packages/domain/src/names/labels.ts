@@ -42,7 +42,7 @@ export function parseLabelList(text: string, field = 'labels'): Labels {
   return parseLabels(Object.fromEntries(labels), field)
 }
 
-/** The same, the other way. */
+/** Writes labels in the form that `parseLabelList` reads. */
 export function formatLabels(labels: Readonly<Labels>): string {
   return Object.entries(labels)
     .map(([key, value]) => `${key}=${value}`)

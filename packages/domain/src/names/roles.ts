@@ -12,8 +12,8 @@ export const OPERATOR_ROLES = ['viewer', 'operator', 'admin'] as const
 export type OperatorRole = (typeof OPERATOR_ROLES)[number]
 
 /**
- * Stands beside the roles in a certificate that `ca-service issue-admin` made. Its holder is no person of the cluster, so
- * nobody is asked whether they still are one. No RPC issues it.
+ * Stands beside the roles in a certificate that `ca-service issue-admin` made. Its holder is not a person of the cluster, so
+ * services do not check the roll for it. No RPC issues it.
  */
 export const BREAK_GLASS = 'break-glass'
 

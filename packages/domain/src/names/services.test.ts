@@ -13,7 +13,7 @@ import {
 
 const rows: readonly ServiceDescriptor[] = SERVICE_NAMES.map((name) => describeService(name))
 
-/** The values of a column in which every service that has one must have its own. */
+/** The values of a column; every service that has one must have its own. */
 function values(column: (row: ServiceDescriptor) => unknown): unknown[] {
   return rows.map(column).filter((value) => value !== undefined)
 }

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 
-/** Who is counted as one: an IPv4 address, or an IPv6 network of 64 bits, since a machine has all of its own. */
+/** The unit of counting: an IPv4 address, or an IPv6 network of 64 bits, since one machine has a whole network. */
 export function sourceOf(address: string): string {
   if (isIP(address) !== 6) return address
   const [head = [], tail = []] = address

@@ -70,7 +70,7 @@ describe('an invitation that is refused', () => {
     ['a token beyond ASCII', TEXT.replace(SECRET, `${SECRET}%C3%BC`)],
     ['a token of 257 characters', TEXT.replace(SECRET, 'x'.repeat(257))],
     ['4097 characters', `${TEXT}&x=${'x'.repeat(4097 - TEXT.length - 3)}`],
-    // Whoever mixes up the two halves must not read the token on the screen.
+    // A person who mixes up the two halves must not see the token on the screen.
     ['address and token the other way round', `muster://auth.example.com:3025@${SECRET}?pins=${PIN}&roles=node`],
     ['the token among the pins', TEXT.replace(PIN, SECRET)],
     ['the token among the roles', TEXT.replace('db,node', SECRET)],

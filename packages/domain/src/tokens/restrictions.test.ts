@@ -10,7 +10,7 @@ describe('networks that a token is restricted to', () => {
     ['2001:DB8::/32', '2001:db8::/32'],
     ['::1', '::1/128'],
     ['::ffff:192.0.2.1/128', '::ffff:192.0.2.1/128'],
-    // Bits after the prefix do no harm, and people write the address of a machine in its network.
+    // Bits after the prefix are allowed, since people write the address of a machine in its network.
     ['10.1.2.3/08', '10.1.2.3/8'],
   ])('the network %j of a restriction reads %s', (text, network) => {
     expect(parseCidrs([text])).toEqual([network])

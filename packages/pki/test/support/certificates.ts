@@ -15,7 +15,7 @@ import type { LeafRequest } from '../../src/issuing/leaf.ts'
 import { signCertificate } from '../../src/issuing/sign-certificate.ts'
 import { newSerial } from '../../src/issuing/serial.ts'
 
-/** The instant at which the tests' certificates are looked at. */
+/** The time at which tests check certificates. */
 export const now = new Date('2026-06-01T12:00:00Z')
 
 export function after(ms: number): Date {

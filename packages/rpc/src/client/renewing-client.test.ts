@@ -88,7 +88,7 @@ test('a stream that is open at a renewal keeps its certificate', async () => {
 
 test('a call in progress at a renewal is answered', async () => {
   const client = connection.client(service)
-  // Not even connected yet, so it still waits for its place on the connection.
+  // It is not connected yet, so it still waits for its place on the connection.
   const waiting = client.getTrustBundle({})
   identity.update(second)
   await waiting

@@ -102,7 +102,7 @@ describe('a server', () => {
   test('a server is verified whatever the environment says about TLS', async () => {
     const server = await serveAs(foreign.service('registration-service'))
     const before = calls
-    // A process of its own, since the environment that counts is the real one, which jest hides from its tests.
+    // A separate process, since the test needs the real environment, which jest hides from its tests.
     const program = `
       import { ca } from '@muster/contracts'
       import { connect, isTrustFailure, TlsIdentity } from '@muster/rpc'

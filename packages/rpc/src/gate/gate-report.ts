@@ -21,11 +21,11 @@ const WARN_EVERY_MS = 30_000
 const MOST_NAMED = 5
 const MOST_COUNTED = 100
 
-/** Counts what the gate refuses. Warns of it in the log at once, and then once in 30 seconds of what followed. */
+/** Counts what the gate refuses. Logs a warning at once, and then every 30 seconds one about what followed. */
 export class GateReport {
   readonly #log: Logger
   readonly #refusals: Counter<'reason'>
-  /** What has followed since the last warning, and how often. */
+  /** The events since the last warning, and how often each happened. */
   readonly #since = new Map<string, number>()
   #timer: NodeJS.Timeout | undefined
 
@@ -56,7 +56,7 @@ export class GateReport {
     metrics.registerMetric(open)
   }
 
-  /** Counts an event and warns of it. */
+  /** Counts an event and logs a warning. */
   refused(reason: GateEvent, source: string): void {
     this.count(reason)
     this.#warn(`${reason} ${source}`)

@@ -28,7 +28,7 @@ export interface GateOptions {
 
 /** A client of ours sends about 2.5 KiB for a handshake. A handshake that fails after more was made to be expensive. */
 const MOST_OF_OURS_BYTES = 4 * 1024
-/** A chain of this size costs half a second of CPU; its source is held to account at once. */
+/** A chain of this size costs half a second of CPU; its source is barred at once. */
 const OVERSIZED_BYTES = 12 * 1024
 
 /** All strangers together may use their share of this time at once. It exceeds the charge of all handshakes under way. */
@@ -101,7 +101,7 @@ export class Gate {
       this.#server.once('error', reject)
       this.#server.listen(port, host, () => {
         this.#server.off('error', reject)
-        // A failed accept, as when descriptors ran out, is no reason to stop listening.
+        // After a failed accept, as when descriptors ran out, the gate keeps listening.
         this.#server.on('error', (error) => this.#report.acceptFailed(error))
         resolve()
       })
@@ -233,7 +233,7 @@ export class Gate {
     this.#ledger.settle(source)
   }
 
-  /** Why this source may open no connection now, if it may not. Makes room when unproven connections take all of it. */
+  /** Why this source may not open a connection now; undefined if it may. Makes room when unproven connections take all places. */
   #refusal(source: SourceEntry): GateEvent | undefined {
     const nowMs = this.#nowMs()
     if (source.barredUntilMs > nowMs) return 'barred'

@@ -5,7 +5,7 @@ export interface GatedConnection {
   readonly source: SourceEntry
   /** From the peer, as they came over the network. */
   readonly bytesRead: number
-  /** Ends it at once, without a word to the peer. */
+  /** Ends it at once, without an answer to the peer. */
   destroy(): void
 }
 
@@ -74,7 +74,7 @@ export class SourceLedger {
     for (const entry of this.#entries.values()) this.settle(entry)
   }
 
-  /** Forgets a source that has nothing open and nothing held against it. */
+  /** Forgets a source without open connections, bad certificates and bars. */
   settle(entry: SourceEntry): void {
     if (entry.connections > 0 || entry.badCertificates > 0 || entry.budget.owedMs > 0) return
     this.#entries.delete(entry.name)

@@ -119,7 +119,7 @@ describe('while the roll is being asked about a person', () => {
     const names = Array.from({ length: 20 }, (_, i) => `host-${i}`)
     for (const name of names) stream.send(hello(name))
     const ended = stream.end()
-    // Over the same connection, so that what was sent before is there by the time of the answer.
+    // Over the same connection, so that earlier messages have arrived by the time of the answer.
     await connection.client(contract).register(JOIN)
     expect(served).toMatchObject({ asked: ['ada'], handled: [] })
     release()

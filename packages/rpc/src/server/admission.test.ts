@@ -123,7 +123,7 @@ describe('callers that the roll is not asked about', () => {
     await served.clientOf(served.cluster.service('token-service')).removeNode({ nodeId: '' })
     await served.clientOf(served.cluster.anonymous()).register(JOIN)
     await served.clientOf(served.cluster.user('ada', 'admin')).register(JOIN)
-    // As refused as they would be without a roll.
+    // They are refused as they would be without a roll.
     for (const material of [
       served.cluster.node(),
       served.cluster.member({ kind: 'bot', name: 'ci', roles: ['admin'] }),

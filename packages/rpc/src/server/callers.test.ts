@@ -97,7 +97,7 @@ describe('the table of callers on a server', () => {
         },
       },
     })
-    // As if somebody had added RPCs to the contract and forgotten the table, which only a cast can do.
+    // A contract with RPCs that the table lacks; only a cast makes this possible.
     const { register: _register, listNodes: _listNodes, ...routes } = whole.routes
     const forgetful: BoundService = { definition: whole.definition, routes }
     server = await serveForTest({

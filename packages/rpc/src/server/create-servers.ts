@@ -23,7 +23,7 @@ export interface ServingOptions {
   clusterName: string
   /** Converts errors of the service's stores to AppErrors; returns any other error unchanged. */
   mapError?: (error: unknown) => unknown
-  /** Asked about every person who calls. Absent: the certificate alone decides. */
+  /** Returns the roles of every person who calls. Absent: the certificate alone decides. */
   currentRoles?: CurrentRoles
   onRefused?: OnRefused
   clock: Clock

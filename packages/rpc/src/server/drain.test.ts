@@ -42,7 +42,7 @@ async function serve(drainTimeoutMs: number): Promise<void> {
           callers: anyone,
           handle: (_request, { signal }) =>
             new Promise((resolve, reject) => {
-              // As most handlers do, by handing it on to what they call.
+              // Listens to the signal by passing it on, as most handlers do.
               signal.addEventListener('abort', () => reject(signal.reason as Error))
               const answer = {
                 nodeId: 'answered',
@@ -56,7 +56,7 @@ async function serve(drainTimeoutMs: number): Promise<void> {
         },
         heartbeat: {
           callers: anyone,
-          // Ends when it is told to and not before, as a heartbeat does.
+          // Ends only when it is told to, as a heartbeat does.
           handle: (stream, { signal }) =>
             new Promise((resolve) => {
               signal.addEventListener('abort', () => resolve(), { once: true })

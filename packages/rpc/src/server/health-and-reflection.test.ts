@@ -91,7 +91,7 @@ describe('health', () => {
 describe('reflection', () => {
   const versions = createReflection([sampleService()]).map(({ definition }) => definition)
 
-  /** What a debugging tool gets for one question. */
+  /** The answer to one question of a debugging tool. */
   async function ask(
     definition: ServiceDefinition,
     material: TestMaterial,

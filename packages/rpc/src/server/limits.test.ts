@@ -25,7 +25,7 @@ const { log, lines } = memoryLog()
 let cluster: TestCluster
 let server: RpcServer
 let lastContext: CallContext | undefined
-/** How much time that call had left when it came. */
+/** The time that the call had left when it arrived. */
 let lastRestMs = 0
 let failures = 0
 let tries = 0
@@ -210,7 +210,7 @@ describe('a reader', () => {
     call.on('error', () => {})
     lines.length = 0
     answersPerBeat = 20
-    // It goes on beating, and never reads an answer. What is on the way to it fills 64 KiB and a few buffers.
+    // It keeps beating and never reads an answer. Unread answers fill 64 KiB and a few buffers.
     await eventually(
       'cut',
       async () => {

@@ -14,7 +14,7 @@ export interface ServeOptions extends ServingOptions {
   listenAddress: string
   identity: TlsIdentity
   services: readonly BoundService[]
-  /** What the listener may be made to hold. */
+  /** The limits of the listener. */
   gate?: GateLimits
   /** How long calls may take to finish after close(). */
   drainTimeoutMs: number

@@ -55,7 +55,7 @@ function shownSerial(): Promise<string> {
   })
 }
 
-/** A heartbeat stream, and how to see that it still goes both ways. */
+/** A heartbeat stream, and a check that it still works in both directions. */
 function openStream(connection: ReturnType<typeof open>) {
   const answers: registration.HeartbeatResponse[] = []
   const stream = connection.duplex(contract.heartbeat, (answer: registration.HeartbeatResponse) => answers.push(answer))

@@ -130,7 +130,7 @@ describe('a session', () => {
         let output = ''
         child.stdout.on('data', (chunk: Buffer) => {
           output += chunk.toString('latin1')
-          // The server's first frame of HTTP/2, SETTINGS, comes behind whatever session it gives.
+          // The server's first HTTP/2 frame, SETTINGS, follows any session that it sends.
           if (output.includes('\x04\0\0\0\0\0')) child.stdin.end()
         })
         child.stdin.on('error', () => {})

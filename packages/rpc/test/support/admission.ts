@@ -32,20 +32,20 @@ export const JOIN = {
 export const gone = () => refusal('USER_UNKNOWN', 'you are no longer a user')
 export const away = () => new AppError('unavailable', 'the register cannot be reached; try again')
 
-/** What a test sets, and what came of it. */
+/** What a test sets, and what it observes. */
 interface Scene {
-  /** What the roll of people says. */
+  /** The answer of the roll of people. */
   roll: CurrentRoles
-  /** About whom it was asked. */
+  /** The people that the roll was asked about. */
   asked: string[]
-  /** What was told of refused calls. */
+  /** The refused calls that were reported. */
   refused: string[]
-  /** What came in on duplexes: the host name of a hello, or beat. */
+  /** The messages received on duplexes: the host name of a hello, or beat. */
   handled: string[]
   /** Handlers of streams: how many were begun, and how many run. */
   begun: number
   running: number
-  /** Ends the unary calls that wait to be told. */
+  /** Ends the unary calls that wait for it. */
   waiting: (() => void)[]
   /** Ends the streams of a test. */
   leave: AbortController
@@ -71,7 +71,7 @@ function clientOf(connection: Connection) {
 /** A server that asks a roll of people, with calls of every shape. */
 export interface AdmissionServer extends Scene {
   cluster: TestCluster
-  /** Of the server's log. */
+  /** The lines of the server's log. */
   lines: LogLine[]
   /** Puts the server's clock forward. */
   skip(ms: number): void
@@ -86,7 +86,7 @@ export interface AdmissionServer extends Scene {
   beating(
     material: TestMaterial,
   ): Promise<{ stream: DuplexStream<registration.HeartbeatRequest>; answers: () => number }>
-  /** Makes the roll answer only once that is called which this returns. */
+  /** Makes the roll answer only when the returned function is called. */
   holdRoll(): () => void
   /** Before each test. */
   begin(): void

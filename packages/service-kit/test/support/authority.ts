@@ -8,10 +8,10 @@ import { serveForTest, type TestCluster } from '@muster/testkit'
 
 const DAY_MS = 86_400_000
 
-/** ca-service as far as a service that enrols needs it. */
+/** The part of ca-service that an enrolling service needs. */
 export interface FakeAuthority {
   server: RpcServer
-  /** What was asked so far. */
+  /** The requests so far. */
   calls: { rpc: 'enroll' | 'renew'; token?: string; by?: string }[]
   /** The answer to enrolments; undefined grants them. */
   refusal: AppError | undefined

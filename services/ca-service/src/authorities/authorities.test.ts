@@ -134,7 +134,7 @@ describe('an issuing CA', () => {
     }
     expect(await counts()).toMatchObject({ authorities: 2, issuing: 4 })
 
-    // What the old one signed is still good, beside what the new one signs.
+    // Certificates of the old issuing CA stay valid beside those of the new one.
     for (const [authorities, now] of [
       [first, new Date()],
       [renewed[0]!, sixtyDays.now()],

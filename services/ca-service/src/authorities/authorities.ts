@@ -21,7 +21,7 @@ export interface Authority {
 /** The authorities that sign now, one of each type. */
 export type Authorities = Record<AuthorityType, Authority>
 
-/** What makes and loads authorities. */
+/** The inputs of creating and loading authorities. */
 export interface AuthorityDeps {
   pool: pg.Pool
   keyEncryptionKey: Buffer

@@ -17,7 +17,7 @@ import { DESCRIPTOR, storeSchema } from '../config.ts'
 import { issueCertificate } from '../issuing/issue-certificate.ts'
 import { ISSUE_ADMIN_FLAGS, type IssueAdminOptions, readOptions } from './options.ts'
 
-/** Who asks for the certificate, for the record. */
+/** The user who requests the certificate, for the audit. */
 const ACTOR = `${DESCRIPTOR.name} issue-admin`
 
 const PROGRAM = programOf({

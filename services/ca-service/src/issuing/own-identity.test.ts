@@ -45,7 +45,7 @@ describe('ca-service', () => {
 
     await clock.advance(0.49 * DAY_MS)
     expect(leafOf(identity).serial).toBe(first.serial)
-    // By the newest issuing CA, whichever that is by then.
+    // Signed by the issuing CA that is the newest at that time.
     await clock.advance(0.01 * DAY_MS)
     await store.pool.query('delete from certificates')
     await store.pool.query('delete from issuing_cas')

@@ -50,20 +50,20 @@ export const TOKENS = {
 }
 
 export interface Served extends Store {
-  /** Whose members call; its authorities are not those that the service signs with. */
+  /** The cluster of the callers; its authorities are not those that the service signs with. */
   cluster: TestCluster
   server: RpcServer
   authorities: Authorities
-  /** Closed, it has written what it counted, and counts anew. */
+  /** After `close` it has written its counts, and counts again from zero. */
   refusals: Refusals
   connect(material: TestMaterial): Connection
   client(material: TestMaterial): ReturnType<typeof clientOf>
   /** A client for this service. */
   as(service: ServiceName): ReturnType<typeof clientOf>
-  /** Fails unless the chain leads to the root of that authority which the reply names, and gives who the leaf is for. */
+  /** Fails unless the chain leads to the root of the named authority. @returns the identity in the leaf */
   verified(reply: Pick<ca.SignHostResponse, 'certificate' | 'trustBundle'>, by?: 'host' | 'user'): Identity
   count(table: 'certificates' | 'audit_events'): Promise<number>
-  /** Empties the tables of what was issued, and forgets the refusals that were counted. */
+  /** Empties the tables of certificates and events, and drops the counted refusals. */
   clear(): Promise<void>
 }
 
@@ -71,7 +71,7 @@ function clientOf(connection: Connection) {
   return connection.client(ca.CaServiceService)
 }
 
-/** ca-service on a free port, before a real database. */
+/** ca-service on a free port, on a real database. */
 export async function serveCa(): Promise<Served> {
   const store = await openStore()
   const cluster = testCluster(CLUSTER_NAME)

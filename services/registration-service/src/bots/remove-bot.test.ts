@@ -179,7 +179,7 @@ describe('the removal of a bot', () => {
   test('a removal raced by renewals and repeated joins on two replicas is not undone, and 32 removals at once are one', async () => {
     const { id, key, request } = await joined()
     const next = generateKey()
-    // The row is held until every call waits for it, or for a connection.
+    // The test locks the row until every call waits for it, or for a connection.
     const holder = await served.pool.connect()
     await holder.query('begin')
     await holder.query('select from bots for update')

@@ -25,7 +25,7 @@ afterAll(async () => {
   await served.close()
 })
 
-/** What a bot has on its disk: the key of its certificate. Whoever copies that is the same bot for all anybody can see. */
+/** What a bot has on its disk: the key of its certificate. A holder of a copy looks like the same bot. */
 interface Credentials {
   key: KeyObject
 }
@@ -49,7 +49,7 @@ function renew({ key }: Credentials, next: KeyObject, replica: Replica = served,
   return replica.connect(shown).client(bots.BotServiceService).renewBot({ csrDer })
 }
 
-/** Renews and goes on with the next key, as a bot does. */
+/** Renews and continues with the next key, as a bot does. */
 async function goOn(from: Credentials): Promise<Credentials> {
   const key = generateKey()
   await renew(from, key)
@@ -128,7 +128,7 @@ describe('renewals of a bot', () => {
     served.authority.failure = undefined
     expect((await renew(first, next)).generation).toBe(2)
     expect(await stored()).toMatchObject([{ generation: 2, locked: false }])
-    // The step is on record with the change itself, whatever became of the signature, and once.
+    // The step is recorded with the change itself, once, even if the signature fails.
     expect(await audits('bot.renew')).toMatchObject([{ outcome: 'ok', details: { generation: 2 } }])
   })
 
@@ -172,7 +172,7 @@ describe('copies of the credentials', () => {
         },
       ])
 
-      // Whoever went on is stopped too: nobody can tell which of the two it is.
+      // The holder that succeeded is stopped too: the service cannot tell the copy from the original.
       await expectLocked(renew(ahead, generateKey()))
       await expectLocked(renew(second, generateKey()))
       expect(served.authority.signedBots).toHaveLength(signed)
@@ -209,7 +209,7 @@ describe('copies of the credentials', () => {
 
   test('64 renewals with different next keys at once, on two replicas, lock the instance, and at most one succeeds', async () => {
     const { key } = await joined()
-    // The row is held until every call waits for it.
+    // The test locks the row until every call waits for it.
     const holder = await served.pool.connect()
     await holder.query('begin')
     await holder.query('select from bots for update')
@@ -260,7 +260,7 @@ describe('refused renewals of a bot', () => {
   test('a bot whose key is not on record, since the database was restored, is refused and not locked', async () => {
     const first = await joined()
     const second = await goOn(await goOn(first))
-    // As the dump has it that was made after the join.
+    // The state of a dump that was made after the join.
     await served.pool.query('delete from bot_keys where generation > 1')
     await served.pool.query('update bots set generation = 1')
     const error = await refusal(renew(second, generateKey()))

@@ -1,4 +1,4 @@
-/** What the audit says of a refused attempt, as far as it was known when the attempt was refused. */
+/** The facts about a refused attempt for the audit, as far as they were known at the refusal. */
 export interface AttemptFacts {
   action?: string
   tokenId?: string

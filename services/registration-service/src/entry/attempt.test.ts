@@ -40,7 +40,7 @@ function register(token: string, replica: Replica = served) {
 
 const generated = () => newTokenValue(newTokenId())
 
-/** token-service knows none of these. */
+/** token-service has none of these tokens. */
 function refuseAllBut(...values: string[]): void {
   served.tokens.refusal = ({ value }) => (values.includes(value) ? undefined : { reason: 'TOKEN_UNKNOWN' })
 }

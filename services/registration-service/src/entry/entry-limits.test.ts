@@ -6,7 +6,7 @@ import { type RefusedAttempts, tooManyRefused } from './refused-attempts.ts'
 
 let clock: ManualClock
 let limits: EntryLimits
-/** What the next refusals of each source are told to wait. */
+/** The time to wait that the next refusals of each source return. */
 let waits: Map<string, number>
 
 beforeEach(() => {

@@ -16,7 +16,7 @@ export interface RefusedAttemptsOptions {
 
 /**
  * Counts refused joins and signups per source (see `sourceOf`), for all replicas together. It never rejects, and limits
- * nobody while Redis is away. Keys: `muster:<cluster>:refused:<source>`, and with `:reserved` at the end; each expires within
+ * no source while Redis is away. Keys: `muster:<cluster>:refused:<source>`, and with `:reserved` at the end; each expires within
  * about a minute.
  */
 export class RefusedAttempts {

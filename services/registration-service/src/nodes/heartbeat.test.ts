@@ -117,7 +117,7 @@ describe('a heartbeat stream', () => {
       const [key] = await served.redis.client.keys(`*presence:${node.name}`)
       return key === undefined ? 0 : served.redis.client.pttl(key)
     }
-    // Until now the node could only know of the quick pace.
+    // Until now the node had only been told the quick pace.
     await eventually('in Redis', async () => (await ttl()) > 0)
     expect(await ttl()).toBeLessThanOrEqual(15_000)
     beat()

@@ -21,7 +21,7 @@ function refusalOf(overrides: Partial<registration.RegisterRequest>): AppError {
   throw new Error('should have been refused')
 }
 
-/** A request that OpenSSL has made for this key, with whatever extensions. */
+/** A request that OpenSSL has made for this key, with these extensions. */
 function opensslCsr(keyPem: string, extensions: string[] = []): Buffer {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'muster-csr-'))
   try {

@@ -5,7 +5,7 @@ import { parseTokenFilter } from './token-filter.ts'
 
 const MAX_SEARCH_CHARACTERS = 256
 
-/** What a list of nodes is narrowed to in the database. @throws invalidArgument */
+/** The part of a filter of nodes that the database applies. @throws invalidArgument */
 export function parseNodeFilter({
   tokenId,
   labels,

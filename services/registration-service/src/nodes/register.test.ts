@@ -216,7 +216,7 @@ describe('a join that breaks off', () => {
     expect(['unavailable', 'internal']).toContain(error.kind)
     expect(await selectNodes(served.pool, { size: 10, after: undefined })).toEqual([])
     expect(await stored()).toHaveLength(rows)
-    // What may pass by itself is no refusal.
+    // A transient error is not a refusal.
     expect(await audits()).toEqual([])
 
     await mends()
@@ -269,7 +269,7 @@ describe('a join that is refused', () => {
         remote_address: '127.0.0.1',
         outcome: 'refused',
         reason,
-        // What the token says of itself; nobody has looked whether it is true.
+        // The id in the token's own text; no service has verified it.
         token_id: 'abcdefghij',
         node_id: null,
         details: { hostname: 'web-1' },

@@ -31,7 +31,7 @@ function pace(): HeartbeatPace {
 
 const streams = { checkAll: async () => {} }
 
-/** What runs the sweeps until `life` closes; failed rounds are in `failed`. */
+/** Runs the sweeps until `life` closes; failed rounds are in `failed`. */
 function openBackground(overrides: Partial<Background> = {}) {
   const failed: string[] = []
   const failures = { inc: ({ task }: { task: string }, by = 1) => void failed.push(...Array<string>(by).fill(task)) }

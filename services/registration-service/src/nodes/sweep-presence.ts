@@ -21,7 +21,7 @@ const CHECK_STREAMS_EVERY_MS = 60_000
 const PURGE_EVERY_MS = 60 * 60_000
 
 /**
- * Keeps the roll true in the background: notices nodes that fell silent, whether or not anybody watches, stores when they
+ * Keeps the roll true in the background: notices nodes that fell silent, even without a watcher, stores when they
  * were last seen, measures the fleet for the pace, and deletes joins and removed members that are over. Every replica
  * does; the sweep's script in Redis moves each silent node once.
  */

@@ -22,7 +22,7 @@ afterAll(async () => {
   await served.close()
 })
 
-/** Watches, and keeps what it is told: a node as name and status or as `removed`, the end of a snapshot as `complete`. */
+/** Watches, and keeps each event: a node as name and status or as `removed`, the end of a snapshot as `complete`. */
 function watch(): string[] {
   const told: string[] = []
   const connection = served.connect(served.cluster.user('ada', 'viewer'))
@@ -68,7 +68,7 @@ describe('watchers of the roll', () => {
       await served.presence.sweep(200)
       return told.length > 5
     })
-    // A young Redis may not be sure of others, but of this one it is.
+    // A young Redis does not know the status of other nodes, but it knows this one.
     expect(told.slice(5)).toContain('a OFFLINE')
   })
 
@@ -164,7 +164,7 @@ describe('watchers of the roll', () => {
   })
 
   test('a watcher of the roll leaves no listener behind, even if it is gone before it is served', async () => {
-    // One is there as long as the service: whoever holds the heartbeat streams follows resync too.
+    // One listener stays as long as the service: the heartbeat streams follow resync too.
     const listeners = () => served.presence.listenerCount('changed') + served.presence.listenerCount('resync')
     await eventually('quiet', () => listeners() === 1)
     const told = watch()

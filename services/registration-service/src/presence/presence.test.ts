@@ -107,7 +107,7 @@ describe('a node that falls silent', () => {
     await expect(failing).rejects.toThrow('no database')
     const handedOver: unknown[] = []
     await there.drainGone(async (seen) => void handedOver.push(...seen))
-    // Whoever read the node's row just before it was stored must still find the time here.
+    // A caller that read the node's row just before the update must still find the time here.
     expect((await here.view([id], 0)).silent.get(id)).toEqual(online.get(id))
     await there.drainGone(async (seen) => void handedOver.push(...seen))
     expect(handedOver).toEqual(expected)

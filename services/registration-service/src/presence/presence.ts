@@ -17,7 +17,7 @@ declare module 'ioredis' {
 
 /** What Redis knows about nodes now. */
 export interface PresenceView {
-  /** False if Redis cannot be asked; then nothing is known. */
+  /** False if Redis does not answer; presence is then unknown. */
   available: boolean
   /** True if Redis has received beats for too short a time to call a node offline. */
   tooEarly: boolean
@@ -167,12 +167,12 @@ export class Presence extends EventEmitter<{ changed: [nodeId: string]; removed:
   }
 
   /**
-   * Notices who fell silent; every replica hears of each through `changed`. Once Redis has listened long enough to call
+   * Notices nodes that fell silent; every replica gets each through `changed`. Once Redis has received beats long enough to call
    * anyone offline, followers start over, since until then they were told `unknown`.
    * @returns how many nodes are alive
    */
   async sweep(offlineAfterMs: number): Promise<number> {
-    // A start is no failure: the first sweep waits until the connection is there, or has failed.
+    // At the start, the first sweep waits until the connection is there, or has failed.
     await this.#firstAttempt
     const keys = [this.#key('alive'), this.#key('gone'), this.#key('epoch')]
     // A look a little before the limit costs nothing: the presence key decides.
@@ -186,8 +186,8 @@ export class Presence extends EventEmitter<{ changed: [nodeId: string]; removed:
   }
 
   /**
-   * Hands over when silent nodes were last heard of. What `keep` has stored stays here until the next call: whoever read a
-   * node's row just before it was stored still finds the time here. Safe on all replicas at once.
+   * Hands over when silent nodes were last seen. What `keep` has stored stays here until the next call: a caller that read a
+   * node's row just before that still finds the time here. Safe on all replicas at once.
    */
   async drainGone(keep: (seen: { id: string; lastSeenAt: Date }[]) => Promise<void>): Promise<void> {
     const entries = await this.#redis.zrange(this.#key('gone'), 0, String(SWEEP_LIMIT - 1), 'WITHSCORES')

@@ -20,7 +20,7 @@ return 0`
 
 /**
  * Reserves hits for what may turn out to be one. KEYS: paid, reserved. ARGV: also for how long (ms) a reservation holds if
- * nobody settles it, then an id per hit. Returns how many of the ids have one, first ones first, and the time (ms) to wait
+ * it is not settled, then an id per hit. Returns how many of the ids have one, first ones first, and the time (ms) to wait
  * if hits alone, without reservations, have reached the limit.
  */
 export const RESERVE = `${NOW_AND_PAID}

@@ -30,7 +30,7 @@ const comeBack = (name: string, privateKey: KeyObject, former: Parameters<typeof
   people.client(people.served.cluster.anonymous()).signup(returnRequest(people, name, privateKey, former))
 const spiffeIdOf = (name: string) => `spiffe://${people.served.cluster.clusterName}/user/${name}`
 
-/** Somebody who signed up with the key, and whose certificate has ended. */
+/** A person who signed up with the key, and whose certificate has expired. */
 async function asleep(name = 'ada', roles: OperatorRole[] = ['viewer']): Promise<void> {
   await people.signup(await people.invite(name, roles), name, key)
   await people.pool.query(`update users set certificate_expires_at = now() - interval '1 day' where name = $1`, [name])

@@ -10,7 +10,7 @@ import { renewPerson } from './renew-person.ts'
 
 /**
  * Serves a signup without a token: a person whose certificate has expired comes back with the key that they signed up with.
- * The signature of the CSR proves the key. Somebody who replays the request gets a certificate for a key that they do not
+ * The signature of the CSR proves the key. A caller who replays the request gets a certificate for a key that they do not
  * have. The request carries the former certificate: otherwise, anyone who can write to the database could put a key of their own
  * beside a name.
  *

@@ -293,7 +293,7 @@ describe('the last admin', () => {
   test('the last admin stays when two admins remove each other by 64 calls at once on two replicas', async () => {
     const bob = await people.add('bob')
     const calls = [admin(), (await people.addReplica())(bob)] as const
-    // Nothing is removed before the calls of both have read the roll and wait: the two rows are held until then.
+    // The test locks the two rows until the calls of both admins have read the roll and wait.
     const [holder, observer] = [await people.pool.connect(), await people.pool.connect()]
     await holder.query('begin')
     await holder.query('select from users for update')

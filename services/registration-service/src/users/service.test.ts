@@ -50,7 +50,7 @@ describe('callers of the RPCs for people', () => {
   })
 })
 
-/** What somebody is answered who only wants to look. */
+/** The answer to a person who only reads. */
 async function look(member: TestMaterial): Promise<string> {
   const answer = people.client(member).listUsers({ pageSize: 0, pageToken: '' })
   return answer.then(

@@ -12,7 +12,7 @@ export interface SignupToken {
  * Makes a signup token for a person, then commits the change that puts it on the person's row. The call to token-service
  * comes first because it may hang, and a transaction that waits for it holds a connection and its locks.
  *
- * A token admits somebody only while it is the one on the person's row, so the steps may fail between each other:
+ * A token admits a person only while it is the one on the person's row, so a failure between any two steps is safe:
  *  1 make    a token that never gets onto a row admits nobody, and expires
  *  2 commit  if it fails, the new token is revoked; the one on the row before still works
  *  3 revoke  the token that the commit replaced admits nobody already; revoking it takes it off the list

@@ -146,7 +146,7 @@ describe('a signup that breaks off', () => {
     await mends()
     const left = await selectUser(people.pool, 'ada')
     expect(left).toMatchObject({ state: 'invited' })
-    // The event is there if the bond is, and only then.
+    // The event exists if and only if the key is bound.
     expect(await audits()).toHaveLength(left!.signedUpAt === undefined ? 0 : 1)
 
     const reply = await people.signup(token, 'ada', privateKey)

@@ -16,7 +16,7 @@ afterAll(async () => {
   await people.close()
 })
 
-/** Makes token-service hang when it is asked for a signup token. @returns how many calls hang, and what lets them go on */
+/** Makes token-service hang when it creates a signup token. @returns how many calls hang, and a function that releases them */
 function hangSignupTokens() {
   let hanging = 0
   let resume = () => {}

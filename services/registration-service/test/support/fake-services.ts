@@ -4,15 +4,15 @@ import { type AppError, newTokenId, newTokenValue } from '@muster/domain'
 import { assertRemoteCallAllowed } from '@muster/runtime'
 import type { TestCluster } from '@muster/testkit'
 
-/** token-service as far as registration-service needs it: spends each value on one key after the other, as it is told. */
+/** The part of token-service that registration-service needs: spends values on keys as the test says. */
 export class FakeTokens {
-  /** What it throws, before it spends or, `afterwards`, in place of its answer. */
+  /** The error that it throws, before it spends or, with `afterwards`, in place of its answer. */
   failure: { error: AppError; afterwards?: boolean } | undefined
-  /** What each new signup token waits for, as if token-service were hanging. */
+  /** A promise that each new signup token waits for, as if token-service were hanging. */
   beforeSignupToken: (() => Promise<void>) | undefined
-  /** What it refuses to spend, and why. */
+  /** The refusals of its spends. */
   refusal: ((request: token.SpendTokenRequest) => Partial<token.RefusedToken> | undefined) | undefined
-  /** What the tokens that it spends carry. */
+  /** The labels and other facts of the tokens that it spends. */
   carries: { botName?: string; nodeLabels?: Record<string, string> } = {}
   readonly spends: token.SpendTokenRequest[] = []
   readonly signupTokens: (token.CreateSignupTokenRequest & { id: string; value: string })[] = []
@@ -59,12 +59,12 @@ export class FakeTokens {
   }
 }
 
-/** ca-service as far as registration-service needs it: signs with the authorities of the test cluster, for an hour. */
+/** The part of ca-service that registration-service needs: signs with the authorities of the test cluster, for an hour. */
 export class FakeAuthority {
   failure: { error: AppError; afterwards?: boolean } | undefined
   /** Runs after it has signed and before it answers. */
   meanwhile: (() => Promise<unknown>) | undefined
-  /** What was signed for nodes, bots and people. */
+  /** The signing requests for nodes, bots and people. */
   readonly signed: { request: ca.SignHostRequest; serial: string }[] = []
   readonly signedBots: { request: ca.SignBotRequest; serial: string }[] = []
   readonly signedUsers: { request: ca.SignUserRequest; serial: string }[] = []

@@ -18,23 +18,23 @@ import { insertUser } from '../../src/users/store/people.ts'
 
 export const contract = users.UserServiceService
 
-/** registration-service that asks its own roll about everyone who operates, as it really does. */
+/** registration-service that checks every operator on its own roll, as in production. */
 export interface People {
   served: Served
   pool: pg.Pool
   server: RpcServer
   connect(material: TestMaterial): Connection
   client(material: TestMaterial): ReturnType<typeof clientOf>
-  /** Somebody with an identity that `ca-service issue-admin` made. */
+  /** The holder of an identity that `ca-service issue-admin` made. */
   breakGlass: TestMember
-  /** Enters a person who has signed up; by default as an admin. */
+  /** Adds a person who has signed up; by default as an admin. */
   add(name: string, options?: AddOptions): Promise<TestMember>
-  /** Enters a person by RPC. @returns the token to sign up with */
+  /** Adds a person by RPC. @returns the token to sign up with */
   invite(name: string, roles?: readonly OperatorRole[]): Promise<string>
   signup(token: string, userName: string, privateKey?: KeyObject): Promise<users.SignupResponse>
-  /** Forgets everyone and the audit, with what is still to be written to it. */
+  /** Deletes all people and the audit, with the counts that are not written yet. */
   empty(): Promise<void>
-  /** Another replica before the same stores. @returns its clients */
+  /** Another replica on the same stores. @returns its clients */
   addReplica(): Promise<People['client']>
   close(): Promise<void>
 }
@@ -106,7 +106,7 @@ export async function servePeople(options: Parameters<typeof serveRegistration>[
   }
 }
 
-/** Enters a person who holds this certificate. */
+/** Adds a person who holds this certificate. */
 async function addPerson(
   pool: pg.Pool,
   { name, publicKeyDer, serial }: TestMember,
@@ -125,7 +125,7 @@ export function signupRequest(token: string, userName: string, privateKey: KeyOb
   return { token, userName, csrDer: createCsr({ privateKey, commonName: 'signing up' }), formerChainDer: [] }
 }
 
-/** How somebody comes back: by the key, and by a certificate for it that ended an hour ago. */
+/** A request to come back: the key, and a certificate for it that expired an hour ago. */
 export function returnRequest(
   { served: { cluster } }: Pick<People, 'served'>,
   name: string,

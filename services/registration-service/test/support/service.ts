@@ -42,7 +42,7 @@ export { refusal, silentLog, type Store }
 export const { NodeStatus } = registration
 export const contract = registration.RegistrationServiceService
 
-/** What people are told of where the services are. */
+/** The addresses of the services as people get them. */
 export const ADDRESSES = { registrationService: 'muster.example:3025', tokenService: ':3026', caService: ':3027' }
 
 /** A database with the schema of registration-service. */
@@ -51,7 +51,7 @@ export function openStore(): Promise<Store> {
   return openAnyStore({ schema: 'registration', folder })
 }
 
-/** A presence of a cluster that no other test has, connected and listening. */
+/** The presence of a cluster that no other test uses, connected and listening. */
 export async function openPresence(
   redis: TestRedis,
   clusterName = `${randomUUID()}.internal`,
@@ -76,7 +76,7 @@ export interface Replica {
   close(): Promise<void>
 }
 
-/** A replica, and all that it shares with others. */
+/** A replica, and everything that it shares with others. */
 export interface Served extends Replica {
   database: TestDatabase
   cluster: TestCluster
@@ -84,7 +84,7 @@ export interface Served extends Replica {
   redis: TestRedis
   tokens: FakeTokens
   authority: FakeAuthority
-  /** Another replica before the same stores. It is closed with this one. */
+  /** Another replica on the same stores. It is closed with this one. */
   addReplica(): Promise<Replica>
 }
 
@@ -92,7 +92,7 @@ function clientOf(connection: Connection) {
   return connection.client(contract)
 }
 
-/** registration-service before a real database and a real Redis; the other services are fakes. */
+/** registration-service on a real database and a real Redis; the other services are fakes. */
 export async function serveRegistration({
   log = silentLog,
   refusedPerMinute = 20,
@@ -205,7 +205,7 @@ export function joinRequest(
   }
 }
 
-/** Puts a node on the roll that has this certificate. */
+/** Puts a node with this certificate on the roll. */
 export async function addNode(pool: pg.Pool, member: TestMember, overrides: Partial<JoiningNode> = {}): Promise<void> {
   await recordJoiningNode(pool, {
     id: member.name,

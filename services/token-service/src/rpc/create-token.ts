@@ -57,7 +57,7 @@ function nameTaken(): AppError {
   return refusal('NAME_TAKEN', 'name: a live token already has this name; remove it first', { field: 'name' })
 }
 
-/** Does not say which token has the value: that would confirm a guess. The audit records who tried. */
+/** Does not say which token has the value: that would confirm a guess. The audit records the caller. */
 function valueTaken(): AppError {
   return refusal('VALUE_TAKEN', 'value: cannot be used; choose another or leave it out', { field: 'value' })
 }

@@ -13,7 +13,7 @@ import type { Deps } from '../deps.ts'
 import { selectTokens, type Page, type TokenFilter } from '../store/token-list.ts'
 import { STATES, toProto, TYPES, type StoredToken } from '../store/tokens.ts'
 
-/** A page of tokens of every type. By default it lists the tokens that can still admit somebody. */
+/** A page of tokens of every type. By default it lists the tokens that can still admit a newcomer. */
 export function listTokens({
   pool,
   staticTokens,

@@ -1,7 +1,7 @@
 import { recordAudit } from '@muster/audit'
 import type { Db } from '@muster/postgres'
 
-/** Whose signup tokens are revoked, and by whom. */
+/** The person whose signup tokens are revoked, and the admin who revokes them. */
 export interface SignupRevocation {
   userName: string
   /** SPIFFE id of the admin. */

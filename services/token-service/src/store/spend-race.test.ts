@@ -33,8 +33,8 @@ function race(keys: readonly Buffer[], overrides?: SpendOverrides): Promise<Spen
 }
 
 /**
- * The same, with all of them really at once: the token's row is held until every statement has begun, has seen the token
- * as it was, and waits. For tokens with a limit, which are counted.
+ * The same, with all of them exactly at once: the test locks the token's row until every statement has begun, has seen the
+ * token as it was, and waits. For tokens with a limit, which are counted.
  */
 async function tightRace(tokenId: string, keys: readonly Buffer[], overrides?: SpendOverrides): Promise<SpendResult[]> {
   const holder = await store.pool.connect()
@@ -143,7 +143,7 @@ describe('a race', () => {
     const before = race(keys(32))
     const revoked = markRevoked(store.pools[1], [], { id })
     const [early] = await Promise.all([before, revoked])
-    // From its commit on the token admits nobody, on either replica.
+    // From the commit on, the token admits no node, on either replica.
     expect(outcomes(await race(keys(32)))).toEqual({ TOKEN_REVOKED: 32 })
     const spent = outcomes(early)['spent'] ?? 0
     expect(outcomes(early)).toEqual({

@@ -21,7 +21,7 @@ afterAll(async () => {
   await store.close()
 })
 
-/** Spends the same value on the same key so often at once, over two replicas. */
+/** Spends the same value on the same key this often at once, over two replicas. */
 async function repeat(value: string, key: Buffer, count: number, overrides?: SpendOverrides) {
   const spends = Array.from({ length: count }, (_, i) => spend(store.pools[i % 2]!, value, key, overrides))
   const results = await Promise.all(spends)
@@ -48,7 +48,7 @@ describe('the same key with the same token', () => {
       const value = `secret-${randomUUID()}`
       const { id } = await addToken(store.pool, value, { maxUses })
       const { spent, nodes, refused } = await repeat(value, newKey(), 64)
-      // The first one is no repeat.
+      // The first spend is not a repeat.
       expect({ spent, nodes }).toEqual({ spent: 1 + REPEATS_AT_ONCE, nodes: 1 })
       expect(new Set(refused.map(({ reason }) => reason))).toEqual(new Set(['SPENT_JUST_NOW']))
       for (const { tokenId, retryAfterMs } of refused) {

@@ -21,7 +21,7 @@ const LIKE_PATTERN = String.raw`replace(replace(regexp_replace(glob, '([\\%_])',
  * `recordSpend` runs this. One statement, so that no two callers can both see the last use (Tailscale TS-2025-007, SPIRE 1.14.6 and headscale all
  * checked first and consumed later).
  *  found    finds the token and checks this newcomer against it; token sums that up. Only a signup has a person's name.
- *  spent    records the key under the token, if the token may be spent by a new key. A key that is there already
+ *  spent    records the key under the token, if the token may be spent by a new key. A key that has a row already
  *           gets its earlier node id, even if the other call committed after this one began.
  *  counted  counts a new spend of a token with a limit. When two keys race for the last use, the second waits here for the
  *           first, then violates tokens_uses_within_max, and its row in spent is rolled back.

@@ -25,7 +25,7 @@ export function tokenKeyOrValue(text: string, pepper: Buffer): TokenKey {
   return key.id === undefined ? { ...key, digest: tokenDigest(pepper, text) } : key
 }
 
-// A match by value wins over one by name: a value is a secret, so nobody types it by chance.
+// A match by value wins over one by name: a value is a secret, and is not typed by chance.
 const HAS_KEY = `id = (
         select id
           from tokens

@@ -35,7 +35,7 @@ async function sql(text: string, ...values: unknown[]): Promise<void> {
   await store.pool.query(text, values)
 }
 
-/** One token of every kind and state, the soonest expiry first; their ids say what they are. */
+/** One token of every kind and state, the soonest expiry first; each id describes its token. */
 async function addEveryKind(): Promise<void> {
   await addToken(store.pool, 'revoked', { id: 'revokedxxx', ttlSeconds: 10 })
   await sql(`update tokens set revoked_at = now() where id = 'revokedxxx'`)

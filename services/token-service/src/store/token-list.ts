@@ -19,7 +19,7 @@ export interface TokenFilter {
   roles: readonly string[]
   /** All of these. */
   labels: Labels
-  /** Only tokens that have admitted somebody. */
+  /** Only tokens that have been used. */
   used: boolean
 }
 

@@ -40,7 +40,7 @@ export interface Store extends Omit<AnyStore, 'openPool'> {
   observer: pg.Pool
 }
 
-/** Makes such a database; each of its pools takes 33 connections. */
+/** Makes this database; each of its pools takes 33 connections. */
 export async function openStore(): Promise<Store> {
   const folder = fileURLToPath(new URL('../../migrations', import.meta.url))
   const store = await openAnyStore({ schema: SCHEMA, folder, poolSize: 33 })
@@ -80,7 +80,7 @@ export function newKey(): Buffer {
   return randomBytes(32)
 }
 
-/** How often a token was used, by its own count and by the spends. */
+/** The number of uses of a token, by its own count and by its spends. */
 export async function usesOnRecord(db: pg.Pool, tokenId: string): Promise<{ uses: number; spends: number }> {
   const { rows } = await db.query<{ uses: number; spends: number }>(
     `select uses, (select count(*)::int from spends where token_id = $1) as spends from tokens where id = $1`,
@@ -144,7 +144,7 @@ export function createRequest(overrides: Partial<token.CreateTokenRequest> = {})
   }
 }
 
-/** A request for the first tokens of all that live. */
+/** A request for the first page of live tokens. */
 export function listRequest(overrides: Partial<token.ListTokensRequest> = {}): token.ListTokensRequest {
   return { pageSize: 0, pageToken: '', types: [], roles: [], labels: {}, states: [], used: false, ...overrides }
 }
@@ -169,17 +169,17 @@ export interface Served extends Store {
   cluster: TestCluster
   server: RpcServer
   staticTokens: StaticTokens
-  /** Of the first replica. Closed, it has written what it counted, and counts anew. */
+  /** The refusals of the first replica. After `close` they are written, and counting starts again from zero. */
   refusals: Refusals
   connect(material: TestMaterial): Connection
   client(material: TestMaterial): ReturnType<typeof clientOf>
-  /** The same of a second replica, on the second pool. */
+  /** The same for a second replica, on the second pool. */
   otherClient(material: TestMaterial): ReturnType<typeof clientOf>
   /** A client of the first replica, for a person with this role or for the service. */
   as(who: 'viewer' | 'operator' | 'admin' | 'registration-service'): ReturnType<typeof clientOf>
-  /** What was spent or refused, by the first replica. */
+  /** The spends and refusals of the first replica. */
   spend(request: token.SpendTokenRequest): Promise<NonNullable<token.SpendTokenResponse['result']>>
-  /** Empties the tables, and forgets the refusals that were counted. */
+  /** Empties the tables, and drops the counted refusals. */
   clear(): Promise<void>
 }
 
@@ -187,7 +187,7 @@ function clientOf(connection: Connection) {
   return connection.client(token.TokenServiceService)
 }
 
-/** Two replicas of token-service on free ports, before one real database. */
+/** Two replicas of token-service on free ports, on one real database. */
 export async function serveTokens(
   log: Logger = silentLog,
   configuredTokens: readonly StaticToken[] = [],

@@ -2,7 +2,7 @@ import type { Attack } from '../attack.ts'
 import { call, openHttp2, PATHS } from '../tools/calls.ts'
 import { repeat } from '../tools/repeat.ts'
 
-/** Asks for what anybody may ask for: each call could be a line of the log. */
+/** Makes calls that are open to anyone: each call could be a line of the log. */
 export const anonymousCalls: Attack = {
   name: 'anonymous-calls',
   tries: 'calls that need no identity, and some that do, without end',

@@ -10,7 +10,7 @@ const MOST_ASKED = 60
 /** Tries tokens that look generated and are not known, as fast as four connections allow. */
 export const refusedTokens: Attack = {
   name: 'refused-tokens',
-  tries: 'joins by generated tokens that nobody made, over four connections',
+  tries: 'joins with well-formed tokens that do not exist, over four connections',
   counted: ['calls RESOURCE_EXHAUSTED'],
   allowed(rise) {
     const asked = rise('calls PERMISSION_DENIED')

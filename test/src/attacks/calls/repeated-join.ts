@@ -6,7 +6,7 @@ import { newCsr, registerMessage } from '../tools/requests.ts'
 /** The first join and 30 repeats at once, then one in ten seconds: an agent that gets no answer retries that often. */
 const MOST = 35
 
-/** Joins with one token and one key again and again: each repeat could be a certificate and a row. */
+/** Joins repeatedly with one token and one key: each repeat could be a certificate and a row. */
 export const repeatedJoin: Attack = {
   name: 'repeated-join',
   tries: 'one single-use token and one key, repeated',

@@ -20,6 +20,6 @@ export const binaryCurveChain = showChains(
 
 /** Short enough to pass for the certificate of an honest member that has expired. */
 export const shortChain = showChains(
-  { name: 'short-chain', tries: 'client certificates that nobody here has issued, small ones' },
+  { name: 'short-chain', tries: 'small client certificates that the cluster has not issued' },
   { curve: 'prime256v1', intermediates: 1 },
 )

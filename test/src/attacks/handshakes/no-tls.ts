@@ -2,7 +2,7 @@ import type { Attack } from '../attack.ts'
 import { openTcp } from '../tools/dial.ts'
 import { repeat } from '../tools/repeat.ts'
 
-/** Bytes that are no TLS at all. */
+/** Bytes that are not TLS. */
 export const noTls: Attack = {
   name: 'no-tls',
   tries: 'connections that send random bytes, and HTTP',

@@ -11,11 +11,11 @@ import { waitFor } from '../../harness/waiting.ts'
 export interface Join {
   startedAt: number
   durationMs: number
-  /** Why the newcomer did not get in. */
+  /** The reason why the newcomer did not join. */
   error?: string
 }
 
-/** What honest callers felt since the last reading. */
+/** The effects on honest callers since the last reading. */
 export interface Felt {
   joins: Join[]
   /** Streams of members that the server ended. */
@@ -24,7 +24,7 @@ export interface Felt {
 
 /** Members with open streams, and newcomers that join all the time, all from 127.0.0.1. */
 export interface Honest {
-  /** What they felt since the last call, newcomers included that are on their way now. */
+  /** The effects since the last call; newcomers whose join is in progress are included. */
   felt(): Promise<Felt>
   /** One more node that has joined. */
   joinOne(): Promise<JoinedNode>
@@ -94,7 +94,7 @@ export async function startHonest(cluster: Cluster, replica: number): Promise<Ho
   return {
     joinOne: join,
     async felt() {
-      // At least one newcomer came during the time that is asked about.
+      // At least one newcomer joined in the time of the reading.
       while (joins.length === 0 && underWay.size === 0) await delay(20)
       await Promise.all(underWay)
       const felt = { joins, streamsCut }

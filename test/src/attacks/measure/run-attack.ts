@@ -9,7 +9,7 @@ import { readCounters, riseOf } from './counters.ts'
 import type { Felt } from './honest.ts'
 import { countWarnings } from './warnings.ts'
 
-/** What one attack came to. Times are milliseconds, memory is bytes. */
+/** The outcome of one attack. Times are milliseconds, memory is bytes. */
 export interface Outcome {
   name: string
   tries: string
@@ -24,7 +24,7 @@ export interface Outcome {
   warnings: number
   /** The counters that rose among those that the attack must raise. */
   counted: string[]
-  /** What was wrong, in words; nothing when the attack was held. */
+  /** The faults, in words; empty when the attack was held. */
   faults: string[]
 }
 
@@ -38,17 +38,17 @@ export interface MeasureOptions {
   honestCpuPerSecond: number
 }
 
-/** An attack that hangs is ended after its time and so long. */
+/** An attack that hangs is ended this long after its time. */
 const GRACE_MS = 75_000
 /** A member's reconnection limit of p99 for joins. */
 const JOIN_P99_LIMIT_MS = 2_000
 const MEMORY_BACK_LIMIT_MS = 60_000
-/** Memory counts as back within this much of where it was: V8 and malloc keep some of what they once had. */
+/** Memory counts as back within this much of its former level: V8 and malloc keep some of it. */
 const MEMORY_SLACK_BYTES = 48 * 1024 * 1024
 /** How long a source stays barred by default; its CPU time is spread over that. */
 const BAR_MS = 5 * 60_000
 
-/** Runs one attack beside honest callers, and says what all of them saw. */
+/** Runs one attack beside honest callers, and reports the effects on all of them. */
 export async function runAttack(attack: Attack, options: MeasureOptions): Promise<Outcome> {
   const { arena, isQuick, durationMs, network } = options
   const { pid } = arena.targetOf(attack)

@@ -3,7 +3,7 @@ import { framed, openCall, openHttp2, PATHS } from '../tools/calls.ts'
 import { repeat } from '../tools/repeat.ts'
 import { helloMessage } from '../tools/requests.ts'
 
-/** A hello is a write to Postgres: a node says hello with all labels it may have, then ends the stream, again and again. */
+/** A hello is a write to Postgres: a node repeatedly sends a hello with as many labels as it may have and ends the stream. */
 export const helloFlood: Attack = {
   name: 'hello-flood',
   tries: 'streams of one node that say hello with 64 labels and end, without end',

@@ -32,7 +32,7 @@ export async function openHttp2(
   return session
 }
 
-/** Opens a call and sends nothing on it yet. Its errors are for whoever waits for its end. */
+/** Opens a call and sends nothing on it yet. A caller that waits for its end gets its errors. */
 export function openCall(session: ClientHttp2Session, path: string, headers: Record<string, string> = {}) {
   const stream = session.request(
     { ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers', ...headers },

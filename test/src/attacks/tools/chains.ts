@@ -1,7 +1,7 @@
 import { generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto'
 import { bitString, der, oid, sequence } from './der.ts'
 
-/** What a hostile certificate chain is made of. */
+/** The parts of a hostile certificate chain. */
 export interface ChainOptions {
   /** An OpenSSL curve, such as `secp521r1` or `sect571r1`, for the keys of the authorities. */
   curve: string

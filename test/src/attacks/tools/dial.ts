@@ -13,7 +13,7 @@ export function openTcp(stage: Stage, source = stage.source()): Promise<Socket> 
   return settled(stage, socket, 'connect')
 }
 
-/** What an attacker's TLS connection is like. */
+/** The options of an attacker's TLS connection. */
 export interface TlsDial extends ConnectionOptions {
   source?: string
   /** A connection to run TLS over, in place of a new one from the source. */
@@ -24,7 +24,7 @@ export interface TlsDial extends ConnectionOptions {
   onKeylog?: (line: Buffer) => void
 }
 
-/** Opens a TLS connection from the attack's source; it trusts whatever answers. Rejects when the handshake fails. */
+/** Opens a TLS connection from the attack's source; it trusts any server. Rejects when the handshake fails. */
 export async function openTls(
   stage: Stage,
   { source, over, member, onKeylog, ...options }: TlsDial = {},

@@ -8,7 +8,7 @@ import { repeat } from './repeat.ts'
 export interface Flood extends Pick<Attack, 'name' | 'tries' | 'counted'> {
   /** How many frames each write holds. */
   perWrite: number
-  /** What to write next on a connection: its round counts from 0. */
+  /** Returns the next write on a connection; rounds count from 0. */
   next: (round: number) => Uint8Array
 }
 

@@ -8,7 +8,7 @@ export interface Count {
 }
 
 /**
- * Does something again and again, so many at a time, until the time of the attack is up, and at least `least` times.
+ * Repeats something, this many at a time, until the time of the attack is up, and at least `least` times.
  * Failures are counted.
  */
 export function repeat(
@@ -20,7 +20,7 @@ export function repeat(
   return inLanes(concurrency, work, (index) => !stage.isOver || index < least)
 }
 
-/** Does something so often, so many at a time. Failures are counted. */
+/** Does something this often, this many at a time. Failures are counted. */
 export function times(count: number, concurrency: number, work: (index: number) => Promise<unknown>): Promise<Count> {
   return inLanes(Math.min(count, concurrency), work, (index) => index < count)
 }

@@ -4,7 +4,7 @@ import { type ChainOptions, hostileChain } from './chains.ts'
 import { openTls } from './dial.ts'
 import { repeat } from './repeat.ts'
 
-/** Shows hostile chains at two a second or faster, until the time is up. Nothing of it may be taken for a member's. */
+/** Shows hostile chains at two a second or faster, until the time is up. The server must take none of them for a member's. */
 export function showChains({ name, tries }: Pick<Attack, 'name' | 'tries'>, chain: ChainOptions): Attack {
   return { name, tries, counted: ['gate bad-certificates', 'gate barred'], run: (stage) => showUntilOver(stage, chain) }
 }

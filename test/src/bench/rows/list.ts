@@ -70,7 +70,7 @@ async function measureSize(bench: Bench, size: number, rounds: number): Promise<
   ]
 }
 
-/** Puts nodes on the roll and into presence as if they had joined and were beating, in place of those that were there. */
+/** Replaces the nodes on the roll and in presence by nodes that seem to have joined and to beat. */
 async function fillRoll({ postgres, redis: { url } }: BenchCluster, size: number): Promise<void> {
   const client = new pg.Client({ connectionString: postgres.url({ database: 'muster' }) })
   const redis = new Redis(url)
@@ -110,7 +110,7 @@ async function fillPresence(redis: Redis, ids: readonly string[]): Promise<void>
     const pipeline = redis.pipeline()
     for (const id of ids.slice(done, done + 1_000)) {
       pipeline.set(`${prefix}presence:${id}`, now, 'PX', hourMs)
-      // Ahead of time, or the sweep would look at all of them again and again for want of beats.
+      // In the future, or the sweep would check all of them repeatedly, since they send no beats.
       pipeline.zadd(`${prefix}alive`, now + hourMs, id)
     }
     await pipeline.exec()

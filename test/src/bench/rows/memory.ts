@@ -24,7 +24,7 @@ export async function measureMemory(bench: Bench): Promise<Section> {
   const { material, step } = bench
   const cluster = await bench.cluster()
   const nodes = await bench.nodes(count)
-  await step('registration-service starts anew', () => cluster.restartRegistration())
+  await step('registration-service restarts', () => cluster.restartRegistration())
   const { address, clusterName, rootPem } = await bench.target()
   const probe = cluster.probes['registration-service']
   const real = await step(`${count} idle streams`, () =>

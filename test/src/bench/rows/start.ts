@@ -36,7 +36,7 @@ export async function measureStart(bench: Bench): Promise<Section> {
 interface Start {
   readyMs: number
   stopMs: number
-  /** What its steps took, in seconds, by the titles that it shows. */
+  /** The duration of its steps, in seconds, by their titles. */
   steps: Map<string, number>
 }
 
@@ -82,6 +82,6 @@ function interrupt(child: ChildProcess): void {
   try {
     process.kill(-child.pid!, 'SIGINT')
   } catch {
-    // It has ended meanwhile.
+    // It has ended in the meantime.
   }
 }

@@ -86,7 +86,7 @@ async function measureSize(bench: Bench, cluster: BenchCluster, size: number, ro
   }
 }
 
-/** Makes tokens as if operators had, in place of those that were there. */
+/** Replaces all tokens by new ones, as operators would create them. */
 async function fillTokens({ postgres }: BenchCluster, size: number): Promise<void> {
   const client = new pg.Client({ connectionString: postgres.url({ database: 'muster' }) })
   await client.connect()
@@ -129,7 +129,7 @@ async function listTokens(operatorDir: string): Promise<Ran> {
   return { count: lines - headLines, peakBytes: Number(await peak) * 1024 }
 }
 
-/** Watches the memory of a process until it is asked for the most there was. */
+/** Watches the memory of a process until the caller asks for the peak. */
 function peakOf(pid: number): () => number {
   let peak = rssOf(pid)
   const timer = setInterval(() => {

@@ -122,7 +122,7 @@ describe('audit tail', () => {
     script = {
       'token-service': [
         [position('one'), event('a'), position('two'), event('b'), event('c'), lost],
-        // What came after the last position comes again, and an event whose count grew is another.
+        // Events after the last position come again, and an event whose count grew is a new one.
         [position('two'), event('b'), event('c'), event('c', { count: 2 }), event('d')],
       ],
     }

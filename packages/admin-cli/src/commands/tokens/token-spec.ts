@@ -26,7 +26,7 @@ export interface TokenWish {
 /** All of a token that two tokens can have in common: not its name, its secret or its end. */
 export type TokenSpec = Omit<token.CreateTokenRequest, 'name' | 'value' | 'ttlSeconds'>
 
-/** Gives a part of a wish the name that the person knows: `--allow-cidr`, `spec.allow_cidrs`. */
+/** Names a part of the spec as the person knows it: `--allow-cidr`, `spec.allow_cidrs`. */
 export type NameOfPart = (part: keyof TokenWish) => string
 
 /** Checks what can be checked without asking the cluster, which has limits of its own. @throws invalidArgument */

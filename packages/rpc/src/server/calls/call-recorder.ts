@@ -51,7 +51,7 @@ export class CallRecorder {
     }
     const isStranger = context.peer.kind === 'anonymous'
     const usual = QUIET.test(path) ? 'debug' : 'info'
-    // A stranger's success is in the metrics, and what came of it in the log of its handler.
+    // A stranger's successful call is counted in the metrics; its handler logs the effect.
     if (error === undefined) this.#log[isStranger ? 'debug' : usual](line, 'call')
     else if (!(error instanceof AppError)) this.#log.error({ ...line, err: error }, 'call failed')
     else if (!isStranger || this.#strangers.take()) {

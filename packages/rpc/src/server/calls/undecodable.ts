@@ -28,7 +28,7 @@ export function decoded(message: unknown): unknown {
   return message
 }
 
-/** The error for bytes that are no request of the method. */
+/** The error for bytes that are not a request of the method. */
 export function malformed(message: string): AppError {
   return refusal('REQUEST_MALFORMED', message)
 }

@@ -33,7 +33,7 @@ function bind(name: string, keyFingerprint: Buffer, { tokenId = `t-${name}`, ses
   return bindKey(pool, { name, keyFingerprint, tokenId, sessionTtlSeconds, remoteAddress: '10.0.0.1' })
 }
 
-/** Enters somebody who has signed up. @returns the key */
+/** Adds a person who has signed up. @returns the key */
 async function active(name: string, roles: OperatorRole[] = ['viewer'], expiresAt = inAnHour()): Promise<Buffer> {
   const keyFingerprint = key()
   await enter(name, roles)
@@ -46,7 +46,7 @@ function note(name: string, keyFingerprint: Buffer, expiresAt = inAnHour()): Pro
   return noteFirstCertificate(pool, { name, keyFingerprint, serial: 'ab'.repeat(16), expiresAt })
 }
 
-/** Who signed up, as the audit has it. */
+/** The people who signed up, by the audit. */
 async function signups(): Promise<unknown[]> {
   return (await pool.query(`select token_id, details from audit_events where action = 'user.signup'`)).rows
 }
@@ -181,7 +181,7 @@ describe('renewals', () => {
         Array.from({ length: RENEWALS_AT_ONCE + 22 }, (_, i) => chargeRenewal(i % 2 === 0 ? pool : other, holder)),
       )
       const refused = outcomes.filter((outcome) => outcome === 'too-soon').length
-      // The first ones have begun to be paid off by the time the last one asks.
+      // The first renewals are partly paid off by the time of the last one.
       expect(refused).toBeGreaterThanOrEqual(20)
       expect(refused).toBeLessThanOrEqual(22)
       await pool.query(`update users set renewals_paid_until = renewals_paid_until - interval '20 seconds'`)
