@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import { audit } from '@muster/contracts'
-import { accessOfEach, everyKindOfPeer } from '@muster/testkit'
+import { everyKindOfPeer } from '@muster/testkit'
+import { accessOfEach } from '@muster/testkit/rpc'
 import { encodeCursor } from '@muster/domain'
 import { recordAudit, type AuditEvent } from './record.ts'
 import { filterBy, serveAudit, type Served } from '../test/support/audit.ts'

@@ -1,7 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import { audit as contract } from '@muster/contracts'
 import { Lifecycle, systemClock } from '@muster/runtime'
-import { connectionsTo, eventually, serveForTest, testCluster } from '@muster/testkit'
+import { eventually, testCluster } from '@muster/testkit'
+import { connectionsTo, serveForTest } from '@muster/testkit/rpc'
 import { openAudit } from './open-audit.ts'
 import { openStore, silentLog, type Store } from '../test/support/audit.ts'
 

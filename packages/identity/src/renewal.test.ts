@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
-import { manualClock, memoryLog } from '@muster/testkit'
+import { manualClock } from '@muster/testkit'
+import { memoryLog } from '@muster/testkit/log'
 import type { CertificateLife } from './certificate-life.ts'
 import { renewalTime, renewForever, type RenewalOptions } from './renewal.ts'
 

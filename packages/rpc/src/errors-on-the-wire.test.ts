@@ -1,10 +1,12 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals'
 import { AppError, type ErrorKind, receivedError } from '@muster/domain'
-import { eventually, serveForTest, testCluster, type TestCluster } from '@muster/testkit'
+import { eventually, testCluster, type TestCluster } from '@muster/testkit'
+import { serveForTest } from '@muster/testkit/rpc'
 import { anyone, nodes } from './server/callers.ts'
 import { isTrustFailure } from './client/explain-failure.ts'
 import type { RpcServer, ServeOptions } from './server/serve.ts'
-import { beat, connections, contract, memoryLog, rejection, sampleService } from '@muster/testkit'
+import { beat, connections, contract, rejection, sampleService } from '@muster/testkit/rpc'
+import { memoryLog } from '@muster/testkit/log'
 
 const { open, closeAll } = connections()
 const { log, lines } = memoryLog()

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from '@jest/globals'
-import { manualClock, type ManualClock, memoryLog } from '@muster/testkit'
+import { manualClock, type ManualClock } from '@muster/testkit'
+import { memoryLog } from '@muster/testkit/log'
 import { type Background, type BackgroundTask, repeatEvery } from './background.ts'
 import { Lifecycle } from './lifecycle.ts'
 

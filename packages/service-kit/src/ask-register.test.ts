@@ -3,17 +3,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { users } from '@muster/contracts'
 import { refusal } from '@muster/domain'
 import { systemClock } from '@muster/runtime'
-import {
-  connections,
-  contract,
-  eventually,
-  rejection,
-  sampleService,
-  sayWhoCalls,
-  serveForTest,
-  testCluster,
-  type TestCluster,
-} from '@muster/testkit'
+import { eventually, testCluster, type TestCluster } from '@muster/testkit'
+import { connections, contract, rejection, sampleService, sayWhoCalls, serveForTest } from '@muster/testkit/rpc'
 import { bindService, operators, type Routes, services } from '@muster/rpc'
 import { askRegister } from './ask-register.ts'
 import type { RpcServer, ServeOptions } from '@muster/rpc/server'

@@ -1,15 +1,8 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import { refusal } from '@muster/domain'
-import {
-  eventually,
-  manualClock,
-  type ManualClock,
-  memoryLog,
-  rejection,
-  serveForTest,
-  testCluster,
-  type TestCluster,
-} from '@muster/testkit'
+import { eventually, manualClock, type ManualClock, testCluster, type TestCluster } from '@muster/testkit'
+import { rejection, serveForTest } from '@muster/testkit/rpc'
+import { memoryLog } from '@muster/testkit/log'
 import { createPublicKey } from 'node:crypto'
 import { createServer } from 'node:net'
 import { isTrustFailure, readMember } from '@muster/rpc'

@@ -3,18 +3,9 @@ import { audit as auditContract } from '@muster/contracts'
 import { describeService, type ServiceDescriptor } from '@muster/domain'
 import { operators } from '@muster/rpc'
 import { Lifecycle, repeatEvery, systemClock } from '@muster/runtime'
-import {
-  connectForTest,
-  createDatabase,
-  eventually,
-  memoryLog,
-  rejection,
-  sampleService,
-  sayWhoCalls,
-  testCluster,
-  type TestDatabase,
-  whoAmI,
-} from '@muster/testkit'
+import { createDatabase, eventually, testCluster, type TestDatabase } from '@muster/testkit'
+import { connectForTest, rejection, sampleService, sayWhoCalls, whoAmI } from '@muster/testkit/rpc'
+import { memoryLog } from '@muster/testkit/log'
 import { type FakeAuthority, serveAuthority } from '../test/support/authority.ts'
 import { openService } from './open-service.ts'
 import { z } from 'zod'

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import pg from 'pg'
-import { POSTGRES_URL_VARIABLE, storeUrl } from './global-stores.ts'
+import { POSTGRES_URL_VARIABLE, storeUrl } from './store-url.ts'
 
 export interface TestDatabase {
   /** Connects as the superuser. */
@@ -42,6 +41,7 @@ async function query(
   text: string,
   values: unknown[] = [],
 ): Promise<Record<string, string>[]> {
+  const { default: pg } = await import('pg')
   const client = new pg.Client({ connectionString })
   await client.connect()
   try {

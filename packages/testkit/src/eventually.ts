@@ -1,4 +1,4 @@
-import { until } from '@muster/embedded-stores'
+import { setTimeout as delay } from 'node:timers/promises'
 import { WAIT_LIMIT_MS } from './limits.ts'
 
 /** Waits for a condition. @throws Error that names the condition if it does not hold within the limit */
@@ -7,5 +7,9 @@ export async function eventually(
   condition: () => boolean | Promise<boolean>,
   { limitMs = WAIT_LIMIT_MS, everyMs = 10 }: { limitMs?: number; everyMs?: number } = {},
 ): Promise<void> {
-  if (!(await until(condition, { limitMs, everyMs }))) throw new Error(`after ${limitMs} ms: not ${what}`)
+  const end = performance.now() + limitMs
+  while (!(await condition())) {
+    if (performance.now() >= end) throw new Error(`after ${limitMs} ms: not ${what}`)
+    await delay(everyMs)
+  }
 }

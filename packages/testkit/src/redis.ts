@@ -1,5 +1,5 @@
-import { Redis } from 'ioredis'
-import { REDIS_URL_VARIABLE, storeUrl } from './global-stores.ts'
+import type { Redis } from 'ioredis'
+import { REDIS_URL_VARIABLE, storeUrl } from './store-url.ts'
 
 /** A Redis database of one test file. */
 export interface TestRedis {
@@ -20,6 +20,7 @@ const LEASE_SECONDS = 3_600
  * given back. Channels are common to all databases: tests that listen on one give it a name of their own.
  */
 export async function createRedis(): Promise<TestRedis> {
+  const { Redis } = await import('ioredis')
   const url = storeUrl(REDIS_URL_VARIABLE)
   // The first database holds the leases.
   const leases = new Redis(url.href)

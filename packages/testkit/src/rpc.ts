@@ -6,6 +6,9 @@ import { DEFAULT_GATE_LIMITS, type RpcServer, serve, type ServeOptions } from '@
 import { withTestDeadline } from './client-deadline.ts'
 import { silentLog } from './silent-log.ts'
 
+export * from './client-deadline.ts'
+export * from './sample-service.ts'
+
 export interface ServeForTestOptions extends Partial<Omit<ServeOptions, 'identity'>> {
   clusterName: string
   services: ServeOptions['services']

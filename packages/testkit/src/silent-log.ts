@@ -1,4 +1,12 @@
-import { createLogger } from '@muster/service-kit'
+import type { Logger } from '@muster/runtime'
+
+const nothing = () => {}
 
 /** A log that writes nothing. */
-export const silentLog = createLogger('test', 'silent', { write: () => {} })
+export const silentLog: Logger = {
+  debug: nothing,
+  info: nothing,
+  warn: nothing,
+  error: nothing,
+  child: () => silentLog,
+}

@@ -2,7 +2,7 @@ import { ca, registration, token, users } from '@muster/contracts'
 import type { ServingService } from '@muster/domain'
 import { type ClientOf, connect, type Connection, TlsIdentity } from '@muster/rpc'
 import type { Lifecycle } from '@muster/runtime'
-import { withTestDeadline } from '@muster/testkit'
+import { withTestDeadline } from '@muster/testkit/rpc'
 import { type OperatorProfile, readIdentity } from '@muster/identity'
 
 export type MakeToken = Partial<token.CreateTokenRequest>

@@ -3,7 +3,8 @@ import { ca, registration, token, users } from '@muster/contracts'
 import { byService, SERVING_SERVICES, type ServingService } from '@muster/domain'
 import { chainPem, createCsr, generateKey, privateKeyPem } from '@muster/pki'
 import { type ClientOf, connect, type Connection, TlsIdentity } from '@muster/rpc'
-import { CALL_LIMIT_MS, withTestDeadline } from '@muster/testkit'
+import { CALL_LIMIT_MS } from '@muster/testkit'
+import { withTestDeadline } from '@muster/testkit/rpc'
 import type { RunningCluster } from './cluster.ts'
 
 /** A person who has signed up, and calls every service by RPC. */

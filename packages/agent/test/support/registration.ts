@@ -3,7 +3,8 @@ import { bots, type ca, registration } from '@muster/contracts'
 import { AppError, CERTIFICATE_BACKDATE_MS, refusal } from '@muster/domain'
 import { parseCsr } from '@muster/pki'
 import { anyone, bindService, bots as botCallers, type CallContext, memberOf, nodes, operators } from '@muster/rpc'
-import { serveForTest, testCluster } from '@muster/testkit'
+import { testCluster } from '@muster/testkit'
+import { serveForTest } from '@muster/testkit/rpc'
 
 /** Plays registration-service for agents in tests, over real mTLS. It keeps one bot, by the rules of RenewBot. */
 export interface TestRegistration {

@@ -1,16 +1,9 @@
 import { audit } from '@muster/contracts'
 import type { ClientOf, Connection } from '@muster/rpc'
 import { type Clock, systemClock } from '@muster/runtime'
-import {
-  connectionsTo,
-  openStore as openAnyStore,
-  serveForTest,
-  silentLog,
-  type Store,
-  testCluster,
-  type TestCluster,
-  type TestMaterial,
-} from '@muster/testkit'
+import { silentLog, testCluster, type TestCluster, type TestMaterial } from '@muster/testkit'
+import { openStore as openAnyStore, type Store } from '@muster/testkit/store'
+import { connectionsTo, serveForTest } from '@muster/testkit/rpc'
 import { auditService } from '../../src/service.ts'
 
 export { silentLog, type Store }

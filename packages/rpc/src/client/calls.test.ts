@@ -1,5 +1,6 @@
 import { afterAll, expect, test } from '@jest/globals'
-import { connections, contract, sampleService, serveForTest, testCluster } from '@muster/testkit'
+import { testCluster } from '@muster/testkit'
+import { connections, contract, sampleService, serveForTest } from '@muster/testkit/rpc'
 import { anyone } from '../server/callers.ts'
 import type { RpcServer } from '../server/serve.ts'
 

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { registration } from '@muster/contracts'
-import { eventually, manualClock, type ManualClock, serveForTest, testCluster } from '@muster/testkit'
+import { eventually, manualClock, type ManualClock, testCluster } from '@muster/testkit'
+import { serveForTest } from '@muster/testkit/rpc'
 import { type Relay, startRelay } from '../../test/support/relay.ts'
 import { anyone, nodes } from '../server/callers.ts'
 import { connect, type Connection } from './connect.ts'

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { AppError, type ServiceName } from '@muster/domain'
-import { serveForTest, testCluster, type TestCluster, type TestMember } from '@muster/testkit'
+import { testCluster, type TestCluster, type TestMember } from '@muster/testkit'
+import { serveForTest } from '@muster/testkit/rpc'
 import { execFile, execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import net from 'node:net'
@@ -12,7 +13,7 @@ import { anyone } from '../server/callers.ts'
 import { isTrustFailure } from './explain-failure.ts'
 import { fetchPinnedRoot } from './pinned-root.ts'
 import type { RpcServer } from '../server/serve.ts'
-import { connections, contract, rejection, sampleService, sayWhoCalls, whoAmI } from '@muster/testkit'
+import { connections, contract, rejection, sampleService, sayWhoCalls, whoAmI } from '@muster/testkit/rpc'
 import { testWithOpenssl } from '@muster/testkit/tools'
 
 const { open, closeAll } = connections()

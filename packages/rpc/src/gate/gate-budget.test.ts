@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
-import { eventually, type TestMaterial, whoAmI } from '@muster/testkit'
+import { eventually, type TestMaterial } from '@muster/testkit'
+import { whoAmI } from '@muster/testkit/rpc'
 import {
   cluster,
   handshake,

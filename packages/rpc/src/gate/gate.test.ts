@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { describe, expect, test } from '@jest/globals'
-import { eventually, testCluster, whoAmI } from '@muster/testkit'
+import { eventually, testCluster } from '@muster/testkit'
+import { whoAmI } from '@muster/testkit/rpc'
 import {
   advance,
   clientHello,

@@ -42,8 +42,16 @@ export const DEFAULT_GATE_LIMITS: GateLimits = {
 /** Descriptors kept for the stores, other services, files and the diagnostics address. */
 const RESERVED_DESCRIPTORS = 128
 
+let thatFit: number | undefined
+
 /** How many connections fit below the process's limit on open files. Unlimited where the system does not say. */
 export function connectionsThatFit(): number {
+  // A report takes 20 ms, and the limit of a process stays as it is.
+  thatFit ??= readConnectionsThatFit()
+  return thatFit
+}
+
+function readConnectionsThatFit(): number {
   const report = process.report?.getReport() as { userLimits?: { open_files?: { soft: number | string } } } | undefined
   const soft = Number(report?.userLimits?.open_files?.soft)
   return Number.isFinite(soft) && soft > 0 ? Math.max(64, soft - RESERVED_DESCRIPTORS) : Number.POSITIVE_INFINITY

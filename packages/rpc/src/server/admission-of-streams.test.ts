@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { eventually } from '@muster/testkit'
 import type { CurrentRoles } from './admission.ts'
 import { away, gone, JOIN, serveAdmission, type AdmissionServer } from '../../test/support/admission.ts'
-import { beat, contract, rejection } from '@muster/testkit'
+import { beat, contract, rejection } from '@muster/testkit/rpc'
 
 let served: AdmissionServer
 

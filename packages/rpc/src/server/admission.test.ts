@@ -1,9 +1,10 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import { BREAK_GLASS } from '@muster/domain'
-import { eventually, serveForTest } from '@muster/testkit'
+import { eventually } from '@muster/testkit'
+import { serveForTest } from '@muster/testkit/rpc'
 import { operators } from './callers.ts'
 import { away, gone, JOIN, LIST, serveAdmission, type AdmissionServer } from '../../test/support/admission.ts'
-import { beat, contract, rejection, sampleService, sayWhoCalls, whoAmI } from '@muster/testkit'
+import { beat, contract, rejection, sampleService, sayWhoCalls, whoAmI } from '@muster/testkit/rpc'
 
 let served: AdmissionServer
 

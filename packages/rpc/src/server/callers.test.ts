@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import type { OperatorRole } from '@muster/domain'
-import { serveForTest, testCluster, type TestCluster, type TestMaterial } from '@muster/testkit'
+import { testCluster, type TestCluster, type TestMaterial } from '@muster/testkit'
+import { serveForTest } from '@muster/testkit/rpc'
 import { anyone, assertAllowed, bots, nodes, operators, services, type Callers } from './callers.ts'
 import type { Peer } from '../tls/peer.ts'
 import type { BoundService } from '../route.ts'
 import type { RpcServer } from './serve.ts'
-import { beat, connections, contract, rejection, sampleService, sayWhoCalls } from '@muster/testkit'
+import { beat, connections, contract, rejection, sampleService, sayWhoCalls } from '@muster/testkit/rpc'
 
 function member(kind: 'node' | 'service' | 'user' | 'bot', name: string, ...roles: string[]): Peer {
   return {

@@ -1,6 +1,7 @@
 import { afterEach, beforeAll, describe, expect, test } from '@jest/globals'
 import type { registration } from '@muster/contracts'
-import { eventually, serveForTest, testCluster, type TestCluster } from '@muster/testkit'
+import { eventually, testCluster, type TestCluster } from '@muster/testkit'
+import { serveForTest } from '@muster/testkit/rpc'
 import { anyone } from './callers.ts'
 import { createHealth } from './health.ts'
 import type { RpcServer } from './serve.ts'
@@ -13,7 +14,7 @@ import {
   sampleService,
   sayWhoCalls,
   whoAmI,
-} from '@muster/testkit'
+} from '@muster/testkit/rpc'
 
 const health = createHealth([]).service.definition
 const { open, closeAll } = connections()

@@ -1,10 +1,11 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals'
-import { serveForTest, testCluster, type TestCluster, type TestMaterial } from '@muster/testkit'
+import { testCluster, type TestCluster, type TestMaterial } from '@muster/testkit'
+import { serveForTest } from '@muster/testkit/rpc'
 import { createHealth } from './health.ts'
 import { createReflection } from './reflection.ts'
 import type { ServiceDefinition } from '../route.ts'
 import type { RpcServer } from './serve.ts'
-import { connections, rejection, sampleService } from '@muster/testkit'
+import { connections, rejection, sampleService } from '@muster/testkit/rpc'
 
 const NAME = 'muster.registration.v1.RegistrationService'
 const health = createHealth([]).service.definition

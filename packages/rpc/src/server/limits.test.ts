@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import type { registration } from '@muster/contracts'
 import { AppError } from '@muster/domain'
-import { eventually, serveForTest, testCluster, type TestCluster } from '@muster/testkit'
+import { eventually, testCluster, type TestCluster } from '@muster/testkit'
+import { serveForTest } from '@muster/testkit/rpc'
 import { Client, Metadata } from '../grpc.ts'
 import { anyone } from './callers.ts'
 import { RotatingChannelCredentials } from '../tls/channel-credentials.ts'
@@ -12,12 +13,12 @@ import {
   connections,
   contract,
   heartbeatAnswer,
-  memoryLog,
   rejection,
   sampleService,
   sayWhoCalls,
   whoAmI,
-} from '@muster/testkit'
+} from '@muster/testkit/rpc'
+import { memoryLog } from '@muster/testkit/log'
 import { TlsIdentity } from '../tls/tls-identity.ts'
 
 const { open, closeAll } = connections()

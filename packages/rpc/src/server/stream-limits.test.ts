@@ -1,14 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals'
-import {
-  beat,
-  connections,
-  contract,
-  eventually,
-  heartbeatAnswer,
-  sampleService,
-  serveForTest,
-  testCluster,
-} from '@muster/testkit'
+import { eventually, testCluster } from '@muster/testkit'
+import { beat, connections, contract, heartbeatAnswer, sampleService, serveForTest } from '@muster/testkit/rpc'
 import { nodes } from './callers.ts'
 import type { RpcServer } from './serve.ts'
 

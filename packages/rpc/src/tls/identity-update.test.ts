@@ -1,11 +1,12 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals'
 import type { registration } from '@muster/contracts'
-import { eventually, serveForTest, testCluster, type TestCluster } from '@muster/testkit'
+import { eventually, testCluster, type TestCluster } from '@muster/testkit'
+import { serveForTest } from '@muster/testkit/rpc'
 import { X509Certificate } from 'node:crypto'
 import tls from 'node:tls'
 import { anyone } from '../server/callers.ts'
 import type { RpcServer } from '../server/serve.ts'
-import { beat, connections, contract, heartbeatAnswer, sampleService, sayWhoCalls, whoAmI } from '@muster/testkit'
+import { beat, connections, contract, heartbeatAnswer, sampleService, sayWhoCalls, whoAmI } from '@muster/testkit/rpc'
 import { TlsIdentity } from './tls-identity.ts'
 
 const { open, closeAll } = connections()

@@ -1,9 +1,11 @@
 import { EventEmitter, on } from 'node:events'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import { manualClock, serveForTest, testCluster, type TestCluster } from '@muster/testkit'
+import { manualClock, testCluster, type TestCluster } from '@muster/testkit'
+import { serveForTest } from '@muster/testkit/rpc'
 import type { Connection } from '../client/connect.ts'
 import type { RpcServer } from '../server/serve.ts'
-import { connections, contract, eventually, rejection, sampleService, sayWhoCalls, whoAmI } from '@muster/testkit'
+import { eventually } from '@muster/testkit'
+import { connections, contract, rejection, sampleService, sayWhoCalls, whoAmI } from '@muster/testkit/rpc'
 import { anyone } from '../server/callers.ts'
 
 const HOUR_MS = 3_600_000

@@ -1,12 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import { serveForTest, testCluster, type TestCluster, type TestMember } from '@muster/testkit'
+import { testCluster, type TestCluster, type TestMember } from '@muster/testkit'
+import { serveForTest } from '@muster/testkit/rpc'
 import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import tls from 'node:tls'
 import type { RpcServer } from '../server/serve.ts'
-import { connections, sampleService, sayWhoCalls, whoAmI } from '@muster/testkit'
+import { connections, sampleService, sayWhoCalls, whoAmI } from '@muster/testkit/rpc'
 import { testWithOpenssl } from '@muster/testkit/tools'
 
 // The client's side of an HTTP/2 connection (RFC 9113 §3.4): the preface and an empty SETTINGS frame.

@@ -2,21 +2,14 @@ import { expect } from '@jest/globals'
 import type { registration } from '@muster/contracts'
 import { AppError, refusal } from '@muster/domain'
 import { systemClock } from '@muster/runtime'
-import { eventually, serveForTest, testCluster, type TestCluster, type TestMaterial } from '@muster/testkit'
+import { eventually, testCluster, type TestCluster, type TestMaterial } from '@muster/testkit'
+import { serveForTest } from '@muster/testkit/rpc'
 import type { CurrentRoles } from '../../src/server/admission.ts'
 import { anyone, nodes, operators, services } from '../../src/server/callers.ts'
 import type { DuplexStream } from '../../src/client/calls.ts'
 import type { Connection } from '../../src/client/connect.ts'
-import {
-  beat,
-  connections,
-  contract,
-  heartbeatAnswer,
-  memoryLog,
-  sampleService,
-  sayWhoCalls,
-  type LogLine,
-} from '@muster/testkit'
+import { beat, connections, contract, heartbeatAnswer, sampleService, sayWhoCalls } from '@muster/testkit/rpc'
+import { memoryLog, type LogLine } from '@muster/testkit/log'
 
 export const LIST = { pageSize: 0, pageToken: '', tokenId: '', labels: {}, statuses: [], search: '' }
 export const JOIN = {

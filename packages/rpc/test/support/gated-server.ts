@@ -3,16 +3,9 @@ import { connect as connectTcp, type Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'node:tls'
 import { afterEach } from '@jest/globals'
-import {
-  connections,
-  memoryLog,
-  sampleService,
-  sayWhoCalls,
-  serveForTest,
-  testCluster,
-  type TestMaterial,
-  whoAmI,
-} from '@muster/testkit'
+import { testCluster, type TestMaterial } from '@muster/testkit'
+import { connections, sampleService, sayWhoCalls, serveForTest, whoAmI } from '@muster/testkit/rpc'
+import { memoryLog } from '@muster/testkit/log'
 import { systemClock } from '@muster/runtime'
 import { Registry } from 'prom-client'
 import { DEFAULT_GATE_LIMITS, type GateLimits } from '../../src/gate/limits.ts'

@@ -4,7 +4,8 @@ import { parseCsr } from '@muster/pki'
 import { anyone, bindService, memberOf } from '@muster/rpc'
 import type { RpcServer } from '@muster/rpc/server'
 import type { Clock } from '@muster/runtime'
-import { serveForTest, type TestCluster } from '@muster/testkit'
+import { type TestCluster } from '@muster/testkit'
+import { serveForTest } from '@muster/testkit/rpc'
 
 const DAY_MS = 86_400_000
 

@@ -2,7 +2,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/g
 import { ca } from '@muster/contracts'
 import { SERVICE_NAMES } from '@muster/domain'
 import { generateKey, publicKeyDer, spkiPin } from '@muster/pki'
-import { accessOfEach, everyKindOfPeer } from '@muster/testkit'
+import { everyKindOfPeer } from '@muster/testkit'
+import { accessOfEach } from '@muster/testkit/rpc'
 import { generateKeyPairSync } from 'node:crypto'
 import { CLUSTER_NAME, refusal, serveCa, type Served } from '../../test/support/service.ts'
 

@@ -9,17 +9,9 @@ import { asAppError } from '@muster/postgres'
 import type { Connection } from '@muster/rpc'
 import type { RpcServer } from '@muster/rpc/server'
 import { systemClock } from '@muster/runtime'
-import {
-  connectionsTo,
-  openStore as openAnyStore,
-  refusal,
-  serveForTest,
-  silentLog,
-  type Store as AnyStore,
-  testCluster,
-  type TestCluster,
-  type TestMaterial,
-} from '@muster/testkit'
+import { refusal, silentLog, testCluster, type TestCluster, type TestMaterial } from '@muster/testkit'
+import { openStore as openAnyStore, type Store as AnyStore } from '@muster/testkit/store'
+import { connectionsTo, serveForTest } from '@muster/testkit/rpc'
 import { ensureAuthorities, type Authorities, type AuthorityDeps } from '../../src/authorities/authorities.ts'
 import type { Config } from '../../src/config.ts'
 import { caService } from '../../src/rpc/service.ts'

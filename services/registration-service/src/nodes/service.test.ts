@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { bots } from '@muster/contracts'
 import { SERVICE_NAMES } from '@muster/domain'
-import { accessOf, accessOfEach, everyKindOfPeer } from '@muster/testkit'
+import { everyKindOfPeer } from '@muster/testkit'
+import { accessOf, accessOfEach } from '@muster/testkit/rpc'
 import { contract, serveRegistration, type Served } from '../../test/support/service.ts'
 
 let served: Served

@@ -2,7 +2,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/g
 import { registration } from '@muster/contracts'
 import { SERVICE_NAMES } from '@muster/domain'
 import { keyFingerprint } from '@muster/pki'
-import { accessOfEach, eventually, everyKindOfPeer, type TestMaterial, type TestMember } from '@muster/testkit'
+import { eventually, everyKindOfPeer, type TestMaterial, type TestMember } from '@muster/testkit'
+import { accessOfEach } from '@muster/testkit/rpc'
 import { ADDRESSES, refusal } from '../../test/support/service.ts'
 import { contract, servePeople, type People } from '../../test/support/people.ts'
 

@@ -8,16 +8,12 @@ import type { Connection } from '@muster/rpc'
 import type { RpcServer } from '@muster/rpc/server'
 import type { Logger } from '@muster/runtime'
 import {
-  connectionsTo,
   createRedis,
   eventually,
   manualClock,
-  openStore as openAnyStore,
   refusal,
   type ManualClock,
-  serveForTest,
   silentLog,
-  type Store,
   testCluster,
   type TestCluster,
   type TestDatabase,
@@ -25,6 +21,8 @@ import {
   type TestMember,
   type TestRedis,
 } from '@muster/testkit'
+import { openStore as openAnyStore, type Store } from '@muster/testkit/store'
+import { connectionsTo, serveForTest } from '@muster/testkit/rpc'
 import type pg from 'pg'
 import { botService } from '../../src/bots/service.ts'
 import type { Deps } from '../../src/deps.ts'

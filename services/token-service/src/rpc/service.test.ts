@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import { token } from '@muster/contracts'
-import { accessOfEach, everyKindOfPeer } from '@muster/testkit'
+import { everyKindOfPeer } from '@muster/testkit'
+import { accessOfEach } from '@muster/testkit/rpc'
 import { createLogger } from '@muster/service-kit'
 import {
   createRequest,

@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals'
-import { manualClock, memoryLog } from '@muster/testkit'
+import { manualClock } from '@muster/testkit'
+import { memoryLog } from '@muster/testkit/log'
 import { LogBudget } from './log-budget.ts'
 
 test('strangers get 50 lines in ten seconds, and one line then counts the calls that were not logged', async () => {
