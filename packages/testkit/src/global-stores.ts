@@ -1,10 +1,7 @@
 import path from 'node:path'
 import { defaultCacheDir, startPostgres, startRedis } from '@muster/embedded-stores'
 import { openRunFolder } from './run-folder.ts'
-
-/** The variables by which the test runner's process tells its workers where the stores are; they share nothing else. */
-export const POSTGRES_URL_VARIABLE = 'MUSTER_TEST_POSTGRES_URL'
-export const REDIS_URL_VARIABLE = 'MUSTER_TEST_REDIS_URL'
+import { POSTGRES_URL_VARIABLE, REDIS_URL_VARIABLE } from './store-url.ts'
 
 /** More than the test files of a run that may ever use Redis. */
 const REDIS_DATABASES = 1_024
@@ -38,11 +35,4 @@ export async function startGlobalStores(): Promise<void> {
 export async function stopGlobalStores(): Promise<void> {
   await stop?.()
   stop = undefined
-}
-
-/** The address that a test run's set-up has left for its workers. @throws Error that says how tests are run */
-export function storeUrl(variable: string): URL {
-  const url = process.env[variable]
-  if (url === undefined) throw new Error(`${variable} is not set: run tests by 'npm test' or by jest at the root`)
-  return new URL(url)
 }

@@ -1,9 +1,7 @@
 import { registration } from '@muster/contracts'
 import { AppError } from '@muster/domain'
-import type { Logger } from '@muster/runtime'
 import { withTestDeadline } from './client-deadline.ts'
 import type { TestMaterial } from './cluster.ts'
-import { createLogger } from '@muster/service-kit'
 import {
   anyone,
   bindService,
@@ -87,18 +85,6 @@ export function connections(): {
       for (const connection of opened.splice(0)) connection.close()
     },
   }
-}
-
-export interface LogLine extends Record<string, unknown> {
-  level: string
-  msg: string
-}
-
-/** A log that keeps its lines, at debug level. */
-export function memoryLog(): { log: Logger; lines: LogLine[] } {
-  const lines: LogLine[] = []
-  const log = createLogger('test', 'debug', { write: (line) => void lines.push(JSON.parse(line) as LogLine) })
-  return { log, lines }
 }
 
 /** The error that a promise was rejected with; fails the test if there is none. */

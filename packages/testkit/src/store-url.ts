@@ -1,4 +1,4 @@
-/** How the test runner's process tells its workers where the stores are; environment variables are all that they share. */
+/** The variables by which the test runner's process tells its workers where the stores are; they share nothing else. */
 export const POSTGRES_URL_VARIABLE = 'MUSTER_TEST_POSTGRES_URL'
 export const REDIS_URL_VARIABLE = 'MUSTER_TEST_REDIS_URL'
 
