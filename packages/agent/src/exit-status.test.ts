@@ -6,9 +6,9 @@ import { UsageError } from '@muster/cli-kit'
 describe('the exit status', () => {
   test.each<[string, unknown, number]>([
     ['bad usage', new UsageError('x'), 2],
-    ['a server that is not to be trusted', new NotTrustedError('x'), 4],
+    ['a server that is not trusted', new NotTrustedError('x'), 4],
     ['an unforeseen error', new TypeError('x'), 1],
-    ['what is no error at all', 'x', 1],
+    ['a thrown value that is not an error', 'x', 1],
   ])('the exit status for %s is fixed', (_what, error, status) => {
     expect(exitStatusOf(error)).toBe(status)
   })

@@ -73,7 +73,7 @@ describe('a claim', () => {
   })
 
   test.each([
-    ['nobody held', undefined],
+    ['had no holder', undefined],
     ['a killed process held', killed],
   ])('a claim that %s goes to one of 64 callers at once', async (_what, owner) => {
     if (owner !== undefined) await writeFile(file, JSON.stringify({ owner }))

@@ -65,7 +65,7 @@ describe('details from a peer', () => {
       packed('ErrorInfo', ErrorInfo.encode({ reason: 'STOCKOUT', domain: 'example.com', metadata: {} }).finish()),
     ],
     [
-      'whose reason is no word in capitals',
+      'whose reason is not a word in capitals',
       packed('ErrorInfo', ErrorInfo.encode({ reason: '\u001b[31mX', domain: 'muster', metadata: {} }).finish()),
     ],
     ['of a type that is not known', packed('Help', Buffer.from([1, 2, 3]))],

@@ -19,7 +19,7 @@ async function why(name: string): Promise<string> {
 describe('a file that could not be read', () => {
   test.each([
     ['is not there', 'none', 'there is no file ~/none'],
-    ['would be in what is no folder', 'a-file/b', 'there is no file ~/a-file/b'],
+    ['would be below a file', 'a-file/b', 'there is no file ~/a-file/b'],
     ['is a folder', '.', '~ is a folder'],
     ['has a name that is too long', 'x'.repeat(300), `cannot read ~/${'x'.repeat(300)}: ENAMETOOLONG`],
   ])('the error for a file that %s says why it could not be read', async (_what, name, message) => {

@@ -68,7 +68,7 @@ const STEPS: readonly [what: string, act: () => Promise<unknown>, events: readon
     ['registration-service node.renew refused NODE_UNKNOWN'],
   ],
   [
-    'somebody joins as what the token does not admit',
+    'a newcomer requests a role that the token does not admit',
     () => oneshot({ name: 'proxy', token: node.token, roles: 'proxy' }, 3),
     ['registration-service node.join refused ROLE_NOT_ALLOWED'],
   ],
@@ -79,12 +79,12 @@ const STEPS: readonly [what: string, act: () => Promise<unknown>, events: readon
     ['token-service token.extend refused TOKEN_REVOKED'],
   ],
   [
-    'somebody joins by it',
+    'a newcomer joins with it',
     () => oneshot({ name: 'late', token: node.token }, 3),
     ['registration-service node.join refused TOKEN_REVOKED'],
   ],
   [
-    'somebody joins by a token that there never was',
+    'a newcomer joins with an unknown token',
     () => oneshot({ name: 'guess', token: UNKNOWN_TOKEN }, 3),
     ['registration-service node.join refused TOKEN_UNKNOWN'],
   ],
@@ -132,7 +132,7 @@ const STEPS: readonly [what: string, act: () => Promise<unknown>, events: readon
     ['token-service token.create ok', 'registration-service user.create ok'],
   ],
   [
-    'somebody signs up with a token that there never was',
+    'a person signs up with an unknown token',
     async () => {
       const flags = login.map((flag) => (flag.startsWith('--token=') ? `--token=${UNKNOWN_TOKEN}` : flag))
       expect(await (await newDesk(cluster())).musterctl(['login', ...flags])).toMatchObject({ status: 1 })

@@ -92,10 +92,10 @@ test('an agent whose server never answers exits with 5 after --join-timeout', as
 test.each([
   ['no pin', { token: 'x'.repeat(20), pins: [] }, /--ca-pin/],
   ['no token', {}, /--token/],
-  ['a pin that is none', { token: 'x'.repeat(20), pins: ['sha256:abc'] }, /--ca-pin/],
-  ['a role that is none', { token: 'x'.repeat(20), roles: 'wizard' }, /wizard/],
+  ['an invalid pin', { token: 'x'.repeat(20), pins: ['sha256:abc'] }, /--ca-pin/],
+  ['an unknown role', { token: 'x'.repeat(20), roles: 'wizard' }, /wizard/],
   ['a token file that is not there', { token: './no-such-file' }, /--token: .*no such file/],
-  ['a flag that is none', { flags: ['--frobnicate'] }, /frobnicate/],
+  ['an unknown flag', { flags: ['--frobnicate'] }, /frobnicate/],
   ['a pin and its opposite', { token: 'x'.repeat(20), flags: ['--insecure-skip-ca-pin'] }, /contradicts/],
 ])('an agent started with %s exits with 2 and a message that names it', async (_title, options, message) => {
   const { status, output } = await runToItsEnd(options)

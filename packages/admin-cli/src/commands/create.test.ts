@@ -126,7 +126,7 @@ describe('create', () => {
     ['a text for a list', TOKEN.replace('[node, proxy]', 'node'), /line 6\): spec\.roles: must be a list/],
     ['an unknown role', TOKEN.replace('proxy', 'prxy'), /spec\.roles: "prxy" is not known/],
     [
-      'a network that is none',
+      'an invalid network',
       TOKEN.replace('10.0.0.0/8', '10.0.0.0/99'),
       /spec\.allow_cidrs: "10\.0\.0\.0\/99" is not a network/,
     ],
@@ -139,7 +139,7 @@ describe('create', () => {
     ],
     ['a bot that is a node', TOKEN.replace('node, proxy', 'bot, node'), /spec\.roles: bot cannot be combined/],
     ['two ends', TOKEN.replace('ttl: 1h', 'ttl: 1h\n  expires_at: 2030-01-01T00:00:00Z'), /spec\.ttl: conflicts/],
-    ['an end that is none', TOKEN.replace('ttl: 1h', 'expires_at: tomorrow'), /spec\.expires_at: is not a time/],
+    ['an invalid time of expiry', TOKEN.replace('ttl: 1h', 'expires_at: tomorrow'), /spec\.expires_at: is not a time/],
     ['a secret that is too short', TOKEN.replace(SECRET, 'canary'), /spec\.value: shorter than 16/],
     [
       'a secret file that is not there',
@@ -149,7 +149,7 @@ describe('create', () => {
     ['a secret twice', `${TOKEN}  value_file: secret\n`, /spec\.value_file: conflicts with spec\.value/],
     ['a key twice', TOKEN.replace('ttl: 1h', 'ttl: 1h\n  ttl: 2h'), /line 8\): is not YAML: duplicate key/],
     ['an alias to nothing', TOKEN.replace(SECRET, `*${SECRET}`), /document 1 .*: (?:is not YAML|has aliases)/],
-    ['a tag that nobody knows', TOKEN.replace(SECRET, `!${SECRET} x`), /spec\.value: /],
+    ['an unknown tag', TOKEN.replace(SECRET, `!${SECRET} x`), /spec\.value: /],
     ['a document twice', `${USER}---\n${USER}`, /document 2 \(line 6\): user\/ada repeats document 1/],
     [
       'a name that looks like an id, for a token that is not there',

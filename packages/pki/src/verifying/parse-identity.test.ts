@@ -85,7 +85,7 @@ describe('the identity in a certificate', () => {
     ['no alternative names', []],
     ['no URI name', ['subjectAltName=DNS:a']],
     ['two URI names', ['subjectAltName=URI:spiffe://muster.internal/node/a,URI:spiffe://muster.internal/user/root']],
-    ['a URI that is no SPIFFE id', ['subjectAltName=URI:https://muster.internal/node/a']],
+    ['a URI that is not a SPIFFE id', ['subjectAltName=URI:https://muster.internal/node/a']],
     ['a SPIFFE id without a path', ['subjectAltName=URI:spiffe://muster.internal']],
     ['a DNS name of two', ['subjectAltName=@alt', '[alt]', 'URI.1=spiffe://muster.internal/node/a', 'DNS.1=a, DNS:b']],
     ['CA:TRUE', ['subjectAltName=URI:spiffe://muster.internal/node/a', 'basicConstraints=CA:TRUE']],

@@ -85,7 +85,7 @@ describe('EnrollService', () => {
   )
 
   test.each([
-    ['is no DNS name', ['a b']],
+    ['is not a DNS name', ['a b']],
     ['is a wildcard', ['*.example']],
     ['is another service', ['registration-service']],
     ['is that of ca-service', [`ca-service.${CLUSTER_NAME}`]],

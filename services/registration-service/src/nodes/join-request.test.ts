@@ -86,10 +86,10 @@ describe('a request to join', () => {
     ['a token of 513 characters', 'token', { token: 'x'.repeat(513) }],
     ['no role', 'roles', { roles: [] }],
     ["an operator's role", 'roles', { roles: ['admin'] }],
-    ['an address that is none', 'advertised_address', { advertisedAddress: 'http://x/' }],
+    ['an invalid address', 'advertised_address', { advertisedAddress: 'http://x/' }],
     ['65 labels', 'labels', { labels: Object.fromEntries(Array.from({ length: 65 }, (_, i) => [`k${i}`, 'v'])) }],
     ['a label that is too long', 'labels', { labels: { k: 'v'.repeat(256) } }],
-    ['a version that is none', 'version', { version: '1.0\n' }],
+    ['an invalid version', 'version', { version: '1.0\n' }],
     ['a long version', 'version', { version: '1'.repeat(65) }],
   ])('a request to join with %s is refused', (_what, field, overrides) => {
     expect(refusalOf(overrides)).toMatchObject({ kind: 'invalidArgument', reason: 'INVALID_FIELD', field })

@@ -130,7 +130,7 @@ CANARY-value-as-a-key: 1
   })
 
   test.each<[string, string, string]>([
-    ['is no YAML', "tokens:\n  - 'CANARY-is-not-closed\n", '3: is not YAML (missing char)'],
+    ['is not YAML', "tokens:\n  - 'CANARY-is-not-closed\n", '3: is not YAML (missing char)'],
     ['has a key twice', 'tokens: []\ntokens: [CANARY]\n', '2: is not YAML (duplicate key)'],
     ['is a list', '- CANARY\n', '1: must be a map with the key tokens'],
     ['is a text', 'CANARY\n', '1: must be a map with the key tokens'],

@@ -149,7 +149,7 @@ describe('a request that cannot be decoded', () => {
       frame(MALFORMED, { compressed: true }),
       { 'grpc-encoding': 'gzip' },
     ],
-    ['a timeout that is no duration', unary.path, frame(Buffer.of()), { 'grpc-timeout': 'soon' }],
+    ['an invalid timeout', unary.path, frame(Buffer.of()), { 'grpc-timeout': 'soon' }],
   ])(
     'a request that cannot be decoded is INVALID_ARGUMENT, recorded, and never handled: %s',
     async (_what, path, bytes, headers) => {
