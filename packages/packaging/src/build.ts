@@ -53,9 +53,13 @@ export async function buildPackages(options: BuildOptions): Promise<PackedFile[]
   }
   const withExecutable = formats.filter((format) => format === 'tar' || format === 'deb' || format === 'rpm')
   if (withExecutable.length === 0) return files
-  if (withExecutable.includes('rpm') && !canMakeRpm()) say('no rpm: rpmbuild is not on the PATH')
+  if (withExecutable.includes('rpm') && !canMakeRpm()) {
+    say('rpm left out: rpmbuild is not on the PATH (the package rpm of Debian, rpm-build of Fedora)')
+  }
   for (const arch of options.architectures) {
-    say(`executable for linux-${arch}`)
+    say(
+      `executable for linux-${arch}${arch === hostArch() ? '' : `, without a code cache: only an ${arch} machine can make one`}`,
+    )
     const executable = await buildExecutable(arch, release)
     files.push(...(await packExecutable(executable, options)))
   }

@@ -54,13 +54,14 @@ async function unpackTarball(): Promise<string> {
   return path.join(folder, `muster-${VERSION}-linux-${arch}`)
 }
 
-/** Checks that both programs of an installation start without Node, and say their version and help. */
-async function expectPrograms(bin: string): Promise<void> {
-  expect((await succeed(path.join(bin, 'muster'), ['version'], { env: BARE })).stdout).toMatch(VERSION_LINE)
-  expect((await succeed(path.join(bin, 'musterctl'), ['version'], { env: BARE })).stdout).toMatch(VERSION_LINE)
-  expect((await succeed(path.join(bin, 'muster'), ['--help'], { env: BARE })).stdout).toContain('Usage: muster COMMAND')
-  const { stdout, stderr } = await succeed(path.join(bin, 'musterctl'), ['--help'], { env: BARE })
-  expect({ stderr, usage: stdout.split('\n')[0] }).toEqual({ stderr: '', usage: 'Usage: musterctl COMMAND' })
+/** Checks that both programs of an installation start, by default without Node, and say their version and help. */
+async function expectPrograms(bin: string, env: NodeJS.ProcessEnv = BARE): Promise<void> {
+  for (const program of ['muster', 'musterctl']) {
+    const version = await succeed(path.join(bin, program), ['version'], { env })
+    expect(version.stdout).toMatch(VERSION_LINE)
+    const { stdout, stderr } = await succeed(path.join(bin, program), ['--help'], { env })
+    expect({ stderr, usage: stdout.split('\n')[0] }).toEqual({ stderr: '', usage: `Usage: ${program} COMMAND` })
+  }
 }
 
 describe('npm run package', () => {
@@ -81,35 +82,33 @@ describe('npm run package', () => {
   })
 })
 
+/** Creates a token by `musterctl`, joins by `muster` and finds the node online; both are in `bin`. */
+async function expectJoin(bin: string, name: string, env: Record<string, string>): Promise<void> {
+  const ctl = async (...args: string[]) => {
+    const all = [...args, '--identity', cluster().operatorDir, '--format=json']
+    return JSON.parse((await succeed(path.join(bin, 'musterctl'), all, { env })).stdout) as unknown
+  }
+  const { invitation } = (await ctl('tokens', 'add', '--type=node')) as { invitation: string }
+  const program = path.join(bin, 'muster')
+  const agent = await startAgent(cluster(), { name, invitation, program, env })
+  const nodeId = await nodeIdOf(agent)
+  await waitFor('the node online', async () => {
+    const nodes = (await ctl('nodes', 'ls')) as { id: string; status: string }[]
+    return nodes.some(({ id, status }) => id === nodeId && status === 'online')
+  })
+  const [token] = /mtk_\w+/.exec(invitation)!
+  expect(agent.output()).not.toContain(token)
+  expect(await readFile(`/proc/${agent.pid}/cmdline`, 'utf8')).not.toContain(token)
+  expect(await readFile(path.join(agentDir(cluster(), name), 'chain.pem'), 'utf8')).toContain('BEGIN CERTIFICATE')
+  expect(await agent.stop()).toBe(0)
+}
+
 describe('the executable of the tarball', () => {
   testPackages('joins a cluster and is an operator of it, on a machine without Node', async () => {
     const folder = await unpackTarball()
     expect(await readlink(path.join(folder, 'musterctl'))).toBe('muster')
     await expectPrograms(folder)
-    const ctl = (...args: string[]) =>
-      succeed(path.join(folder, 'musterctl'), [...args, '--identity', cluster().operatorDir, '--format=json'], {
-        env: BARE,
-      })
-
-    const { invitation } = JSON.parse((await ctl('tokens', 'add', '--type=node')).stdout) as { invitation: string }
-    const agent = await startAgent(cluster(), {
-      name: 'packed',
-      invitation,
-      program: path.join(folder, 'muster'),
-      env: { ...BARE, PATH: await pathOfSetpriv() },
-    })
-    const nodeId = await nodeIdOf(agent)
-    await waitFor('the node online', async () => {
-      const nodes = JSON.parse((await ctl('nodes', 'ls')).stdout) as { id: string; status: string }[]
-      return nodes.some(({ id, status }) => id === nodeId && status === 'online')
-    })
-    expect(agent.output()).not.toContain(invitation)
-    expect(await readFile(path.join(agentDir(cluster(), 'packed'), 'chain.pem'), 'utf8')).toContain('BEGIN CERTIFICATE')
-    expect(await agent.stop()).toBe(0)
-  })
-
-  testPackages('is muster by any name but musterctl', async () => {
-    const folder = await unpackTarball()
+    await expectJoin(folder, 'packed', { ...BARE, PATH: await pathOfSetpriv() })
     const link = path.join(await newFolder('links'), 'renamed')
     await symlink(path.join(folder, 'muster'), link)
     expect((await succeed(link, ['--help'], { env: BARE })).stdout).toContain('Usage: muster COMMAND')
@@ -145,18 +144,14 @@ describe('an installation into an empty root', () => {
     await expect(readFile(path.join(root, 'usr/bin/muster'))).rejects.toMatchObject({ code: 'ENOENT' })
   })
 
-  testPackages('by npm has the programs, for a machine with Node', async () => {
+  testPackages('by npm has programs that join a cluster and operate it, on a machine with Node', async () => {
     const prefix = await newFolder('npm')
     const env = { ...process.env, NODE_OPTIONS: '', npm_config_update_notifier: 'false' }
     const file = packageFile(`muster-${VERSION}.tgz`)
     await succeed('npm', ['install', '--global', '--offline', `--prefix=${prefix}`, '--silent', file], { env })
-    for (const program of ['muster', 'musterctl']) {
-      const run = (...args: string[]) => succeed(path.join(prefix, 'bin', program), args, { env })
-      expect((await run('version')).stdout).toMatch(VERSION_LINE)
-      expect((await run('--help')).stdout).toContain(`Usage: ${program} COMMAND`)
-    }
-    const status = await succeed(path.join(prefix, 'bin', 'musterctl'), ['status', '--identity', cluster().operatorDir])
-    expect(status.stdout).toContain(cluster().profile.clusterName)
+    const bin = path.join(prefix, 'bin')
+    await expectPrograms(bin, env)
+    await expectJoin(bin, 'by-npm', { PATH: process.env['PATH']! })
   })
 
   async function expectInstalled(root: string): Promise<void> {

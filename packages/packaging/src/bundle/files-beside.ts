@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Plugin } from 'esbuild'
+import { type Beside, followFiles } from './follow-files.ts'
 import { ownCode } from './own-code.ts'
 
 /** Packages that read their .proto files from a folder of the package, which they find by `__dirname`. */
@@ -10,21 +11,12 @@ const PROTO_READERS =
 /** The way from `__dirname` to that folder. */
 const PROTO_FOLDER = /__dirname[^\n]*?((?:\.\.\/)+proto)\b/
 
-/** `new URL('../name', import.meta.url)`: how our code finds a file of its package. */
-const OWN_FILE = /new URL\((['"])\.\.\/([\w./-]+)\1, import\.meta\.url\)/g
-
-/** A file or folder, and where it goes beside the bundle. */
-export interface Beside {
-  source: string
-  target: string
-}
-
 /** Finds the files that the code of a bundle reads from its package, and makes the code look for them beside the bundle. */
 export class FilesBeside {
   #found = new Map<string, string>()
 
   plugins(): Plugin[] {
-    return [ownCode((code, file) => this.#moveOwn(code, file)), this.#protoReaders()]
+    return [ownCode((code, file) => this.#follow(code, file)), this.#protoReaders()]
   }
 
   /** What has to stand beside the bundle, after it was built. */
@@ -34,17 +26,10 @@ export class FilesBeside {
       .sort((a, b) => (a.target < b.target ? -1 : 1))
   }
 
-  #moveOwn(code: string, file: string): string {
-    const moved = code.replaceAll(OWN_FILE, (_whole, _quote, name: string) => {
-      const folder = path.dirname(path.dirname(file))
-      const target = `files/${path.basename(folder)}/${name}`
-      this.#found.set(target, path.join(folder, name))
-      return `new URL('./${target}', import.meta.url)`
-    })
-    if (/(?<!new URL\('\.\/files\/[^']*', )import\.meta/.test(moved)) {
-      throw new Error(`${file} uses import.meta in a way that its bundle cannot follow`)
-    }
-    return moved
+  #follow(code: string, file: string): string {
+    const followed = followFiles(code, file)
+    for (const { source, target } of followed.beside) this.#found.set(target, source)
+    return followed.code
   }
 
   #protoReaders(): Plugin {

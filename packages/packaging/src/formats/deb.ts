@@ -6,7 +6,7 @@ import type { Contents } from '../contents/contents.ts'
 import { systemFiles } from '../contents/system-files.ts'
 import type { Arch } from '../executable/node-release.ts'
 import type { Release } from '../release.ts'
-import { DESCRIPTION, SUMMARY } from './description.ts'
+import { DESCRIPTION, distributionVersion, SUMMARY } from './distribution.ts'
 
 const DEBIAN_ARCH: Record<Arch, string> = { x64: 'amd64', arm64: 'arm64' }
 
@@ -24,13 +24,16 @@ export async function makeDeb(
     textFile('control.tar.gz', await tarGzOf(control, release.date, './')),
     textFile('data.tar.gz', await tarGzOf(files, release.date, './')),
   ]
-  return textFile(`muster_${release.version}_${DEBIAN_ARCH[arch]}.deb`, arOf(members, release.date))
+  return textFile(
+    `muster_${distributionVersion(release.version)}_${DEBIAN_ARCH[arch]}.deb`,
+    arOf(members, release.date),
+  )
 }
 
 function controlOf(arch: Arch, { version }: Release, files: readonly Packed[]): string {
   const bytes = files.reduce((sum, file) => sum + ('data' in file ? file.data.length : 0), 0)
   return `Package: muster
-Version: ${version}
+Version: ${distributionVersion(version)}
 Architecture: ${DEBIAN_ARCH[arch]}
 Maintainer: The Muster authors
 Installed-Size: ${Math.ceil(bytes / 1024)}

@@ -4,7 +4,7 @@ import { tarGzOf } from '../archive/tar.ts'
 import { type Contents, PROGRAMS } from '../contents/contents.ts'
 import { npmReadme } from '../contents/readme.ts'
 import type { Release } from '../release.ts'
-import { SUMMARY } from './description.ts'
+import { SUMMARY } from './distribution.ts'
 
 /** The code of each program. */
 export type Code = Record<Exclude<ProgramEntry, 'by-name'>, Buffer>

@@ -7,7 +7,7 @@ import type { Contents } from '../contents/contents.ts'
 import { systemFiles } from '../contents/system-files.ts'
 import type { Arch } from '../executable/node-release.ts'
 import type { Release } from '../release.ts'
-import { DESCRIPTION, SUMMARY } from './description.ts'
+import { DESCRIPTION, distributionVersion, SUMMARY } from './distribution.ts'
 
 const RPM_ARCH: Record<Arch, string> = { x64: 'x86_64', arm64: 'aarch64' }
 
@@ -38,7 +38,7 @@ export async function makeRpm(
     env: { ...process.env, HOME: folder, SOURCE_DATE_EPOCH: `${seconds}` },
   })
   const rpm = await readFile(path.join(folder, 'muster.rpm'))
-  return textFile(`muster-${release.version}-1.${RPM_ARCH[arch]}.rpm`, rpm)
+  return textFile(`muster-${distributionVersion(release.version)}-1.${RPM_ARCH[arch]}.rpm`, rpm)
 }
 
 async function writePacked(root: string, packed: Packed): Promise<void> {
@@ -58,7 +58,7 @@ function specOf({ version }: Release, files: readonly Packed[]): string {
 %global clamp_mtime_to_source_date_epoch 1
 %global _binary_payload w6.gzdio
 Name: muster
-Version: ${version.replace('-', '~')}
+Version: ${distributionVersion(version)}
 Release: 1
 Summary: ${SUMMARY}
 License: Apache-2.0

@@ -1,3 +1,8 @@
+/** The version as dpkg and rpm compare it: a prerelease, `1.0.0-rc.1`, comes before its release. */
+export function distributionVersion(version: string): string {
+  return version.replaceAll('-', '~')
+}
+
 /** What a package is, in one line. */
 export const SUMMARY = 'agent and operator tool of a Muster cluster'
 
