@@ -68,14 +68,14 @@ async function expectPrograms(bin: string, env: NodeJS.ProcessEnv = BARE): Promi
 }
 
 describe('npm run package', () => {
-  testPackages('builds the same bytes again', async () => {
+  testPackages('npm run package builds the same bytes again', async () => {
     const [first, second] = await Promise.all(built!.builds.map((build) => readSums(build)))
     const common = [...first!].filter(([name]) => second!.has(name))
     expect([...second!]).toEqual(common)
     expect(common.map(([name]) => name)).toEqual([`muster-${VERSION}-linux-${arch}.tar.gz`, `muster-${VERSION}.tgz`])
   })
 
-  testPackages('lists the checksum of every package in SHA256SUMS', async () => {
+  testPackages('npm run package lists the checksum of every package in SHA256SUMS', async () => {
     const sums = await readSums(built!.builds[0]!)
     for (const [name, sum] of sums) {
       const content = await readFile(packageFile(name))
@@ -107,7 +107,7 @@ async function expectJoin(bin: string, name: string, env: Record<string, string>
 }
 
 describe('the executable of the tarball', () => {
-  testPackages('joins a cluster and is an operator of it, on a machine without Node', async () => {
+  testPackages('the executable joins a cluster and operates it, on a machine without Node', async () => {
     const folder = await unpackTarball()
     expect(await readlink(path.join(folder, 'musterctl'))).toBe('muster')
     await expectPrograms(folder)
@@ -123,7 +123,7 @@ const testRpm = testWith(built !== undefined && hasRpmAsRoot, 'rpmbuild, rpm, an
 
 describe('an installation into an empty root', () => {
   const debArch = arch === 'arm64' ? 'arm64' : 'amd64'
-  testDeb('by dpkg has the programs and manual pages, passes verification and is removed without a rest', async () => {
+  testDeb('a deb has the programs and manual pages, passes verification and is removed completely', async () => {
     const root = await newFolder('deb')
     const state = await newFolder('deb/var/lib/dpkg/updates')
     await mkdir(path.join(state, '..', 'info'))
@@ -137,7 +137,7 @@ describe('an installation into an empty root', () => {
     await expect(readFile(path.join(root, 'usr/bin/muster'))).rejects.toMatchObject({ code: 'ENOENT' })
   })
 
-  testRpm('by rpm has the programs and manual pages, passes verification and is removed without a rest', async () => {
+  testRpm('an rpm has the programs and manual pages, passes verification and is removed completely', async () => {
     const root = await newFolder('rpm')
     const rpmArch = arch === 'arm64' ? 'aarch64' : 'x86_64'
     const rpm = (...args: string[]) => succeed('env', [...AS_ROOT, 'rpm', '--root', root, '--nodeps', ...args])

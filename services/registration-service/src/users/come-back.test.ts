@@ -162,7 +162,7 @@ describe('people who come back and are refused', () => {
   ]
 
   test.each(refused)(
-    'a person who comes back is refused because: %s, learns nothing else, and is recorded once',
+    'a person who comes back and %s is refused, learns nothing else, and is recorded once',
     async (_why, arrange, shown) => {
       await arrange()
       await people.pool.query('truncate audit_events')

@@ -171,14 +171,14 @@ describe('a request that cannot be decoded', () => {
   })
 })
 
-describe('a request that is too large', () => {
+describe('a message over the size limit', () => {
   const large = Buffer.alloc(64 * 1024 + 1)
 
   test.each([
     ['to a unary call', unary.path, frame(large), {}],
     ['to a duplex', duplex.path, frame(large), {}],
     ['once decompressed', unary.path, frame(gzipSync(large), { compressed: true }), { 'grpc-encoding': 'gzip' }],
-  ])('a request that is too large %s is RESOURCE_EXHAUSTED and recorded', async (_what, path, bytes, headers) => {
+  ])('a message over the size limit %s is RESOURCE_EXHAUSTED and recorded', async (_what, path, bytes, headers) => {
     expect(await send(path, bytes, headers)).toMatchObject({ code: '8', reason: 'REQUEST_TOO_LARGE' })
     await expectRecorded(path, 'RESOURCE_EXHAUSTED', 'REQUEST_TOO_LARGE')
   })
