@@ -16,7 +16,7 @@ export function gateFields() {
     MUSTER_GATE_HANDSHAKE_TIMEOUT_MS: milliseconds.default(DEFAULT_GATE_LIMITS.handshakeTimeoutMs),
     MUSTER_GATE_STRANGER_IDLE_MS: milliseconds.default(DEFAULT_GATE_LIMITS.strangerIdleMs),
     MUSTER_GATE_CPU_PERCENT_PER_SOURCE: percent.default(DEFAULT_GATE_LIMITS.cpuPercentPerSource),
-    MUSTER_GATE_STRANGERS_CPU_PERCENT: percent.default(DEFAULT_GATE_LIMITS.strangersCpuPercent),
+    MUSTER_GATE_HANDSHAKES_CPU_PERCENT: percent.default(DEFAULT_GATE_LIMITS.handshakesCpuPercent),
     MUSTER_GATE_BAD_CERTIFICATES: count(0).default(DEFAULT_GATE_LIMITS.badCertificates),
     MUSTER_GATE_BAR_MS: milliseconds.default(DEFAULT_GATE_LIMITS.barMs),
   }
@@ -33,7 +33,7 @@ export function gateLimits(config: z.output<z.ZodObject<ReturnType<typeof gateFi
     handshakeTimeoutMs: config.MUSTER_GATE_HANDSHAKE_TIMEOUT_MS,
     strangerIdleMs: config.MUSTER_GATE_STRANGER_IDLE_MS,
     cpuPercentPerSource: config.MUSTER_GATE_CPU_PERCENT_PER_SOURCE,
-    strangersCpuPercent: config.MUSTER_GATE_STRANGERS_CPU_PERCENT,
+    handshakesCpuPercent: config.MUSTER_GATE_HANDSHAKES_CPU_PERCENT,
     badCertificates: config.MUSTER_GATE_BAD_CERTIFICATES,
     barMs: config.MUSTER_GATE_BAR_MS,
   }

@@ -25,7 +25,7 @@ export function serveForTest({ identity, ...options }: ServeForTestOptions): Pro
     metrics: new Registry(),
     drainTimeoutMs: 2_000,
     // Tests show one bad certificate after the other, and send a lot, from one address.
-    gate: { ...DEFAULT_GATE_LIMITS, badCertificates: 1_000, cpuPercentPerSource: 10_000, strangersCpuPercent: 10_000 },
+    gate: { ...DEFAULT_GATE_LIMITS, badCertificates: 1_000, cpuPercentPerSource: 10_000, handshakesCpuPercent: 10_000 },
     ...options,
     identity: identity instanceof TlsIdentity ? identity : new TlsIdentity(identity),
   })

@@ -31,7 +31,7 @@ const MOST_OF_OURS_BYTES = 4 * 1024
 /** A chain of this size costs half a second of CPU; its source is barred at once. */
 const OVERSIZED_BYTES = 12 * 1024
 
-/** All strangers together may use their share of this time at once. It exceeds the charge of all handshakes under way. */
+/** The handshakes of all strangers may use their share of this time at once. */
 const BURST_TIME_MS = 2_000
 /** How many connections of a source over its budget may wait for a handshake. */
 const MOST_WAITING_OVER_BUDGET = 256
@@ -50,7 +50,7 @@ export class Gate {
   readonly #server: Server
   readonly #tls: TlsServer
   readonly #ledger: SourceLedger
-  readonly #strangers: CpuBudget
+  readonly #handshakes: CpuBudget
   readonly #members: MemberBudgets
   readonly #timers: NodeJS.Timeout[]
   readonly #turns: HandshakeTurns
@@ -64,15 +64,15 @@ export class Gate {
     this.#options = options
     this.#limits = { ...limits, connections: Math.min(limits.connections, connectionsThatFit()) }
     const share = limits.cpuPercentPerSource / 100
-    const shareOfStrangers = limits.strangersCpuPercent / 100
+    const shareOfHandshakes = limits.handshakesCpuPercent / 100
     this.#ledger = new SourceLedger(share)
     this.#members = new MemberBudgets(share)
-    this.#strangers = new CpuBudget(shareOfStrangers, shareOfStrangers * BURST_TIME_MS)
+    this.#handshakes = new CpuBudget(shareOfHandshakes, shareOfHandshakes * BURST_TIME_MS)
     const onTooSlow = ({ source, destroy }: Handshaker) => {
       this.#report.refused('handshake-too-slow', source.name)
       destroy()
     }
-    this.#turns = new HandshakeTurns({ ...this.#limits, budget: this.#strangers, onTooSlow })
+    this.#turns = new HandshakeTurns({ ...this.#limits, budget: this.#handshakes, onTooSlow })
     this.#report = new GateReport(options, () => this.#counts())
     this.#tls = createTlsServer({
       ...serverTlsOptions(identity.current),
@@ -140,14 +140,14 @@ export class Gate {
   admitted(name: string): void {
     const connection = this.#open.get(name)
     if (connection?.state !== 'stranger') return
-    for (const budget of [connection.source.budget, this.#strangers]) budget.refund(COST_MS.admission)
+    connection.source.budget.refund(COST_MS.admission)
+    this.#handshakes.refund(COST_MS.handshake)
   }
 
   #charge(connection: PeerConnection, ms: number): void {
     const { payer } = connection
     if (payer === undefined) return
     payer.budget.charge(ms)
-    if (connection.state === 'stranger') this.#strangers.charge(ms)
     if (!payer.budget.isFarOver || connection.isEndedByUs) return
     this.#report.refused('over-budget', payer.name)
     connection.destroy()
@@ -284,7 +284,7 @@ export class Gate {
   #moveCharge(source: SourceEntry, member: Payer | undefined): void {
     if (member?.budget.isOver === true) return
     source.budget.refund(COST_MS.handshake)
-    this.#strangers.refund(COST_MS.handshake)
+    this.#handshakes.refund(COST_MS.handshake)
     member?.budget.charge(COST_MS.handshake)
   }
 
@@ -299,8 +299,7 @@ export class Gate {
     if (source.badCertificates === 0) source.badSinceMs = nowMs
     source.badCertificates += 1
     const isOversized = bytesRead > OVERSIZED_BYTES
-    const costMs = isOversized ? COST_MS.oversizedChain : COST_MS.badCertificate
-    for (const budget of [source.budget, this.#strangers]) budget.charge(costMs)
+    source.budget.charge(isOversized ? COST_MS.oversizedChain : COST_MS.badCertificate)
     if (!isOversized && source.badCertificates <= this.#limits.badCertificates) return
     if (source.members === 0) source.barredUntilMs = nowMs + this.#limits.barMs
     this.#report.refused('bad-certificates', source.name)

@@ -19,14 +19,14 @@ const TICK_MS = 50
 export interface TurnLimits {
   handshakes: number
   handshakesPerSource: number
-  /** The CPU time that the strangers of all sources may use. */
+  /** The CPU time that the handshakes of all strangers may use. */
   budget: CpuBudget
   /** Told of each handshake that must give up its turn. */
   onTooSlow(connection: Handshaker): void
 }
 
 /**
- * Lets a bounded number of handshakes run, in all and per source, within the CPU budgets of the source and of all strangers.
+ * Lets a bounded number of handshakes run, in all and per source, within the CPU budgets of the source and of all strangers together.
  * The rest wait in the order of their arrival within a source. The source that owes least is next, and equal sources take
  * turns: a source with thousands of connections delays another by one turn at most. Each handshake is charged when it begins,
  * since only its end tells whether the peer is a member.

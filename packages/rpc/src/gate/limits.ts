@@ -16,8 +16,8 @@ export interface GateLimits {
   strangerIdleMs: number
   /** The CPU time that the strangers of one source may use, in percent of a core; a node or a bot may use as much. */
   cpuPercentPerSource: number
-  /** The CPU time that the strangers of all sources may use, in percent of a core. */
-  strangersCpuPercent: number
+  /** The CPU time that the handshakes of all strangers may use, in percent of a core. */
+  handshakesCpuPercent: number
   /** How many certificates that do not verify a source may show before it is barred; they are forgotten after `barMs`. */
   badCertificates: number
   /** How long a source stays barred. */
@@ -34,7 +34,7 @@ export const DEFAULT_GATE_LIMITS: GateLimits = {
   handshakeTimeoutMs: 10_000,
   strangerIdleMs: 20_000,
   cpuPercentPerSource: 5,
-  strangersCpuPercent: 50,
+  handshakesCpuPercent: 50,
   badCertificates: 5,
   barMs: 5 * 60_000,
 }

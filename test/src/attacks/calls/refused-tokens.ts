@@ -11,7 +11,7 @@ const MOST_ASKED = 60
 export const refusedTokens: Attack = {
   name: 'refused-tokens',
   tries: 'joins with well-formed tokens that do not exist, over four connections',
-  counted: ['calls RESOURCE_EXHAUSTED'],
+  counted: ['calls RESOURCE_EXHAUSTED', 'gate over-budget'],
   allowed(rise) {
     const asked = rise('calls PERMISSION_DENIED')
     return asked > 4 * MOST_ASKED ? `token-service was asked about ${asked} refused tokens` : undefined

@@ -9,7 +9,7 @@ const PART = framed(Buffer.alloc(60_000), 64 * 1024 - 8)
 export const partialMessages: Attack = {
   name: 'partial-messages',
   tries: 'requests of 64 KiB that lack their last bytes',
-  counted: ['calls RESOURCE_EXHAUSTED'],
+  counted: ['calls RESOURCE_EXHAUSTED', 'gate over-budget'],
   async run(stage) {
     let sent = 0
     let open = 0
