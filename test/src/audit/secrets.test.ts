@@ -8,6 +8,7 @@ import { dumpDatabase } from '../harness/database-dump.ts'
 import { joinDirectly } from '../harness/joining.ts'
 import { invitePerson, newDesk, type Desk } from '../harness/login.ts'
 import { musterctl, musterctlJson } from '../harness/musterctl.ts'
+import { musterctlHere } from '../harness/musterctl-here.ts'
 import { commandLine } from '../harness/processes.ts'
 import type { Program } from '../harness/program.ts'
 import type { ToolResult } from '../harness/tool.ts'
@@ -283,11 +284,10 @@ test('musterctl and the audit show no token and no key, in any format', async ()
     ['status'],
   ]
   const atDesk = [['whoami'], ['clusters', 'ls']]
-  const inFormat = async (format: string) => {
-    for (const args of asOperator) await keep([...args, format].join(' '), musterctl(cluster(), [...args, format]))
+  for (const format of FORMATS.map((name) => `--format=${name}`)) {
+    for (const args of asOperator) await keep([...args, format].join(' '), musterctlHere(cluster(), [...args, format]))
     for (const args of atDesk) await keep([...args, format].join(' '), desk.musterctl([...args, format]))
   }
-  await Promise.all(FORMATS.map((name) => inFormat(`--format=${name}`)))
   const all = [...printed.values()].join()
   for (const canary of ['canary-document', 'canary-bot', 'canary-person', 'user.signup', 'bot.renew', 'static.yaml']) {
     expect(all).toContain(canary)

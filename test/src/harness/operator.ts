@@ -1,4 +1,4 @@
-import { ca, registration, token, users } from '@muster/contracts'
+import { bots, ca, registration, token, users } from '@muster/contracts'
 import type { ServingService } from '@muster/domain'
 import { type ClientOf, connect, type Connection, TlsIdentity } from '@muster/rpc'
 import type { Lifecycle } from '@muster/runtime'
@@ -12,6 +12,7 @@ export interface Operator {
   tokens: ClientOf<typeof token.TokenServiceService>
   authority: ClientOf<typeof ca.CaServiceService>
   users: ClientOf<typeof users.UserServiceService>
+  bots: ClientOf<typeof bots.BotServiceService>
   /** The roots that the operator trusts. */
   hostRootsPem: string
   /** Makes a token for nodes, good for five minutes unless told otherwise. @returns its value and its id */
@@ -62,6 +63,7 @@ export async function connectOperator(life: Lifecycle, folder: string, addresses
     tokens,
     authority: open('ca-service', addresses['ca-service']).client(ca.CaServiceService),
     users: replicas[0]!.client(users.UserServiceService),
+    bots: replicas[0]!.client(bots.BotServiceService),
     hostRootsPem: bundlePem,
     async makeToken(wanted = {}) {
       const made = await tokens.createToken(tokenRequest(wanted))

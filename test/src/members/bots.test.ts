@@ -59,7 +59,10 @@ test('a bot renews with a new key and the next generation each time, after a res
   const folder = agentDir(cluster(), 'nightly-1')
   const keys = new Set([await keyOnDisk(folder)])
   expect(await botOf(made)).toMatchObject({ name: 'nightly', state: 'active', generation: 1 })
-  await waitFor('a renewal', async () => (await botOf(made))!.generation === 2)
+  await waitFor('a renewal', async () => {
+    const listed = await cluster().operator.bots.listBots({ pageSize: 0, pageToken: '', tokenId: made.id })
+    return listed.bots[0]!.generation === 2
+  })
   await waitFor('the new key on disk', async () => keys.add(await keyOnDisk(folder)).size === 2)
   expect(await bot.stop()).toBe(0)
 
