@@ -19,6 +19,7 @@ export default {
   },
   // Longer than the limits in packages/testkit/src/limits.ts, whose errors say what did not happen.
   testTimeout: 180_000,
-  // One more than the cores that there may be: tests of whole clusters wait a good part of their time.
-  maxWorkers: 3,
+  testSequencer: '<rootDir>/test/sequencer.mjs',
+  // Two more than the cores that there may be: most tests wait a good part of their time.
+  maxWorkers: 4,
 }
