@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import { SERVICE_NAMES } from '@muster/domain'
@@ -120,7 +120,6 @@ export function hostArch(): Arch {
 async function inTemporaryFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(path.join(os.tmpdir(), 'muster-package-'))
   try {
-    await mkdir(folder, { recursive: true })
     return await work(folder)
   } finally {
     await rm(folder, { recursive: true, force: true })

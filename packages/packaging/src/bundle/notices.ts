@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { CHECKOUT } from '../checkout.ts'
 
@@ -48,7 +48,5 @@ export function noticesText(notices: readonly Notice[]): string {
 
 /** The licence of Muster itself. */
 export function ownLicense(): string {
-  const file = path.join(CHECKOUT, 'LICENSE')
-  if (!existsSync(file)) throw new Error(`${file} is missing`)
-  return readFileSync(file, 'utf8')
+  return readFileSync(path.join(CHECKOUT, 'LICENSE'), 'utf8')
 }

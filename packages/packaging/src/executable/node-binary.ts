@@ -20,8 +20,8 @@ const CACHE = path.join(CHECKOUT, 'node_modules', '.cache', 'muster', 'node')
 const FETCH_LIMIT_MS = 300_000
 
 /**
- * Unpacks Node for a processor into `folder`. It comes from the npm package that carries it, by the reader's own npm, so a
- * proxy or a mirror of his is in use; the archive is kept for the next time. @throws Error when it cannot be had, or is not the one expected
+ * Unpacks Node for a processor into `folder`. npm fetches the package that carries it, by its own settings for proxies and
+ * mirrors, and the archive is kept for the next time. @throws Error when npm cannot fetch it, or it is not the one expected
  */
 export async function unpackNode(arch: Arch, folder: string): Promise<NodeBinary> {
   const archive = await fetchArchive(arch)
