@@ -166,7 +166,7 @@ describe('a good join', () => {
 
   test.each([
     ['a generated token', generated()],
-    ['a token of an operator own choosing', CUSTOM],
+    ['a custom token', CUSTOM],
   ])('a good join by %s is never limited: 2,000 behind one address come in', async (_what, token) => {
     const context = { remoteAddress: '10.0.0.1', signal: new AbortController().signal } as CallContext
     const joins = Array.from({ length: 2_000 }, (_, i) =>
