@@ -1,5 +1,6 @@
 import { freshCalls, handshakes, joins, prepareJoins } from './load-connections.ts'
 import { inserts, pipelinedSets, selectPages, selectTokenPages } from './load-stores.ts'
+import { floodCalls, floodHandshakes } from './load-strangers.ts'
 import { beats, closeStreams, openStreams } from './load-streams.ts'
 import { serveTasks } from './worker.ts'
 
@@ -9,6 +10,8 @@ const tasks = {
   joins,
   freshCalls,
   handshakes,
+  floodHandshakes,
+  floodCalls,
   inserts,
   pipelinedSets,
   selectPages,

@@ -14,6 +14,7 @@ import { measureJoins } from './rows/joins.ts'
 import { measureList } from './rows/list.ts'
 import { measureMemory } from './rows/memory.ts'
 import { measureStart } from './rows/start.ts'
+import { measureStrangers } from './rows/strangers.ts'
 import { measureTokens } from './rows/tokens.ts'
 
 const root = fileURLToPath(new URL('../../..', import.meta.url))
@@ -21,6 +22,7 @@ const root = fileURLToPath(new URL('../../..', import.meta.url))
 const MEASURES: Record<RowName, (bench: Bench) => Promise<Section>> = {
   joins: measureJoins,
   heartbeats: measureHeartbeats,
+  strangers: measureStrangers,
   memory: measureMemory,
   list: measureList,
   tokens: measureTokens,

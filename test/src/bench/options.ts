@@ -3,7 +3,7 @@ import { type Args, type OptionSet, type Program, UsageError } from '@muster/cli
 import { programOf } from '@muster/cli-kit/only'
 
 /** The things that can be measured, in this order. */
-export const ROWS = ['joins', 'heartbeats', 'memory', 'list', 'tokens', 'cli', 'start'] as const
+export const ROWS = ['joins', 'heartbeats', 'strangers', 'memory', 'list', 'tokens', 'cli', 'start'] as const
 
 /** One of the things that can be measured. */
 export type RowName = (typeof ROWS)[number]

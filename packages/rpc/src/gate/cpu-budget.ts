@@ -1,7 +1,7 @@
 /** The cost of the work that strangers, nodes and bots cause, in milliseconds of CPU: measured on a 2-core server, rounded up. */
 export const COST_MS = {
   /** A TLS handshake, from accept to close. */
-  handshake: 2,
+  handshake: 2.5,
   /** A handshake with a certificate that does not verify. */
   badCertificate: 30,
   /** A handshake with a chain of up to 100 KiB. */
