@@ -5,8 +5,8 @@ import type { Clock } from '@muster/runtime'
 import { type RefusedAttempts, tooManyRefused } from './refused-attempts.ts'
 
 /** How many attempts of one source, and of all, may wait for a reservation. */
-const MOST_PER_SOURCE = 1_024
-const MOST = 4_096
+const MOST_PER_SOURCE = 4_096
+const MOST = 16_384
 /** How many reservations are asked for at once. */
 const BATCH = 64
 /** How long an attempt waits while other attempts of its source are under way. */

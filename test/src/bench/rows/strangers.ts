@@ -34,7 +34,7 @@ export async function measureStrangers(bench: Bench): Promise<Section> {
   const floods = {
     'TLS handshakes': (ms: number, at: string) => load.call('floodHandshakes', { address: at, durationMs: ms }),
     calls: (ms: number, at: string, isBare: boolean) =>
-      load.call('floodCalls', { address: at, durationMs: ms, path: isBare ? floorService.unary!.path : HEALTH }),
+      load.call('floodCalls', { address: at, durationMs: ms, path: isBare ? floorService.unary.path : HEALTH }),
   }
   for (const [name, flood] of Object.entries(floods)) {
     const { ours, floor } = await bench.step(`${name} without end`, () => measure(flood))
