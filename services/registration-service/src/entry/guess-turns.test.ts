@@ -103,12 +103,12 @@ describe('guesses', () => {
     expect(await waiting).toMatchObject({ reason: 'TOO_MANY_REFUSED', retryAfterMs: 1_000 })
   })
 
-  test('guesses beyond a thousand that wait are turned away at once', async () => {
+  test('guesses beyond four thousand that wait are turned away at once', async () => {
     for (let i = 0; i < 5; i++) count.reserved.add(`elsewhere ${i}`)
-    const waiting = attempts(1_024, async () => {})
+    const waiting = attempts(4_096, async () => {})
     await expect(attempts(1, async () => {})).resolves.toEqual(['TOO_MANY_REFUSED'])
     count.reserved.clear()
     await clock.advance(50)
-    expect(tally(await waiting)).toEqual({ in: 1_024 })
+    expect(tally(await waiting)).toEqual({ in: 4_096 })
   })
 })
