@@ -17,7 +17,7 @@ import { prepareDatabase } from './databases.ts'
 import { issueOperator, setAddresses } from './operator.ts'
 import { ensureSecrets } from './secrets.ts'
 import { serviceEnv, type ServiceEnvOptions } from './service-env.ts'
-import { startService, type ServiceProcess } from './service-process.ts'
+import { programFile, startService, type ServiceProcess } from './service-process.ts'
 
 /** How to run the services of a cluster on this machine. */
 export interface ControlPlaneOptions {
@@ -36,6 +36,8 @@ export interface ControlPlaneOptions {
   publicAddress: (port: number) => string
   /** Names that foreign clients may check. */
   dnsNames: readonly string[]
+  /** The file to run for a service; default the program in its package. */
+  programFile?: (name: ServiceName) => string
   /** Variables on top of the usual, per service. */
   extraEnv?: Partial<Record<ServiceName, Record<string, string>>>
   /** The limit on open files of each replica; default that of this process. */
@@ -60,7 +62,7 @@ export interface ControlPlane {
  * that enrol by token and pin. `life` stops what was started.
  */
 export async function startControlPlane(options: ControlPlaneOptions, life: Lifecycle): Promise<ControlPlane> {
-  const { dataDir, clusterName, dnsNames, step } = options
+  const { dataDir, clusterName, dnsNames, step, programFile: fileOf = programFile } = options
   const logDir = path.join(dataDir, 'logs')
   await mkdir(logDir, { recursive: true, mode: 0o700 })
   const secrets = await ensureSecrets(dataDir)
@@ -87,6 +89,7 @@ export async function startControlPlane(options: ControlPlaneOptions, life: Life
   const startOne = (name: ServiceName, replica: number) =>
     startService({
       program: name,
+      file: fileOf(name),
       env: {
         ...serviceEnv(name, listen[name][replica]!, envOptions, { addresses, caPins }),
         ...options.extraEnv?.[name],
@@ -104,7 +107,7 @@ export async function startControlPlane(options: ControlPlaneOptions, life: Life
     })
 
   await startAll('ca-service')
-  caPins = (await step('operator identity', () => issueOperator(operatorDir, envOptions))).caPins
+  caPins = (await step('operator identity', () => issueOperator(operatorDir, envOptions, fileOf('ca-service')))).caPins
   for (const name of ENROLLING_SERVICES) await startAll(name)
 
   const profile = await setAddresses(operatorDir, {
@@ -121,7 +124,7 @@ export async function startControlPlane(options: ControlPlaneOptions, life: Life
       await services[name][replica]!.stop()
       return (services[name][replica] = await startOne(name, replica))
     },
-    renewOperator: async () => void (await issueOperator(operatorDir, envOptions)),
+    renewOperator: async () => void (await issueOperator(operatorDir, envOptions, fileOf('ca-service'))),
   }
 }
 

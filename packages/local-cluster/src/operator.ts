@@ -1,21 +1,25 @@
 import { run } from '@muster/embedded-stores'
 import { type OperatorProfile, readIdentity, writeIdentity } from '@muster/identity'
 import type { ServiceEnvOptions } from './service-env.ts'
-import { programFile } from './service-process.ts'
 
 const ISSUE_LIMIT_MS = 30_000
 
 /**
- * Creates or renews the operator identity of a local cluster by `ca-service issue-admin`. Keeps the key in the folder.
+ * Creates or renews the operator identity of a local cluster by `issue-admin` of the ca-service in this file. Keeps the
+ * key in the folder.
  * @returns its profile, which holds the CA pins
  */
-export async function issueOperator(folder: string, options: ServiceEnvOptions): Promise<OperatorProfile> {
+export async function issueOperator(
+  folder: string,
+  options: ServiceEnvOptions,
+  file: string,
+): Promise<OperatorProfile> {
   const env = {
     MUSTER_CLUSTER_NAME: options.clusterName,
     MUSTER_DATABASE_URL_FILE: options.databaseUrlFiles['ca-service'],
     MUSTER_KEY_ENCRYPTION_KEY_FILE: options.secrets.keyEncryptionKey,
   }
-  const args = [programFile('ca-service'), 'issue-admin', '--name', 'operator', '--roles', 'admin', '--out', folder]
+  const args = [file, 'issue-admin', '--name', 'operator', '--roles', 'admin', '--out', folder]
   const before = await readIdentity<OperatorProfile>(folder)
   await run(process.execPath, args, { env, timeoutMs: ISSUE_LIMIT_MS })
   const profile = await readProfile(folder)

@@ -24,6 +24,8 @@ export interface ServiceProcessOptions {
   /** Package of the service, such as `token-service`. */
   program: string
   env: Record<string, string>
+  /** The file to run; default the program in that package. */
+  file?: string
   /** Its log is appended to this file. */
   logFile: string
   /** The process's limit on open files; default that of this process. */
@@ -38,10 +40,10 @@ const STOP_STEPS: readonly StopStep[] = [
 
 /** Starts a service and resolves when it is ready. @throws Error with the last lines of its log */
 export async function startService(options: ServiceProcessOptions): Promise<ServiceProcess> {
-  const { program, env, logFile, maxOpenFiles } = options
+  const { program, file = programFile(program), env, logFile, maxOpenFiles } = options
   const log = openLog(logFile)
   let ready: { address: string; diagnosticsAddress: string } | undefined
-  const [command, ...args] = limited([process.execPath, programFile(program)], maxOpenFiles)
+  const [command, ...args] = limited([process.execPath, file], maxOpenFiles)
   const child = startChild(command, args, {
     env,
     parentDeathSignal: 'TERM',

@@ -1,10 +1,10 @@
 import { expect, test } from '@jest/globals'
-import { programFile } from '@muster/local-cluster'
 import { AppError } from '@muster/domain'
 import { useCluster } from '../harness/use-cluster.ts'
 import { joinDirectly } from '../harness/joining.ts'
 import { musterctl } from '../harness/musterctl.ts'
 import { startProgram } from '../harness/program.ts'
+import { programFile } from '../harness/programs.ts'
 import { waitFor } from '../harness/waiting.ts'
 
 const cluster = useCluster({ replicas: { 'registration-service': 2 } })
@@ -55,7 +55,7 @@ test('a flood of equal refusals is one audit event per replica, with a count of 
 test('audit tail catches up with events that it missed while a service was down', async () => {
   const { life, operator, operatorDir, services, restart } = cluster()
   const args = ['audit', 'tail', '--format=json', '--identity', operatorDir]
-  const tail = startProgram(life, programFile('musterctl', 'admin-cli'), args)
+  const tail = startProgram(life, programFile('musterctl'), args)
   // One that is seen shows that token-service is followed; the roll's service is by the time that a join is seen.
   const { value } = await waitFor('the tail to have begun', async () => {
     const made = await operator.makeToken()

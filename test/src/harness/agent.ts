@@ -1,6 +1,6 @@
 import { mkdir, stat } from 'node:fs/promises'
 import path from 'node:path'
-import { programFile } from '@muster/local-cluster'
+import { programFile } from './programs.ts'
 import { startProgram, type Program } from './program.ts'
 import type { RunningCluster } from './cluster.ts'
 import { waitFor } from './waiting.ts'
@@ -35,7 +35,7 @@ export async function startAgent(cluster: RunningCluster, options: AgentOptions)
   await mkdir(dataDir, { recursive: true, mode: 0o700 })
   const pins = options.pins ?? cluster.profile.caPins
   const own = [`--data-dir=${dataDir}`, `--nodename=${name}`, ...flags]
-  const file = options.program ?? programFile('muster', 'agent')
+  const file = options.program ?? programFile('muster')
   if (options.invitation !== undefined) {
     return startProgram(cluster.life, file, ['start', options.invitation, ...own], options.env)
   }

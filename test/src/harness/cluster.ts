@@ -7,6 +7,7 @@ import { type ControlPlane, type ServiceProcess, startControlPlane } from '@must
 import type { Lifecycle } from '@muster/runtime'
 import pg from 'pg'
 import { connectOperator, type Operator } from './operator.ts'
+import { programFile, useBundles } from './programs.ts'
 import { waitFor } from './waiting.ts'
 
 export interface ClusterOptions {
@@ -79,9 +80,11 @@ export async function startCluster(life: Lifecycle, options: ClusterOptions = {}
   life.own('Redis', stores, (s) => s.redis.stop())
 
   const listen = byService(SERVICE_NAMES, (name) => Array.from({ length: replicas[name] ?? 1 }, () => '127.0.0.1:0'))
+  await useBundles()
   const controlPlane = await startControlPlane(
     {
       dataDir,
+      programFile,
       clusterName,
       ...stores,
       listen,

@@ -1,9 +1,9 @@
 import { mkdir, mkdtemp } from 'node:fs/promises'
 import path from 'node:path'
-import { programFile } from '@muster/local-cluster'
 import { connect, type Connection, TlsIdentity } from '@muster/rpc'
 import { type OperatorProfile, readIdentity } from '@muster/identity'
 import { withTestDeadline } from '@muster/testkit/rpc'
+import { programFile } from './programs.ts'
 import type { RunningCluster } from './cluster.ts'
 import { musterctl, pastedFlags } from './musterctl.ts'
 import type { Addresses } from './operator.ts'
@@ -25,7 +25,7 @@ export async function newDesk({ dataDir, profile }: RunningCluster, env: Record<
   await mkdir(desks, { recursive: true })
   const home = await mkdtemp(path.join(desks, 'desk-'))
   const atDesk = { PATH: process.env['PATH'] ?? '', HOME: home, ...env }
-  const file = programFile('musterctl', 'admin-cli')
+  const file = programFile('musterctl')
   return {
     home,
     identityDir: path.join(home, '.muster', 'clusters', profile.clusterName),

@@ -1,4 +1,4 @@
-import { programFile } from '@muster/local-cluster'
+import { programFile } from './programs.ts'
 import type { RunningCluster } from './cluster.ts'
 import { runTool, type ToolOptions, type ToolResult } from './tool.ts'
 
@@ -8,7 +8,7 @@ export function musterctl(
   args: readonly string[],
   options?: ToolOptions,
 ): Promise<ToolResult> {
-  return runTool(process.execPath, [programFile('musterctl', 'admin-cli'), ...args, '--identity', operatorDir], options)
+  return runTool(process.execPath, [programFile('musterctl'), ...args, '--identity', operatorDir], options)
 }
 
 /** The same, but it must succeed and print JSON. @returns the JSON, parsed */

@@ -32,7 +32,7 @@ export function startProgram(
   env: Record<string, string> = {},
 ): Program {
   const lines: string[] = []
-  const [program, ...first] = /\.m?js$/.test(file) ? [process.execPath, file] : [file]
+  const [program, ...first] = /\.[cm]?js$/.test(file) ? [process.execPath, file] : [file]
   const child: ChildProcess = startChild(program, [...first, ...args], {
     env,
     parentDeathSignal: 'TERM',

@@ -1,13 +1,13 @@
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { registration } from '@muster/contracts'
-import { programFile } from '@muster/local-cluster'
 import { expect, test } from '@jest/globals'
 import { agentDir, nodeIdOf, startAgent } from '../harness/agent.ts'
 import { useCluster } from '../harness/use-cluster.ts'
 import { musterctl, pastedFlags } from '../harness/musterctl.ts'
 import { commandLine } from '../harness/processes.ts'
 import { startProgram } from '../harness/program.ts'
+import { programFile } from '../harness/programs.ts'
 import { waitFor } from '../harness/waiting.ts'
 
 const { NodeStatus } = registration
@@ -56,7 +56,7 @@ test('a machine joins by the command that musterctl prints, is online, and comes
   expect(added).toMatchObject({ status: 0, stderr: '' })
   const dataDir = `--data-dir=${agentDir(cluster(), 'path')}`
   const own = [dataDir, '--nodename=path', '--labels=rack=7,env=test', '--advertise-ip=192.0.2.7']
-  const agentFile = programFile('muster', 'agent')
+  const agentFile = programFile('muster')
   const first = startProgram(cluster().life, agentFile, ['start', ...pastedFlags(added.stdout), ...own])
   const nodeId = await nodeIdOf(first)
   const node = await online(nodeId)

@@ -1,6 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { programFile } from '@muster/local-cluster'
 import { expect, test } from '@jest/globals'
 import { agentDir, nodeIdOf, startAgent, type AgentOptions } from '../harness/agent.ts'
 import { useCluster } from '../harness/use-cluster.ts'
@@ -8,6 +7,7 @@ import { joinDirectly } from '../harness/joining.ts'
 import { auditEvents, musterctl, musterctlJson } from '../harness/musterctl.ts'
 import { processesOf } from '../harness/processes.ts'
 import { startProgram, type Program } from '../harness/program.ts'
+import { programFile } from '../harness/programs.ts'
 import { runTool } from '../harness/tool.ts'
 import { waitFor } from '../harness/waiting.ts'
 
@@ -156,7 +156,7 @@ test('the invitation that nodes add prints is enough to join, pasted with its qu
   // The words that a shell makes of the line.
   const { stdout: words } = await runTool('sh', ['-c', `muster() { printf '%s\\n' "$@"; }\n${line}`])
   const args = [...words.trimEnd().split('\n'), `--data-dir=${agentDir(cluster(), 'invited')}`, '--nodename=invited']
-  const agent = startProgram(cluster().life, programFile('muster', 'agent'), args)
+  const agent = startProgram(cluster().life, programFile('muster'), args)
   const nodeId = await nodeIdOf(agent)
   await agent.line(/ online$/)
   expect((await cluster().operator.roll()).find(({ id }) => id === nodeId)).toMatchObject({
@@ -171,7 +171,7 @@ test('muster start --oneshot writes credentials, prints where they are, and leav
   const { invitation } = await addToken('--max-uses=1')
   const folder = agentDir(cluster(), 'job')
   const args = ['start', invitation, '--oneshot', `--data-dir=${folder}`, '--nodename=job']
-  const job = startProgram(cluster().life, programFile('muster', 'agent'), args)
+  const job = startProgram(cluster().life, programFile('muster'), args)
   expect([await job.exit(), job.output()]).toEqual([0, expect.any(String)])
   expect(job.output()).toContain(folder)
   for (const name of ['key.pem', 'chain.pem', 'bundle.pem']) {

@@ -1,12 +1,12 @@
 import { X509Certificate } from 'node:crypto'
 import { cp, readFile, rm } from 'node:fs/promises'
 import path from 'node:path'
-import { programFile } from '@muster/local-cluster'
 import { expect, test } from '@jest/globals'
 import { agentDir, startAgent } from '../harness/agent.ts'
 import { useCluster } from '../harness/use-cluster.ts'
 import { auditEvents, musterctl, musterctlJson } from '../harness/musterctl.ts'
 import { startProgram, type Program } from '../harness/program.ts'
+import { programFile } from '../harness/programs.ts'
 import { waitFor } from '../harness/waiting.ts'
 
 const TTL_SECONDS = 10
@@ -43,7 +43,7 @@ function startBot(name: string, token: string): Promise<Program> {
 
 /** Starts a bot again from what is on its disk. */
 function startFrom(folder: string): Program {
-  return startProgram(cluster().life, programFile('muster', 'agent'), ['start', `--data-dir=${folder}`])
+  return startProgram(cluster().life, programFile('muster'), ['start', `--data-dir=${folder}`])
 }
 
 async function keyOnDisk(folder: string): Promise<string> {

@@ -3,13 +3,13 @@ import { readFile, stat } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import path from 'node:path'
 import { expect, test } from '@jest/globals'
-import { programFile } from '@muster/local-cluster'
 import { temporaryFolder } from '../harness/cluster.ts'
 import { useCluster } from '../harness/use-cluster.ts'
 import { joinDirectly } from '../harness/joining.ts'
 import { musterctl, pastedFlags } from '../harness/musterctl.ts'
 import { commandLine } from '../harness/processes.ts'
 import { startProgram, type Program } from '../harness/program.ts'
+import { programFile } from '../harness/programs.ts'
 import { waitFor } from '../harness/waiting.ts'
 
 // Short, so that a certificate expires while a person works with it.
@@ -24,7 +24,7 @@ async function atHome() {
   const home = await temporaryFolder(cluster().life)
   const file = (name: string) => path.join(home, '.muster', 'clusters', NAME, name)
   const start = (...args: string[]): Program =>
-    startProgram(cluster().life, programFile('musterctl', 'admin-cli'), args, { HOME: home })
+    startProgram(cluster().life, programFile('musterctl'), args, { HOME: home })
   return {
     start,
     async run(...args: string[]) {

@@ -1,6 +1,5 @@
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { programFile } from '@muster/local-cluster'
 import { beforeAll, expect, test } from '@jest/globals'
 import { startAgent } from '../harness/agent.ts'
 import { useCluster } from '../harness/use-cluster.ts'
@@ -8,6 +7,7 @@ import { joinDirectly } from '../harness/joining.ts'
 import { invitePerson, logIn, newDesk, type Desk } from '../harness/login.ts'
 import { musterctl, musterctlJson } from '../harness/musterctl.ts'
 import { startProgram } from '../harness/program.ts'
+import { programFile } from '../harness/programs.ts'
 import type { ToolResult } from '../harness/tool.ts'
 
 const cluster = useCluster()
@@ -240,7 +240,7 @@ async function output(name: string, { args, at, until }: Try, format: Format): P
 /** The first line that is no heading, of a command that goes on until it is stopped. */
 async function firstLine(words: string[], format: Format, until: () => Promise<unknown>): Promise<ToolResult> {
   const { life, operatorDir } = cluster()
-  const program = startProgram(life, programFile('musterctl', 'admin-cli'), [...words, '--identity', operatorDir])
+  const program = startProgram(life, programFile('musterctl'), [...words, '--identity', operatorDir])
   const wanted = TRIES[words.slice(0, 2).join(' ')]!
   const pattern = format === 'text' ? wanted.text : /^\{.*\}$/
   const isThere = () => program.lines.some((line) => pattern.test(line))
