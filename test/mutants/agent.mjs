@@ -109,4 +109,18 @@ export const mutants = [
     replace: `if (error instanceof NotTrustedError) return EXIT.unreachable`,
     tests: ['agent/src/exit-status'],
   },
+  {
+    name: 'the configuration file has precedence over the environment',
+    folder: 'packages/agent/src',
+    find: `flags.authServer ?? invitation?.address ?? variable('MUSTER_AUTH_SERVER') ?? config?.authServer`,
+    replace: `flags.authServer ?? invitation?.address ?? config?.authServer ?? variable('MUSTER_AUTH_SERVER')`,
+    tests: ['agent/src/config-file'],
+  },
+  {
+    name: 'a silent cluster is no problem',
+    folder: 'packages/agent/src',
+    find: `if (silentMs <= record.offlineAfterMs + slackMs) return []`,
+    replace: `if (silentMs !== 0) return []`,
+    tests: ['agent/src/status'],
+  },
 ]

@@ -119,7 +119,7 @@ describe('muster', () => {
   })
 
   test.each([
-    [['s'], ['start']],
+    [['s'], ['start', 'status']],
     [['start', '--join'], ['--join-timeout']],
     [['start', '--roles', 'node,pro'], ['node,proxy']],
     [['start', '--data-dir', ''], [':files']],

@@ -12,18 +12,25 @@ const START: Entry = {
   load: async () => (await import('./config/start-command.ts')).startCommand,
 }
 
+const STATUS: Entry = {
+  verb: 'status',
+  describe: 'Show what this machine is in its cluster, and what is wrong',
+  load: async () => (await import('./commands/status.ts')).statusCommand,
+}
+
 /** `muster` as data. */
 export const MUSTER: Program = {
   name: 'muster',
   about: 'Joins this machine to a cluster and keeps its identity fresh.',
   groups: {},
-  commands: [START, ...COMPLETION_ENTRIES],
+  commands: [START, STATUS, ...COMPLETION_ENTRIES],
   options: HELP_OPTIONS,
   exits: EXIT,
   exitMeanings: EXIT_MEANINGS,
   examples: [
     ["$0 start 'muster://...'", 'join by the invitation that an operator gave you, and keep running'],
     ['$0 start', 'return after a restart; no token is needed'],
+    ['$0 status', 'what this machine is in its cluster, and what is wrong'],
   ],
   version: async () => (await import('@muster/runtime')).versionText(),
   extend: async (context) => ({ context }),

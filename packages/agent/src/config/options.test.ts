@@ -62,6 +62,10 @@ describe('the flags of muster start', () => {
       skipCaPin: false,
       authServer: 'muster.example:3025',
       oneshot: false,
+      tokenIn: undefined,
+      notes: [],
+      log: {},
+      diagAddr: undefined,
     })
   })
 

@@ -14,7 +14,11 @@ import {
 } from '@muster/domain'
 import type { NodeFacts } from '@muster/identity'
 import { UsageError } from '@muster/cli-kit'
-import { DEFAULT_JOIN_TIMEOUT, type StartFlags } from './start-flags.ts'
+import type { ConfigFile } from '../config-file/config-file.ts'
+import { readIfThere } from '../config-file/text-or-file.ts'
+import type { LogSettings } from './agent-log.ts'
+import { parseDiagAddr } from './diag-addr.ts'
+import { DEFAULT_JOIN_TIMEOUT, DEFAULT_PORT, type StartFlags } from './start-flags.ts'
 import { misplacedInvitations, readGivenInvitation, duplicatedValues } from '../join/invitation.ts'
 
 /** What a node reports about itself: the flags, else its last report, else the name of this machine alone. */
@@ -49,12 +53,19 @@ export interface StartOptions {
   authServer: string | undefined
   /** Exit once the credentials are on disk. */
   oneshot: boolean
+  /** The path of the configuration, if the token comes from there. */
+  tokenIn: string | undefined
+  /** Why values that the configuration names are not there. Only a join needs them. */
+  notes: string[]
+  log: Partial<LogSettings>
+  diagAddr: string | undefined
 }
 
-const DEFAULT_PORT = 3025
-
-/** Checks all flags; the environment fills in what is left out. @throws UsageError that lists every problem */
-export function parseStartFlags(flags: StartFlags, env: NodeJS.ProcessEnv): StartOptions {
+/**
+ * Checks all flags; the environment, then the configuration, fill in what is left out.
+ * @throws UsageError that lists every problem
+ */
+export function parseStartFlags(flags: StartFlags, env: NodeJS.ProcessEnv, config?: ConfigFile): StartOptions {
   const problems = misplacedInvitations(flags)
   if (problems.length > 0) throw new UsageError(problems.join('\n'))
   const parse = <T>(read: () => T): T | undefined => {
@@ -69,37 +80,61 @@ export function parseStartFlags(flags: StartFlags, env: NodeJS.ProcessEnv): Star
     const value = text === undefined ? undefined : parse(() => read(text))
     return value === undefined ? {} : { [name]: value }
   }
-  // Ignore empty variables: an empty data directory would mean the current folder.
+  // Ignore empty variables.
   const variable = (name: string) => env[name] || undefined
   problems.push(...duplicatedValues(flags, variable))
   const invitation = parse(() => readGivenInvitation(flags, variable))
-  const authServer = flags.authServer ?? invitation?.address ?? variable('MUSTER_AUTH_SERVER')
+  const notes: string[] = []
+  const authServer = flags.authServer ?? invitation?.address ?? variable('MUSTER_AUTH_SERVER') ?? config?.authServer
   const token = flags.token ?? (invitation === undefined ? variable('MUSTER_TOKEN') : undefined)
-  const pins = flags.caPin ?? invitation?.caPins ?? variable('MUSTER_CA_PIN')?.split(',') ?? []
+  const usesTokenOfConfig = token === undefined && invitation === undefined && config?.token !== undefined
+  const fromConfig = (key: 'token' | 'caPins') => parse(() => readIfThere(config, key, notes))
+  const pinsOfConfig = () => fromConfig('caPins')?.split(',') ?? []
+  const pins = flags.caPin ?? invitation?.caPins ?? variable('MUSTER_CA_PIN')?.split(',') ?? pinsOfConfig()
+  const sourceOfPins = () => {
+    if (flags.caPin !== undefined) return '--ca-pin'
+    if (invitation !== undefined) return 'the CA pin of the invitation'
+    return variable('MUSTER_CA_PIN') !== undefined || config === undefined
+      ? 'MUSTER_CA_PIN'
+      : `ca_pin in ${config.path}`
+  }
+  const diagAddr = flags.diagAddr ?? variable('MUSTER_DIAGNOSTICS_ADDR')
   const options = {
-    dataDir: path.resolve(flags.dataDir ?? variable('MUSTER_DATA_DIR') ?? defaultDataDir(env)),
+    dataDir: dataDirOf(flags.dataDir, env, config),
     facts: {
+      ...config?.facts,
       ...given('hostname', flags.nodename, (text) => parseHostname(text, '--nodename')),
       ...given('labels', flags.labels, (text) => parseLabelList(text, '--labels')),
       ...given('advertisedAddress', flags.advertiseIp, (text) => parseAdvertisedAddress(text, '--advertise-ip')),
     },
     joinTimeoutMs:
       (parse(() => parseDuration(flags.joinTimeout ?? DEFAULT_JOIN_TIMEOUT, '--join-timeout')) ?? 0) * 1000,
-    roles: parse(() => (flags.roles === undefined ? invitation?.roles.slice() : rolesOf(flags.roles))),
-    token: token === undefined ? invitation?.token : parse(() => valueOrFile(token)),
+    roles: parse(() =>
+      flags.roles === undefined ? (invitation?.roles.slice() ?? config?.roles) : rolesOf(flags.roles),
+    ),
+    token: token !== undefined ? parse(() => valueOrFile(token)) : (invitation?.token ?? fromConfig('token')),
     isInvited: invitation !== undefined,
     caPins: pins.flatMap((list) => list.split(',')).flatMap((pin) => parse(() => parseCaPin(pin, '--ca-pin')) ?? []),
     skipCaPin: flags.insecureSkipCaPin ?? false,
     authServer:
       authServer === undefined ? undefined : parse(() => parseServerAddress(authServer, '--auth-server', DEFAULT_PORT)),
     oneshot: flags.oneshot ?? false,
+    tokenIn: usesTokenOfConfig ? config.path : undefined,
+    notes,
+    log: config?.log ?? {},
+    diagAddr: diagAddr === undefined ? config?.diagAddr : parse(() => parseDiagAddr(diagAddr)),
   }
   if (options.skipCaPin && options.caPins.length > 0) {
-    const source = flags.caPin === undefined && invitation !== undefined ? 'the CA pin of the invitation' : '--ca-pin'
-    problems.push(`--insecure-skip-ca-pin contradicts ${source}`)
+    problems.push(`--insecure-skip-ca-pin contradicts ${sourceOfPins()}`)
   }
   if (problems.length > 0) throw new UsageError(problems.join('\n'))
   return options
+}
+
+/** The absolute path of the data directory: of the flag, else the environment, else the configuration, else the default. */
+export function dataDirOf(flag: string | undefined, env: NodeJS.ProcessEnv, config: ConfigFile | undefined): string {
+  // An empty variable would mean the current folder.
+  return path.resolve(flag ?? (env['MUSTER_DATA_DIR'] || undefined) ?? config?.dataDir ?? defaultDataDir(env))
 }
 
 function rolesOf(text: string): NodeRole[] {

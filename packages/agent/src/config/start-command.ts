@@ -1,6 +1,8 @@
 import type { Command } from '@muster/cli-kit'
-import { createLineLog, systemClock } from '@muster/runtime'
+import { systemClock } from '@muster/runtime'
+import { loadConfigFile, unreadableConfig } from '../config-file/load-config-file.ts'
 import { EXIT } from '../exit-status.ts'
+import { openAgentLog } from './agent-log.ts'
 import { parseStartFlags } from './options.ts'
 import { START_EXAMPLES, START_OPTIONS, startFlagsOf } from './start-flags.ts'
 
@@ -9,10 +11,12 @@ export const startCommand: Command<typeof START_OPTIONS> = {
   options: START_OPTIONS,
   examples: START_EXAMPLES,
   async run(args, { io, signal }) {
-    const options = parseStartFlags(startFlagsOf(args), io.env)
+    const options = parseStartFlags(startFlagsOf(args), io.env, await loadConfigFile(args.config, io.env))
+    const unreadable = unreadableConfig(args.config, io.env)
+    if (unreadable !== undefined) options.notes.push(unreadable)
     // Loads gRPC, so usage errors come first.
     const { start } = await import('../run/start.ts')
-    const log = createLineLog((text) => io.stderr.write(text))
+    const log = openAgentLog(options.log, io)
     try {
       await start(options, { clock: systemClock, log, say: (line) => io.stdout.write(`${line}\n`), signal })
     } catch (error) {

@@ -3,6 +3,9 @@ import type { Args, Example, OptionSet, Rest } from '@muster/cli-kit'
 /** How long a start tries to join unless told otherwise. */
 export const DEFAULT_JOIN_TIMEOUT = '30s'
 
+/** The port of registration-service, where an address has none. */
+export const DEFAULT_PORT = 3025
+
 /** The arguments of `muster start` as typed. */
 export interface StartFlags {
   /** An invitation, or the path of a file that holds one. */
@@ -18,6 +21,7 @@ export interface StartFlags {
   joinTimeout?: string | undefined
   insecureSkipCaPin?: boolean | undefined
   oneshot?: boolean | undefined
+  diagAddr?: string | undefined
 }
 
 /** The positional argument of `muster start`. */
@@ -62,6 +66,14 @@ export const START_OPTIONS = {
     default: DEFAULT_JOIN_TIMEOUT,
     describe: 'How long to try to join',
   },
+  config: {
+    ...text,
+    value: 'FILE',
+    names: 'file',
+    describe:
+      'The configuration; flags and the environment have precedence [default: /etc/muster.yaml if there is one]',
+  },
+  'diag-addr': { ...text, value: 'HOST:PORT', describe: 'Loopback address of /healthz, /readyz and /metrics' },
   oneshot: { type: 'boolean', describe: 'Leave fresh credentials in the data directory and exit' },
   'insecure-skip-ca-pin': { type: 'boolean', describe: 'Trust any server that answers; for experiments only' },
 } as const satisfies OptionSet
@@ -74,6 +86,7 @@ export const START_EXAMPLES: readonly Example[] = [
     '$0 start --roles=node --token=/run/token --ca-pin=sha256:... --auth-server=10.0.0.1:3025',
     'join without an invitation',
   ],
+  ['$0 start', 'join by /etc/muster.yaml, which muster configure writes'],
   ['$0 start', 'return after a restart; no token is needed'],
   ["$0 start --roles=bot --data-dir=./ci 'muster://...'", 'run as a bot: keep the credentials in ./ci fresh'],
   ["$0 start --oneshot --data-dir=./ci 'muster://...'", 'credentials for one job; no agent keeps running'],
@@ -94,5 +107,6 @@ export function startFlagsOf(args: Args<typeof START_OPTIONS>): StartFlags {
     joinTimeout: args['join-timeout'],
     insecureSkipCaPin: args['insecure-skip-ca-pin'],
     oneshot: args.oneshot,
+    diagAddr: args['diag-addr'],
   }
 }

@@ -28,6 +28,7 @@ export function requireJoinOptions(options: StartOptions): JoinOptions {
   if (missing.length > 0 || token === undefined || authServer === undefined) {
     throw new UsageError(
       `${options.dataDir} holds no identity yet, so this node must join, which needs ${missing.join(', ')}.\n` +
+        options.notes.map((note) => `${note}.\n`).join('') +
         `'musterctl tokens add --type=node' prints the complete command, and an invitation that contains all three.`,
     )
   }

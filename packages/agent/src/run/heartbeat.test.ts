@@ -58,8 +58,10 @@ function setUp({ answers = true } = {}) {
   const stop = new AbortController()
   const facts = { hostname: 'web-1', labels: {}, advertisedAddress: '' }
   const log = createLineLog((line) => lines.push(line))
-  const beating = sendHeartbeats({ connection, tls, facts, clock, log, onAnswer: () => {} }, stop.signal)
-  return { clock, streams, lines, tls, stop, beating }
+  const away: unknown[] = []
+  const deps = { connection, tls, facts, clock, log, onAnswer: () => {}, onAway: (error: unknown) => away.push(error) }
+  const beating = sendHeartbeats(deps, stop.signal)
+  return { clock, streams, lines, away, tls, stop, beating }
 }
 
 describe('the agent', () => {
@@ -109,7 +111,7 @@ describe('the agent', () => {
   })
 
   test('the agent retries while the server is away, and logs once that it is away and that it is back', async () => {
-    const { clock, streams, lines, stop, beating } = setUp({ answers: false })
+    const { clock, streams, lines, away, stop, beating } = setUp({ answers: false })
     await clock.advance(0)
     streams[0]!.answer()
     for (let i = 0; i < 8; i++) {
@@ -121,6 +123,7 @@ describe('the agent', () => {
       })
     }
     expect(lines.filter((line) => line.includes('cannot be reached'))).toHaveLength(1)
+    expect(away).toEqual([expect.objectContaining({ kind: 'unavailable' })])
     streams.at(-1)!.answer()
     expect(lines.at(-1)).toContain('online')
     stop.abort()

@@ -15,6 +15,8 @@ export interface HeartbeatDeps {
   log: LineLog
   /** Called with each answer. */
   onAnswer: (answer: registration.HeartbeatResponse) => void
+  /** Called once when the cluster can no longer be reached. */
+  onAway: (error: unknown) => void
 }
 
 /** The pace until the first answer of the server. */
@@ -45,6 +47,7 @@ export async function sendHeartbeats(deps: HeartbeatDeps, signal: AbortSignal): 
       // The first failure is often only a server that closes an old connection; the next attempt succeeds.
       if (failures > 0 && wasOnline !== false) {
         deps.log.warn({ err: error }, 'the cluster cannot be reached; trying again')
+        deps.onAway(error)
         wasOnline = false
       }
     }

@@ -4,6 +4,8 @@ import { type Clock, type LineLog, runTasks, type Task } from '@muster/runtime'
 import { sendHeartbeats } from './heartbeat.ts'
 import { describeMember } from '../join/node-identity.ts'
 import { renew } from './renew.ts'
+import type { BeatRecorder } from '../status/beat-recorder.ts'
+import { explain } from '../exit-status.ts'
 
 /** What `muster start` needs from its caller. */
 export interface StartDeps {
@@ -23,18 +25,19 @@ export interface JoinedMember {
   connection: Connection
   /** An earlier run joined. The user is told so after the first answer of the cluster. */
   isBack: boolean
-  /** The user gave an invitation. */
-  isInvited: boolean
+  /** Says of what a join needs that it was not needed. */
+  notNeeded: string
+  /** Records each beat. */
+  beats: BeatRecorder
 }
 
 /** Sends heartbeats and renews the certificate until the signal aborts. A bot only renews. */
 export async function runUntilStopped(
-  { identity, facts, dataDir, tls, connection, isBack, isInvited }: JoinedMember,
+  { identity, facts, dataDir, tls, connection, isBack, notNeeded, beats }: JoinedMember,
   { clock, log, say, signal }: StartDeps,
 ): Promise<void> {
   const { clusterName, botName, trustBundleVersion: firstBundle } = identity.profile
   const greet = once(() => {
-    const notNeeded = isInvited ? 'the invitation was not needed' : 'no token was needed'
     if (isBack) say(`Back in ${clusterName} as ${describeMember(identity.profile)}; ${notNeeded}.`)
   })
   let knownBundle = firstBundle
@@ -49,8 +52,10 @@ export async function runUntilStopped(
         facts,
         clock,
         log,
-        onAnswer: ({ trustBundleVersion, renewNow: now }) => {
+        onAway: (error) => beats.trouble(explain(error)),
+        onAnswer: ({ settings, trustBundleVersion, renewNow: now }) => {
           greet()
+          beats.beat(settings?.offlineAfterMs)
           urgent = now || trustBundleVersion !== knownBundle
         },
       },
@@ -74,7 +79,12 @@ export async function runUntilStopped(
       },
       group,
     )
-  await runTasks(botName === undefined ? [heartbeats, renewals] : [renewals], signal)
+  try {
+    await runTasks(botName === undefined ? [heartbeats, renewals] : [renewals], signal)
+  } catch (error) {
+    if (!signal.aborted) beats.trouble(explain(error))
+    throw error
+  }
 }
 
 function once(action: () => void): () => void {

@@ -11,6 +11,8 @@ import { certificateLife, discardIdentity, type NodeIdentity, tlsMaterial, write
 import { join, requireJoinOptions } from '../join/join.ts'
 import { describeMember, loadIdentity } from '../join/node-identity.ts'
 import { nodeFacts, type StartOptions } from '../config/options.ts'
+import { BeatRecorder } from '../status/beat-recorder.ts'
+import { LOCK_FILE, readReport } from '../status/report.ts'
 import { renewNow } from './renew.ts'
 import { runUntilStopped, type StartDeps } from './run-until-stopped.ts'
 
@@ -25,15 +27,24 @@ export async function start(options: StartOptions, deps: StartDeps): Promise<voi
   await mkdir(dataDir, { recursive: true, mode: 0o700 }).catch((error: Error) => {
     throw new UsageError(`--data-dir: ${error.message}`)
   })
-  const held = await claim(path.join(dataDir, 'agent.lock'), `The data directory ${dataDir}`)
+  const held = await claim(path.join(dataDir, LOCK_FILE), `The data directory ${dataDir}`)
+  const beats = new BeatRecorder(dataDir, deps)
+  let diagnostics: { close: () => Promise<void> } | undefined
   try {
-    await run(options, deps)
+    if (options.diagAddr !== undefined && !options.oneshot) {
+      const { serveDiagnostics } = await import('../status/diagnostics.ts')
+      diagnostics = await serveDiagnostics(options.diagAddr, () =>
+        readReport({ dataDir, now: deps.clock.now(), beats }),
+      )
+    }
+    await run(options, deps, beats)
   } finally {
+    await diagnostics?.close()
     await held.release()
   }
 }
 
-async function run(options: StartOptions, deps: StartDeps): Promise<void> {
+async function run(options: StartOptions, deps: StartDeps, beats: BeatRecorder): Promise<void> {
   const { clock, log, say, signal } = deps
   const { dataDir, oneshot } = options
   let identity = await loadIdentity(dataDir)
@@ -41,6 +52,7 @@ async function run(options: StartOptions, deps: StartDeps): Promise<void> {
   if (identity === undefined || joins) {
     identity = await joinAgain(identity, options, deps)
     say(`Joined ${identity.profile.clusterName} as ${describeMember(identity.profile)}.`)
+    if (options.tokenIn !== undefined) say(`The token in ${options.tokenIn} is not needed any more; you may remove it.`)
   } else {
     requireSameKind(identity, options)
     warnOfOtherPin(identity, options, deps)
@@ -64,11 +76,18 @@ async function run(options: StartOptions, deps: StartDeps): Promise<void> {
       say(`The credentials are in ${dataDir}: key.pem, chain.pem and bundle.pem, good until ${until}.`)
       return
     }
-    const { isInvited } = options
-    await runUntilStopped({ identity, facts, dataDir, tls, connection, isBack: !joins, isInvited }, deps)
+    await runUntilStopped(
+      { identity, facts, dataDir, tls, connection, isBack: !joins, notNeeded: notNeeded(options), beats },
+      deps,
+    )
   } finally {
     connection.close()
   }
+}
+
+function notNeeded({ isInvited, token, tokenIn }: StartOptions): string {
+  if (tokenIn !== undefined && token !== undefined) return `the token in ${tokenIn} was not needed; you may remove it`
+  return isInvited ? 'the invitation was not needed' : 'no token was needed'
 }
 
 /** Joins, in place of an expired identity if there is one. A bot discards its key too: each key belongs to one instance. */

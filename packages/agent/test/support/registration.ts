@@ -18,6 +18,8 @@ export interface TestRegistration {
   /** How many renewals of the bot were granted, repeats among them. */
   renewals: number
   isLocked: boolean
+  /** Ends every stream of heartbeats with this error. */
+  refuseBeats: (error: Error) => void
   /** Called before a join, or a renewal, does anything; may throw. */
   before: { register?: () => void; renewBot?: () => void; renewCertificate?: () => void }
   /** Called when all is done but the reply; may throw, so that the reply is lost. */
@@ -82,6 +84,12 @@ export async function startTestRegistration(): Promise<TestRegistration> {
     return { ...grant('bot', name, publicKeyDer), generation: state.generations.length }
   }
 
+  let refuseBeats: (error: Error) => void = () => {}
+  const beatsRefused = new Promise<void>((_resolve, reject) => {
+    refuseBeats = reject
+  })
+  beatsRefused.catch(() => {})
+
   const notHere = async () => {
     throw new AppError('internal', 'not in this test')
   }
@@ -105,7 +113,10 @@ export async function startTestRegistration(): Promise<TestRegistration> {
           handle: async (stream, { signal }) => {
             const settings = { intervalMs: 1_000, offlineAfterMs: 3_000 }
             stream.onMessage(() => stream.send({ settings, trustBundleVersion: 1, renewNow: false }))
-            await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
+            const ended = new Promise<void>((resolve) => {
+              signal.addEventListener('abort', () => resolve(), { once: true })
+            })
+            await Promise.race([ended, beatsRefused])
           },
         },
         removeNode: { callers: operators('operator'), handle: notHere },
@@ -133,6 +144,7 @@ export async function startTestRegistration(): Promise<TestRegistration> {
     generations: [],
     renewals: 0,
     isLocked: false,
+    refuseBeats,
     before: {},
     after: {},
     ttlMs: 3_600_000,
