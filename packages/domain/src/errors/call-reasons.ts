@@ -23,7 +23,7 @@ export const CALL_REASONS = {
   COMPRESSION_UNKNOWN: {
     kind: 'unimplemented',
     retry: 'never',
-    meaning: 'The request is compressed in a way that the server does not know; it knows gzip and deflate.',
+    meaning: 'The request is compressed. The server takes uncompressed requests only.',
     next: {},
   },
   METHOD_UNKNOWN: {

@@ -11,6 +11,7 @@ import { CallRecorder } from './calls/call-recorder.ts'
 import { chargeCalls, type Charges } from './calls/charge-calls.ts'
 import { recordEarlyStatus } from './calls/early-status.ts'
 import { limitReceiving, type ReceiveLimits } from './calls/receive-limit.ts'
+import { refuseCompression } from './calls/refuse-compression.ts'
 import { type ServedDuplex, serveDuplex } from './calls/serve-duplex.ts'
 import { serveStream, type StreamCall } from './calls/serve-stream.ts'
 import { serveUnary, type UnaryCall } from './calls/serve-unary.ts'
@@ -95,7 +96,7 @@ export function createServers(
   const charge = chargeCalls(options.charges, admits)
   const early = recordEarlyStatus(calls)
   const open = (limits: ServerOptions, receiving: ReceiveLimits) =>
-    new Server({ interceptors: [charge, early, limitReceiving(receiving)], ...FOR_ALL, ...limits })
+    new Server({ interceptors: [charge, early, refuseCompression, limitReceiving(receiving)], ...FOR_ALL, ...limits })
   const members = open(FOR_MEMBERS, { timeoutMs: RECEIVE_TIMEOUT_MS })
   const strangers = open(
     { ...FOR_STRANGERS, 'grpc.max_connection_idle_ms': options.strangerIdleMs },

@@ -68,7 +68,8 @@ function explain({ code, details }: Status, isTaken: boolean): AppError {
     case status.DEADLINE_EXCEEDED:
       return new AppError('deadlineExceeded', details === 'Deadline exceeded' ? 'the time of the call is up' : details)
     case status.UNIMPLEMENTED:
-      if (/encoding/.test(details)) return refusal('COMPRESSION_UNKNOWN', 'the compression of the request is not known')
+      if (/encoding/.test(details))
+        return refusal('COMPRESSION_UNKNOWN', 'the request is compressed; send it uncompressed')
       return malformed(/second/.test(details) ? 'the request has more than one message' : 'the request has no message')
     default:
       if (/decompress/.test(details)) return malformed('the request could not be decompressed')
