@@ -33,6 +33,8 @@ export interface OperatorProfile {
   addresses: Record<ShortNameOf<ServingService>, string>
   /** The address of registration-service for other machines; printed in commands that run there. */
   publicAddress: string
+  /** HOST:PORT at which other machines reach web-service; absent if it is not known. */
+  webAddress?: string
   /** The name of a person who signed up. Identities of `ca-service issue-admin` have none: they are not renewed. */
   user?: string
   /** When renewals of that person's certificate stop, ISO 8601. */

@@ -28,11 +28,11 @@ export interface ControlPlaneOptions {
   /** Database in Postgres; default `muster`. */
   database?: string
   /**
-   * HOST:PORT for each replica of a service; default one replica on a free port of loopback. Port 0 stands for a free
-   * port, found before any service starts.
+   * HOST:PORT for each replica of a service; default one replica on a free port of loopback, and none of an optional
+   * service. Port 0 stands for a free port, found before any service starts.
    */
   listen?: Partial<Record<ServiceName, readonly string[]>>
-  /** HOST:PORT that other machines use, given the port of registration-service. */
+  /** HOST:PORT that other machines use, given the port of registration-service or web-service. */
   publicAddress: (port: number) => string
   /** Names that foreign clients may check. */
   dnsNames: readonly string[]
@@ -75,7 +75,9 @@ export async function startControlPlane(options: ControlPlaneOptions, life: Life
   const addresses = byService(SERVING_SERVICES, (name) => listen[name].map(reachedFromHere))
   const firstAddress = (name: ServingService) => addresses[name][0]!
   const registration = firstAddress('registration-service')
-  const publicAddress = options.publicAddress(Number(registration.split(':').at(-1)))
+  const publicAddress = options.publicAddress(portOf(registration))
+  const web = listen['web-service'][0]
+  const webAddress = web === undefined ? undefined : options.publicAddress(portOf(web))
   const envOptions: ServiceEnvOptions = {
     clusterName,
     secrets,
@@ -83,6 +85,7 @@ export async function startControlPlane(options: ControlPlaneOptions, life: Life
     redisUrlFile,
     dnsNames,
     publicAddress,
+    webAddress,
   }
   let caPins: string[] = []
 
@@ -115,6 +118,7 @@ export async function startControlPlane(options: ControlPlaneOptions, life: Life
       SERVING_SERVICES.map((name) => [describeService(name).shortName, firstAddress(name)]),
     ) as OperatorProfile['addresses'],
     publicAddress,
+    ...(webAddress !== undefined && { webAddress }),
   })
   return {
     profile,
@@ -134,8 +138,16 @@ async function settleAddresses(
 ): Promise<Record<ServiceName, string[]>> {
   const taken = new Set<number>()
   const settled = byService(SERVICE_NAMES, (): string[] => [])
-  for (const name of SERVICE_NAMES) settled[name] = await settlePorts(wanted[name] ?? ['127.0.0.1:0'], taken)
+  for (const name of SERVICE_NAMES) settled[name] = await settlePorts(wanted[name] ?? usual(name), taken)
   return settled
+}
+
+function usual(name: ServiceName): string[] {
+  return describeService(name).isOptional ? [] : ['127.0.0.1:0']
+}
+
+function portOf(address: string): number {
+  return Number(address.split(':').at(-1))
 }
 
 /** The address at which this machine reaches a listener. */

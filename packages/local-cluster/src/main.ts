@@ -2,7 +2,14 @@ import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import os from 'node:os'
 import { runProgram } from '@muster/cli-kit/run'
-import { isDnsName, type ServiceName, SERVICES, SERVING_SERVICES } from '@muster/domain'
+import {
+  describeService,
+  isDnsName,
+  SERVICE_NAMES,
+  type ServiceDescriptor,
+  type ServiceName,
+  SERVICES,
+} from '@muster/domain'
 import { defaultCacheDir, ownerOf, startPostgres, startRedis } from '@muster/embedded-stores'
 import { Lifecycle, NPM_ECHO_MS, onParentGone, onStopSignals, systemClock } from '@muster/runtime'
 import { isPortFree, preferPort, reachableHost } from './addresses.ts'
@@ -89,8 +96,9 @@ async function start({ dataDir, port, clusterName, withNode }: LocalClusterOptio
 async function usualAddresses(port: number): Promise<Partial<Record<ServiceName, string[]>>> {
   const isUsual = port === SERVICES['registration-service'].listenPort
   const addresses: Partial<Record<ServiceName, string[]>> = {}
-  for (const name of SERVING_SERVICES) {
-    addresses[name] = [isUsual ? await preferPort('0.0.0.0', SERVICES[name].listenPort) : '0.0.0.0:0']
+  for (const name of SERVICE_NAMES) {
+    const { listenPort, webPort }: ServiceDescriptor = describeService(name)
+    addresses[name] = [isUsual ? await preferPort('0.0.0.0', listenPort ?? webPort ?? 0) : '0.0.0.0:0']
   }
   return addresses
 }

@@ -29,11 +29,12 @@ export async function issueOperator(
 /** Writes into the operator's profile where the cluster is reached now. */
 export async function setAddresses(
   folder: string,
-  { addresses, publicAddress }: Pick<OperatorProfile, 'addresses' | 'publicAddress'>,
+  { addresses, publicAddress, webAddress }: Pick<OperatorProfile, 'addresses' | 'publicAddress' | 'webAddress'>,
 ): Promise<OperatorProfile> {
   const identity = await readIdentity<OperatorProfile>(folder)
   if (identity === undefined) throw new Error(`${folder} holds no operator identity`)
-  const profile = { ...identity.profile, addresses, publicAddress }
+  const { webAddress: _, ...before } = identity.profile
+  const profile = { ...before, addresses, publicAddress, ...(webAddress !== undefined && { webAddress }) }
   await writeIdentity(folder, { ...identity, profile })
   return profile
 }

@@ -25,6 +25,7 @@ export function readyText({ profile, services, dataDir, greeting }: ReadyFacts):
       name,
       profile.addresses[describeService(name).shortName],
     ]),
+    ...(profile.webAddress === undefined ? [] : [['web-service', `https://${profile.webAddress}`]]),
     ...Object.entries(services).map(([name, replicas]) => [
       `  ${name} metrics`,
       `http://${replicas[0]!.diagnosticsAddress}/metrics`,

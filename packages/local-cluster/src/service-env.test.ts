@@ -7,12 +7,17 @@ const OPTIONS: ServiceEnvOptions = {
     folder: '/s',
     pepper: '/s/pepper',
     keyEncryptionKey: '/s/kek',
-    enrollTokens: { 'token-service': '/s/enrol-token', 'registration-service': '/s/enrol-registration' },
+    enrollTokens: {
+      'token-service': '/s/enrol-token',
+      'registration-service': '/s/enrol-registration',
+      'web-service': '/s/enrol-web',
+    },
   },
   databaseUrlFiles: { 'token-service': '/s/db-token', 'ca-service': '/s/db-ca', 'registration-service': '/s/db-reg' },
   redisUrlFile: '/s/redis-url',
   dnsNames: ['localhost', 'host'],
   publicAddress: '10.0.0.1:3025',
+  webAddress: '10.0.0.1:3080',
 }
 const PEERS: Peers = {
   addresses: {
@@ -50,6 +55,17 @@ describe('the environment in a local cluster', () => {
       MUSTER_REGISTRATION_ADDRS: '127.0.0.1:3025',
       MUSTER_REGISTRATION_SERVICE_ENROLL_TOKEN_FILE: '/s/enrol-registration',
       MUSTER_TOKEN_SERVICE_ENROLL_TOKEN_FILE: '/s/enrol-token',
+      MUSTER_WEB_SERVICE_ENROLL_TOKEN_FILE: '/s/enrol-web',
+    })
+  })
+
+  test('the environment of web-service in a local cluster says where other machines reach it', () => {
+    expect(serviceEnv('web-service', '127.0.0.1:1', OPTIONS, PEERS)).toEqual({
+      ...LISTENER,
+      ...AUTHORITY,
+      MUSTER_ENROLL_TOKEN_FILE: '/s/enrol-web',
+      MUSTER_PUBLIC_ADDR: '10.0.0.1:3080',
+      MUSTER_PUBLIC_REGISTRATION_ADDR: '10.0.0.1:3025',
     })
   })
 

@@ -20,6 +20,8 @@ export interface ServiceEnvOptions {
   dnsNames: readonly string[]
   /** HOST:PORT at which other machines reach registration-service. */
   publicAddress: string
+  /** HOST:PORT at which other machines reach web-service; undefined without one. */
+  webAddress: string | undefined
 }
 
 /** How the services of a local cluster reach and trust each other. */
@@ -40,6 +42,10 @@ const OWN_VARIABLES: Partial<Record<ServiceName, (options: ServiceEnvOptions, pe
     MUSTER_KEY_ENCRYPTION_KEY_FILE: secrets.keyEncryptionKey,
     ...Object.fromEntries(ENROLLING_SERVICES.map((name) => [enrolTokenVariable(name), secrets.enrollTokens[name]])),
   }),
+  'web-service': ({ publicAddress, webAddress = '' }) => ({
+    MUSTER_PUBLIC_ADDR: webAddress,
+    MUSTER_PUBLIC_REGISTRATION_ADDR: publicAddress,
+  }),
   'registration-service': ({ redisUrlFile, publicAddress }, { addresses }) => ({
     MUSTER_REDIS_URL_FILE: redisUrlFile,
     MUSTER_PUBLIC_ADDR: publicAddress,
@@ -55,12 +61,15 @@ export function serviceEnv(
   options: ServiceEnvOptions,
   peers: Peers,
 ): Environment {
-  const { schema, listenPort, calls, enrols }: ServiceDescriptor = describeService(name)
+  const { schema, listenPort, webPort, calls, enrols }: ServiceDescriptor = describeService(name)
   const { secrets, databaseUrlFiles, dnsNames } = options
   const list = (service: ServingService) => peers.addresses[service].join(',')
   return {
     MUSTER_DIAGNOSTICS_ADDR: '127.0.0.1:0',
-    ...(listenPort !== undefined && { MUSTER_LISTEN_ADDR: listenAddress, MUSTER_TLS_DNS_NAMES: dnsNames.join(',') }),
+    ...((listenPort ?? webPort) !== undefined && {
+      MUSTER_LISTEN_ADDR: listenAddress,
+      MUSTER_TLS_DNS_NAMES: dnsNames.join(','),
+    }),
     ...(schema !== undefined && { MUSTER_DATABASE_URL_FILE: ofService(databaseUrlFiles, name) }),
     ...(enrols && {
       MUSTER_CA_ADDRS: list('ca-service'),

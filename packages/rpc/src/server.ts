@@ -1,3 +1,6 @@
 export type { Health } from './server/health.ts'
 export * from './server/serve.ts'
 export { DEFAULT_GATE_LIMITS, type GateLimits } from './gate/limits.ts'
+export { COST_MS } from './gate/cpu-budget.ts'
+export { LogBudget } from './server/calls/log-budget.ts'
+export { Gate, type GateOptions } from './gate/gate.ts'

@@ -4,6 +4,7 @@ import type { ServiceDescriptor } from '@muster/domain'
 import { asAppError } from '@muster/postgres'
 import type { BoundService, Connection, CurrentRoles } from '@muster/rpc'
 import type { Background, Clock, Lifecycle, Logger } from '@muster/runtime'
+import type { Registry } from 'prom-client'
 import { askRegister } from './ask-register.ts'
 import { countBackgroundFailures, createMetrics } from './diagnostics.ts'
 import { enrollService, type ServiceIdentity } from './enrolment.ts'
@@ -31,6 +32,8 @@ export interface OpenedService<D extends ServiceDescriptor> {
   audit: IfStored<D, Audit>
   /** For the service's background tasks. */
   background: Background
+  /** The registry behind /metrics. */
+  metrics: Registry
   /**
    * Gives the service its identity and its connections. A service that enrols waits for ca-service for as long as it
    * takes; any other passes an identity.
@@ -54,6 +57,8 @@ export interface ServedParts {
   services?: readonly BoundService[]
   /** Says which roles a person has now; default: registration-service is asked. */
   currentRoles?: CurrentRoles
+  /** HOST:PORT of a listener that the service has opened itself. */
+  address?: string
   /** Proves that the service can do its work, or rejects; default: the database answers. */
   check?: () => Promise<unknown>
 }
@@ -80,13 +85,14 @@ export async function openService<const D extends ServiceDescriptor>(
     const connections = openConnections(descriptor, settings, identity, life)
     const serve = (parts: ServedParts = {}) => {
       const rpc = rpcOptions(descriptor, settings, { identity, connections, audit: stores?.audit, parts })
+      const { address, check = databaseAnswers } = parts
       const diagnosticsAddress = settings.MUSTER_DIAGNOSTICS_ADDR
-      return serveService({ rpc, metrics, diagnosticsAddress, check: parts.check ?? databaseAnswers, clock, log }, life)
+      return serveService({ rpc, address, metrics, diagnosticsAddress, check, clock, log }, life)
     }
     return { identity, connections, serve }
   }
   // The compiler cannot see that a descriptor with a schema has stores.
-  return { pool: stores?.pool, audit: stores?.audit, background, join } as unknown as OpenedService<D>
+  return { pool: stores?.pool, audit: stores?.audit, background, metrics, join } as unknown as OpenedService<D>
 }
 
 function enrolment({ name }: ServiceDescriptor, config: AnyServiceConfig, { clock, log, life }: Background) {

@@ -10,13 +10,15 @@ export interface ServeServiceOptions extends Pick<ServeOptions, 'clock' | 'log'>
   diagnosticsAddress: string
   /** Absent for a service that serves no gRPC. */
   rpc: Omit<ServeOptions, 'clock' | 'log' | 'metrics'> | undefined
+  /** HOST:PORT of the service's own listener, if it serves no gRPC and has one. */
+  address: string | undefined
   /** Proves that the service can do its work, or rejects; asked every few seconds. */
   check: () => Promise<unknown>
 }
 
 /** Where a service that has started is reached. */
 export interface ServedService {
-  /** HOST:PORT of gRPC; undefined for a service that serves no gRPC. */
+  /** HOST:PORT of gRPC, or else of the service's own listener; undefined if it has neither. */
   address: string | undefined
   /** HOST:PORT of /metrics, /healthz and /readyz. */
   diagnosticsAddress: string
@@ -43,7 +45,7 @@ export async function serveService(options: ServeServiceOptions, life: Lifecycle
     await serveDiagnostics(diagnosticsAddress, metrics, () => server?.health.serving ?? isReady),
     (d) => d.close(),
   )
-  const served = { address: server?.address, diagnosticsAddress: diagnostics.address }
+  const served = { address: server?.address ?? options.address, diagnosticsAddress: diagnostics.address }
   log.info({ event: 'service.ready', ...served }, 'ready')
   return served
 }

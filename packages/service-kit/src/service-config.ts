@@ -26,6 +26,15 @@ function replicaAddresses() {
   )
 }
 
+/** A variable that holds HOST:PORT, or :PORT for the host at which a person reaches the service that reads it. */
+export function publicAddress(): z.ZodType<string, string> {
+  return parsedBy((text) =>
+    text.startsWith(':')
+      ? parseServerAddress(`localhost${text}`, 'address').replace(/^localhost/, '')
+      : parseServerAddress(text, 'address'),
+  )
+}
+
 /** Variables of every service. */
 function everyFields(diagnosticsPort: number) {
   return {
@@ -34,10 +43,10 @@ function everyFields(diagnosticsPort: number) {
   }
 }
 
-/** Variables of the services that serve gRPC. */
-function servingFields(listenPort: number) {
+/** Variables of the services that serve gRPC or HTTPS. */
+function servingFields(port: number) {
   return {
-    MUSTER_LISTEN_ADDR: address('listen address').default(`0.0.0.0:${listenPort}`),
+    MUSTER_LISTEN_ADDR: address('listen address').default(`0.0.0.0:${port}`),
     MUSTER_TLS_DNS_NAMES: listOf((text) => parseDnsName(text, 'DNS name')).default(['localhost']),
     MUSTER_DRAIN_TIMEOUT_MS: z.coerce.number().int().min(0).max(600_000).default(5_000),
     ...gateFields(),
@@ -63,11 +72,11 @@ function enrolmentFields() {
 }
 
 /** The fields of a schema if the service has that trait, else none. */
-type FieldsIf<Trait, Fields> = Trait extends false | undefined ? unknown : Fields
+type FieldsIf<Trait, Fields> = [Trait] extends [false | undefined] ? unknown : Fields
 
 /** The variables that follow from a service's descriptor. */
 export type ServiceFields<D extends ServiceDescriptor> = ReturnType<typeof everyFields> &
-  FieldsIf<D['listenPort'], ReturnType<typeof servingFields>> &
+  FieldsIf<D['listenPort'] | D['webPort'], ReturnType<typeof servingFields>> &
   FieldsIf<D['schema'], ReturnType<typeof storeFields>> &
   FieldsIf<D['enrols'], ReturnType<typeof enrolmentFields>> & {
     [Called in D['calls'][number] as AddressesVariable<Called>]: ReturnType<typeof replicaAddresses>
@@ -87,11 +96,12 @@ export type AnyServiceConfig = z.output<z.ZodObject<ReturnType<typeof everyField
 
 /** The variables that follow from a service's descriptor; its own variables stand beside them in its schema. */
 export function serviceFields<const D extends ServiceDescriptor>(descriptor: D): ServiceFields<D> {
-  const { listenPort, schema, enrols, calls, diagnosticsPort } = descriptor
+  const { listenPort, webPort, schema, enrols, calls, diagnosticsPort } = descriptor
   const addresses = calls.map((called) => [addressesVariable(called), replicaAddresses()])
+  const port = listenPort ?? webPort
   return {
     ...everyFields(diagnosticsPort),
-    ...(listenPort !== undefined && servingFields(listenPort)),
+    ...(port !== undefined && servingFields(port)),
     ...(schema !== undefined && storeFields()),
     ...(enrols && enrolmentFields()),
     ...Object.fromEntries(addresses),

@@ -17,9 +17,12 @@ const fileKey = fileText().pipe(
 
 const enrollToken = fileText().refine((text) => text.length >= 32, 'the token must be at least 32 characters')
 
-/** The variable of each service that enrols. */
+/** The variable of each service that enrols. An optional service without a token cannot enrol. */
 const enrolTokens = Object.fromEntries(
-  ENROLLING_SERVICES.map((name) => [enrolTokenVariable(name), enrollToken]),
+  ENROLLING_SERVICES.map((name) => [
+    enrolTokenVariable(name),
+    describeService(name).isOptional ? enrollToken.default('') : enrollToken,
+  ]),
 ) as Record<EnrolTokenVariable<EnrollingService>, typeof enrollToken>
 
 const seconds = z.coerce.number().int().min(10)

@@ -1,13 +1,6 @@
 import { describeService, parseDuration, parseServerAddress, SERVICES } from '@muster/domain'
-import { fileText, parsedBy, serviceFields } from '@muster/service-kit'
+import { fileText, parsedBy, publicAddress, serviceFields } from '@muster/service-kit'
 import { z } from 'zod'
-
-/** HOST:PORT, or :PORT for the host at which a person reaches this service. */
-const publicAddress = parsedBy((text) =>
-  text.startsWith(':')
-    ? parseServerAddress(`localhost${text}`, 'address').replace(/^localhost/, '')
-    : parseServerAddress(text, 'address'),
-)
 
 /** The row of registration-service in the table of services. */
 export const DESCRIPTOR = describeService('registration-service')
@@ -22,8 +15,8 @@ export const configSchema = z.object({
   MUSTER_REFUSED_JOINS_PER_MINUTE: z.coerce.number().int().min(1).max(60_000).default(20),
   MUSTER_USER_SESSION_TTL: parsedBy((text) => parseDuration(text, 'session TTL')).default(30 * 86_400),
   MUSTER_PUBLIC_ADDR: parsedBy((text) => parseServerAddress(text, 'address')).default(''),
-  MUSTER_PUBLIC_TOKEN_ADDR: publicAddress.default(`:${SERVICES['token-service'].listenPort}`),
-  MUSTER_PUBLIC_CA_ADDR: publicAddress.default(`:${SERVICES['ca-service'].listenPort}`),
+  MUSTER_PUBLIC_TOKEN_ADDR: publicAddress().default(`:${SERVICES['token-service'].listenPort}`),
+  MUSTER_PUBLIC_CA_ADDR: publicAddress().default(`:${SERVICES['ca-service'].listenPort}`),
 })
 
 /** What the environment of registration-service says. */

@@ -1,7 +1,7 @@
 import path from 'node:path'
 import { token } from '@muster/contracts'
 import { defaultCacheDir, type Postgres, type Redis, startPostgres, startRedis } from '@muster/embedded-stores'
-import { byService, SERVICE_NAMES, type ServiceName } from '@muster/domain'
+import { byService, REQUIRED_SERVICES, type ServiceName } from '@muster/domain'
 import { type ControlPlane, startControlPlane } from '@muster/local-cluster'
 import { connect, type Connection, TlsIdentity } from '@muster/rpc'
 import type { Lifecycle } from '@muster/runtime'
@@ -38,7 +38,7 @@ export async function startCluster(
   const redis = await step('Redis', () => startRedis(stores))
   life.own('Redis', redis, (r) => r.stop())
 
-  const probes = byService(SERVICE_NAMES, (name) => createProbe(path.join(dataDir, `${name}.probe`)))
+  const probes = byService(REQUIRED_SERVICES, (name) => createProbe(path.join(dataDir, `${name}.probe`)))
   const controlPlane = await startControlPlane(
     {
       dataDir,
@@ -47,7 +47,7 @@ export async function startCluster(
       redis,
       publicAddress: (port) => `127.0.0.1:${port}`,
       dnsNames: ['localhost'],
-      extraEnv: byService(SERVICE_NAMES, (name) => probes[name].env),
+      extraEnv: byService(REQUIRED_SERVICES, (name) => probes[name].env),
       step,
     },
     life,
@@ -70,7 +70,7 @@ export async function startCluster(
     probes,
     operate,
     cpuGroups: {
-      ...byService(SERVICE_NAMES, pidOf),
+      ...byService(REQUIRED_SERVICES, pidOf),
       Postgres: () => postgres.pid,
       Redis: () => redis.pid,
     },

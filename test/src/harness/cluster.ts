@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import { defaultCacheDir, type Postgres, type Redis, startPostgres, startRedis } from '@muster/embedded-stores'
-import { byService, SERVICE_NAMES, type ServiceName } from '@muster/domain'
+import { byService, describeService, SERVICE_NAMES, type ServiceName } from '@muster/domain'
 import { type ControlPlane, type ServiceProcess, startControlPlane } from '@muster/local-cluster'
 import type { Lifecycle } from '@muster/runtime'
 import pg from 'pg'
@@ -11,7 +11,7 @@ import { programFile, useBundles } from './programs.ts'
 import { waitFor } from './waiting.ts'
 
 export interface ClusterOptions {
-  /** The number of replicas of each service; default one. */
+  /** The number of replicas of each service; default one, and none of an optional service. */
   replicas?: Partial<Record<ServiceName, number>>
   /** Variables on top of the usual. */
   env?: Partial<Record<ServiceName, Record<string, string>>>
@@ -79,7 +79,8 @@ export async function startCluster(life: Lifecycle, options: ClusterOptions = {}
   stores.redis = await startRedis(redisOptions)
   life.own('Redis', stores, (s) => s.redis.stop())
 
-  const listen = byService(SERVICE_NAMES, (name) => Array.from({ length: replicas[name] ?? 1 }, () => '127.0.0.1:0'))
+  const count = (name: ServiceName) => replicas[name] ?? (describeService(name).isOptional ? 0 : 1)
+  const listen = byService(SERVICE_NAMES, (name) => Array.from({ length: count(name) }, () => '127.0.0.1:0'))
   await useBundles()
   const controlPlane = await startControlPlane(
     {

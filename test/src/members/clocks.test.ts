@@ -15,6 +15,7 @@ const env: Record<ServiceName, Record<string, string>> = {
   'ca-service': {},
   'token-service': {},
   'registration-service': { MUSTER_HEARTBEAT_INTERVAL_MS: '500' },
+  'web-service': {},
 }
 const cluster = useCluster({ env })
 

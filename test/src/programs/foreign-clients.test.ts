@@ -3,7 +3,7 @@ import path from 'node:path'
 import { connect as tlsConnect } from 'node:tls'
 import { fileURLToPath } from 'node:url'
 import { errorDetails } from '@muster/contracts'
-import { type ServiceName, splitAddress } from '@muster/domain'
+import { type ServingService, splitAddress } from '@muster/domain'
 import { chainPem, createCsr, dersFromPem, generateKey } from '@muster/pki'
 import { testWithOpenssl } from '@muster/testkit/tools'
 import { beforeAll, describe, expect, test } from '@jest/globals'
@@ -14,12 +14,12 @@ import { runTool, type ToolResult } from '../harness/tool.ts'
 const { BadRequest, ErrorInfo } = errorDetails
 
 const UNAUTHENTICATED = 16
-const CONTRACT: Record<ServiceName, string> = {
+const CONTRACT: Record<ServingService, string> = {
   'ca-service': 'muster.ca.v1.CaService',
   'token-service': 'muster.token.v1.TokenService',
   'registration-service': 'muster.registration.v1.RegistrationService',
 }
-const PROGRAMS = Object.keys(CONTRACT) as ServiceName[]
+const PROGRAMS = Object.keys(CONTRACT) as ServingService[]
 
 const cluster = useSharedCluster()
 let folder: string
@@ -38,7 +38,7 @@ describe('buf curl, a client written in Go', () => {
   const protos = fileURLToPath(new URL('../../../protos', import.meta.url))
 
   /** Checks the name localhost, as programs without SPIFFE do. */
-  function curl(program: ServiceName, call: string, flags: readonly string[]): Promise<ToolResult> {
+  function curl(program: ServingService, call: string, flags: readonly string[]): Promise<ToolResult> {
     const { port } = splitAddress(cluster().services[program][0]!.address)
     const roots = path.join(cluster().operatorDir, 'bundle.pem')
     return runTool(buf, ['curl', '--protocol=grpc', `--cacert=${roots}`, ...flags, `https://localhost:${port}${call}`])
@@ -156,12 +156,12 @@ describe('OpenSSL', () => {
     })
   }
 
-  async function chains(): Promise<Record<'node' | 'user' | ServiceName, Chain>> {
+  async function chains(): Promise<Record<'node' | 'user' | ServingService, Chain>> {
     const { trustBundle } = await cluster().operator.authority.getTrustBundle({})
     const [host] = trustBundle!.hostRootsDer
     const [user] = trustBundle!.userRootsDer
     const fromFolder = async (dir: string) => dersFromPem(await readFile(path.join(dir, 'chain.pem'), 'utf8'))
-    const ofService = async (program: ServiceName) =>
+    const ofService = async (program: ServingService) =>
       chainFiles(program, await shownChain(cluster().services[program][0]!.address), host!)
     return {
       node: await chainFiles('node', await fromFolder(agentDir(cluster(), 'foreign')), host!),

@@ -23,6 +23,7 @@ describe('the table of services', () => {
     ['short name', ({ shortName }) => shortName],
     ['schema', ({ schema }) => schema],
     ['gRPC port', ({ listenPort }) => listenPort],
+    ['listening port', ({ listenPort, webPort }) => listenPort ?? webPort],
     ['diagnostics port', ({ diagnosticsPort }) => diagnosticsPort],
   ])('no two services have the same %s', (_column, column) => {
     const found = values(column)
@@ -52,6 +53,7 @@ describe('the table of services', () => {
     expect(ENROLLING_SERVICES.map((name) => enrolTokenVariable(name))).toEqual([
       'MUSTER_TOKEN_SERVICE_ENROLL_TOKEN_FILE',
       'MUSTER_REGISTRATION_SERVICE_ENROLL_TOKEN_FILE',
+      'MUSTER_WEB_SERVICE_ENROLL_TOKEN_FILE',
     ])
   })
 

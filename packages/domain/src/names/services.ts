@@ -6,12 +6,16 @@ export interface ServiceRow {
   schema: string | undefined
   /** The default port of its gRPC listener; undefined for a service that serves no gRPC. */
   listenPort: number | undefined
+  /** The default port of its HTTPS listener; undefined for a service that serves no HTTPS. */
+  webPort: number | undefined
   /** The default port of /metrics, /healthz and /readyz. */
   diagnosticsPort: number
   /** The services that it calls, by name. */
   calls: readonly string[]
   /** Whether it gets its identity from ca-service by an enrolment token. */
   enrols: boolean
+  /** Whether a cluster works without it. */
+  isOptional: boolean
 }
 
 /**
@@ -23,25 +27,41 @@ export const SERVICES = {
     shortName: 'token',
     schema: 'token',
     listenPort: 3026,
+    webPort: undefined,
     diagnosticsPort: 9026,
     calls: ['registration-service'],
     enrols: true,
+    isOptional: false,
   },
   'ca-service': {
     shortName: 'ca',
     schema: 'ca',
     listenPort: 3027,
+    webPort: undefined,
     diagnosticsPort: 9027,
     calls: ['registration-service'],
     enrols: false,
+    isOptional: false,
   },
   'registration-service': {
     shortName: 'registration',
     schema: 'registration',
     listenPort: 3025,
+    webPort: undefined,
     diagnosticsPort: 9025,
     calls: ['token-service', 'ca-service'],
     enrols: true,
+    isOptional: false,
+  },
+  'web-service': {
+    shortName: 'web',
+    schema: undefined,
+    listenPort: undefined,
+    webPort: 3080,
+    diagnosticsPort: 9080,
+    calls: ['ca-service'],
+    enrols: true,
+    isOptional: true,
   },
 } as const satisfies Record<string, ServiceRow>
 
@@ -80,6 +100,8 @@ export const SERVING_SERVICES = SERVICE_NAMES.filter((name) => rowOf(name).liste
 export const AUDITED_SERVICES = SERVING_SERVICES.filter((name) => rowOf(name).schema !== undefined) as AuditedService[]
 /** The names of the services that get their identity from ca-service by an enrolment token. */
 export const ENROLLING_SERVICES = SERVICE_NAMES.filter((name) => rowOf(name).enrols) as EnrollingService[]
+/** The names of the services that a cluster cannot work without. */
+export const REQUIRED_SERVICES = SERVICE_NAMES.filter((name) => !rowOf(name).isOptional)
 
 function rowOf(name: ServiceName): ServiceRow {
   return SERVICES[name]

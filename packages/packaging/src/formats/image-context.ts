@@ -21,12 +21,12 @@ export function imageContext(name: ServiceName, { code, files }: ServiceBundle, 
 }
 
 function dockerfile(name: ServiceName): string {
-  const { listenPort, diagnosticsPort } = SERVICES[name]
+  const { listenPort, webPort, diagnosticsPort } = SERVICES[name]
   return `# ${name}, without its stores. The README of the service lists its variables.
 FROM node:${NODE_RELEASE.version}-slim
 COPY . /opt/muster
 USER node
-EXPOSE ${listenPort} ${diagnosticsPort}
+EXPOSE ${listenPort ?? webPort} ${diagnosticsPort}
 ENTRYPOINT ["node", "/opt/muster/main.mjs"]
 `
 }

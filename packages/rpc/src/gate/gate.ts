@@ -18,6 +18,8 @@ import { type GatedConnection, SourceLedger, type SourceEntry } from './source-l
 /** What a gate needs. */
 export interface GateOptions {
   identity: TlsIdentity
+  /** The protocol inside TLS; default `h2`. A peer that speaks `http/1.1` is not asked for a certificate. */
+  protocol?: 'h2' | 'http/1.1'
   limits: GateLimits
   clock: Clock
   log: Logger
@@ -60,7 +62,7 @@ export class Gate {
   readonly #stopFollowing: () => void
 
   constructor(options: GateOptions) {
-    const { identity, limits } = options
+    const { identity, limits, protocol = 'h2' } = options
     this.#options = options
     this.#limits = { ...limits, connections: Math.min(limits.connections, connectionsThatFit()) }
     const share = limits.cpuPercentPerSource / 100
@@ -76,10 +78,10 @@ export class Gate {
     this.#report = new GateReport(options, () => this.#counts())
     this.#tls = createTlsServer({
       ...serverTlsOptions(identity.current),
-      requestCert: true,
+      requestCert: protocol === 'h2',
       rejectUnauthorized: false,
       handshakeTimeout: limits.handshakeTimeoutMs,
-      ALPNProtocols: ['h2'],
+      ALPNProtocols: [protocol],
     })
     this.#tls.on('secureConnection', (socket) => this.#secured(socket))
     // The socket's own close does the rest.

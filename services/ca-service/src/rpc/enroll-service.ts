@@ -26,7 +26,9 @@ export function enrollService(deps: Deps): UnaryHandler<ca.EnrollServiceRequest,
   return async (request, { remoteAddress }) => {
     const { config, refusals } = deps
     const name = parseServiceName(request.serviceName)
-    if (!sameSecret(request.token, config[enrolTokenVariable(name)])) {
+    const expected = config[enrolTokenVariable(name)]
+    // An optional service without a token in the configuration cannot enrol.
+    if (expected === '' || !sameSecret(request.token, expected)) {
       const reason = 'TOKEN_UNKNOWN'
       const details = { service: name }
       await refusals.record({ action: 'service.enroll', actor: 'anonymous', remoteAddress, reason, details })

@@ -19,7 +19,7 @@ describe('callers of ca-service', () => {
   const everyone = ['anonymous', 'node', 'bot', ...SERVICE_NAMES, 'viewer', 'operator', 'admin']
   const ALLOWED: Record<string, string[]> = {
     enrollService: everyone,
-    renewService: ['token-service', 'registration-service'],
+    renewService: ['token-service', 'registration-service', 'web-service'],
     signHost: ['registration-service'],
     signUser: ['registration-service'],
     signBot: ['registration-service'],

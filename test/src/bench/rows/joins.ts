@@ -1,5 +1,5 @@
 import { JOIN_CONCURRENCY, type Bench } from '../bench.ts'
-import { SERVICE_NAMES } from '@muster/domain'
+import { REQUIRED_SERVICES } from '@muster/domain'
 import { databaseWork } from '../database-work.ts'
 import { added, metered, total, type Reading } from '../meter.ts'
 import { profiled } from '../profiled.ts'
@@ -42,7 +42,7 @@ export async function measureJoins(bench: Bench): Promise<Section> {
   const { probes, postgres } = await bench.cluster()
   const profileCount = perRound * 2
   const notes = bench.options.profile
-    ? await profiled(probes, SERVICE_NAMES, () =>
+    ? await profiled(probes, REQUIRED_SERVICES, () =>
         databaseWork(postgres, profileCount, () => works.join(profileCount, JOIN_CONCURRENCY)),
       )
     : []

@@ -40,9 +40,6 @@ export class LogBudget {
     if (this.#skipped === 0) return
     const skipped = this.#skipped
     this.#skipped = 0
-    this.#log.warn(
-      { event: 'calls.not-logged', skipped },
-      'refused calls of callers without an identity were not logged',
-    )
+    this.#log.warn({ event: 'calls.not-logged', skipped }, 'calls of callers without an identity were not logged')
   }
 }
