@@ -6,8 +6,8 @@ export const COST_MS = {
   badCertificate: 30,
   /** A handshake with a chain of up to 100 KiB. */
   oversizedChain: 500,
-  /** A call without its messages. */
-  call: 0.8,
+  /** A call without its messages: the dearest one is a heartbeat stream, whose hello is written to Postgres. */
+  call: 1.1,
   /** An attempt to join or to sign up, in all services that it reaches. */
   attempt: 3,
   message: 0.2,
