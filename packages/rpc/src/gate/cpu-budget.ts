@@ -8,6 +8,8 @@ export const COST_MS = {
   oversizedChain: 500,
   /** A call without its messages: the dearest one is a heartbeat stream, whose hello is written to Postgres. */
   call: 1.1,
+  /** A value of binary metadata: grpc-js splits it at commas, and by HPACK a few bytes on the wire repeat thousands of them. */
+  metadataValue: 0.001,
   /** An attempt to join or to sign up, in all services that it reaches. */
   attempt: 3,
   message: 0.2,

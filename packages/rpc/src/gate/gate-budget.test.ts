@@ -1,3 +1,4 @@
+import { connect as connectHttp2 } from 'node:http2'
 import { describe, expect, test } from '@jest/globals'
 import { eventually, type TestMaterial } from '@muster/testkit'
 import { whoAmI } from '@muster/testkit/rpc'
@@ -60,6 +61,34 @@ describe('the CPU budget', () => {
     flood()
     await eventually('cut', () => isClosed(socket))
     expect(await refused('over-budget')).toBe(1)
+  })
+
+  test('bytes that a stranger sends right before it leaves are charged to its source', async () => {
+    await serve({ cpuPercentPerSource: 1 })
+    const socket = await handshake(cluster.anonymous())
+    socket.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
+    socket.end(Buffer.concat(Array<Buffer>(20_000).fill(Buffer.from('000008fa0000000000' + '00'.repeat(8), 'hex'))))
+    await eventually('left', () => isClosed(socket))
+    await eventually('delayed', async () => {
+      void handshake(cluster.anonymous()).catch(() => {})
+      return (await refused('over-budget')) > 0
+    })
+  })
+
+  test('a stranger whose calls repeat costly metadata by a few bytes loses its connection', async () => {
+    await serve({ cpuPercentPerSource: 1 })
+    const socket = await handshake(cluster.anonymous())
+    const session = connectHttp2('https://server', { createConnection: () => socket })
+    session.on('error', () => {})
+    const commas = Array<string>(4).fill(','.repeat(4_000))
+    for (let calls = 0; calls < 25 && !session.destroyed; calls++) {
+      const headers = { ':method': 'POST', ':path': '/a/b', 'content-type': 'application/grpc', 'a-bin': commas }
+      const stream = session.request(headers).resume()
+      stream.on('error', () => {})
+      await new Promise((closed) => stream.end(Buffer.alloc(5)).once('close', closed))
+    }
+    await eventually('cut', () => isClosed(socket))
+    expect(await refused('over-budget')).toBeGreaterThan(0)
   })
 
   test('handshakes of members are free for their source', async () => {

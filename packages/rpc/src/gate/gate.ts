@@ -156,12 +156,14 @@ export class Gate {
   }
 
   #chargeBytes(): void {
-    for (const connection of this.#open.values()) {
-      // The bytes of a handshake are part of its charge.
-      if (connection.payer === undefined || connection.state === 'arriving') continue
-      const bytes = connection.takeBytes()
-      if (bytes > 0) this.#charge(connection, (bytes / 1_024) * COST_MS.kibibyte)
-    }
+    for (const connection of this.#open.values()) this.#chargeBytesOf(connection)
+  }
+
+  #chargeBytesOf(connection: PeerConnection): void {
+    // The bytes of a handshake are part of its charge.
+    if (connection.payer === undefined || connection.state === 'arriving') return
+    const bytes = connection.takeBytes()
+    if (bytes > 0) this.#charge(connection, (bytes / 1_024) * COST_MS.kibibyte)
   }
 
   #sweep(): void {
@@ -222,6 +224,7 @@ export class Gate {
 
   #closed(connection: PeerConnection): void {
     const { source, state, bytesRead } = connection
+    this.#chargeBytesOf(connection)
     source.connections -= 1
     source.arriving.delete(connection)
     source.strangers.delete(connection)

@@ -39,7 +39,6 @@ const RECEIVE_TIMEOUT_MS = 10_000
 
 const FOR_ALL: ServerOptions = {
   'grpc.max_receive_message_length': MAX_REQUEST_BYTES,
-  'grpc.max_metadata_size': 16 * 1024,
   'grpc.enable_channelz': 0,
   // Detects a vanished peer within 40 s.
   'grpc.keepalive_time_ms': 30_000,
