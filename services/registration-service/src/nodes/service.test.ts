@@ -65,4 +65,10 @@ describe('GetTrustBundle', () => {
     const { trustBundle } = await served.client(served.cluster.anonymous()).getTrustBundle({})
     expect(trustBundle).toEqual(served.authority.trustBundle)
   })
+
+  test('GetTrustBundle tells the version and the time of the server, for a machine that checks its own', async () => {
+    const answer = await served.client(served.cluster.anonymous()).getTrustBundle({})
+    expect(answer.serverVersion).toMatch(/^\d+\.\d+\.\d+/)
+    expect(answer.serverTime).toEqual(served.clock.now())
+  })
 })

@@ -1,5 +1,6 @@
 import { registration } from '@muster/contracts'
 import { anyone, bindService, type BoundService, newcomers, nodes, operators } from '@muster/rpc'
+import { VERSION } from '@muster/runtime'
 import type { Deps } from '../deps.ts'
 import { heartbeat } from './heartbeat.ts'
 import { listNodes } from './list-nodes.ts'
@@ -12,7 +13,14 @@ import { watchNodes } from './watch-nodes.ts'
 export function registrationService(deps: Deps): BoundService {
   return bindService(registration.RegistrationServiceService, {
     register: { callers: newcomers, handle: register(deps) },
-    getTrustBundle: { callers: anyone, handle: async () => ({ trustBundle: deps.identity.trustBundle() }) },
+    getTrustBundle: {
+      callers: anyone,
+      handle: async () => ({
+        trustBundle: deps.identity.trustBundle(),
+        serverVersion: VERSION,
+        serverTime: deps.clock.now(),
+      }),
+    },
     renewCertificate: { callers: nodes, handle: renewCertificate(deps) },
     heartbeat: { callers: nodes, handle: heartbeat(deps) },
     removeNode: { callers: operators('operator'), handle: removeNode(deps) },

@@ -110,7 +110,18 @@ export interface GetTrustBundleRequest {
 }
 
 export interface GetTrustBundleResponse {
-  trustBundle: TrustBundle | undefined;
+  trustBundle:
+    | TrustBundle
+    | undefined;
+  /** The version of the server, such as 1.4.0, so that a machine can compare it with its own before it joins. */
+  serverVersion?:
+    | string
+    | undefined;
+  /**
+   * The time by the clock of the server. A machine whose clock differs by more than 5 minutes may find certificates expired
+   * or not valid yet.
+   */
+  serverTime?: Date | undefined;
 }
 
 export interface RenewCertificateRequest {
@@ -614,13 +625,19 @@ export const GetTrustBundleRequest: MessageFns<GetTrustBundleRequest> = {
 };
 
 function createBaseGetTrustBundleResponse(): GetTrustBundleResponse {
-  return { trustBundle: undefined };
+  return { trustBundle: undefined, serverVersion: undefined, serverTime: undefined };
 }
 
 export const GetTrustBundleResponse: MessageFns<GetTrustBundleResponse> = {
   encode(message: GetTrustBundleResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.trustBundle !== undefined) {
       TrustBundle.encode(message.trustBundle, writer.uint32(10).fork()).join();
+    }
+    if (message.serverVersion !== undefined) {
+      writer.uint32(18).string(message.serverVersion);
+    }
+    if (message.serverTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.serverTime), writer.uint32(26).fork()).join();
     }
     return writer;
   },
@@ -644,6 +661,22 @@ export const GetTrustBundleResponse: MessageFns<GetTrustBundleResponse> = {
             }
 
             message.trustBundle = TrustBundle.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.serverVersion = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.serverTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
             continue;
           }
         }
