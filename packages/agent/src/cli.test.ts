@@ -119,7 +119,7 @@ describe('muster', () => {
   })
 
   test.each([
-    [['s'], ['start', 'status']],
+    [['s'], ['start', 'status', 'show']],
     [['start', '--join'], ['--join-timeout']],
     [['start', '--roles', 'node,pro'], ['node,proxy']],
     [['start', '--data-dir', ''], [':files']],

@@ -1,4 +1,4 @@
-import type { Entry, Io, Output, Program } from '@muster/cli-kit'
+import { CliError, type Entry, type Io, type Output, type Program } from '@muster/cli-kit'
 import { runProgram } from '@muster/cli-kit/run'
 import { COMPLETION_ENTRIES, HELP_OPTIONS } from '@muster/cli-kit/standard'
 import { safeText } from '@muster/domain/safe-text'
@@ -18,12 +18,41 @@ const STATUS: Entry = {
   load: async () => (await import('./commands/status.ts')).statusCommand,
 }
 
+const CONFIGURE: Entry = {
+  verb: 'configure',
+  describe: 'Write /etc/muster.yaml, which start reads, after asking the server',
+  rest: INVITATION,
+  load: async () => (await import('./commands/configure.ts')).configureCommand,
+}
+
+const NODE_CONFIGURE: Entry = {
+  noun: 'node',
+  verb: 'configure',
+  describe: 'Write /etc/muster.yaml for a node: configure with --roles=node',
+  rest: INVITATION,
+  load: async () => (await import('./commands/configure.ts')).configureNodeCommand,
+}
+
+const CHECK: Entry = {
+  verb: 'check',
+  describe: 'Check all that a join, or a member, needs; no token is sent',
+  rest: INVITATION,
+  load: async () => (await import('./commands/check.ts')).checkCommand,
+}
+
+const SHOW: Entry = {
+  verb: 'show',
+  describe: 'Show what an invitation contains, without its token',
+  rest: { ...INVITATION, describe: "'muster://...' in quotes, or the path of a file that holds it" },
+  load: async () => (await import('./commands/show.ts')).showCommand,
+}
+
 /** `muster` as data. */
 export const MUSTER: Program = {
   name: 'muster',
   about: 'Joins this machine to a cluster and keeps its identity fresh.',
-  groups: {},
-  commands: [START, STATUS, ...COMPLETION_ENTRIES],
+  groups: { node: 'This machine as a node' },
+  commands: [CONFIGURE, NODE_CONFIGURE, CHECK, START, STATUS, SHOW, ...COMPLETION_ENTRIES],
   options: HELP_OPTIONS,
   exits: EXIT,
   exitMeanings: EXIT_MEANINGS,
@@ -34,7 +63,11 @@ export const MUSTER: Program = {
   ],
   version: async () => (await import('@muster/runtime')).versionText(),
   extend: async (context) => ({ context }),
-  explain: async (error) => ({ status: exitStatusOf(error), message: explain(error) }),
+  explain: async (error) => ({
+    status: exitStatusOf(error),
+    message: explain(error),
+    next: error instanceof CliError ? error.next : undefined,
+  }),
   async suggest(names) {
     if (names !== 'node-role') return []
     const { NODE_ROLES } = await import('@muster/domain')

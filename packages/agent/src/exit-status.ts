@@ -7,7 +7,7 @@ export const EXIT = { ok: 0, failed: 1, usage: 2, refused: 3, notTrusted: 4, unr
 
 /** The meaning of each exit status, as help shows it. */
 export const EXIT_MEANINGS: Record<keyof typeof EXIT, string> = {
-  ok: 'stopped',
+  ok: 'stopped, or done',
   failed: 'failed',
   usage: 'bad usage',
   refused: 'refused by the cluster',

@@ -11,6 +11,7 @@ import { type ConfigFile, configFileName } from './config-file.ts'
 export async function loadConfigFile(
   flag: string | undefined,
   env: NodeJS.ProcessEnv,
+  flagName = '--config',
 ): Promise<ConfigFile | undefined> {
   const { file, isGiven } = configFileName(flag, env)
   if (!isGiven && !isReadable(file)) return undefined
@@ -18,7 +19,7 @@ export async function loadConfigFile(
   try {
     text = readFileSync(file, 'utf8')
   } catch (error) {
-    throw new UsageError(`${flag === undefined ? 'MUSTER_CONFIG_FILE' : '--config'}: ${whyUnreadable(file, error)}`)
+    throw new UsageError(`${flag === undefined ? 'MUSTER_CONFIG_FILE' : flagName}: ${whyUnreadable(file, error)}`)
   }
   return parseConfig(text, file)
 }

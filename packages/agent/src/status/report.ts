@@ -53,6 +53,11 @@ export async function readReport({ dataDir, now, beats }: ReportSource): Promise
   return { ...report, profile, certificate, problems }
 }
 
+/** The roots that the machine trusts, PEM; undefined before it has joined. @throws CliError if they cannot be read */
+export function readBundle(dataDir: string): string | undefined {
+  return readIfPresent(path.join(dataDir, IDENTITY_FILES.bundle))
+}
+
 /** A report in JSON; a stable interface. */
 export function reportJson({ dataDir, profile, certificate, pid, lastBeatAt, problems }: Report): object {
   return {

@@ -3,6 +3,7 @@ import { bots, type ca, registration } from '@muster/contracts'
 import { AppError, CERTIFICATE_BACKDATE_MS, refusal } from '@muster/domain'
 import { parseCsr } from '@muster/pki'
 import { anyone, bindService, bots as botCallers, type CallContext, memberOf, nodes, operators } from '@muster/rpc'
+import { VERSION } from '@muster/runtime'
 import { testCluster } from '@muster/testkit'
 import { serveForTest } from '@muster/testkit/rpc'
 
@@ -24,6 +25,9 @@ export interface TestRegistration {
   before: { register?: () => void; renewBot?: () => void; renewCertificate?: () => void }
   /** Called when all is done but the reply; may throw, so that the reply is lost. */
   after: { register?: () => void; renewBot?: () => void }
+  /** What GetTrustBundle says of the server. */
+  version: string | undefined
+  clockAheadMs: number
   /** Life of certificates. */
   ttlMs: number
   close(): Promise<void>
@@ -99,7 +103,19 @@ export async function startTestRegistration(): Promise<TestRegistration> {
     services: [
       bindService(registration.RegistrationServiceService, {
         register: { callers: anyone, handle: register },
-        getTrustBundle: { callers: anyone, handle: notHere },
+        getTrustBundle: {
+          callers: anyone,
+          handle: async () => ({
+            trustBundle: {
+              version: 1,
+              clusterName,
+              hostRootsDer: [authorities.host.root.certificateDer],
+              userRootsDer: [],
+            },
+            serverVersion: state.version,
+            serverTime: new Date(Date.now() + state.clockAheadMs),
+          }),
+        },
         renewCertificate: {
           callers: nodes,
           handle: async (_request, { peer }) => {
@@ -147,6 +163,8 @@ export async function startTestRegistration(): Promise<TestRegistration> {
     refuseBeats,
     before: {},
     after: {},
+    version: VERSION,
+    clockAheadMs: 0,
     ttlMs: 3_600_000,
     close: () => server.close(),
   }

@@ -1,0 +1,143 @@
+import { lookup } from 'node:dns/promises'
+import { connect as tcpConnect } from 'node:net'
+import { registration } from '@muster/contracts'
+import { AppError, CERTIFICATE_BACKDATE_MS, formatDuration, splitAddress } from '@muster/domain'
+import { dersFromPem, spkiPin } from '@muster/pki'
+import { connect, fetchPinnedRoot, isTrustFailure, TlsIdentity } from '@muster/rpc'
+import { VERSION } from '@muster/runtime'
+import { EXIT } from '../exit-status.ts'
+import { type CheckResult, runChecks } from './checks.ts'
+
+/** The server to check, and how. */
+export interface ServerToCheck {
+  /** HOST:PORT. */
+  address: string
+  /** Undefined: no pin was given, so the pin of the server is only shown. */
+  pins: readonly string[] | undefined
+  now: () => Date
+  signal: AbortSignal
+}
+
+/** What the server showed. */
+export interface ServerFindings {
+  results: CheckResult[]
+  /** The pin of the root that the server showed. */
+  shownPin: string | undefined
+}
+
+const STEP_LIMIT_MS = 5_000
+
+/**
+ * Checks a server step by step: resolve, connect, TLS, pin, version, clock. After the first failure the others are not
+ * reached, and nothing is sent to a server that does not match the pin. No token is sent at all.
+ */
+export async function checkServer({ address, pins, now, signal }: ServerToCheck): Promise<ServerFindings> {
+  const { host, port } = splitAddress(address)
+  let rootPem = ''
+  let mismatch: unknown
+  let answer: Answer
+  const results = await runChecks([
+    [
+      'resolve',
+      async () => (await lookup(host, { all: true })).map((found) => found.address).join(', '),
+      EXIT.unreachable,
+    ],
+    ['connect', async () => connectTcp(host, port!, address, signal), EXIT.unreachable],
+    [
+      'TLS',
+      async () => {
+        try {
+          rootPem = await fetchPinnedRoot({ address, pins, timeoutMs: STEP_LIMIT_MS, signal })
+        } catch (error) {
+          // With pins, a handshake that succeeds may still show the wrong root.
+          if (pins === undefined || !isTrustFailure(error)) throw error
+          mismatch = error
+        }
+        return 'version 1.3'
+      },
+      EXIT.unreachable,
+    ],
+    [
+      'CA pin',
+      async () => {
+        if (mismatch !== undefined) throw mismatch
+        return pins === undefined
+          ? `none is given to compare; the server shows ${pinOf(rootPem)}`
+          : `the server shows ${pinOf(rootPem)}, as it should`
+      },
+    ],
+    [
+      'version',
+      async () => {
+        answer = await ask(address, rootPem, now, signal)
+        return versionDetail(answer.version)
+      },
+    ],
+    ['clock', async () => clockDetail(answer)],
+  ])
+  return { results, shownPin: rootPem === '' ? undefined : pinOf(rootPem) }
+}
+
+interface Answer {
+  version: string | undefined
+  /** How far this machine's clock is ahead; undefined if the server tells no time. */
+  aheadMs: number | undefined
+}
+
+async function ask(address: string, rootPem: string, now: () => Date, signal: AbortSignal): Promise<Answer> {
+  const identity = new TlsIdentity({ hostRootsPem: rootPem, userRootsPem: '' })
+  const connection = connect({ addresses: [address], identity, service: 'registration-service' })
+  try {
+    const { getTrustBundle } = connection.client(registration.RegistrationServiceService)
+    // Opens the connection, so that the second call measures the clock alone.
+    await getTrustBundle({}, { timeoutMs: STEP_LIMIT_MS, signal })
+    const before = now().getTime()
+    const { serverVersion, serverTime } = await getTrustBundle({}, { timeoutMs: STEP_LIMIT_MS, signal })
+    const middle = (before + now().getTime()) / 2
+    return { version: serverVersion, aheadMs: serverTime && middle - serverTime.getTime() }
+  } catch (error) {
+    if (!isTrustFailure(error)) throw error
+    const { message, cause } = error as AppError
+    throw new AppError('unavailable', `${message}; is the clock of this machine right?`, { cause })
+  } finally {
+    connection.close()
+  }
+}
+
+/** An agent may be older than its cluster, and not newer by a major version. */
+function versionDetail(version: string | undefined): string {
+  const major = (text: string) => Number(text.split('.')[0])
+  if (version === undefined) return `this machine has ${VERSION}; the cluster does not tell its version`
+  const detail = `this machine has ${VERSION}, the cluster ${version}`
+  if (major(VERSION) > major(version)) throw new Error(`${detail}; install the version of the cluster`)
+  return detail
+}
+
+function clockDetail({ aheadMs }: Answer): string {
+  if (aheadMs === undefined) return 'the cluster does not tell its time'
+  const seconds = Math.round(Math.abs(aheadMs) / 1000)
+  const detail = `${formatDuration(seconds)} ${aheadMs > 0 ? 'ahead of' : 'behind'} the cluster`
+  if (Math.abs(aheadMs) > CERTIFICATE_BACKDATE_MS) throw new Error(`${detail}; set the clock of this machine`)
+  return seconds === 0 ? 'agrees with the cluster' : detail
+}
+
+function connectTcp(host: string, port: number, address: string, signal: AbortSignal): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = tcpConnect({ host, port, signal, timeout: STEP_LIMIT_MS })
+    const fail = (error: Error) => {
+      socket.destroy()
+      reject(error)
+    }
+    socket.once('error', fail)
+    socket.once('timeout', () => fail(new Error(`${address} did not answer within ${STEP_LIMIT_MS / 1000} s`)))
+    socket.once('connect', () => {
+      const reached = `${socket.remoteAddress} port ${socket.remotePort}`
+      socket.destroy()
+      resolve(reached)
+    })
+  })
+}
+
+function pinOf(rootPem: string): string {
+  return dersFromPem(rootPem).map(spkiPin).join(', ')
+}
