@@ -2,6 +2,8 @@
 export const COST_MS = {
   /** A TLS handshake, from accept to close. */
   handshake: 2.5,
+  /** A handshake without a certificate: what a flood from many sources is made of. */
+  strangerHandshake: 0.6,
   /** A handshake with a certificate that does not verify. */
   badCertificate: 30,
   /** A handshake with a chain of up to 100 KiB. */

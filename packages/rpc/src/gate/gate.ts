@@ -34,7 +34,7 @@ const MOST_OF_OURS_BYTES = 4 * 1024
 const OVERSIZED_BYTES = 12 * 1024
 
 /** The handshakes of all strangers may use their share of this time at once. */
-const BURST_TIME_MS = 2_000
+const BURST_TIME_MS = 500
 /** How many connections of a source over its budget may wait for a handshake. */
 const MOST_WAITING_OVER_BUDGET = 256
 /** How often the bytes of each connection are charged. */
@@ -143,7 +143,7 @@ export class Gate {
     const connection = this.#open.get(name)
     if (connection?.state !== 'stranger') return
     connection.source.budget.refund(COST_MS.admission)
-    this.#handshakes.refund(COST_MS.handshake)
+    this.#handshakes.refund(COST_MS.strangerHandshake)
   }
 
   #charge(connection: PeerConnection, ms: number): void {
@@ -289,7 +289,7 @@ export class Gate {
   #moveCharge(source: SourceEntry, member: Payer | undefined): void {
     if (member?.budget.isOver === true) return
     source.budget.refund(COST_MS.handshake)
-    this.#handshakes.refund(COST_MS.handshake)
+    this.#handshakes.refund(COST_MS.strangerHandshake)
     member?.budget.charge(COST_MS.handshake)
   }
 

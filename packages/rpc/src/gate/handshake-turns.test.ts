@@ -1,4 +1,5 @@
 import { expect, test } from '@jest/globals'
+import { eventually } from '@muster/testkit'
 import { CpuBudget } from './cpu-budget.ts'
 import { HandshakeTurns, type Handshaker } from './handshake-turns.ts'
 import { SourceLedger } from './source-ledger.ts'
@@ -12,6 +13,17 @@ const ledger = () => {
     return { source: all.entryOf(name), bytesRead: 0, begin: () => void begun.push(label), destroy: () => {} }
   }
   return { from, begun }
+}
+
+/** Turns that end slow handshakes, and which were ended. */
+function turnsThatEnd(limits: { handshakes: number; handshakesPerSource: number }) {
+  const ended: Handshaker[] = []
+  const onTooSlow = (connection: Handshaker) => {
+    ended.push(connection)
+    turns.leave(connection)
+  }
+  const turns: HandshakeTurns = new HandshakeTurns({ budget: new CpuBudget(1, 100_000), ...limits, onTooSlow })
+  return { turns, ended }
 }
 
 const turnsOf = (limits: { handshakes: number; handshakesPerSource: number; budget?: CpuBudget }) =>
@@ -89,10 +101,55 @@ test('while the budget of all strangers is over, every source waits, and then th
   flood.source.budget.charge(100)
   for (const connection of [flood, honest]) turns.enter(connection)
   expect(begun).toEqual([])
-  budget.refund(101)
+  budget.refund(100.3)
   turns.enter(from('next'))
   expect(begun).toEqual(['honest2'])
   budget.refund(100)
   turns.enter(from('last'))
   expect(begun).toEqual(['honest2', 'next3', 'last4', 'flood1'])
+})
+
+test('a source with members does not wait for the budget of all strangers, and is before sources without', () => {
+  const { from, begun } = ledger()
+  const budget = new CpuBudget(1, 100, () => 0)
+  const turns = turnsOf({ handshakes: 1, handshakesPerSource: 1, budget })
+  const running = from('a')
+  turns.enter(running)
+  budget.charge(200)
+  const known = from('known')
+  known.source.members = 1
+  known.source.budget.charge(100)
+  for (const connection of [from('b'), from('c'), known]) turns.enter(connection)
+  turns.leave(running)
+  expect(begun).toEqual(['a1', 'known2'])
+})
+
+test('a source without a turn gets that of a stalled handshake of the busiest source, and the turns of others stay', async () => {
+  const { from, begun } = ledger()
+  const { turns, ended } = turnsThatEnd({ handshakes: 3, handshakesPerSource: 2 })
+  const [first, second, other] = [from('crowd'), from('crowd'), from('other')]
+  for (const connection of [first, other, second]) turns.enter(connection)
+  turns.enter(from('crowd'))
+  turns.enter(from('honest'))
+  await eventually('begun', () => begun.includes('honest5'))
+  expect(ended).toEqual([first])
+  expect(begun).toEqual(['crowd1', 'other3', 'crowd2', 'honest5'])
+  turns.close()
+})
+
+test('a handshake that makes progress keeps its turn while a source without one waits', async () => {
+  const { from, begun } = ledger()
+  const { turns, ended } = turnsThatEnd({ handshakes: 2, handshakesPerSource: 2 })
+  let bytesRead = 0
+  const busy: Handshaker = {
+    ...from('crowd'),
+    get bytesRead() {
+      return (bytesRead += 1)
+    },
+  }
+  const stalled = from('crowd')
+  for (const connection of [busy, stalled, from('honest')]) turns.enter(connection)
+  await eventually('begun', () => begun.includes('honest3'))
+  expect(ended).toEqual([stalled])
+  turns.close()
 })

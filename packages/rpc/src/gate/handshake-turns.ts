@@ -12,8 +12,13 @@ export interface Handshaker extends GatedConnection {
  * and the work for it must not be thrown away.
  */
 const TURN_MS = 4_000
-/** Budgets are asked again this often while connections wait. */
+/** Budgets are asked again, and running handshakes looked at, this often while connections wait. */
 const TICK_MS = 50
+/**
+ * A handshake without a new byte in this many looks gives its turn to a source that waits and has none. Looks are counted, not
+ * time: a server that is behind by seconds reads what peers have sent before its next look.
+ */
+const STALLED_LOOKS = 6
 
 /** How many handshakes may run. */
 export interface TurnLimits {
@@ -27,15 +32,17 @@ export interface TurnLimits {
 
 /**
  * Lets a bounded number of handshakes run, in all and per source, within the CPU budgets of the source and of all strangers together.
- * The rest wait in the order of their arrival within a source. The source that owes least is next, and equal sources take
- * turns: a source with thousands of connections delays another by one turn at most. Each handshake is charged when it begins,
- * since only its end tells whether the peer is a member.
+ * The rest wait in the order of their arrival within a source. Sources with members are next, then sources without a turn, then the
+ * one that owes least. Equal sources take turns: a source with thousands of connections delays another by one turn at most. Each handshake is
+ * charged when it begins, since only its end tells whether the peer is a member. Sources with members do not wait for the
+ * budget of all strangers, which a flood from many sources uses up.
  */
 export class HandshakeTurns {
   readonly #limits: TurnLimits
   readonly #waiting = new Map<SourceEntry, Set<Handshaker>>()
-  /** When each running handshake began, by performance.now(); oldest first. */
-  readonly #running = new Map<Handshaker, number>()
+  readonly #waitingWithMembers = new Set<SourceEntry>()
+  /** Oldest first. */
+  readonly #running = new Map<Handshaker, Turn>()
   #timer: NodeJS.Timeout | undefined
 
   constructor(limits: TurnLimits) {
@@ -55,7 +62,7 @@ export class HandshakeTurns {
   /** Begins the handshake at once, or as soon as it has a turn. */
   enter(connection: Handshaker): void {
     const queue = this.#waiting.get(connection.source) ?? new Set()
-    this.#waiting.set(connection.source, queue.add(connection))
+    this.#wait(connection.source, queue.add(connection))
     this.#runWaiting()
     if (this.#waiting.size > 0) this.#watch()
   }
@@ -69,7 +76,7 @@ export class HandshakeTurns {
     }
     const queue = this.#waiting.get(connection.source)
     queue?.delete(connection)
-    if (queue?.size === 0) this.#waiting.delete(connection.source)
+    if (queue?.size === 0) this.#stopWaiting(connection.source)
   }
 
   /** Stops the timer. */
@@ -80,14 +87,15 @@ export class HandshakeTurns {
   #mayRun(source: SourceEntry): boolean {
     const { handshakes, handshakesPerSource, budget } = this.#limits
     if (this.#running.size >= handshakes || source.handshakes >= handshakesPerSource) return false
-    return !source.budget.isOver && !budget.isOver
+    return !source.budget.isOver && (source.members > 0 || !budget.isOver)
   }
 
   #run(connection: Handshaker): void {
-    this.#running.set(connection, performance.now())
+    const turn = { beganAt: performance.now(), bytesSeen: 0, looksWithoutByte: 0, isEnded: false }
+    this.#running.set(connection, turn)
     connection.source.handshakes += 1
     connection.source.budget.charge(COST_MS.handshake)
-    this.#limits.budget.charge(COST_MS.handshake)
+    this.#limits.budget.charge(COST_MS.strangerHandshake)
     connection.begin()
   }
 
@@ -97,19 +105,35 @@ export class HandshakeTurns {
 
   /** The next connection that may run; its source goes behind the other sources that wait. */
   #takeNext(): Handshaker | undefined {
+    const source = this.#nextSource()
+    if (source === undefined) return undefined
+    const queue = this.#waiting.get(source)!
+    const [connection] = queue
+    this.#stopWaiting(source)
+    queue.delete(connection!)
+    if (queue.size > 0) this.#wait(source, queue)
+    return connection
+  }
+
+  #nextSource(): SourceEntry | undefined {
+    for (const source of this.#waitingWithMembers) if (this.#mayRun(source)) return source
     let least: SourceEntry | undefined
     for (const source of this.#waiting.keys()) {
       if (!this.#mayRun(source)) continue
-      if (least === undefined || source.budget.owedMs < least.budget.owedMs) least = source
-      if (least.budget.owedMs === 0) break
+      if (least === undefined || isBefore(source, least)) least = source
+      if (least.handshakes === 0 && least.budget.owedMs === 0) break
     }
-    if (least === undefined) return undefined
-    const queue = this.#waiting.get(least)!
-    const [connection] = queue
-    this.#waiting.delete(least)
-    queue.delete(connection!)
-    if (queue.size > 0) this.#waiting.set(least, queue)
-    return connection
+    return least
+  }
+
+  #wait(source: SourceEntry, queue: Set<Handshaker>): void {
+    this.#waiting.set(source, queue)
+    if (source.members > 0) this.#waitingWithMembers.add(source)
+  }
+
+  #stopWaiting(source: SourceEntry): void {
+    this.#waiting.delete(source)
+    this.#waitingWithMembers.delete(source)
   }
 
   /** While connections wait: runs those whose budget allows it by now, and ends slow handshakes that others wait for. */
@@ -119,7 +143,9 @@ export class HandshakeTurns {
       this.#timer = undefined
       this.#runWaiting()
       if (this.#waiting.size === 0) return
-      if ([...this.#waiting.keys()].some(({ budget }) => !budget.isOver)) this.#endSlow()
+      const able = [...this.#waiting.keys()].filter(({ budget }) => !budget.isOver)
+      if (able.length > 0) this.#endSlow()
+      this.#endStalled(able.filter(({ handshakes }) => handshakes === 0).length)
       this.#watch()
     }
     this.#timer = setTimeout(check, TICK_MS)
@@ -128,10 +154,40 @@ export class HandshakeTurns {
 
   #endSlow(): void {
     const now = performance.now()
-    for (const [connection, beganAt] of this.#running) {
-      // Oldest first, so no later one is slow either.
-      if (now - beganAt < TURN_MS) return
-      this.#limits.onTooSlow(connection)
+    for (const [connection, turn] of this.#running) {
+      const { bytesRead } = connection
+      turn.looksWithoutByte = bytesRead === turn.bytesSeen ? turn.looksWithoutByte + 1 : 0
+      turn.bytesSeen = bytesRead
+      if (now - turn.beganAt >= TURN_MS) this.#end(connection, turn)
     }
   }
+
+  /** When all turns are taken, ends as many stalled handshakes as there are sources without one, those of the busiest first. */
+  #endStalled(sourcesWithout: number): void {
+    if (sourcesWithout === 0 || this.#running.size < this.#limits.handshakes) return
+    const stalled = [...this.#running].filter(([, turn]) => turn.looksWithoutByte >= STALLED_LOOKS && !turn.isEnded)
+    stalled.sort(([a], [b]) => b.source.handshakes - a.source.handshakes)
+    for (const [connection, turn] of stalled.slice(0, sourcesWithout)) this.#end(connection, turn)
+  }
+
+  #end(connection: Handshaker, turn: Turn): void {
+    turn.isEnded = true
+    this.#limits.onTooSlow(connection)
+  }
+}
+
+/** How a running handshake comes along. */
+interface Turn {
+  /** By performance.now(). */
+  beganAt: number
+  bytesSeen: number
+  looksWithoutByte: number
+  /** It is told to end; its close is on its way. */
+  isEnded: boolean
+}
+
+/** Sources without a turn are before others, then those that owe less. */
+function isBefore(a: SourceEntry, b: SourceEntry): boolean {
+  const [hasNone, otherHasNone] = [a.handshakes === 0, b.handshakes === 0]
+  return hasNone === otherHasNone ? a.budget.owedMs < b.budget.owedMs : hasNone
 }

@@ -29,7 +29,7 @@ export const DEFAULT_GATE_LIMITS: GateLimits = {
   connections: 50_000,
   connectionsPerSource: 20_000,
   strangersPerSource: 2_048,
-  handshakes: 1_536,
+  handshakes: 512,
   handshakesPerSource: 128,
   handshakeTimeoutMs: 10_000,
   strangerIdleMs: 20_000,
