@@ -1,5 +1,6 @@
 import type { Attack } from './attack.ts'
 import { anonymousCalls } from './calls/anonymous-calls.ts'
+import { compressedBombs } from './calls/compressed-bombs.ts'
 import { guesses } from './calls/guesses.ts'
 import { hardRequests } from './calls/hard-requests.ts'
 import { oneCallEach } from './calls/one-call-each.ts'
@@ -8,6 +9,7 @@ import { repeatedJoin } from './calls/repeated-join.ts'
 import { connectAndReset } from './connections/connect-and-reset.ts'
 import { fewDescriptors } from './connections/few-descriptors.ts'
 import { halfAHelloFromMany } from './connections/half-a-hello-from-many.ts'
+import { helloThenStall } from './connections/hello-then-stall.ts'
 import { idleTcp } from './connections/idle-tcp.ts'
 import { idleTls } from './connections/idle-tls.ts'
 import { silentFromMany } from './connections/silent-from-many.ts'
@@ -16,6 +18,7 @@ import { ffdhe } from './handshakes/ffdhe.ts'
 import { garbageCertificateVerify } from './handshakes/garbage-certificate-verify.ts'
 import { halfAHello } from './handshakes/half-a-hello.ts'
 import { handshakesFromMany } from './handshakes/handshakes-from-many.ts'
+import { helloAndReset } from './handshakes/hello-and-reset.ts'
 import { keyUpdate } from './handshakes/key-update.ts'
 import { manyNames } from './handshakes/many-names.ts'
 import { noTls } from './handshakes/no-tls.ts'
@@ -30,6 +33,7 @@ import { beatFlood } from './members/beat-flood.ts'
 import { forbiddenCalls } from './members/forbidden-calls.ts'
 import { heartbeatStreams } from './members/heartbeat-streams.ts'
 import { helloFlood } from './members/hello-flood.ts'
+import { memberConnections } from './members/member-connections.ts'
 import { renewals } from './members/renewals.ts'
 
 /** Every attack, in the order in which they run. */
@@ -38,6 +42,7 @@ export const ATTACKS: readonly Attack[] = [
   idleTcp,
   silentFromMany,
   halfAHelloFromMany,
+  helloThenStall,
   connectAndReset,
   halfAHello,
   noTls,
@@ -49,6 +54,7 @@ export const ATTACKS: readonly Attack[] = [
   binaryCurveChain,
   shortChain,
   garbageCertificateVerify,
+  helloAndReset,
   plainHandshakes,
   handshakesFromMany,
   manyNames,
@@ -72,11 +78,13 @@ export const ATTACKS: readonly Attack[] = [
   anonymousCalls,
   oneCallEach,
   hardRequests,
+  compressedBombs,
   refusedTokens,
   guesses,
   repeatedJoin,
   // By a member.
   heartbeatStreams,
+  memberConnections,
   beatFlood,
   helloFlood,
   renewals,

@@ -15,7 +15,7 @@ export interface AttackOptions {
   isJson: boolean
 }
 
-const FULL_SECONDS = 4
+const FULL_SECONDS = 3
 const QUICK_MS = 300
 
 const FLAGS = {

@@ -1,6 +1,6 @@
 import type { Attack } from '../attack.ts'
 import { call, openHttp2, PATHS, STATUS } from '../tools/calls.ts'
-import { times } from '../tools/repeat.ts'
+import { times, untilOver } from '../tools/repeat.ts'
 import { newCsr, registerMessage } from '../tools/requests.ts'
 
 /** What a source may guess at once, and how long (ms) each further guess takes. */
@@ -22,16 +22,18 @@ export const guesses: Attack = {
     const guessed = { checked: 0, limited: 0, other: 0 }
     const count = stage.size(1_800, 120)
     const startedAt = performance.now()
-    const { done, failed } = await times(count, count, async (i) => {
+    // Answers over the limit are held back; the attack does not wait for them.
+    const burst = times(stage, count, count, async (i) => {
       const message = registerMessage({ token: `guess-number-${i}-of-many`, csrDer })
       const status = await call(sessions[i % sessions.length]!, PATHS.register, message)
       if (status === STATUS.permissionDenied) guessed.checked += 1
       else if (status === STATUS.resourceExhausted) guessed.limited += 1
       else guessed.other += 1
     })
+    await Promise.race([burst, untilOver(stage)])
     const most = MOST + Math.ceil((performance.now() - startedAt) / MS_PER_GUESS)
     return {
-      counts: { sent: done, lost: failed, ...guessed },
+      counts: { sent: count, ...guessed },
       allowed: guessed.checked > most ? `${guessed.checked} guesses were checked, the limit is ${most}` : undefined,
     }
   },

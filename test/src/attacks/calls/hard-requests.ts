@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { newTokenId, newTokenValue } from '@muster/domain'
 import type { Attack } from '../attack.ts'
-import { call, openHttp2, PATHS, STATUS } from '../tools/calls.ts'
+import { call, connectionPool, PATHS, STATUS } from '../tools/calls.ts'
 import { repeat } from '../tools/repeat.ts'
 import { newCsr, registerMessage } from '../tools/requests.ts'
 
@@ -9,7 +9,7 @@ import { newCsr, registerMessage } from '../tools/requests.ts'
 export const hardRequests: Attack = {
   name: 'hard-requests',
   tries: 'joins with broken and huge certificate requests, 64 labels, and random bytes',
-  counted: ['calls RESOURCE_EXHAUSTED', 'calls INVALID_ARGUMENT'],
+  counted: ['calls RESOURCE_EXHAUSTED', 'calls INVALID_ARGUMENT', 'gate over-budget'],
   async run(stage) {
     const token = newTokenValue(newTokenId())
     const csr = newCsr()
@@ -23,9 +23,9 @@ export const hardRequests: Attack = {
       randomBytes(60_000),
       Buffer.alloc(60_000, 0x0a),
     ]
-    const sessions = await Promise.all(Array.from({ length: 4 }, () => openHttp2(stage)))
+    const sessions = connectionPool(stage, 4)
     const { done, failed } = await repeat(stage, 16, async (i) => {
-      const status = await call(sessions[i % 4]!, PATHS.register, messages[i % messages.length]!)
+      const status = await call(await sessions(i), PATHS.register, messages[i % messages.length]!)
       if (status === STATUS.resourceExhausted) throw new Error('limited')
     })
     return { counts: { answered: done, limited: failed } }

@@ -1,6 +1,6 @@
 import { newTokenId, newTokenValue } from '@muster/domain'
 import type { Attack } from '../attack.ts'
-import { call, openHttp2, PATHS, STATUS } from '../tools/calls.ts'
+import { call, connectionPool, PATHS, STATUS } from '../tools/calls.ts'
 import { repeat } from '../tools/repeat.ts'
 import { newCsr, registerMessage } from '../tools/requests.ts'
 
@@ -18,10 +18,10 @@ export const refusedTokens: Attack = {
   },
   async run(stage) {
     const csrDer = newCsr()
-    const sessions = await Promise.all(Array.from({ length: 4 }, () => openHttp2(stage)))
+    const sessions = connectionPool(stage, 4)
     const { done, failed } = await repeat(stage, 16, async (i) => {
       const token = newTokenValue(newTokenId())
-      const status = await call(sessions[i % 4]!, PATHS.register, registerMessage({ token, csrDer }))
+      const status = await call(await sessions(i), PATHS.register, registerMessage({ token, csrDer }))
       if (status === STATUS.resourceExhausted) throw new Error('limited')
     })
     return { counts: { refused: done, limited: failed } }

@@ -9,7 +9,7 @@ export const fewDescriptors: Attack = {
   target: 'few-descriptors',
   counted: ['gate evicted', 'gate full', 'gate handshake-too-slow'],
   async run(stage) {
-    const { done } = await times(stage.size(1_200, 900), 50, (i) =>
+    const { done } = await times(stage, stage.size(1_200, 900), 50, (i) =>
       i % 4 === 0 ? openTls(stage).then((socket) => socket.resume()) : openTcp(stage),
     )
     await untilOver(stage)

@@ -10,7 +10,7 @@ export const halfAHelloFromMany: Attack = {
   name: 'half-a-hello-from-many',
   tries: 'handshakes that begin and never end, from 250 sources',
   async run(stage) {
-    const { done } = await times(stage.size(3_000, 700), 50, async (i) => {
+    const { done } = await times(stage, stage.size(3_000, 700), 50, async (i) => {
       const socket = await openTcp(stage, stage.source(i))
       socket.write(BEGINNING)
     })

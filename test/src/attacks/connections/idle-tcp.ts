@@ -12,7 +12,7 @@ export const idleTcp: Attack = {
   counted: ['gate handshake-timeout', 'gate handshake-too-slow'],
   async run(stage) {
     let open = 0
-    const { done } = await times(stage.size(2_000, 200), 50, async () => {
+    const { done } = await times(stage, stage.size(2_000, 200), 50, async () => {
       const socket = await openTcp(stage)
       open += 1
       socket.once('close', () => (open -= 1))

@@ -11,7 +11,7 @@ export const idleTls: Attack = {
   tries: 'TLS connections that never call',
   async run(stage) {
     let open = 0
-    const { done } = await times(stage.size(1_000, 60), 32, async () => {
+    const { done } = await times(stage, stage.size(200, 60), 32, async () => {
       const socket = await openTls(stage)
       open += 1
       socket.once('close', () => (open -= 1)).resume()

@@ -7,7 +7,7 @@ export const silentFromMany: Attack = {
   name: 'silent-from-many',
   tries: 'silent TCP connections from 250 sources',
   async run(stage) {
-    const { done } = await times(stage.size(3_000, 700), 50, (i) => openTcp(stage, stage.source(i)))
+    const { done } = await times(stage, stage.size(3_000, 700), 50, (i) => openTcp(stage, stage.source(i)))
     await untilOver(stage)
     return { counts: { opened: done } }
   },

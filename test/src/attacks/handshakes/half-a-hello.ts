@@ -12,7 +12,7 @@ export const halfAHello: Attack = {
   counted: ['gate handshake-timeout', 'gate handshake-too-slow'],
   async run(stage) {
     let open = 0
-    const { done } = await times(stage.size(1_000, 100), 50, async () => {
+    const { done } = await times(stage, stage.size(1_000, 100), 50, async () => {
       const socket = await openTcp(stage)
       open += 1
       socket.write(BEGINNING)

@@ -13,7 +13,7 @@ export const partialMessages: Attack = {
   async run(stage) {
     let sent = 0
     let open = 0
-    await times(stage.size(100, 12), 8, async () => {
+    await times(stage, stage.size(100, 12), 8, async () => {
       const session = await openHttp2(stage)
       for (let i = 0; i < 40 && !session.destroyed; i++) {
         const stream = openCall(session, PATHS.register)

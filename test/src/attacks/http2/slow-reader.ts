@@ -8,7 +8,7 @@ export const slowReader: Attack = {
   tries: 'calls whose answers are never read, with a window of no bytes',
   async run(stage) {
     let asked = 0
-    const { done, failed } = await repeat(stage, stage.size(400, 16), async () => {
+    const { done, failed } = await repeat(stage, stage.size(100, 16), async () => {
       const session = await openHttp2(stage, { settings: { initialWindowSize: 0 } })
       await new Promise<void>((resolve) => {
         session.once('close', resolve)

@@ -1,11 +1,11 @@
 import { registration } from '@muster/contracts'
 import { messageOf } from '@muster/domain'
-import { connect, type Connection, fetchPinnedRoot, TlsIdentity } from '@muster/rpc'
-import { chainPem, createCsr, generateKey, privateKeyPem } from '@muster/pki'
+import { connect, type Connection, TlsIdentity } from '@muster/rpc'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { JoinedNode } from '../../bench/load-connections.ts'
 import type { Cluster } from '../../harness/cluster.ts'
 import { waitFor } from '../../harness/waiting.ts'
+import { joinAsAgent, joinFromElsewhere } from './newcomers.ts'
 
 /** One attempt of a newcomer to join. */
 export interface Join {
@@ -22,7 +22,7 @@ export interface Felt {
   streamsCut: number
 }
 
-/** Members with open streams, and newcomers that join all the time, all from 127.0.0.1. */
+/** Members with open streams, from 127.0.0.1, and newcomers that join all the time, from there and from an address of their own. */
 export interface Honest {
   /** The effects since the last call; newcomers whose join is in progress are included. */
   felt(): Promise<Felt>
@@ -45,7 +45,8 @@ export async function startHonest(cluster: Cluster, replica: number): Promise<Ho
   let streamsCut = 0
   let joins: Join[] = []
 
-  const join = () => joinOnce({ address, caPins, token })
+  const join = () => joinAsAgent({ address, caPins, token })
+  let newcomers = 0
   const beat = async (node: JoinedNode, index: number) => {
     const { keyPem, chainPem: own } = node
     const identity = new TlsIdentity({
@@ -83,7 +84,9 @@ export async function startHonest(cluster: Cluster, replica: number): Promise<Ho
   const underWay = new Set<Promise<void>>()
   const newcomer = async () => {
     const startedAt = performance.now()
-    const error = await join().then(() => undefined, messageOf)
+    const isElsewhere = newcomers++ % 2 === 1
+    const joined = isElsewhere ? joinFromElsewhere({ address, caPins, token }) : join()
+    const error = await joined.then(() => undefined, messageOf)
     joins.push({ startedAt, durationMs: performance.now() - startedAt, ...(error !== undefined && { error }) })
   }
   const arrivals = setInterval(() => {
@@ -117,33 +120,5 @@ const BEAT: registration.HeartbeatRequest = { message: { $case: 'beat', value: {
 export function hello(hostname: string, labels: Record<string, string> = {}): registration.HeartbeatRequest {
   return {
     message: { $case: 'hello', value: { version: '0.1.0', hostname, labels, advertisedAddress: '', os: 'linux' } },
-  }
-}
-
-interface JoinOptions {
-  address: string
-  caPins: readonly string[]
-  token: string
-}
-
-/** Joins as the agent does: a connection to check the pin, then another one to register. */
-async function joinOnce({ address, caPins, token }: JoinOptions): Promise<JoinedNode> {
-  const privateKey = generateKey()
-  const hostRootsPem = await fetchPinnedRoot({ address, pins: caPins })
-  const identity = new TlsIdentity({ hostRootsPem, userRootsPem: '' })
-  const connection = connect({ addresses: [address], identity, service: 'registration-service' })
-  try {
-    const { certificate } = await connection.client(registration.RegistrationServiceService).register({
-      token,
-      csrDer: createCsr({ privateKey, commonName: 'joining' }),
-      hostname: 'newcomer',
-      roles: ['node'],
-      advertisedAddress: '',
-      labels: {},
-      version: '',
-    })
-    return { keyPem: privateKeyPem(privateKey), chainPem: chainPem(certificate!.chainDer) }
-  } finally {
-    connection.close()
   }
 }

@@ -1,5 +1,5 @@
 import type { Attack } from '../attack.ts'
-import { call, openHttp2, PATHS, STATUS } from '../tools/calls.ts'
+import { call, connectionPool, PATHS, STATUS } from '../tools/calls.ts'
 import { repeat } from '../tools/repeat.ts'
 
 /** A node makes calls that only people may make: each refusal could be a row of the audit. */
@@ -10,12 +10,10 @@ export const forbiddenCalls: Attack = {
   counted: ['calls PERMISSION_DENIED'],
   async run(stage) {
     const paths = [PATHS.watchNodes, '/muster.registration.v1.RegistrationService/ListNodes']
-    const sessions = await Promise.all(
-      Array.from({ length: 2 }, () => openHttp2(stage, { member: stage.given.member })),
-    )
+    const sessions = connectionPool(stage, 2, { member: stage.given.member })
     let granted = 0
     const { done, failed } = await repeat(stage, 32, async (i) => {
-      const status = await call(sessions[i % 2]!, paths[i % 2]!, Buffer.alloc(0))
+      const status = await call(await sessions(i), paths[i % 2]!, Buffer.alloc(0))
       if (status === STATUS.ok) granted += 1
     })
     return {

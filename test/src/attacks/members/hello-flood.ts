@@ -1,5 +1,5 @@
 import type { Attack } from '../attack.ts'
-import { framed, openCall, openHttp2, PATHS } from '../tools/calls.ts'
+import { framed, openCall, connectionPool, PATHS } from '../tools/calls.ts'
 import { repeat } from '../tools/repeat.ts'
 import { helloMessage } from '../tools/requests.ts'
 
@@ -9,10 +9,10 @@ export const helloFlood: Attack = {
   tries: 'streams of one node that say hello with 64 labels and end, without end',
   needs: ['member'],
   async run(stage) {
-    const session = await openHttp2(stage, { member: stage.given.member })
+    const sessions = connectionPool(stage, 1, { member: stage.given.member })
     const { done, failed } = await repeat(stage, 4, async (i) => {
       const labels = Object.fromEntries(Array.from({ length: 64 }, (_, n) => [`label-${n}`, `${i}-${'v'.repeat(180)}`]))
-      const stream = openCall(session, PATHS.heartbeat)
+      const stream = openCall(await sessions(i), PATHS.heartbeat)
       const answered = new Promise<void>((resolve, reject) => {
         stream.once('data', () => resolve())
         stream.once('close', () => reject(new Error('refused')))

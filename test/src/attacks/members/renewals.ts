@@ -1,5 +1,5 @@
 import type { Attack } from '../attack.ts'
-import { call, openHttp2, PATHS, STATUS } from '../tools/calls.ts'
+import { call, connectionPool, PATHS, STATUS } from '../tools/calls.ts'
 import { repeat } from '../tools/repeat.ts'
 
 /** A node may renew at once after it joined, and not again soon. */
@@ -12,10 +12,10 @@ export const renewals: Attack = {
   needs: ['member'],
   counted: ['calls RESOURCE_EXHAUSTED'],
   async run(stage) {
-    const session = await openHttp2(stage, { member: stage.given.member })
+    const sessions = connectionPool(stage, 2, { member: stage.given.member })
     let issued = 0
-    const { done, failed } = await repeat(stage, 16, async () => {
-      const status = await call(session, PATHS.renew, Buffer.alloc(0))
+    const { done, failed } = await repeat(stage, 16, async (i) => {
+      const status = await call(await sessions(i), PATHS.renew, Buffer.alloc(0))
       if (status !== STATUS.ok) throw new Error('refused')
       issued += 1
     })

@@ -32,6 +32,21 @@ export async function openHttp2(
   return session
 }
 
+/** So many connections: each opens when it is used, and again when the server has ended it. */
+export function connectionPool(stage: Stage, count: number, dial: TlsDial = {}) {
+  const open = new Map<number, Promise<ClientHttp2Session>>()
+  return (index: number): Promise<ClientHttp2Session> => {
+    const place = index % count
+    const known = open.get(place)
+    if (known !== undefined) return known
+    const session = openHttp2(stage, dial)
+    open.set(place, session)
+    const forget = () => open.delete(place)
+    session.then((opened) => opened.once('close', forget), forget)
+    return session
+  }
+}
+
 /** Opens a call and sends nothing on it yet. A caller that waits for its end gets its errors. */
 export function openCall(session: ClientHttp2Session, path: string, headers: Record<string, string> = {}) {
   const stream = session.request(

@@ -17,23 +17,33 @@ export function repeat(
   work: (index: number) => Promise<unknown>,
   { least = 0 } = {},
 ): Promise<Count> {
-  return inLanes(concurrency, work, (index) => !stage.isOver || index < least)
+  return inLanes(stage, concurrency, work, (index) => !stage.isOver || index < least)
 }
 
-/** Does something this often, this many at a time. Failures are counted. */
-export function times(count: number, concurrency: number, work: (index: number) => Promise<unknown>): Promise<Count> {
-  return inLanes(Math.min(count, concurrency), work, (index) => index < count)
+/** Does something this often, this many at a time, or less often when the server makes it wait. Failures are counted. */
+export function times(
+  stage: Stage,
+  count: number,
+  concurrency: number,
+  work: (index: number) => Promise<unknown>,
+): Promise<Count> {
+  return inLanes(stage, Math.min(count, concurrency), work, (index) => index < count)
 }
+
+/** What has begun may end this long after the time of the attack. */
+const GRACE_MS = 3_000
 
 async function inLanes(
+  stage: Stage,
   lanes: number,
   work: (index: number) => Promise<unknown>,
   mayStart: (index: number) => boolean,
 ): Promise<Count> {
   const count: Count = { done: 0, failed: 0 }
   let next = 0
+  const late = new AbortController()
   const lane = async () => {
-    for (let index = next++; mayStart(index); index = next++) {
+    for (let index = next++; !late.signal.aborted && mayStart(index); index = next++) {
       if (await succeeds(() => work(index))) count.done += 1
       else {
         count.failed += 1
@@ -42,8 +52,9 @@ async function inLanes(
       }
     }
   }
-  await Promise.all(Array.from({ length: lanes }, lane))
-  return count
+  await Promise.race([Promise.all(Array.from({ length: lanes }, lane)), untilOver(stage).then(() => delay(GRACE_MS))])
+  late.abort()
+  return { ...count }
 }
 
 /** Waits until a condition holds or the limit is over. @returns whether it holds */
