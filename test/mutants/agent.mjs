@@ -123,4 +123,11 @@ export const mutants = [
     replace: `if (silentMs !== 0) return []`,
     tests: ['agent/src/status'],
   },
+  {
+    name: 'the host name replaces a label hostname of the user',
+    folder: 'packages/agent/src',
+    find: `if (HOSTNAME in labels || !hasRoom) return facts`,
+    replace: `if (!hasRoom) return facts`,
+    tests: ['agent/src/join/reported-facts'],
+  },
 ]

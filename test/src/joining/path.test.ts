@@ -63,7 +63,7 @@ test('a machine joins by the command that musterctl prints, is online, and comes
   expect(node).toMatchObject({
     hostname: 'path',
     roles: ['node'],
-    labels: { rack: '7', env: 'test' },
+    labels: { rack: '7', env: 'test', hostname: 'path' },
     advertisedAddress: '192.0.2.7',
   })
   expect(added.stdout).toContain(node.tokenId)

@@ -134,8 +134,16 @@ test('a machine that meets the restrictions of a token joins, gets the labels of
   })
   const nodes = await musterctlJson<unknown[]>(cluster(), ['nodes', 'ls', `--token=${id}`])
   expect(nodes).toEqual([
-    expect.objectContaining({ id: second, token_id: id, labels: { env: 'production', zone: 'a' } }),
-    expect.objectContaining({ id: first, token_id: id, labels: { env: 'production', zone: 'a', rack: '7' } }),
+    expect.objectContaining({
+      id: second,
+      token_id: id,
+      labels: { env: 'production', hostname: 'db-main', zone: 'a' },
+    }),
+    expect.objectContaining({
+      id: first,
+      token_id: id,
+      labels: { env: 'production', hostname: 'web-12.example', zone: 'a', rack: '7' },
+    }),
   ])
 })
 

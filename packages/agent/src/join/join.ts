@@ -6,6 +6,7 @@ import { type Clock, type LineLog, retry, VERSION } from '@muster/runtime'
 import { UsageError } from '@muster/cli-kit'
 import { NotTrustedError } from '../exit-status.ts'
 import { ensureNodeKey, storeGrant } from './node-identity.ts'
+import { reportedFacts } from './reported-facts.ts'
 import { nodeFacts, type StartOptions } from '../config/options.ts'
 
 /** The least time for a step of a join, even if --join-timeout is nearly over. */
@@ -58,7 +59,8 @@ export async function join(
   const request: registration.RegisterRequest = {
     token,
     csrDer: createCsr({ privateKey: privateKeyFromPem(keyPem), commonName: 'joining' }),
-    ...facts,
+    // A bot is no node, and people do not sort it by a machine.
+    ...(roles.includes('bot') ? facts : reportedFacts(facts)),
     roles,
     version: VERSION,
   }

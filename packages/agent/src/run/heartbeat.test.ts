@@ -11,6 +11,8 @@ type Sent = 'hello' | 'beat'
 /** One stream as the server sees it. */
 interface ServerSide {
   sent: Sent[]
+  /** The labels in the last hello. */
+  labels: object | undefined
   /** When each message came, in milliseconds since the stream opened. */
   times: number[]
   cancelled: boolean
@@ -31,6 +33,7 @@ function setUp({ answers = true } = {}) {
       ended.catch(() => {})
       const stream: ServerSide = {
         sent: [],
+        labels: undefined,
         times: [],
         cancelled: false,
         answer: (intervalMs = 5_000) => {
@@ -42,7 +45,9 @@ function setUp({ answers = true } = {}) {
       streams.push(stream)
       return {
         send(message) {
-          stream.sent.push((message as registration.HeartbeatRequest).message!.$case)
+          const sent = (message as registration.HeartbeatRequest).message!
+          stream.sent.push(sent.$case)
+          if (sent.$case === 'hello') stream.labels = sent.value.labels
           stream.times.push(clock.now().getTime() - startedAt)
           if (answers) stream.answer()
         },
@@ -69,7 +74,8 @@ describe('the agent', () => {
     const { clock, streams, stop, beating } = setUp()
     await clock.advance(60_000)
     expect(streams).toHaveLength(1)
-    const [{ sent, times }] = streams as [ServerSide]
+    const [{ sent, times, labels }] = streams as [ServerSide]
+    expect(labels).toEqual({ hostname: 'web-1' })
     expect(sent[0]).toBe('hello')
     expect(sent.slice(1).every((message) => message === 'beat')).toBe(true)
     const gaps = times.slice(1).map((time, i) => time - times[i]!)

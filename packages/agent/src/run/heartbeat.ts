@@ -4,6 +4,7 @@ import { AppError } from '@muster/domain'
 import { isRefused, type NodeFacts } from '@muster/identity'
 import type { Connection, TlsIdentity } from '@muster/rpc'
 import { type Clock, type LineLog, VERSION } from '@muster/runtime'
+import { reportedFacts } from '../join/reported-facts.ts'
 
 /** What the heartbeat needs. */
 export interface HeartbeatDeps {
@@ -104,6 +105,7 @@ async function runStream(deps: HeartbeatDeps, onOnline: () => void, signal: Abor
   }
 }
 
-function hello({ hostname, labels, advertisedAddress }: NodeFacts): registration.Hello {
+function hello(facts: NodeFacts): registration.Hello {
+  const { hostname, labels, advertisedAddress } = reportedFacts(facts)
   return { version: VERSION, hostname, labels, advertisedAddress, os: `${os.platform()} ${os.arch()} ${os.release()}` }
 }

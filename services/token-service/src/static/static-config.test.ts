@@ -75,6 +75,44 @@ tokens:
     }
   })
 
+  test("the file of static tokens may have them under auth_service, as in the example of Teleport's guide", () => {
+    const yaml = (enabled: string) => `auth_service:
+  ${enabled}
+  tokens:
+    # This static token allows new hosts to join the cluster as "proxy" or "node"
+    - 'proxy,node:secret-token-value'
+    - 'auth:${path.join(folder, 'tokenfile')}'
+`
+    const found = [
+      expect.objectContaining({ definedAt: `${config}:5`, roles: ['node', 'proxy'], value: 'secret-token-value' }),
+      expect.objectContaining({ definedAt: `${config}:6`, roles: ['auth'], value: 'CANARY-value-in-a-file' }),
+    ]
+    for (const enabled of ['enabled: true', 'enabled: yes', '']) expect(read(yaml(enabled))).toEqual(found)
+    for (const disabled of ['enabled: false', 'enabled: no']) expect(read(yaml(disabled))).toEqual([])
+    const flat = read(`tokens: ['db:CANARY-value-of-its-own']\n${yaml('enabled: true')}`)
+    expect(flat.map(({ roles }) => roles.join())).toEqual(['db', 'node,proxy', 'auth'])
+  })
+
+  test('auth_service in the file of static tokens has its problems reported by line', () => {
+    expect(
+      problemsOf(`auth_service:
+  enabled: maybe
+  tokens: node:CANARY-value-of-its-own
+  cluster_name: x
+  CANARY-value-as-a-key: 1
+`),
+    ).toEqual([
+      '2: auth_service.enabled must be true or false',
+      '3: tokens must be a list',
+      '4: unknown key "cluster_name" in auth_service; valid keys: enabled, tokens',
+      '5: unknown key in auth_service; valid keys: enabled, tokens',
+    ])
+    expect(problemsOf('auth_service: [CANARY]\n')).toEqual([
+      '1: auth_service must be a map with the keys enabled, tokens',
+    ])
+    expect(read('auth_service:\n')).toEqual([])
+  })
+
   test.each(['', '# nothing\n', 'tokens:\n', 'tokens: []\n'])(
     'the file of static tokens may have no token: %j',
     (yaml) => {
@@ -124,8 +162,8 @@ CANARY-value-as-a-key: 1
       '17: its value: the prefix mtk_ is kept for generated tokens',
       '18: its value: must not start with . / or ~, which would make it look like a path',
       "19: must be 'ROLE,ROLE:VALUE' or 'ROLE,ROLE:/PATH/TO/FILE', in quotes",
-      '20: unknown key "roles"; valid keys: tokens',
-      '21: unknown key; valid keys: tokens',
+      '20: unknown key "roles"; valid keys: tokens, auth_service',
+      '21: unknown key; valid keys: tokens, auth_service',
     ])
   })
 

@@ -45,7 +45,7 @@ function readStaticTokens(file: string): { tokens: StaticToken[]; problems: stri
       problems.push({ offset: pos[0], what: `is not YAML (${code.toLowerCase().replaceAll('_', ' ')})` })
     }
   } else {
-    const problem = (node: ParsedNode, what: string) => void problems.push({ offset: node.range[0], what })
+    const problem: Problem = (node, what) => void problems.push({ offset: node.range[0], what })
     for (const item of tokenItems(document.contents, problem)) {
       try {
         tokens.push(parseItem(item, { definedAt: at(item.range[0]), folder: path.dirname(name) }, tokens))
@@ -58,19 +58,53 @@ function readStaticTokens(file: string): { tokens: StaticToken[]; problems: stri
   return { tokens, problems: problems.map(({ offset, what }) => `${at(offset)}: ${what}`) }
 }
 
-function tokenItems(root: ParsedNode | null, problem: (node: ParsedNode, what: string) => void): ParsedNode[] {
+type Problem = (node: ParsedNode, what: string) => void
+
+const KEYS = 'tokens, auth_service'
+const SERVICE_KEYS = 'enabled, tokens'
+
+function tokenItems(root: ParsedNode | null, problem: Problem): ParsedNode[] {
   const items: ParsedNode[] = []
-  if (root === null) return items
-  if (!isMap<ParsedNode, ParsedNode | null>(root)) {
-    problem(root, 'must be a map with the key tokens')
-    return items
-  }
-  for (const { key, value } of root.items) {
-    if (!isScalar(key) || key.value !== 'tokens') problem(key, `unknown key${shown(key)}; valid keys: tokens`)
-    else if (isSeq<ParsedNode>(value)) items.push(...value.items)
-    else if (value !== null && !(isScalar(value) && value.value === null)) problem(value, 'tokens must be a list')
+  for (const { key, value } of pairsOf(root, 'must be a map with the key tokens', problem)) {
+    const word = isScalar(key) ? key.value : undefined
+    if (word === 'tokens') items.push(...listOf(value, problem))
+    else if (word === 'auth_service') items.push(...tokensOfService(value, problem))
+    else problem(key, `unknown key${shown(key)}; valid keys: ${KEYS}`)
   }
   return items
+}
+
+/** The tokens of `auth_service`, as other programs write them. They count unless it says `enabled: no`. */
+function tokensOfService(service: ParsedNode | null, problem: Problem): ParsedNode[] {
+  let items: ParsedNode[] = []
+  let enabled = true
+  for (const { key, value } of pairsOf(service, `auth_service must be a map with the keys ${SERVICE_KEYS}`, problem)) {
+    const word = isScalar(key) ? key.value : undefined
+    if (word === 'tokens') items = listOf(value, problem)
+    else if (word !== 'enabled') problem(key, `unknown key${shown(key)} in auth_service; valid keys: ${SERVICE_KEYS}`)
+    else if (isScalar(value) && (value.value === true || value.value === 'yes')) enabled = true
+    else if (isScalar(value) && (value.value === false || value.value === 'no')) enabled = false
+    else problem(value ?? key, 'auth_service.enabled must be true or false')
+  }
+  return enabled ? items : []
+}
+
+function pairsOf(node: ParsedNode | null, what: string, problem: Problem) {
+  if (node === null || isNull(node)) return []
+  if (isMap<ParsedNode, ParsedNode | null>(node)) return node.items
+  problem(node, what)
+  return []
+}
+
+function listOf(node: ParsedNode | null, problem: Problem): ParsedNode[] {
+  if (node === null || isNull(node)) return []
+  if (isSeq<ParsedNode>(node)) return node.items
+  problem(node, 'tokens must be a list')
+  return []
+}
+
+function isNull(node: ParsedNode): boolean {
+  return isScalar(node) && node.value === null
 }
 
 /** Quotes a key if it is shorter than any token value. */
