@@ -130,4 +130,33 @@ export const mutants = [
     replace: `if (!hasRoom) return facts`,
     tests: ['agent/src/join/reported-facts'],
   },
+  {
+    name: 'unknown keys of the configuration file are ignored',
+    folder: 'packages/agent/src',
+    find: `if (this.#known.includes(word)) continue`,
+    replace: `if (word !== '') continue`,
+    tests: ['agent/src/config-file'],
+  },
+  {
+    name: 'a configuration is for everyone to read',
+    folder: 'packages/agent/src',
+    find: `writeFileAtomic(file, text, 0o600)`,
+    replace: `writeFileAtomic(file, text, 0o644)`,
+    tests: ['agent/src/commands/configure'],
+  },
+  {
+    name: 'a clock that is wrong by minutes passes the check',
+    folder: 'packages/agent/src',
+    find: `if (Math.abs(aheadMs) > CERTIFICATE_BACKDATE_MS) throw`,
+    replace: `if (Math.abs(aheadMs) > 1e12) throw`,
+    tests: ['agent/src/commands/configure'],
+  },
+  {
+    name: 'checks go on after a failure',
+    folder: 'packages/agent/src',
+    find: `      hasFailed = true
+`,
+    replace: ``,
+    tests: ['agent/src/commands/configure'],
+  },
 ]

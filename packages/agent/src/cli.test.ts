@@ -18,7 +18,7 @@ async function run(...argv: string[]): Promise<{ status: number; stdout: string;
   const status = await main(argv, {
     stdout: { write: (text) => (stdout += text) },
     stderr: { write: (text) => (stderr += text) },
-    env: {},
+    env: { MUSTER_AGENT_CONFIG_FILE: '/dev/null' },
     cwd: '/nowhere',
     signal: new AbortController().signal,
   })

@@ -34,7 +34,8 @@ export function startProgram(
   const lines: string[] = []
   const [program, ...first] = /\.[cm]?js$/.test(file) ? [process.execPath, file] : [file]
   const child: ChildProcess = startChild(program, [...first, ...args], {
-    env,
+    // This machine may have an agent of its own.
+    env: { MUSTER_AGENT_CONFIG_FILE: '/dev/null', ...env },
     parentDeathSignal: 'TERM',
     log: (line) => lines.push(line),
   })

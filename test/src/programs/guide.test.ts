@@ -24,7 +24,7 @@ beforeAll(async () => {
 
 /** The environment of the new machine: its configuration stands for /etc/muster.yaml, its data for /var/lib/muster. */
 function environment(): Record<string, string> {
-  return { PATH: process.env['PATH']!, MUSTER_CONFIG_FILE: config, MUSTER_DATA_DIR: path.join(folder, 'data') }
+  return { PATH: process.env['PATH']!, MUSTER_AGENT_CONFIG_FILE: config, MUSTER_DATA_DIR: path.join(folder, 'data') }
 }
 
 /** Runs a line of the guide on the new machine, word by word as a shell reads it. */

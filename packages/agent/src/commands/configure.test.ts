@@ -35,7 +35,7 @@ afterAll(() => {
 async function run(argv: readonly string[], signal = new AbortController().signal) {
   const ran = { stdout: '', stderr: '' }
   const keep = (name: keyof typeof ran) => ({ write: (text: string) => (ran[name] += text) })
-  const env = { MUSTER_CONFIG_FILE: config }
+  const env = { MUSTER_AGENT_CONFIG_FILE: config }
   return {
     status: await main(argv, { stdout: keep('stdout'), stderr: keep('stderr'), env, cwd: folder, signal }),
     ...ran,

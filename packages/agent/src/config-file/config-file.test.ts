@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { UsageError } from '@muster/cli-kit'
 import { formatInvitation } from '@muster/domain'
 import { parseStartFlags } from '../config/options.ts'
 import type { StartFlags } from '../config/start-flags.ts'
-import { loadConfigFile, parseConfig } from './load-config-file.ts'
+import { exposesToken, loadConfigFile, parseConfig } from './load-config-file.ts'
 
 const PIN = `sha256:${'a'.repeat(64)}`
 const OTHER_PIN = `sha256:${'b'.repeat(64)}`
@@ -81,7 +81,7 @@ describe('the configuration file', () => {
 
   test('empty values in the configuration file count as absent', async () => {
     const yaml =
-      'version: v1\nmuster:\n  nodename: ""\n  ca_pin: ""\n  labels:\n  roles:\n  join_params:\n    token_name:\n'
+      'version: v1\nmuster:\n  nodename: ""\n  proxy_server: ""\n  ca_pin: ""\n  labels:\n  roles:\n  join_params:\n    token_name:\n'
     expect(await parseConfig(yaml, '/etc/muster.yaml')).toMatchObject({
       facts: {},
       roles: undefined,
@@ -89,6 +89,12 @@ describe('the configuration file', () => {
       caPins: undefined,
     })
     expect(await problemsOf('version: v1\n')).toEqual([])
+  })
+
+  test.each(['', '\n', '# nothing\n'])('a configuration file without content says nothing: %j', async (yaml) => {
+    const flags = { nodename: 'web-1' }
+    const config = await loadConfigFile(file('empty.yaml', yaml), {})
+    expect(parseStartFlags(flags, {}, config)).toEqual(parseStartFlags(flags, {}))
   })
 
   test('flags have precedence over the environment, and the environment over the configuration file', async () => {
@@ -99,7 +105,7 @@ describe('the configuration file', () => {
       MUSTER_AUTH_SERVER: 'env.example:1',
       MUSTER_CA_PIN: OTHER_PIN,
       MUSTER_DATA_DIR: '/from/env',
-      MUSTER_DIAGNOSTICS_ADDR: '127.0.0.1:1',
+      MUSTER_DIAG_ADDR: '127.0.0.1:1',
     }
     expect(parse({}, env)).toMatchObject({
       token: 'token-of-the-environment',
@@ -215,7 +221,7 @@ teleport: {}
   })
 
   test.each([
-    ['is empty', '', ['1:1: version: is missing; add the line version: v1']],
+    ['has no version', 'muster:\n', ['1:1: version: is missing; add the line version: v1']],
     ['is a list', '- CANARY', [expect.stringMatching(/^1:1: .*must be a mapping/), expect.stringContaining('version')]],
     ['is no YAML', 'muster: {CANARY\n', [expect.stringMatching(/^2:1: is not YAML: /)]],
     ['has a key twice', 'version: v1\nversion: CANARY\n', ['2:1: is not YAML: duplicate key']],
@@ -233,10 +239,20 @@ teleport: {}
 
   test('a configuration file that a flag or the environment names must exist', async () => {
     await expect(loadConfigFile('/no/such.yaml', {})).rejects.toThrow('--config: there is no file /no/such.yaml')
-    await expect(loadConfigFile(undefined, { MUSTER_CONFIG_FILE: '/no/such.yaml' })).rejects.toThrow(
-      'MUSTER_CONFIG_FILE: there is no file',
+    await expect(loadConfigFile(undefined, { MUSTER_AGENT_CONFIG_FILE: '/no/such.yaml' })).rejects.toThrow(
+      'MUSTER_AGENT_CONFIG_FILE: there is no file',
     )
-    const named = await loadConfigFile(undefined, { MUSTER_CONFIG_FILE: file('named.yaml', 'version: v1\n') })
+    const named = await loadConfigFile(undefined, { MUSTER_AGENT_CONFIG_FILE: file('named.yaml', 'version: v1\n') })
     expect(named!.path).toBe(path.join(folder, 'named.yaml'))
+  })
+
+  test.each([
+    ['a token', 'secret-of-an-operator', 0o644, true],
+    ['a token', 'secret-of-an-operator', 0o600, false],
+    ['the path of a token', '/run/token', 0o644, false],
+  ])('a configuration file with %s, %j, and mode %o exposes it: %j', async (_what, token, mode, expected) => {
+    const target = file('exposed.yaml', `version: v1\nmuster: {join_params: {token_name: ${token}}}\n`)
+    chmodSync(target, mode)
+    expect(exposesToken((await loadConfigFile(target, {}))!)).toBe(expected)
   })
 })

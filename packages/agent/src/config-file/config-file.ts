@@ -3,7 +3,7 @@ import type { NodeRole } from '@muster/domain'
 import type { NodeFacts } from '@muster/identity'
 import type { LogSettings } from '../config/agent-log.ts'
 
-/** Where the configuration is unless a flag or MUSTER_CONFIG_FILE says otherwise. */
+/** Where the configuration is unless a flag or MUSTER_AGENT_CONFIG_FILE says otherwise. */
 export const DEFAULT_CONFIG_FILE = '/etc/muster.yaml'
 
 /** A text in the configuration, or the absolute path of the file that holds it. */
@@ -26,6 +26,6 @@ export interface ConfigFile {
 
 /** The file that `muster` reads, as given by --config or the environment, else the default. */
 export function configFileName(flag: string | undefined, env: NodeJS.ProcessEnv): { file: string; isGiven: boolean } {
-  const given = flag ?? (env['MUSTER_CONFIG_FILE'] || undefined)
+  const given = flag ?? (env['MUSTER_AGENT_CONFIG_FILE'] || undefined)
   return { file: path.resolve(given ?? DEFAULT_CONFIG_FILE), isGiven: given !== undefined }
 }

@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync, readFileSync } from 'node:fs'
+import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs'
 import { UsageError } from '@muster/cli-kit'
 import { whyUnreadable } from '@muster/runtime'
 import { type ConfigFile, configFileName } from './config-file.ts'
@@ -19,7 +19,7 @@ export async function loadConfigFile(
   try {
     text = readFileSync(file, 'utf8')
   } catch (error) {
-    throw new UsageError(`${flag === undefined ? 'MUSTER_CONFIG_FILE' : flagName}: ${whyUnreadable(file, error)}`)
+    throw new UsageError(`${flag === undefined ? 'MUSTER_AGENT_CONFIG_FILE' : flagName}: ${whyUnreadable(file, error)}`)
   }
   return parseConfig(text, file)
 }
@@ -35,6 +35,11 @@ export async function parseConfig(text: string, file: string): Promise<ConfigFil
 export function unreadableConfig(flag: string | undefined, env: NodeJS.ProcessEnv): string | undefined {
   const { file, isGiven } = configFileName(flag, env)
   return !isGiven && existsSync(file) && !isReadable(file) ? `${file} cannot be read by this user` : undefined
+}
+
+/** True if the configuration holds a token, and users other than its owner may read it. */
+export function exposesToken({ path: file, token }: ConfigFile): boolean {
+  return token !== undefined && 'text' in token && (statSync(file).mode & 0o044) !== 0
 }
 
 function isReadable(file: string): boolean {

@@ -10,6 +10,8 @@ type Report = (offset: number, what: string) => void
  * a secret.
  */
 export class YamlMap {
+  /** True if there is nothing in its place. */
+  readonly isEmpty: boolean
   readonly #values = new Map<string, { key: ParsedNode; value: ParsedNode | null }>()
   readonly #known: string[] = []
   readonly #path: string
@@ -20,6 +22,7 @@ export class YamlMap {
     this.#path = path
     this.#report = report
     this.#offset = node?.range[0] ?? 0
+    this.isEmpty = node === null || isNull(node)
     if (node === null || isNull(node)) return
     if (!isMap<ParsedNode, ParsedNode | null>(node)) {
       report(this.#offset, `${path || 'the file'}: must be a mapping of keys to values`)
@@ -77,7 +80,8 @@ export class YamlMap {
   /** Reports a key that is there, and explains why it cannot be used. */
   refuse(key: string, why: string): void {
     const node = this.#take(key)
-    if (node !== undefined) this.#report(node.range[0], `${this.nameOf(key)}: ${why}`)
+    if (node === undefined || (isScalar(node) && node.value === '')) return
+    this.#report(node.range[0], `${this.nameOf(key)}: ${why}`)
   }
 
   /** Reports a key that must be there and is not. */

@@ -98,7 +98,7 @@ export function parseStartFlags(flags: StartFlags, env: NodeJS.ProcessEnv, confi
       ? 'MUSTER_CA_PIN'
       : `ca_pin in ${config.path}`
   }
-  const diagAddr = flags.diagAddr ?? variable('MUSTER_DIAGNOSTICS_ADDR')
+  const diagAddr = flags.diagAddr ?? variable('MUSTER_DIAG_ADDR')
   const options = {
     dataDir: dataDirOf(flags.dataDir, env, config),
     facts: {

@@ -1,6 +1,6 @@
 import type { Command } from '@muster/cli-kit'
 import { systemClock } from '@muster/runtime'
-import { loadConfigFile, unreadableConfig } from '../config-file/load-config-file.ts'
+import { exposesToken, loadConfigFile, unreadableConfig } from '../config-file/load-config-file.ts'
 import { EXIT } from '../exit-status.ts'
 import { openAgentLog } from './agent-log.ts'
 import { parseStartFlags } from './options.ts'
@@ -11,12 +11,16 @@ export const startCommand: Command<typeof START_OPTIONS> = {
   options: START_OPTIONS,
   examples: START_EXAMPLES,
   async run(args, { io, signal }) {
-    const options = parseStartFlags(startFlagsOf(args), io.env, await loadConfigFile(args.config, io.env))
+    const config = await loadConfigFile(args.config, io.env)
+    const options = parseStartFlags(startFlagsOf(args), io.env, config)
     const unreadable = unreadableConfig(args.config, io.env)
     if (unreadable !== undefined) options.notes.push(unreadable)
     // Loads gRPC, so usage errors come first.
     const { start } = await import('../run/start.ts')
     const log = openAgentLog(options.log, io)
+    if (config !== undefined && exposesToken(config)) {
+      log.warn({}, `${config.path} holds a token, and other users can read it; run: chmod 600 ${config.path}`)
+    }
     try {
       await start(options, { clock: systemClock, log, say: (line) => io.stdout.write(`${line}\n`), signal })
     } catch (error) {

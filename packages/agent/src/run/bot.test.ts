@@ -16,6 +16,7 @@ let number = 0
 let said = ''
 const children: ChildProcess[] = []
 const stops: AbortController[] = []
+const env = { MUSTER_AGENT_CONFIG_FILE: '/dev/null' }
 
 beforeAll(async () => {
   folder = await mkdtemp(path.join(os.tmpdir(), 'muster-bot-'))
@@ -42,7 +43,7 @@ async function start(argv: readonly string[] = [], dir = dataDir, signal = new A
     ran[name] += text
     said += text
   }
-  const io = { stdout: { write: keep('stdout') }, stderr: { write: keep('stderr') }, env: {}, cwd: dir, signal }
+  const io = { stdout: { write: keep('stdout') }, stderr: { write: keep('stderr') }, env, cwd: dir, signal }
   return { status: await main(['start', `--data-dir=${dir}`, ...argv], io), ...ran }
 }
 

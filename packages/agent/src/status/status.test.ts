@@ -35,7 +35,13 @@ afterAll(async () => {
 async function run(argv: readonly string[], signal = new AbortController().signal) {
   const ran = { stdout: '', stderr: '' }
   const keep = (name: keyof typeof ran) => ({ write: (text: string) => (ran[name] += text) })
-  const io = { stdout: keep('stdout'), stderr: keep('stderr'), env: {}, cwd: folder, signal }
+  const io = {
+    stdout: keep('stdout'),
+    stderr: keep('stderr'),
+    env: { MUSTER_AGENT_CONFIG_FILE: '/dev/null' },
+    cwd: folder,
+    signal,
+  }
   return { status: await main([...argv, `--data-dir=${dataDir}`], io), ...ran }
 }
 
@@ -244,7 +250,13 @@ muster:
       const stop = new AbortController()
       const said = { stdout: '' }
       const keep = { write: (text: string) => (said.stdout += text) }
-      const io = { stdout: keep, stderr: keep, env: { MUSTER_CONFIG_FILE: config }, cwd: folder, signal: stop.signal }
+      const io = {
+        stdout: keep,
+        stderr: keep,
+        env: { MUSTER_AGENT_CONFIG_FILE: config },
+        cwd: folder,
+        signal: stop.signal,
+      }
       const ended = main(['start'], io)
       stops.push(async () => (stop.abort(), ended))
       return { said, end: async () => (stop.abort(), ended) }
