@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import os from 'node:os'
+import { fileURLToPath } from 'node:url'
 import { runProgram } from '@muster/cli-kit/run'
 import {
   describeService,
@@ -20,6 +21,9 @@ import { npmStart, STATIC_TOKENS_FILE, type LocalClusterOptions } from './option
 import { progressSteps } from './progress.ts'
 import { readyText } from './ready-text.ts'
 import { keepRunning } from './keep-running.ts'
+
+/** Where `npm run package` puts the packages of this checkout. */
+const PACKAGES_DIR = fileURLToPath(new URL('../../../dist/packages', import.meta.url))
 
 const step = progressSteps(process.stdout)
 const life = new Lifecycle()
@@ -67,7 +71,10 @@ async function start({ dataDir, port, clusterName, withNode }: LocalClusterOptio
       dnsNames: [
         ...new Set(['localhost', ...(isDnsName(hostname) && !hostname.endsWith(clusterName) ? [hostname] : [])]),
       ],
-      extraEnv: { 'token-service': staticTokens(dataDir) },
+      extraEnv: {
+        'token-service': staticTokens(dataDir),
+        'web-service': { MUSTER_PACKAGES_DIR: PACKAGES_DIR },
+      },
       step,
     },
     life,

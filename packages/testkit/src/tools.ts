@@ -22,6 +22,12 @@ export const testWithOpenssl: typeof test = testWith(
   'OpenSSL 3 or newer',
 )
 
+/** A test that runs the install script: on Linux, with curl. */
+export const testWithCurl: typeof test = testWith(
+  process.platform === 'linux' && canRun('curl', '--version'),
+  'Linux with curl',
+)
+
 /** Gives a file, a folder or a link itself to another user. @throws Error when this process may not */
 export function giveTo(uid: number, file: string): void {
   const command = ['chown', '-h', `${uid}:${uid}`, file]

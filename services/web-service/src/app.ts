@@ -3,6 +3,7 @@ import { gateLimits, openService, type ServiceStart } from '@muster/service-kit'
 import { type Config, DESCRIPTOR } from './config.ts'
 import { type HttpsListener, listen } from './listener/https-listener.ts'
 import { createWebApp } from './listener/web-app.ts'
+import { packageRoutes } from './routes/packages.ts'
 import { statusRoutes } from './routes/status.ts'
 import { trustRoutes } from './routes/trust.ts'
 import { followBundle } from './trust/bundle.ts'
@@ -25,7 +26,7 @@ export async function startApp(start: ServiceStart<Config>): Promise<void> {
   let listener: HttpsListener | undefined
   const app = createWebApp({ log, clock, metrics, isPublic, onRequest: (peer) => listener?.charge(peer) })
   const deps = { config, clusterName: identity.clusterName, bundle, isPublic }
-  for (const routes of [statusRoutes, trustRoutes]) routes(app, deps)
+  for (const routes of [statusRoutes, trustRoutes, packageRoutes]) routes(app, deps)
   await app.ready()
   listener = await listen(app.server, {
     address: config.MUSTER_LISTEN_ADDR,

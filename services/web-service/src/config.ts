@@ -15,6 +15,7 @@ export const configSchema = z
     MUSTER_PUBLIC_REGISTRATION_ADDR: publicAddress().default(`:${SERVICES['registration-service'].listenPort}`),
     MUSTER_WEB_CERT_FILE: z.string().default(''),
     MUSTER_WEB_KEY_FILE: z.string().default(''),
+    MUSTER_PACKAGES_DIR: z.string().default(''),
     MUSTER_CHANNELS: listOf(parseChannel).default([] as Channel[]),
     MUSTER_MINIMUM_AGENT_VERSION: parsedBy((text) => parseVersion(text)).default(VERSION),
   })

@@ -54,9 +54,18 @@ export interface WebFace {
 /** The variables of a web face, once its folder is known. */
 export type Variables = (write: WebFace['write'], folder: string) => Promise<Record<string, string>>
 
-/** Starts a web face; its `life` stops it. */
+/** Starts a web face; its `life` stops it. A start that fails leaves nothing open. */
 export async function startWebFace(variables: Variables = async () => ({})): Promise<WebFace> {
   const life = new Lifecycle()
+  try {
+    return await startIn(life, variables)
+  } catch (error) {
+    await life.close()
+    throw error
+  }
+}
+
+async function startIn(life: Lifecycle, variables: Variables): Promise<WebFace> {
   const folder = await mkdtemp(path.join(os.tmpdir(), 'muster-web-'))
   life.own('folder', folder, (f) => rm(f, { recursive: true }))
   const write = async (name: string, content: string | Buffer) => {
