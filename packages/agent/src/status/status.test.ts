@@ -6,7 +6,7 @@ import path from 'node:path'
 import { formatInvitation, refusal } from '@muster/domain'
 import { createLineLog } from '@muster/runtime'
 import { eventually, manualClock } from '@muster/testkit'
-import { NODE_TOKEN, startTestRegistration, type TestRegistration } from '../../test/support/registration.ts'
+import { BOT_TOKEN, NODE_TOKEN, startTestRegistration, type TestRegistration } from '../../test/support/registration.ts'
 import { main } from '../cli.ts'
 import { BeatRecorder, readBeatRecord } from './beat-recorder.ts'
 import { readReport } from './report.ts'
@@ -126,6 +126,31 @@ describe('muster status', () => {
     expect(report['problems']).toContainEqual(
       expect.stringMatching(/^since .* UTC: this node was removed \(NODE_UNKNOWN\)/),
     )
+  })
+
+  test('muster status says since when and why the cluster cannot be reached, and /readyz is 503 meanwhile', async () => {
+    const port = await freePort()
+    await startAgent(`--diag-addr=127.0.0.1:${port}`)
+    await server.close()
+    await eventually('trouble', () => readBeatRecord(dataDir)?.trouble !== undefined)
+    const { status, report } = await statusJson()
+    expect(report['problems']).toEqual([expect.stringMatching(/^since .* UTC: registration-service cannot be reached/)])
+    expect(status).toBe(1)
+    expect((await fetch(`http://127.0.0.1:${port}/readyz`)).status).toBe(503)
+  })
+
+  test('muster status asks for no agent and no heartbeats of a bot', async () => {
+    const invitation = formatInvitation({
+      address: server.address,
+      token: BOT_TOKEN,
+      caPins: [server.pin],
+      roles: ['bot'],
+    })
+    await run(['start', '--oneshot', invitation])
+    const { status, report } = await statusJson()
+    expect(report).toMatchObject({ ok: true, bot_name: 'ci', roles: ['bot'], last_beat_at: null, agent_pid: null })
+    expect(status).toBe(0)
+    expect((await run(['status'])).stdout).toMatch(/^Bot +ci \(instance /m)
   })
 
   test.each([
