@@ -37,7 +37,7 @@ const NEEDED: Record<string, Record<string, string>> = {
   },
   'muster.ca.v1.CaService': {
     EnrollService: 'anyone',
-    RenewService: 'token-service, registration-service',
+    RenewService: 'token-service, registration-service, web-service',
     SignHost: 'registration-service',
     SignUser: 'registration-service',
     SignBot: 'registration-service',
