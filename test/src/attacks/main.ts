@@ -6,6 +6,9 @@ import { runSuite } from './measure/suite.ts'
 import { renderOutcomes } from './measure/report.ts'
 import { attackProgram, type AttackOptions } from './options.ts'
 
+const NOTE =
+  'A source, a node or a bot may cost some CPU time at once. --seconds 30 shows what one costs over a longer time.\n'
+
 const life = new Lifecycle()
 let stopping = false
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -28,7 +31,7 @@ async function attack({ isList, isJson, ...options }: AttackOptions): Promise<nu
     process.stdout.write(
       isJson
         ? `${JSON.stringify(outcomes, null, 2)}\n`
-        : `\n${renderOutcomes(outcomes, styleFor(process.stdout, process.env))}`,
+        : `\n${renderOutcomes(outcomes, styleFor(process.stdout, process.env))}\n${NOTE}`,
     )
     return outcomes.some(({ faults }) => faults.length > 0) ? 1 : 0
   } catch (error) {

@@ -55,6 +55,11 @@ export class Stage {
     return this.#isQuick ? quick : full
   }
 
+  /** What has begun may end this long after the time of the attack. */
+  get graceMs(): number {
+    return this.size(3_000, 1_000)
+  }
+
   /** True once the time of the attack is up. */
   get isOver(): boolean {
     return performance.now() >= this.#endsAt

@@ -43,8 +43,11 @@ const GRACE_MS = 75_000
 /** A member's reconnection limit of p99 for joins. */
 const JOIN_P99_LIMIT_MS = 2_000
 const MEMORY_BACK_LIMIT_MS = 60_000
-/** Memory counts as back within this much of its former level: V8 and malloc keep some of it. */
-const MEMORY_SLACK_BYTES = 48 * 1024 * 1024
+/**
+ * Memory counts as back within this much of where it was. V8 and malloc keep some of what they once had: about 60 MiB after a
+ * thousand TLS connections, and hardly more after the next thousand.
+ */
+const MEMORY_SLACK_BYTES = 80 * 1024 * 1024
 /** How long a source stays barred by default; its CPU time is spread over that. */
 const BAR_MS = 5 * 60_000
 

@@ -30,9 +30,6 @@ export function times(
   return inLanes(stage, Math.min(count, concurrency), work, (index) => index < count)
 }
 
-/** What has begun may end this long after the time of the attack. */
-const GRACE_MS = 3_000
-
 async function inLanes(
   stage: Stage,
   lanes: number,
@@ -52,7 +49,10 @@ async function inLanes(
       }
     }
   }
-  await Promise.race([Promise.all(Array.from({ length: lanes }, lane)), untilOver(stage).then(() => delay(GRACE_MS))])
+  await Promise.race([
+    Promise.all(Array.from({ length: lanes }, lane)),
+    untilOver(stage).then(() => delay(stage.graceMs)),
+  ])
   late.abort()
   return { ...count }
 }
