@@ -78,6 +78,7 @@ describe('the environment in a local cluster', () => {
       MUSTER_PUBLIC_ADDR: '10.0.0.1:3025',
       MUSTER_PUBLIC_CA_ADDR: ':3027',
       MUSTER_PUBLIC_TOKEN_ADDR: ':3026',
+      MUSTER_PUBLIC_WEB_ADDR: '10.0.0.1:3080',
       MUSTER_REDIS_URL_FILE: '/s/redis-url',
       MUSTER_TOKEN_ADDRS: '127.0.0.1:3026,127.0.0.1:4026',
     })

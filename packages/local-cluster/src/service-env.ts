@@ -46,11 +46,12 @@ const OWN_VARIABLES: Partial<Record<ServiceName, (options: ServiceEnvOptions, pe
     MUSTER_PUBLIC_ADDR: webAddress,
     MUSTER_PUBLIC_REGISTRATION_ADDR: publicAddress,
   }),
-  'registration-service': ({ redisUrlFile, publicAddress }, { addresses }) => ({
+  'registration-service': ({ redisUrlFile, publicAddress, webAddress = '' }, { addresses }) => ({
     MUSTER_REDIS_URL_FILE: redisUrlFile,
     MUSTER_PUBLIC_ADDR: publicAddress,
     MUSTER_PUBLIC_TOKEN_ADDR: portOf(addresses['token-service'][0]!),
     MUSTER_PUBLIC_CA_ADDR: portOf(addresses['ca-service'][0]!),
+    MUSTER_PUBLIC_WEB_ADDR: webAddress,
   }),
 }
 

@@ -49,6 +49,7 @@ export async function startApp(start: ServiceStart<Config>): Promise<void> {
         registrationService: config.MUSTER_PUBLIC_ADDR,
         tokenService: config.MUSTER_PUBLIC_TOKEN_ADDR,
         caService: config.MUSTER_PUBLIC_CA_ADDR,
+        webService: config.MUSTER_PUBLIC_WEB_ADDR,
       },
     },
     clock,

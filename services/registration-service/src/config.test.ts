@@ -31,6 +31,7 @@ describe('the configuration of people', () => {
       MUSTER_PUBLIC_ADDR: '',
       MUSTER_PUBLIC_TOKEN_ADDR: ':3026',
       MUSTER_PUBLIC_CA_ADDR: ':3027',
+      MUSTER_PUBLIC_WEB_ADDR: '',
     })
   })
 

@@ -17,6 +17,7 @@ export const configSchema = z.object({
   MUSTER_PUBLIC_ADDR: parsedBy((text) => parseServerAddress(text, 'address')).default(''),
   MUSTER_PUBLIC_TOKEN_ADDR: publicAddress().default(`:${SERVICES['token-service'].listenPort}`),
   MUSTER_PUBLIC_CA_ADDR: publicAddress().default(`:${SERVICES['ca-service'].listenPort}`),
+  MUSTER_PUBLIC_WEB_ADDR: publicAddress().default(''),
 })
 
 /** What the environment of registration-service says. */

@@ -63,7 +63,8 @@ describe('login', () => {
   })
 
   test('login reads :PORT as a port of the host that was reached, and any other address unchanged', async () => {
-    people.hand.addresses = { registrationService: '', tokenService: ':4711', caService: 'ca.example.com:3027' }
+    const given = { tokenService: ':4711', caService: 'ca.example.com:3027', webService: 'web.example.com:443' }
+    people.hand.addresses = { registrationService: '', ...given }
     await people.login()
     const profile: unknown = JSON.parse(await readFile(store('clusters', CLUSTER, 'profile.json'), 'utf8'))
     expect(profile).toMatchObject({
@@ -74,6 +75,7 @@ describe('login', () => {
         ca: 'ca.example.com:3027',
       },
       publicAddress: cluster.addresses.registration,
+      webAddress: 'web.example.com:443',
       caPins: [cluster.pin],
     })
   })

@@ -71,16 +71,18 @@ export function readClusterName(trustBundle: ca.TrustBundle | undefined): string
 function addressesIn(
   given: users.OperatorAddresses | undefined,
   reached: string,
-): Pick<OperatorProfile, 'addresses' | 'publicAddress'> {
-  const { registrationService = '', tokenService = '', caService = '' } = given ?? {}
+): Pick<OperatorProfile, 'addresses' | 'publicAddress' | 'webAddress'> {
+  const { registrationService = '', tokenService = '', caService = '', webService = '' } = given ?? {}
   try {
+    const publicAddress = registrationService === '' ? reached : parseServerAddress(registrationService, 'address')
     return {
       addresses: {
         registration: reached,
         token: fromHere(tokenService, reached),
         ca: fromHere(caService, reached),
       },
-      publicAddress: registrationService === '' ? reached : parseServerAddress(registrationService, 'address'),
+      publicAddress,
+      ...(webService !== '' && { webAddress: fromHere(webService, publicAddress) }),
     }
   } catch (error) {
     throw new GrantError(FROM, 'with invalid addresses', { cause: error })

@@ -73,7 +73,7 @@ export async function startPeople(cluster: TestCluster): Promise<TestPeople> {
       livesMs: 12 * HOUR_MS,
       // Certificates have whole seconds.
       sessionExpiresAt: new Date(Math.floor(Date.now() / 1000) * 1000 + 30 * 24 * HOUR_MS),
-      addresses: { registrationService: '', tokenService: `:${token.split(':')[1]}`, caService: ca },
+      addresses: { registrationService: '', tokenService: `:${token.split(':')[1]}`, caService: ca, webService: '' },
     },
     signups: [],
     renewals: 0,

@@ -47,7 +47,18 @@ function run(args: string[], keyHex = 'ab'.repeat(32)): Promise<{ status: number
 describe('ca-service issue-admin', () => {
   test('ca-service issue-admin creates an operator identity from the database and the key file, and keeps its key when run again', async () => {
     const out = path.join(folder, 'ada')
-    const args = ['--name', 'ada', '--out', out, '--ttl', '1h', '--public-addr', 'muster.example:3025']
+    const args = [
+      '--name',
+      'ada',
+      '--out',
+      out,
+      '--ttl',
+      '1h',
+      '--public-addr',
+      'muster.example:3025',
+      '--web-addr',
+      'muster.example:3080',
+    ]
     const first = await run(args)
     expect(first.output).toContain('Wrote the identity of ada')
     expect(first.status).toBe(0)
@@ -63,7 +74,11 @@ describe('ca-service issue-admin', () => {
     expect(Math.abs(leaf.notAfter.getTime() - Date.now() - 3_600_000)).toBeLessThan(60_000)
     expect(statSync(path.join(out, 'key.pem')).mode & 0o777).toBe(0o600)
     expect(identity.profile.caPins).toEqual([spkiPin(dersFromPem(identity.bundlePem)[0]!)])
-    expect(identity.profile).toMatchObject({ clusterName: 'muster.internal', publicAddress: 'muster.example:3025' })
+    expect(identity.profile).toMatchObject({
+      clusterName: 'muster.internal',
+      publicAddress: 'muster.example:3025',
+      webAddress: 'muster.example:3080',
+    })
 
     const client = new pg.Client({ connectionString: database.url })
     await client.connect()

@@ -45,7 +45,7 @@ export function issueAdmin(argv: readonly string[], io: Io): Promise<number> {
 }
 
 async function issue(options: IssueAdminOptions, config: z.output<typeof storeSchema>, io: Io): Promise<void> {
-  const { name, roles, ttlSeconds, out, addresses, publicAddress } = options
+  const { name, roles, ttlSeconds, out, addresses, publicAddress, webAddress } = options
   const { schema } = DESCRIPTOR
   const log = createLogger(DESCRIPTOR.name, 'silent')
   const databaseUrl = config.MUSTER_DATABASE_URL_FILE
@@ -74,7 +74,13 @@ async function issue(options: IssueAdminOptions, config: z.output<typeof storeSc
       return issued
     })
     const caPins = [spkiPin(authorities.host.rootDer)]
-    const profile: OperatorProfile = { clusterName, caPins, addresses, publicAddress }
+    const profile: OperatorProfile = {
+      clusterName,
+      caPins,
+      addresses,
+      publicAddress,
+      ...(webAddress !== undefined && { webAddress }),
+    }
     const bundlePem = chainPem([authorities.host.rootDer])
     await writeIdentity(out, { chainPem: chainPem(certificate.chainDer), bundlePem, profile })
     const until = utcTime(certificate.expiresAt!)

@@ -7,6 +7,7 @@ import {
   parseDuration,
   parseMemberName,
   parseOperatorRoles,
+  parseServerAddress,
   SERVING_SERVICES,
 } from '@muster/domain'
 import type { OperatorProfile } from '@muster/identity'
@@ -44,6 +45,7 @@ const OWN_FLAGS = {
     value: 'HOST:PORT',
     describe: 'Where other machines reach registration-service [default: --registration-addr]',
   },
+  'web-addr': { ...text, value: 'HOST:PORT', describe: 'Where other machines reach web-service' },
 } as const satisfies OptionSet
 
 /** The flags of `ca-service issue-admin`. */
@@ -58,7 +60,7 @@ export const ISSUE_ADMIN_FLAGS: typeof OWN_FLAGS & OptionSet = {
 }
 
 /** What identity to create, and where. */
-export interface IssueAdminOptions extends Pick<OperatorProfile, 'addresses' | 'publicAddress'> {
+export interface IssueAdminOptions extends Pick<OperatorProfile, 'addresses' | 'publicAddress' | 'webAddress'> {
   name: string
   roles: OperatorRole[]
   ttlSeconds: number
@@ -80,6 +82,7 @@ export function readOptions(flags: Args<typeof OWN_FLAGS>): IssueAdminOptions {
       ttlSeconds: parseTtl(flags.ttl),
       addresses,
       publicAddress: flags['public-addr'] ?? addresses.registration,
+      ...(flags['web-addr'] !== undefined && { webAddress: parseServerAddress(flags['web-addr'], '--web-addr') }),
     }
   } catch (error) {
     throw new UsageError(messageOf(error))

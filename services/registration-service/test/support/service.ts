@@ -41,7 +41,12 @@ export const { NodeStatus } = registration
 export const contract = registration.RegistrationServiceService
 
 /** The addresses of the services as people get them. */
-export const ADDRESSES = { registrationService: 'muster.example:3025', tokenService: ':3026', caService: ':3027' }
+export const ADDRESSES = {
+  registrationService: 'muster.example:3025',
+  tokenService: ':3026',
+  caService: ':3027',
+  webService: ':3080',
+}
 
 /** A database with the schema of registration-service. */
 export function openStore(): Promise<Store> {

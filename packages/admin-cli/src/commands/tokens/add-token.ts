@@ -3,6 +3,8 @@ import { readSecretLine } from '@muster/cli-kit/input'
 import { print, styleFor } from '@muster/cli-kit/print'
 import { FORMAT, type Context } from '../../cli/command.ts'
 import { identityFlags } from '../../identity/identity-flags.ts'
+import type { OperatorIdentity } from '../../identity/operator-identity.ts'
+import { installLine, type InstallLine } from './install-line.ts'
 import { invitationOf, joinText } from './join-text.ts'
 import { flagsAgain } from '../../cli/flags-again.ts'
 import { tokenJson } from './json.ts'
@@ -50,7 +52,7 @@ type AddArgs = ArgsOf<typeof ADD_OPTIONS>
 export async function addToken(
   args: AddArgs,
   { flag, roles }: { flag: string; roles: string | undefined },
-  { io, cluster }: Context,
+  { io, cluster, signal }: Context,
 ): Promise<void> {
   const request = parseTokenFlags(
     {
@@ -77,9 +79,12 @@ export async function addToken(
     return
   }
   const facts = { made, value, caPins, authServer: operator.profile.publicAddress }
+  const invitation = invitationOf(facts)
+  const install = made.botName === '' ? await installLineOf(operator, invitation, signal) : undefined
   const data = {
     token: value,
-    invitation: invitationOf(facts),
+    invitation,
+    ...(install !== undefined && 'line' in install && { install_command: install.line }),
     ...tokenJson(made),
     ca_pins: caPins,
     auth_server: facts.authServer,
@@ -87,6 +92,17 @@ export async function addToken(
   await print(io, args.format ?? 'text', data, () => {
     const { colour } = styleFor(io.stdout, io.env)
     const flags = flagsAgain(identityFlags(args))
-    io.stdout.write(joinText({ ...facts, ttlSeconds: request.ttlSeconds, flags, colour }))
+    io.stdout.write(joinText({ ...facts, install, ttlSeconds: request.ttlSeconds, flags, colour }))
   })
+}
+
+/** Bots run no agent that a service could start, so the line is for nodes only. */
+async function installLineOf(
+  { profile, bundlePem }: OperatorIdentity,
+  invitation: string,
+  signal: AbortSignal,
+): Promise<InstallLine | undefined> {
+  const { webAddress: address, clusterName } = profile
+  if (address === undefined) return undefined
+  return installLine({ address, clusterName, hostRootsPem: bundlePem, signal }, invitation)
 }

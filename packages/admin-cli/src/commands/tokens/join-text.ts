@@ -2,6 +2,7 @@ import { shellQuote, paint } from '@muster/cli-kit/print'
 import type { token } from '@muster/contracts'
 import { durationInWords, formatInvitation, formatLabels, type NodeRole } from '@muster/domain'
 import { safeText } from '@muster/domain/safe-text'
+import type { InstallLine } from './install-line.ts'
 import { typeHints } from './type-hints.ts'
 
 /** The facts that the instructions for a new join token need. */
@@ -15,12 +16,19 @@ export interface JoinFacts {
   authServer: string
   /** Flags that the printed `musterctl` commands repeat, such as ` --cluster=NAME`. */
   flags: string
+  /** The command for a machine without Muster; undefined if the cluster has no web face. */
+  install: InstallLine | undefined
   /** True to print the command to paste in bold. */
   colour: boolean
 }
 
 /** Everything that a machine needs to join with a new token, as one string. */
-export function invitationOf({ made, value, caPins, authServer }: Omit<JoinFacts, 'ttlSeconds' | 'flags' | 'colour'>) {
+export function invitationOf({
+  made,
+  value,
+  caPins,
+  authServer,
+}: Pick<JoinFacts, 'made' | 'value' | 'caPins' | 'authServer'>) {
   return formatInvitation({ address: authServer, token: value, caPins, roles: made.roles as NodeRole[] })
 }
 
@@ -39,7 +47,7 @@ ${colour ? paint.bold(oneLine) : oneLine}
 or the same flag by flag:
 
 ${joinCommand(facts)}
-
+${installText(facts)}
 Please note:
 
 ${notes(facts, lifetime)
@@ -47,7 +55,16 @@ ${notes(facts, lifetime)
   .join('')}`
 }
 
-function notes({ made, authServer, flags }: JoinFacts, lifetime: string): string[] {
+function installText({ install }: JoinFacts): string {
+  if (install === undefined || !('line' in install)) return ''
+  return `
+or install Muster and join, on a machine without it:
+
+${install.line}
+`
+}
+
+function notes({ made, authServer, flags, install }: JoinFacts, lifetime: string): string[] {
   const { id, roles, botName, nodeLabels } = made
   const { allowCidrs = [], allowHostnames = [] } = made.restrictions ?? {}
   return [
@@ -60,6 +77,9 @@ function notes({ made, authServer, flags }: JoinFacts, lifetime: string): string
       ? [`Nodes that join with it carry the labels ${formatLabels(nodeLabels)}`]
       : []),
     ...typeHints(roles, botName),
+    ...(install !== undefined && 'missing' in install
+      ? [`There is no command that installs Muster: web-service could not be asked: ${install.missing}`]
+      : []),
     `The token is not shown again. Its id is ${id}`,
     `List who joined with it: musterctl tokens show ${id}${flags}`,
     `Revoke it: musterctl tokens rm ${id}${flags}`,

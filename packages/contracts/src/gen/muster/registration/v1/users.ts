@@ -138,6 +138,8 @@ export interface OperatorAddresses {
   caService: string;
   /** The HOST:PORT at which other machines reach this service, for invitations and login commands. Empty: not configured. */
   registrationService: string;
+  /** Where other machines reach web-service: HOST:PORT, or :PORT of the host in registration_service. Empty: not configured. */
+  webService: string;
 }
 
 export interface RenewUserRequest {
@@ -1033,7 +1035,7 @@ export const SignupResponse: MessageFns<SignupResponse> = {
 };
 
 function createBaseOperatorAddresses(): OperatorAddresses {
-  return { tokenService: "", caService: "", registrationService: "" };
+  return { tokenService: "", caService: "", registrationService: "", webService: "" };
 }
 
 export const OperatorAddresses: MessageFns<OperatorAddresses> = {
@@ -1046,6 +1048,9 @@ export const OperatorAddresses: MessageFns<OperatorAddresses> = {
     }
     if (message.registrationService !== "") {
       writer.uint32(26).string(message.registrationService);
+    }
+    if (message.webService !== "") {
+      writer.uint32(34).string(message.webService);
     }
     return writer;
   },
@@ -1085,6 +1090,14 @@ export const OperatorAddresses: MessageFns<OperatorAddresses> = {
             }
 
             message.registrationService = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.webService = reader.string();
             continue;
           }
         }

@@ -1,0 +1,102 @@
+import { createHash } from 'node:crypto'
+import { execFile } from 'node:child_process'
+import { createServer, type Server } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { afterEach, expect, test } from '@jest/globals'
+import { testCluster, type TestMember } from '@muster/testkit'
+import { testWithCurl } from '@muster/testkit/tools'
+import { installLine, type WebFace } from './install-line.ts'
+
+const INVITATION = "muster://CANARY@127.0.0.1:3025?ca-pin=sha256:x&label=it's"
+/** Prints its options and what it gets on standard input. */
+const SCRIPT = '#!/bin/sh\necho "$@"\ncat\n'
+const cluster = testCluster()
+const publicRoots = testCluster('public.example')
+let server: Server | undefined
+
+afterEach(async () => {
+  server?.closeAllConnections()
+  await new Promise<void>((resolve) => (server === undefined ? resolve() : server.close(() => resolve())))
+  server = undefined
+})
+
+/** A web face with this certificate, which answers with what `answer` gives. */
+async function serve({ own }: TestMember, answer: () => string | undefined = () => SCRIPT): Promise<WebFace> {
+  const started = createServer({ key: own.keyPem, cert: own.chainPem }, (_request, response) => {
+    const text = answer()
+    response.writeHead(text === undefined ? 404 : 200).end(text)
+  })
+  server = started
+  await new Promise<void>((resolve) => started.listen(0, '127.0.0.1', resolve))
+  const address = `localhost:${(started.address() as AddressInfo).port}`
+  const { clusterName, hostRootsPem } = cluster
+  return {
+    address,
+    clusterName,
+    hostRootsPem,
+    publicRoots: publicRoots.hostRootsPem,
+    signal: new AbortController().signal,
+  }
+}
+
+/** Runs a line as a person would paste it, on a machine where sudo asks for nothing. */
+function paste(line: string): Promise<{ failed: boolean; stdout: string }> {
+  return new Promise((resolve) => {
+    const shell = execFile('sh', ['-s'], (error, stdout) => resolve({ failed: error !== null, stdout }))
+    shell.stdin!.end(`sudo() { "$@"; }\n${line}\n`)
+  })
+}
+
+async function lineOf(face: WebFace): Promise<string> {
+  const found = await installLine(face, INVITATION)
+  if (!('line' in found)) throw new Error(found.missing)
+  return found.line
+}
+
+testWithCurl(
+  "the line for the cluster's own certificate compares the checksum, and hands over the invitation by standard input",
+  async () => {
+    const face = await serve(cluster.service('web-service'))
+    const line = await lineOf(face)
+    expect(line).toContain(`curl -fsSk https://${face.address}/install.sh`)
+    expect(line).toContain(createHash('sha256').update(SCRIPT).digest('hex'))
+    const { failed, stdout } = await paste(line)
+    expect(failed).toBe(false)
+    expect(stdout).toMatch(/^\S+: OK\n/)
+    expect(stdout.split('\n').slice(1)).toEqual(['--invitation-file -', INVITATION, ''])
+  },
+)
+
+testWithCurl('a script that changed after the line was printed does not run', async () => {
+  let text = SCRIPT
+  const line = await lineOf(await serve(cluster.service('web-service'), () => text))
+  text = '#!/bin/sh\necho owned\n'
+  const { failed, stdout } = await paste(line)
+  expect(failed).toBe(true)
+  expect(stdout).not.toContain('owned')
+})
+
+test('the line for a certificate that any machine knows has curl verify it', async () => {
+  const face = await serve(publicRoots.member({ kind: 'service', name: 'web', dnsNames: ['localhost'] }))
+  const line = await lineOf(face)
+  expect(line).toContain(`curl -fsS https://${face.address}/install.sh -o "$f" && sudo`)
+  expect(line).not.toMatch(/-k|insecure|sha256sum/)
+})
+
+test.each([
+  ['another service of the cluster', () => serve(cluster.service('token-service'))],
+  ['an authority that nobody knows', () => serve(testCluster().service('web-service'))],
+  [
+    'a public certificate for another host',
+    () => serve(publicRoots.member({ kind: 'service', name: 'web', dnsNames: ['other.example'] })),
+  ],
+])('there is no line for a server with the certificate of %s', async (_what, open) => {
+  expect(await installLine(await open(), INVITATION)).toEqual({ missing: expect.stringMatching(/cert|altnames/i) })
+})
+
+test('there is no line while the web face has no script, or is away', async () => {
+  const face = await serve(cluster.service('web-service'), () => undefined)
+  expect(await installLine(face, INVITATION)).toEqual({ missing: 'it has no install script (status 404)' })
+  const away = { ...face, address: '127.0.0.1:9' }
+  expect(await installLine(away, INVITATION)).toEqual({ missing: expect.stringContaining('ECONNREFUSED') })
+})

@@ -1,0 +1,83 @@
+import { createHash } from 'node:crypto'
+import type { RequestOptions } from 'node:https'
+import { messageOf, splitAddress } from '@muster/domain'
+import { expectService } from '@muster/rpc'
+
+/** The web face of a cluster, and how to know it. */
+export interface WebFace {
+  /** HOST:PORT */
+  address: string
+  clusterName: string
+  /** The cluster's roots that vouch for services. */
+  hostRootsPem: string
+  signal: AbortSignal
+  /** Roots that any machine knows; default those of this Node. */
+  publicRoots?: string
+}
+
+/** A command that installs Muster and joins, or why there is none. */
+export type InstallLine = { line: string } | { missing: string }
+
+const TIMEOUT_MS = 3_000
+const MOST_BYTES = 1024 * 1024
+
+/**
+ * The command for a machine without Muster. With a certificate of the cluster's own, that machine cannot verify the web
+ * face: this reads the script over a connection that the cluster's roots verify, and the command compares its checksum.
+ */
+export async function installLine(face: WebFace, invitation: string): Promise<InstallLine> {
+  const url = `https://${face.address}/install.sh`
+  const check = expectService('web-service', face.clusterName)
+  try {
+    const script = await read(face, { ca: face.hostRootsPem, checkServerIdentity: (_host, shown) => check(shown) })
+    const sum = createHash('sha256').update(script).digest('hex')
+    return { line: command(`curl -fsSk ${url}`, ` && echo "${sum}  $f" | sha256sum -c -`, invitation) }
+  } catch (error) {
+    if (!isUntrusted(error)) return { missing: messageOf(error) }
+  }
+  try {
+    await read(face, face.publicRoots === undefined ? {} : { ca: face.publicRoots })
+    return { line: command(`curl -fsS ${url}`, '', invitation) }
+  } catch (error) {
+    return { missing: messageOf(error) }
+  }
+}
+
+/** The invitation is in no process's arguments: the shell hands it over as standard input. */
+function command(fetch: string, check: string, invitation: string): string {
+  return `f=$(mktemp) && ${fetch} -o "$f"${check} && sudo sh "$f" --invitation-file - <<'END'
+${invitation}
+END`
+}
+
+/** Whether the certificate is what the connection failed of. */
+function isUntrusted(error: unknown): boolean {
+  const { code = '', name } = error as NodeJS.ErrnoException
+  return name === 'ServerNotTrustedError' || /CERT|SIGNATURE|ALTNAME|ISSUER/.test(code)
+}
+
+async function read({ address, signal }: WebFace, trust: RequestOptions): Promise<Buffer> {
+  const { get } = await import('node:https')
+  const { host, port } = splitAddress(address)
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)])
+  return new Promise((resolve, reject) => {
+    const options = { host, port, path: '/install.sh', agent: false, rejectUnauthorized: true, signal: limit, ...trust }
+    const request = get(options, (response) => {
+      const chunks: Buffer[] = []
+      let bytes = 0
+      response.on('data', (chunk: Buffer) => {
+        bytes += chunk.length
+        if (bytes > MOST_BYTES) request.destroy(new Error('the install script is too large'))
+        chunks.push(chunk)
+      })
+      response.on('error', reject)
+      response.on('end', () => {
+        if (response.statusCode === 200) resolve(Buffer.concat(chunks))
+        else reject(new Error(`it has no install script (status ${response.statusCode})`))
+      })
+    })
+    request.on('error', (error) =>
+      reject(limit.aborted && !signal.aborted ? new Error('it did not answer in 3 s') : error),
+    )
+  })
+}
