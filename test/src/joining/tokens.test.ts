@@ -148,8 +148,9 @@ test('a machine that meets the restrictions of a token joins, gets the labels of
 })
 
 test('a token that was extended before its end admits after it', async () => {
-  const { id, token } = await addToken('--ttl=3s')
-  const other = await addToken('--ttl=3s')
+  // Long enough to extend the first before it ends, also on a busy machine.
+  const { id, token } = await addToken('--ttl=8s')
+  const other = await addToken('--ttl=8s')
   const { status, stdout } = await musterctl(cluster(), ['tokens', 'extend', id, '--ttl=10m'])
   expect({ status, stdout }).toEqual({ status: 0, stdout: expect.stringContaining(id) })
   await waitFor('the end of the other', async () => (await show(other.id)).state === 'expired')

@@ -123,11 +123,12 @@ describe('a flood of refused generated tokens', () => {
     served.tokens.spends.length = 0
     const startedAt = Date.now()
     const over = new AbortController()
+    const reasons = new Set<string | undefined>()
     const flooding = [1, 2, 3, 4].flatMap(() => {
       const client = served.client(served.cluster.anonymous())
       return Array.from({ length: 8 }, async () => {
         while (!over.signal.aborted)
-          expect((await refusal(client.register(joinRequest({ token: generated() })))).reason).toBe('TOO_MANY_REFUSED')
+          reasons.add((await refusal(client.register(joinRequest({ token: generated() })))).reason)
       })
     })
     try {
@@ -139,6 +140,10 @@ describe('a flood of refused generated tokens', () => {
       over.abort()
       await Promise.all(flooding)
     }
+    // On a busy machine, so much time passes that a refusal is within the limit again.
+    expect(reasons).toContain('TOO_MANY_REFUSED')
+    reasons.delete('TOO_MANY_REFUSED')
+    expect([...reasons].filter((reason) => reason !== 'TOKEN_UNKNOWN')).toEqual([])
   })
 })
 

@@ -10,7 +10,7 @@ const MOST = 16_384
 /** How many reservations are asked for at once. */
 const BATCH = 64
 /** How long an attempt waits while other attempts of its source are under way. */
-const WAIT_LIMIT_MS = 5_000
+const WAIT_LIMIT_MS = 20_000
 /** Another replica may hold the reservations and does not say when it settles them, so the queue asks Redis this often. */
 const LOOK_AGAIN_MS = 50
 /** When an attempt that waited too long may come again. */
