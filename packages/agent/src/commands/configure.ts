@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { type Command, type Context, UsageError } from '@muster/cli-kit'
-import { checkServer } from '../check/server-checks.ts'
 import { configFileName } from '../config-file/config-file.ts'
 import { formatConfig } from '../config-file/format-config.ts'
 import { loadConfigFile, parseConfig } from '../config-file/load-config-file.ts'
@@ -84,6 +83,8 @@ async function configure(args: Given, { io, now, signal }: Context): Promise<num
 
   let note = ''
   if (args.offline !== true) {
+    // Loads gRPC, so usage errors come first.
+    const { checkServer } = await import('../check/server-checks.ts')
     const pins = options.caPins.length === 0 ? undefined : options.caPins
     const { results, shownPin } = await checkServer({ address: wanted.authServer, pins, now, signal })
     const failed = results.find(({ result }) => result === 'failed')
