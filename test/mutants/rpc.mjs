@@ -201,4 +201,18 @@ export const mutants = [
     replace: `path`,
     tests: ['rpc/src/server/calls'],
   },
+  {
+    name: 'in a flood of handshakes, sources with members wait like strangers',
+    folder: 'packages/rpc/src',
+    find: `(source.members > 0 || !budget.isOver)`,
+    replace: `!budget.isOver`,
+    tests: ['rpc/src/gate/handshake-turns'],
+  },
+  {
+    name: 'in a flood of handshakes, stalled ones keep their turns',
+    folder: 'packages/rpc/src',
+    find: `turn.looksWithoutByte >= STALLED_LOOKS`,
+    replace: `turn.looksWithoutByte < 0`,
+    tests: ['rpc/src/gate/handshake-turns'],
+  },
 ]
