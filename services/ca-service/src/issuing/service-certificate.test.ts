@@ -55,6 +55,14 @@ describe('EnrollService', () => {
     expect(await served.count('certificates')).toBe(0)
   })
 
+  test('EnrollService refuses an optional service whose token is not configured, whatever token it brings', async () => {
+    for (const token of ['', TOKENS['token-service']]) {
+      const refused = await refusal(enroll({ token, serviceName: 'web-service', dnsNames: [] }))
+      expect(refused).toMatchObject({ kind: 'permissionDenied', reason: 'TOKEN_UNKNOWN' })
+    }
+    expect(await served.count('certificates')).toBe(0)
+  })
+
   test('EnrollService may be repeated', async () => {
     const [first, second] = [served.verified(await enroll()), served.verified(await enroll())]
     expect(second.serial).not.toBe(first.serial)

@@ -101,7 +101,7 @@ async function installLineOf(
   { profile, bundlePem }: OperatorIdentity,
   invitation: string,
   signal: AbortSignal,
-): Promise<InstallLine | undefined> {
+): Promise<InstallLine> {
   const { webAddress: address, clusterName } = profile
   if (address === undefined) return undefined
   return installLine({ address, clusterName, hostRootsPem: bundlePem, signal }, invitation)

@@ -21,10 +21,13 @@ afterEach(async () => {
 })
 
 /** A web face with this certificate, which answers with what `answer` gives. */
-async function serve({ own }: TestMember, answer: () => string | undefined = () => SCRIPT): Promise<WebFace> {
+async function serve(
+  { own }: TestMember,
+  answer = (): string | undefined => SCRIPT,
+  status = () => 200,
+): Promise<WebFace> {
   const started = createServer({ key: own.keyPem, cert: own.chainPem }, (_request, response) => {
-    const text = answer()
-    response.writeHead(text === undefined ? 404 : 200).end(text)
+    response.writeHead(status()).end(answer())
   })
   server = started
   await new Promise<void>((resolve) => started.listen(0, '127.0.0.1', resolve))
@@ -49,7 +52,7 @@ function paste(line: string): Promise<{ failed: boolean; stdout: string }> {
 
 async function lineOf(face: WebFace): Promise<string> {
   const found = await installLine(face, INVITATION)
-  if (!('line' in found)) throw new Error(found.missing)
+  if (found === undefined || !('line' in found)) throw new Error(found?.missing)
   return found.line
 }
 
@@ -94,9 +97,16 @@ test.each([
   expect(await installLine(await open(), INVITATION)).toEqual({ missing: expect.stringMatching(/cert|altnames/i) })
 })
 
-test('there is no line while the web face has no script, or is away', async () => {
-  const face = await serve(cluster.service('web-service'), () => undefined)
-  expect(await installLine(face, INVITATION)).toEqual({ missing: 'it has no install script (status 404)' })
+test('there is no line for a web face without packages, and a reason when it is away or fails', async () => {
+  let status = 404
+  const face = await serve(
+    cluster.service('web-service'),
+    () => undefined,
+    () => status,
+  )
+  expect(await installLine(face, INVITATION)).toBeUndefined()
+  status = 503
+  expect(await installLine(face, INVITATION)).toEqual({ missing: 'it answered with status 503' })
   const away = { ...face, address: '127.0.0.1:9' }
   expect(await installLine(away, INVITATION)).toEqual({ missing: expect.stringContaining('ECONNREFUSED') })
 })

@@ -15,8 +15,8 @@ export interface WebFace {
   publicRoots?: string
 }
 
-/** A command that installs Muster and joins, or why there is none. */
-export type InstallLine = { line: string } | { missing: string }
+/** A command that installs Muster and joins, or why there is none; undefined if the web face has no packages. */
+export type InstallLine = { line: string } | { missing: string } | undefined
 
 const TIMEOUT_MS = 3_000
 const MOST_BYTES = 1024 * 1024
@@ -33,14 +33,23 @@ export async function installLine(face: WebFace, invitation: string): Promise<In
     const sum = createHash('sha256').update(script).digest('hex')
     return { line: command(`curl -fsSk ${url}`, ` && echo "${sum}  $f" | sha256sum -c -`, invitation) }
   } catch (error) {
-    if (!isUntrusted(error)) return { missing: messageOf(error) }
+    if (!isUntrusted(error)) return noLine(error)
   }
   try {
     await read(face, face.publicRoots === undefined ? {} : { ca: face.publicRoots })
     return { line: command(`curl -fsS ${url}`, '', invitation) }
   } catch (error) {
-    return { missing: messageOf(error) }
+    return noLine(error)
   }
+}
+
+/** The web face serves no install script. */
+class NoScriptError extends Error {
+  override readonly name = 'NoScriptError'
+}
+
+function noLine(error: unknown): InstallLine {
+  return error instanceof NoScriptError ? undefined : { missing: messageOf(error) }
 }
 
 /** The invitation is in no process's arguments: the shell hands it over as standard input. */
@@ -73,7 +82,8 @@ async function read({ address, signal }: WebFace, trust: RequestOptions): Promis
       response.on('error', reject)
       response.on('end', () => {
         if (response.statusCode === 200) resolve(Buffer.concat(chunks))
-        else reject(new Error(`it has no install script (status ${response.statusCode})`))
+        else if (response.statusCode === 404) reject(new NoScriptError())
+        else reject(new Error(`it answered with status ${response.statusCode}`))
       })
     })
     request.on('error', (error) =>

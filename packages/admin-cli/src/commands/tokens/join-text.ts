@@ -16,8 +16,8 @@ export interface JoinFacts {
   authServer: string
   /** Flags that the printed `musterctl` commands repeat, such as ` --cluster=NAME`. */
   flags: string
-  /** The command for a machine without Muster; undefined if the cluster has no web face. */
-  install: InstallLine | undefined
+  /** The command for a machine without Muster; undefined if the cluster has no web face or no packages. */
+  install: InstallLine
   /** True to print the command to paste in bold. */
   colour: boolean
 }
