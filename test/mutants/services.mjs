@@ -115,4 +115,32 @@ export const mutants = [
     replace: `const MAX_OPEN_ROWS_OF_STRANGER = 20_000`,
     tests: ['audit/src/refusals'],
   },
+  {
+    name: 'a file that SHA256SUMS does not name is served',
+    folder: 'services/web-service/src',
+    find: `if (listed === undefined && name !== SUMS_FILE) return undefined`,
+    replace: ``,
+    tests: ['web-service/src/packages'],
+  },
+  {
+    name: 'a link in the folder of packages is followed',
+    folder: 'services/web-service/src',
+    find: `constants.O_RDONLY | constants.O_NOFOLLOW`,
+    replace: `constants.O_RDONLY`,
+    tests: ['web-service/src/packages'],
+  },
+  {
+    name: 'an optional service without a token enrols by an empty one',
+    folder: 'services/ca-service/src',
+    find: `expected === '' || `,
+    replace: ``,
+    tests: ['ca-service/src/issuing'],
+  },
+  {
+    name: 'the install command trusts the script of any service of the cluster',
+    folder: 'packages/admin-cli/src',
+    find: `checkServerIdentity: (_host, shown) => check(shown)`,
+    replace: `checkServerIdentity: () => undefined`,
+    tests: ['admin-cli/src/commands/tokens/install-line'],
+  },
 ]
