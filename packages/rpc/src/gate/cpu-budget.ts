@@ -17,8 +17,6 @@ export const COST_MS = {
   message: 0.2,
   /** A KiB of TLS key updates, which cost more than any frames of HTTP/2. */
   kibibyte: 0.8,
-  /** All that a newcomer costs until it is a member, with some retries. */
-  admission: 20,
 } as const
 
 /** A debt is at most the share of this time, so that a source is usable again minutes after a flood. */

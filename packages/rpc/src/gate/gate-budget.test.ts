@@ -1,4 +1,5 @@
 import { connect as connectHttp2 } from 'node:http2'
+import type { TLSSocket } from 'node:tls'
 import { describe, expect, test } from '@jest/globals'
 import { eventually, type TestMaterial } from '@muster/testkit'
 import { whoAmI } from '@muster/testkit/rpc'
@@ -101,5 +102,34 @@ describe('the CPU budget', () => {
     await serve({ cpuPercentPerSource: 1 }, newcomers)
     for (let i = 0; i < 60; i++) expect(await whoAmI(open(cluster.anonymous()))).toBe('anonymous')
     expect(await refused('over-budget')).toBe(0)
+  })
+
+  test('a node may have 16 connections: one more ends the oldest, and other nodes keep theirs', async () => {
+    await serve()
+    const other = await handshake(cluster.node())
+    const node = cluster.node()
+    const held: TLSSocket[] = []
+    for (let i = 0; i < 17; i++) held.push(await handshake(node))
+    await eventually('ended', () => isClosed(held[0]!))
+    expect(held.slice(1).some(isClosed)).toBe(false)
+    expect(isClosed(other)).toBe(false)
+    expect(await refused('evicted')).toBe(1)
+  })
+
+  test('a newcomer who gets in is refunded its own cost, and not that of others at its address', async () => {
+    await serve({ cpuPercentPerSource: 1 }, newcomers)
+    const newcomer = open(cluster.anonymous())
+    await whoAmI(newcomer)
+    const flood = await handshake(cluster.anonymous(), { localAddress: '127.0.0.1' } as object)
+    flood.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n' + '\0'.repeat(3) + '\x04' + '\0'.repeat(5))
+    flood.write(Buffer.concat(Array<Buffer>(12_000).fill(Buffer.from('000008fa0000000000' + '00'.repeat(8), 'hex'))))
+    const delayed = async (before: number) => {
+      void handshake(cluster.anonymous(), { localAddress: '127.0.0.1' } as object).catch(() => {})
+      return (await refused('over-budget')) > before
+    }
+    await eventually('over', () => delayed(0))
+    for (let i = 0; i < 5; i++) await whoAmI(newcomer)
+    const before = await refused('over-budget')
+    await eventually('still over', () => delayed(before))
   })
 })

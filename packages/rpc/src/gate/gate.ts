@@ -12,7 +12,7 @@ import { onFirstRecord } from './first-record.ts'
 import { GateReport, type GateEvent } from './gate-report.ts'
 import { HandshakeTurns, type Handshaker } from './handshake-turns.ts'
 import { connectionsThatFit, type GateLimits } from './limits.ts'
-import { MemberBudgets, type Payer } from './member-budgets.ts'
+import { MemberBudgets, type MemberPayer, type Payer } from './member-budgets.ts'
 import { type GatedConnection, SourceLedger, type SourceEntry } from './source-ledger.ts'
 
 /** What a gate needs. */
@@ -37,6 +37,8 @@ const OVERSIZED_BYTES = 12 * 1024
 const BURST_TIME_MS = 500
 /** How many connections of a source over its budget may wait for a handshake. */
 const MOST_WAITING_OVER_BUDGET = 256
+/** A node or a bot needs one connection, and a second while it renews. Its streams are limited to fewer. */
+const MOST_PER_MEMBER = 16
 /** How often the bytes of each connection are charged. */
 const METER_MS = 500
 const SWEEP_MS = 60_000
@@ -142,14 +144,15 @@ export class Gate {
   admitted(name: string): void {
     const connection = this.#open.get(name)
     if (connection?.state !== 'stranger') return
-    connection.source.budget.refund(COST_MS.admission)
-    this.#handshakes.refund(COST_MS.strangerHandshake)
+    connection.source.budget.refund(connection.chargedMs)
+    connection.chargedMs = 0
   }
 
   #charge(connection: PeerConnection, ms: number): void {
     const { payer } = connection
     if (payer === undefined) return
     payer.budget.charge(ms)
+    connection.chargedMs += ms
     if (!payer.budget.isFarOver || connection.isEndedByUs) return
     this.#report.refused('over-budget', payer.name)
     connection.destroy()
@@ -228,6 +231,7 @@ export class Gate {
     source.connections -= 1
     source.arriving.delete(connection)
     source.strangers.delete(connection)
+    connection.member?.connections.delete(connection)
     if (state === 'member') source.members -= 1
     this.#turns.leave(connection)
     // A probe of a load balancer connects and leaves without a byte.
@@ -275,10 +279,14 @@ export class Gate {
     if (socket.authorized) {
       connection.state = 'member'
       source.members += 1
-      connection.payer = this.#members.payerOf(socket)
-      this.#moveCharge(source, connection.payer)
+      const member = this.#members.payerOf(socket)
+      connection.payer = member
+      this.#moveCharge(source, member)
+      if (member !== undefined) this.#enterMember(connection, member)
     } else {
       connection.state = 'stranger'
+      // Its own handshake, and the one that checked the pin.
+      connection.chargedMs = 2 * COST_MS.handshake
       source.strangers.add(connection)
       if (socket.getPeerCertificate().raw !== undefined) this.#countBad(source, connection.bytesRead)
     }
@@ -287,10 +295,21 @@ export class Gate {
 
   /** Charges the handshake of a member to itself in place of its source, unless it makes too many. */
   #moveCharge(source: SourceEntry, member: Payer | undefined): void {
+    this.#handshakes.refund(COST_MS.strangerHandshake)
     if (member?.budget.isOver === true) return
     source.budget.refund(COST_MS.handshake)
-    this.#handshakes.refund(COST_MS.strangerHandshake)
     member?.budget.charge(COST_MS.handshake)
+  }
+
+  /** Counts the connection of a node or a bot, and ends its oldest one when it has too many. */
+  #enterMember(connection: PeerConnection, member: MemberPayer): void {
+    connection.member = member
+    member.connections.add(connection)
+    if (member.connections.size <= MOST_PER_MEMBER) return
+    const [oldest] = member.connections
+    member.connections.delete(oldest!)
+    this.#report.refused('evicted', member.name)
+    oldest!.destroy()
   }
 
   /**

@@ -11,10 +11,16 @@ export interface Payer {
   readonly budget: CpuBudget
 }
 
+/** A node or a bot that is connected or owes something. */
+export interface MemberPayer extends Payer {
+  /** Its open connections, oldest first. */
+  readonly connections: Set<{ destroy(): void }>
+}
+
 /** The CPU budgets of nodes and bots. Services and people have none: they are trusted with more work. */
 export class MemberBudgets {
   readonly #share: number
-  readonly #payers = new Map<string, Payer>()
+  readonly #payers = new Map<string, MemberPayer>()
 
   /** `share` of a core is what one member may use. */
   constructor(share: number) {
@@ -22,19 +28,22 @@ export class MemberBudgets {
   }
 
   /** The payer for the connection of a verified peer; undefined for a peer without a budget. */
-  payerOf(socket: TLSSocket): Payer | undefined {
+  payerOf(socket: TLSSocket): MemberPayer | undefined {
     const [name] = /spiffe:[^,\s"]+/.exec(socket.getPeerX509Certificate()?.subjectAltName ?? '') ?? []
     const kind = name === undefined ? undefined : parseSpiffeId(name)?.kind
     if (name === undefined || (kind !== 'node' && kind !== 'bot')) return undefined
     const known = this.#payers.get(name)
     if (known !== undefined) return known
-    const payer = { name, budget: new CpuBudget(this.#share, this.#share * BURST_TIME_MS) }
+    const budget = new CpuBudget(this.#share, this.#share * BURST_TIME_MS)
+    const payer = { name, budget, connections: new Set<{ destroy(): void }>() }
     this.#payers.set(name, payer)
     return payer
   }
 
-  /** Forgets the budgets that owe nothing. */
+  /** Forgets members that have no connection and owe nothing. */
   sweep(): void {
-    for (const [name, { budget }] of this.#payers) if (budget.owedMs === 0) this.#payers.delete(name)
+    for (const [name, { budget, connections }] of this.#payers) {
+      if (connections.size === 0 && budget.owedMs === 0) this.#payers.delete(name)
+    }
   }
 }

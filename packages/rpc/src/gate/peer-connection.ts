@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import type { Handshaker } from './handshake-turns.ts'
-import type { Payer } from './member-budgets.ts'
+import type { MemberPayer, Payer } from './member-budgets.ts'
 import type { SourceEntry } from './source-ledger.ts'
 
 /** A connection at the gate, from its first byte to its close. */
@@ -12,7 +12,11 @@ export class PeerConnection implements Handshaker {
   state: 'arriving' | 'stranger' | 'member' = 'arriving'
   /** Pays for its calls and bytes: its source, until it turns out to be a member. */
   payer: Payer | undefined
+  /** The node or bot at the other end, once that is known. */
+  member: MemberPayer | undefined
   isEndedByUs = false
+  /** What its payer was charged for it since the last refund, in milliseconds of CPU. */
+  chargedMs = 0
   #chargedBytes = 0
 
   constructor(socket: Socket, source: SourceEntry, begin: () => void) {
