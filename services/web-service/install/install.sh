@@ -177,6 +177,8 @@ join_cluster() {
       say 'Keeping /etc/muster.yaml'
     else
       muster configure "$kept" -o file
+      # The token is in the configuration now, which only root reads.
+      rm -f "$kept"
     fi
     systemctl daemon-reload
     systemctl enable muster.service
