@@ -37,8 +37,8 @@ const OVERSIZED_BYTES = 12 * 1024
 const BURST_TIME_MS = 500
 /** How many connections of a source over its budget may wait for a handshake. */
 const MOST_WAITING_OVER_BUDGET = 256
-/** A node or a bot needs one connection, and a second while it renews. Its streams are limited to fewer. */
-const MOST_PER_MEMBER = 16
+/** A node needs one connection, and a second while it renews. Programs that share the credentials of a bot may renew at once. */
+const MOST_PER_MEMBER = 128
 /** How often the bytes of each connection are charged. */
 const METER_MS = 500
 const SWEEP_MS = 60_000

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { RequestOptions } from 'node:https'
 import { messageOf, splitAddress } from '@muster/domain'
-import { expectService } from '@muster/rpc'
 
 /** The web face of a cluster, and how to know it. */
 export interface WebFace {
@@ -27,6 +26,8 @@ const MOST_BYTES = 1024 * 1024
  */
 export async function installLine(face: WebFace, invitation: string): Promise<InstallLine> {
   const url = `https://${face.address}/install.sh`
+  // Loads gRPC, which the help of the command must not.
+  const { expectService } = await import('@muster/rpc')
   const check = expectService('web-service', face.clusterName)
   try {
     const script = await read(face, { ca: face.hostRootsPem, checkServerIdentity: (_host, shown) => check(shown) })
