@@ -64,22 +64,20 @@ test('300 machines behind the address of a caller that must wait join without a 
   expect((await cluster().operator.roll()).filter(({ tokenId }) => tokenId === id)).toHaveLength(300)
 })
 
-test('joins continue while Redis is down, and each refusal tells its own reason', async () => {
+test('joins continue while Redis is down, and each replica limits refusals by itself', async () => {
+  const unknown = `mtk_cccccccccc_${'c'.repeat(32)}`
   await cluster().redis.stop()
   try {
+    const outcomes = reasons(await joinMany(unknown, 6 * PER_MINUTE))
+    // Each replica may have refused the limit, and one more for each quarter of a minute since.
+    expect(outcomes['TOO_MANY_REFUSED'] ?? 0).toBeGreaterThanOrEqual(PER_MINUTE)
     const { value } = await cluster().operator.makeToken()
     expect(reasons(await joinMany(value, 20))).toEqual({ in: 20 })
-    const own = await cluster().operator.makeToken({ value: 'a-value-that-people-chose' })
-    expect(reasons(await joinMany('a-value-that-people-chose', 4))).toEqual({ in: 4 })
-    await cluster().operator.tokens.revokeToken({ idOrValue: own.id })
-    expect(reasons(await joinMany('a-value-that-people-chose', 2 * PER_MINUTE))).toEqual({
-      TOKEN_REVOKED: 2 * PER_MINUTE,
-    })
   } finally {
     await cluster().startRedisAgain()
   }
-  await waitFor('the limit to hold again', async () => {
-    const outcomes = await joinMany(`mtk_cccccccccc_${'c'.repeat(32)}`, 2 * PER_MINUTE)
+  await waitFor('the limit of all replicas together to hold again', async () => {
+    const outcomes = await joinMany(unknown, 2 * PER_MINUTE)
     return (reasons(outcomes)['TOO_MANY_REFUSED'] ?? 0) > 0
   })
 })

@@ -1,5 +1,7 @@
 /** The cost of the work that strangers, nodes and bots cause, in milliseconds of CPU: measured on a 2-core server, rounded up. */
 export const COST_MS = {
+  /** A read that leaves the first record of TLS incomplete. */
+  partialRead: 0.02,
   /** A TLS handshake, from accept to close. */
   handshake: 2.5,
   /** A handshake without a certificate: what a flood from many sources is made of. */

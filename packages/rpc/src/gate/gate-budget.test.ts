@@ -11,6 +11,7 @@ import {
   open,
   refused,
   serve,
+  silent,
   warnings,
 } from '../../test/support/gated-server.ts'
 import { newcomers } from '../server/callers.ts'
@@ -90,6 +91,20 @@ describe('the CPU budget', () => {
     }
     await eventually('cut', () => isClosed(socket))
     expect(await refused('over-budget')).toBeGreaterThan(0)
+  })
+
+  test('a stranger who sends its first record byte by byte loses its connection', async () => {
+    await serve({ cpuPercentPerSource: 0.1 })
+    const socket = await silent()
+    socket.setNoDelay(true)
+    socket.write(Buffer.of(22, 3, 1, 64, 0))
+    // Each turn of the event loop lets the server read one byte.
+    for (let sent = 0; sent < 16_000 && !isClosed(socket); sent++) {
+      socket.write(Buffer.of(0))
+      await new Promise(setImmediate)
+    }
+    await eventually('cut', () => isClosed(socket))
+    expect(await refused('over-budget')).toBe(1)
   })
 
   test('handshakes of members are free for their source', async () => {

@@ -209,7 +209,11 @@ export class Gate {
       this.#open.delete(key)
       this.#closed(connection)
     })
-    onFirstRecord(socket, (first) => (first === 'whole' ? this.#handshake(connection) : this.#foreign(connection)))
+    onFirstRecord(
+      socket,
+      (first) => (first === 'whole' ? this.#handshake(connection) : this.#foreign(connection)),
+      () => this.#charge(connection, COST_MS.partialRead),
+    )
   }
 
   #handshake(connection: PeerConnection): void {

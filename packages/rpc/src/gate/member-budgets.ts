@@ -3,7 +3,7 @@ import { parseSpiffeId } from '@muster/domain'
 import { CpuBudget } from './cpu-budget.ts'
 
 /** A member may use its share of this time at once. */
-const BURST_TIME_MS = 20_000
+const BURST_TIME_MS = 10_000
 
 /** Who pays for a connection, and the name in the log. */
 export interface Payer {

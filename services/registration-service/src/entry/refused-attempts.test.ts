@@ -8,6 +8,7 @@ import { isCounting, silentLog } from '../../test/support/service.ts'
 
 let redis: TestRedis
 let clusterName: string
+let aheadMs = 0
 const opened: RefusedAttempts[] = []
 
 beforeAll(async () => {
@@ -24,7 +25,8 @@ afterAll(async () => {
 })
 
 async function open(perMinute: number): Promise<RefusedAttempts> {
-  const attempts = new RefusedAttempts({ redisUrl: redis.url, clusterName, perMinute, log: silentLog })
+  const now = () => performance.now() + aheadMs
+  const attempts = new RefusedAttempts({ redisUrl: redis.url, clusterName, perMinute, log: silentLog, now })
   opened.push(attempts)
   await isCounting(attempts, redis)
   return attempts
@@ -34,6 +36,7 @@ async function open(perMinute: number): Promise<RefusedAttempts> {
 async function letTimePass(source: string, ms: number): Promise<void> {
   const key = `muster:${clusterName}:refused:${source}`
   await redis.client.set(key, Number(await redis.client.get(key)) - ms, 'KEEPTTL')
+  aheadMs += ms
 }
 
 async function hits(attempts: RefusedAttempts, source: string, count: number): Promise<void> {
@@ -145,13 +148,13 @@ describe('a source that guesses', () => {
   })
 
   test('a source that guesses gets the reservations of a killed replica back', async () => {
-    const attempts = await open(6)
-    await attempts.reserve('10.0.0.1', ids(6))
+    const killed = await open(6)
+    await killed.reserve('10.0.0.1', ids(6))
     const key = `muster:${clusterName}:refused:10.0.0.1:reserved`
     expect(await redis.client.pttl(key)).toBeGreaterThan(30_000)
     const reserved = await redis.client.zrange(key, 0, '-1')
     await redis.client.zadd(key, ...reserved.flatMap((id) => [Date.now() - 1_000, id]))
-    expect(await attempts.reserve('10.0.0.1', ids(10))).toEqual({ granted: 6, waitMs: 0 })
+    expect(await (await open(6)).reserve('10.0.0.1', ids(10))).toEqual({ granted: 6, waitMs: 0 })
   })
 })
 
@@ -164,21 +167,39 @@ describe('sources that have to wait', () => {
 })
 
 describe('limits without Redis', () => {
-  test('without Redis no source has to wait, and the log says so once', async () => {
+  test('without Redis a replica limits each source by itself, and the log says so once', async () => {
     const lines: string[] = []
     const log = createLogger('test', 'info', { write: (line) => void lines.push(line) })
-    const nowhere = new RefusedAttempts({ redisUrl: 'redis://127.0.0.1:1', clusterName, perMinute: 1, log })
+    const nowhere = new RefusedAttempts({ redisUrl: 'redis://127.0.0.1:1', clusterName, perMinute: 6, log })
     opened.push(nowhere)
-    for (let i = 0; i < 20; i++) {
-      expect(await nowhere.hit('10.0.0.1')).toBe(0)
-      expect(await nowhere.reserve('10.0.0.1', ['a', 'b'])).toEqual({ granted: 2, waitMs: 0 })
-      await nowhere.settle('10.0.0.1', 'a', true)
-    }
+    const ids = Array.from({ length: 10 }, () => randomUUID())
+    expect(await nowhere.reserve('10.0.0.1', ids)).toEqual({ granted: 6, waitMs: 0 })
+    expect(await nowhere.reserve('10.0.0.1', ids)).toEqual({ granted: 0, waitMs: 0 })
+    for (const id of ids.slice(0, 6)) await nowhere.settle('10.0.0.1', id, true)
+    expect(await nowhere.hit('10.0.0.1')).toBeGreaterThan(0)
+    await hits(nowhere, '10.0.0.2', 6)
+    expect(await nowhere.hit('10.0.0.2')).toBeGreaterThan(0)
     expect(lines).toHaveLength(1)
-    expect(lines[0]).toContain('not limited')
+    expect(lines[0]).toContain('each replica counts refused attempts by itself')
   })
 
-  test('a Redis that does not answer limits and delays no source', async () => {
+  test('a process that is too busy to hear Redis still checks no more guesses than the limit', async () => {
+    const attempts = await open(20)
+    const reserved = Array.from({ length: 5 }, (_, burst) => {
+      const asked = attempts.reserve(
+        '10.0.0.1',
+        Array.from({ length: 64 }, (_, i) => `${burst}-${i}`),
+      )
+      // Longer than the time-out of a command, whose answer is thus not read in time.
+      const until = performance.now() + 600
+      while (performance.now() < until);
+      return asked
+    })
+    const granted = (await Promise.all(reserved)).reduce((sum, answer) => sum + answer.granted, 0)
+    expect(granted).toBe(20)
+  })
+
+  test('a Redis that does not answer delays no source for long', async () => {
     const answers: net.Socket[] = []
     const proxy = net.createServer((socket) => {
       const target = new URL(redis.url)
@@ -191,13 +212,12 @@ describe('limits without Redis', () => {
     await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
     const url = new URL(redis.url)
     url.host = `127.0.0.1:${(proxy.address() as net.AddressInfo).port}`
-    const attempts = new RefusedAttempts({ redisUrl: url.href, clusterName, perMinute: 1, log: silentLog })
+    const attempts = new RefusedAttempts({ redisUrl: url.href, clusterName, perMinute: 2, log: silentLog })
     opened.push(attempts)
     await isCounting(attempts, redis)
-    await hits(attempts, '10.0.0.1', 1)
-    expect(await attempts.hit('10.0.0.1')).toBeGreaterThan(0)
     for (const upstream of answers) upstream.unpipe().pause()
-    expect(await attempts.hit('10.0.0.1')).toBe(0)
+    await hits(attempts, '10.0.0.1', 2)
+    expect(await attempts.hit('10.0.0.1')).toBeGreaterThan(0)
     attempts.close()
     for (const upstream of answers) upstream.destroy()
     await new Promise((resolve) => proxy.close(resolve))

@@ -1,6 +1,7 @@
 import { type AppError, formatDuration, refusal, sourceOf } from '@muster/domain'
 import type { Logger } from '@muster/runtime'
-import { RateLimit, type Reserved } from '../presence/rate-limit.ts'
+import type { Reserved } from '../presence/local-rate-limit.ts'
+import { RateLimit } from '../presence/rate-limit.ts'
 
 /** No call lasts longer, so a reservation expires only after its replica was killed. */
 const LEASE_MS = 35_000
@@ -12,24 +13,27 @@ export interface RefusedAttemptsOptions {
   /** Refusals that a source may have at once, and then per minute. */
   perMinute: number
   log: Logger
+  /** Milliseconds that never go back; `performance.now` by default. */
+  now?: () => number
 }
 
 /**
- * Counts refused joins and signups per source (see `sourceOf`), for all replicas together. It never rejects, and limits
- * no source while Redis is away. Keys: `muster:<cluster>:refused:<source>`, and with `:reserved` at the end; each expires within
+ * Counts refused joins and signups per source (see `sourceOf`), for all replicas together; each replica counts by itself
+ * while Redis is away. It never rejects. Keys: `muster:<cluster>:refused:<source>`, and with `:reserved` at the end; each expires within
  * about a minute.
  */
 export class RefusedAttempts {
   readonly #limit: RateLimit
 
-  constructor({ redisUrl, clusterName, perMinute, log }: RefusedAttemptsOptions) {
+  constructor({ redisUrl, clusterName, perMinute, log, now }: RefusedAttemptsOptions) {
     this.#limit = new RateLimit({
       redisUrl,
       prefix: `muster:${clusterName}:refused:`,
       burst: perMinute,
       intervalMs: 60_000 / perMinute,
       log,
-      warning: 'Redis is not usable; refused attempts are not limited until it is',
+      now,
+      warning: 'Redis is not usable; each replica counts refused attempts by itself until it is',
     })
   }
 

@@ -1,5 +1,6 @@
 import type { Logger } from '@muster/runtime'
 import type { Redis, Result } from 'ioredis'
+import { LocalRateLimit, type Rate, type Reserved } from './local-rate-limit.ts'
 import { HIT, RESERVE, SETTLE } from './rate-limit-scripts.ts'
 import { openRedis, redisWarning } from './redis.ts'
 
@@ -29,27 +30,30 @@ declare module 'ioredis' {
 const COMMAND_TIMEOUT_MS = 500
 
 /** What is limited, and to how much. */
-export interface RateLimitOptions {
+export interface RateLimitOptions extends Rate {
   redisUrl: string
   /** Put before each key. */
   prefix: string
-  /** How many hits may come at once. */
-  burst: number
-  /** After those, one hit in this time. */
-  intervalMs: number
   log: Logger
+  /** Milliseconds that never go back; `performance.now` by default. */
+  now?: (() => number) | undefined
   /** The log's line while Redis is away. */
   warning: string
 }
 
-/** A rate limit per key, for all replicas together. It never rejects, and limits nothing while Redis is away. */
+/**
+ * A rate limit per key, for all replicas together. It never rejects. While Redis is away, or this process too busy to hear its
+ * answers, the limit holds for each replica by itself.
+ */
 export class RateLimit {
+  readonly #local: LocalRateLimit
   readonly #redis: Redis
   readonly #options: RateLimitOptions
   readonly #warn: (error: unknown) => void
 
   constructor(options: RateLimitOptions) {
     this.#options = options
+    this.#local = new LocalRateLimit(options, options.now ?? (() => performance.now()))
     this.#warn = redisWarning(options.log, options.warning)
     this.#redis = openRedis(options.redisUrl, { commandTimeoutMs: COMMAND_TIMEOUT_MS, onError: this.#warn })
     this.#redis.defineCommand('musterHit', { lua: HIT, numberOfKeys: 1 })
@@ -58,9 +62,13 @@ export class RateLimit {
   }
 
   /** Counts a hit. @returns how long (ms) the key must wait, 0 if it is within its limit */
-  hit(key: string): Promise<number> {
+  async hit(key: string): Promise<number> {
+    const localWaitMs = this.#local.hit(key)
+    if (localWaitMs > 0) return localWaitMs
     const { prefix, intervalMs, burst } = this.#options
-    return this.#ask(this.#redis.musterHit(prefix + key, intervalMs, burst), 0)
+    const waitMs = await this.#ask(this.#redis.musterHit(prefix + key, intervalMs, burst), 0)
+    if (waitMs > 0) this.#local.undo(key)
+    return waitMs
   }
 
   /**
@@ -69,22 +77,34 @@ export class RateLimit {
    * its hits alone have reached the limit
    */
   async reserve(key: string, ids: readonly string[], leaseMs: number): Promise<Reserved> {
-    const { prefix, intervalMs, burst } = this.#options
-    const keys = [prefix + key, `${prefix}${key}:reserved`] as const
-    const asked = this.#redis.musterReserve(...keys, intervalMs, burst, leaseMs, ...ids)
-    const [granted, waitMs] = await this.#ask(asked, [ids.length, 0])
+    const local = this.#local.reserve(key, ids.length)
+    if (local.granted === 0) return local
+    const asked = this.#redis.musterReserve(
+      ...this.#keysOf(key),
+      this.#options.intervalMs,
+      this.#options.burst,
+      leaseMs,
+      ...ids.slice(0, local.granted),
+    )
+    const [granted, waitMs] = await this.#ask(asked, [local.granted, 0])
+    this.#local.settle(key, false, local.granted - granted)
     return { granted, waitMs }
   }
 
   /** Ends a reservation, and counts its hit or gives it back. */
   async settle(key: string, id: string, counts: boolean): Promise<void> {
-    const { prefix, intervalMs, burst } = this.#options
-    const keys = [prefix + key, `${prefix}${key}:reserved`] as const
-    await this.#ask(this.#redis.musterSettle(...keys, intervalMs, burst, id, counts ? 1 : 0), 0)
+    this.#local.settle(key, counts)
+    const { intervalMs, burst } = this.#options
+    await this.#ask(this.#redis.musterSettle(...this.#keysOf(key), intervalMs, burst, id, counts ? 1 : 0), 0)
   }
 
   close(): void {
     this.#redis.disconnect()
+  }
+
+  #keysOf(key: string): [paid: string, reserved: string] {
+    const paid = this.#options.prefix + key
+    return [paid, `${paid}:reserved`]
   }
 
   async #ask<T>(asked: Promise<T>, withoutRedis: T): Promise<T> {
@@ -95,10 +115,4 @@ export class RateLimit {
       return withoutRedis
     }
   }
-}
-
-/** The answer to a request for reservations. */
-export interface Reserved {
-  granted: number
-  waitMs: number
 }

@@ -87,6 +87,8 @@ export interface Served extends Replica {
   redis: TestRedis
   tokens: FakeTokens
   authority: FakeAuthority
+  /** Has every source begin with no refusals, at all replicas. */
+  forgetRefusals(): Promise<void>
   /** Another replica on the same stores. It is closed with this one. */
   addReplica(): Promise<Replica>
 }
@@ -108,10 +110,13 @@ export async function serveRegistration({
   // Channels of Redis are common to all tests.
   const redisOptions = { redisUrl: redis.url, clusterName: `${randomUUID()}.internal`, log: silentLog }
 
+  let aheadMs = 0
+  const now = () => performance.now() + aheadMs
+
   async function serveReplica(pool: pg.Pool): Promise<Replica> {
     const presence = await openPresence(redis, redisOptions.clusterName)
     const pace = new HeartbeatPace({ baseIntervalMs: 5_000, missedLimit: 3, beatsPerSecond: 2_000 })
-    const refusedAttempts = new RefusedAttempts({ ...redisOptions, perMinute: refusedPerMinute })
+    const refusedAttempts = new RefusedAttempts({ ...redisOptions, perMinute: refusedPerMinute, now })
     await isCounting(refusedAttempts, redis)
     const streams = new OpenStreams({ pool, presence, log: silentLog })
     const deps: Deps = {
@@ -166,6 +171,10 @@ export async function serveRegistration({
     redis,
     tokens,
     authority,
+    async forgetRefusals() {
+      await redis.empty()
+      aheadMs += 60_000
+    },
     async addReplica() {
       const replica = await serveReplica(store.openPool())
       others.push(replica)
@@ -179,10 +188,10 @@ export async function serveRegistration({
   }
 }
 
-/** Waits until refused attempts are counted: while there is no connection to Redis they are not. */
+/** Waits until refused attempts are counted in Redis: without a connection, each replica counts by itself. */
 export async function isCounting(refusedAttempts: RefusedAttempts, redis: TestRedis): Promise<void> {
-  const source = randomUUID()
   await eventually('connected to Redis', async () => {
+    const source = randomUUID()
     await refusedAttempts.hit(source)
     return (await redis.client.keys(`*:refused:${source}`)).length === 1
   })
