@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { link, open, rename, rm, type FileHandle } from 'node:fs/promises'
+import { rename, rm, symlink } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
-import { findProcess, isRunning, type ProcessRef } from './process-ref.ts'
+import { type Entry, entryText, isCode, readEntry } from './entry.ts'
+import { findProcess, type ProcessRef } from './process-ref.ts'
 
 /** The right of this process to use a data directory, held until released or until this process ends. */
 export interface Claim {
@@ -15,41 +16,37 @@ export interface Claim {
   release(): Promise<void>
 }
 
-interface Entry {
-  owner: ProcessRef
-  child?: ProcessRef | undefined
-}
-
-/** An entry with the inode of its file. A copied folder holds the entry under another inode, so the copy claims nothing. */
-interface Written extends Entry {
-  inode?: string
-}
-
-const NOBODY: ProcessRef = { pid: 0, startedAt: '' }
-
 /** Processes that claim the same folder at the same moment finish within a few of these rounds. */
 const ROUNDS = 50
 const ROUND_MS = 10
 
+/** The claims of this process. Without /proc a claim of an earlier process with the same id looks like its own. */
+const own = new Set<string>()
+
 /**
- * Claims a data directory by a small file beside it or in it. `what` names the directory in errors.
- * Takes over the claim of a process that has ended. Of several callers at once, exactly one succeeds.
- * @throws Error if a live process holds the claim, this process included
+ * Claims a data directory by a small link beside it or in it. `what` names the directory in errors.
+ * Takes over the claim of a process that has ended, and one that is torn. Of several callers at once, exactly one succeeds.
+ * A full disk does not prevent it: a link needs no room but its name.
+ * @throws Error if a live process holds the claim, this process included; of the file system, if the folder cannot be written
  */
 export async function claim(file: string, what: string): Promise<Claim> {
   const owner = findProcess(process.pid)
-  if (owner === undefined) throw new Error('Cannot read the process table, which is needed to guard data directories.')
+  if (owner === undefined) throw new Error(`${what} cannot be claimed: ${NO_PROCESS_TABLE}`)
   for (let round = 0; round < ROUNDS; round++) {
     const former = await readEntry(file)
-    if (former !== undefined && isRunning(former.owner)) throw inUse(what, former.owner.pid)
-    const leftover = former?.child !== undefined && isRunning(former.child) ? former.child : undefined
-    const entry = { owner, child: leftover }
-    if (former === undefined ? await createEntry(file, entry) : await takeOver(file, former, entry)) {
+    if (former !== undefined && isHeld(former, file)) throw inUse(what, former.owner!.pid, hint(former, file))
+    const leftover = former?.child
+    const text = await entryText(file, owner, leftover)
+    if (former === undefined ? await createEntry(file, text) : await takeOver(file, former, text)) {
+      own.add(file)
       return {
-        leftoverUnknown: former !== undefined && former.child === undefined,
+        leftoverUnknown: former !== undefined && !former.hasChild,
         leftover,
-        setChild: (pid) => replaceEntry(file, { owner, child: findProcess(pid) }),
-        release: () => rm(file, { force: true }),
+        setChild: async (pid) => replaceEntry(file, await entryText(file, owner, findProcess(pid))),
+        release: () => {
+          own.delete(file)
+          return rm(file, { force: true })
+        },
       }
     }
     await delay(Math.random() * ROUND_MS)
@@ -58,21 +55,20 @@ export async function claim(file: string, what: string): Promise<Claim> {
 }
 
 /**
- * Replaces the entry of an owner that has ended. A guard file, which only one process can create, lets one process do
- * this at a time: otherwise a slow process could replace the fresh entry of a faster one.
+ * Replaces the entry of an owner that has ended. A guard, which only one process can create, lets one process do this at a
+ * time: otherwise a slow process could replace the fresh entry of a faster one.
  */
-async function takeOver(file: string, former: Entry, entry: Entry): Promise<boolean> {
+async function takeOver(file: string, former: Entry, text: string): Promise<boolean> {
   const guard = `${file}.takeover`
-  if (!(await createEntry(guard, entry))) {
+  if (!(await createEntry(guard, text))) {
     const guardian = await readEntry(guard)
     // The guardian was killed within the millisecond that a takeover takes.
-    if (guardian !== undefined && !isRunning(guardian.owner)) await rm(guard, { force: true })
+    if (guardian !== undefined && guardian.owner === undefined) await rm(guard, { force: true })
     return false
   }
   try {
-    const current = await readEntry(file)
-    if (current?.owner.pid !== former.owner.pid || current.owner.startedAt !== former.owner.startedAt) return false
-    await replaceEntry(file, entry)
+    if ((await readEntry(file))?.text !== former.text) return false
+    await replaceEntry(file, text)
     return true
   } finally {
     await rm(guard, { force: true })
@@ -81,61 +77,45 @@ async function takeOver(file: string, former: Entry, entry: Entry): Promise<bool
 
 /** The process that holds the claim of that file now, or undefined. */
 export async function holderOf(file: string): Promise<number | undefined> {
-  const entry = await readEntry(file)
-  return entry !== undefined && isRunning(entry.owner) ? entry.owner.pid : undefined
+  return (await readEntry(file))?.owner?.pid
 }
 
 /** The error for a data directory that a live process uses. */
-export function inUse(what: string, pid: number): Error {
-  return new Error(`${what} is in use by process ${pid}. Stop that one first, or choose another data directory.`)
+export function inUse(what: string, pid: number, more = ''): Error {
+  return new Error(`${what} is in use by process ${pid}. Stop that one first, or choose another data directory.${more}`)
 }
 
-/** Undefined when there is no entry. An entry that was copied here counts as one of an owner that has ended. */
-async function readEntry(file: string): Promise<Entry | undefined> {
-  try {
-    const handle = await open(file)
-    try {
-      const { inode, ...entry } = JSON.parse(await handle.readFile('utf8')) as Written
-      if (inode === undefined || inode === (await inodeOf(handle))) return entry
-    } finally {
-      await handle.close()
-    }
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw new Error(`Cannot read ${file}. If no other Muster runs there, delete that file.`, { cause: error })
-  }
-  return { owner: NOBODY }
+/** Whether a live process holds the claim. */
+function isHeld({ owner }: Entry, file: string): boolean {
+  if (owner === undefined) return false
+  return owner.startedAt !== '' || owner.pid !== process.pid || own.has(file)
 }
 
-async function createEntry(file: string, entry: Entry): Promise<boolean> {
-  const draft = await writeDraft(file, entry)
+const NO_PROCESS_TABLE = 'the start times of processes cannot be read; Muster needs the program ps, or /proc on Linux.'
+
+function hint({ owner }: Entry, file: string): string {
+  if (owner?.startedAt !== '') return ''
+  return ` Without /proc another program with that process id looks the same: mount /proc, or, if that process is no Muster, delete ${file}.`
+}
+
+async function createEntry(file: string, text: string): Promise<boolean> {
   try {
-    // link, not rename: it fails when the name is taken, and readers never see half an entry.
-    await link(draft, file)
+    // symlink fails when the name is taken, and readers never see half an entry.
+    await symlink(text, file)
     return true
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    if (isCode(error, 'EEXIST')) return false
     throw error
-  } finally {
-    await rm(draft, { force: true })
   }
 }
 
-async function replaceEntry(file: string, entry: Entry): Promise<void> {
-  await rename(await writeDraft(file, entry), file)
-}
-
-async function writeDraft(file: string, entry: Entry): Promise<string> {
+async function replaceEntry(file: string, text: string): Promise<void> {
   const draft = `${file}.${randomUUID()}`
-  const handle = await open(draft, 'wx', 0o600)
+  await symlink(text, draft)
   try {
-    await handle.writeFile(JSON.stringify({ ...entry, inode: await inodeOf(handle) } satisfies Written))
-  } finally {
-    await handle.close()
+    await rename(draft, file)
+  } catch (error) {
+    await rm(draft, { force: true })
+    throw error
   }
-  return draft
-}
-
-async function inodeOf(handle: FileHandle): Promise<string> {
-  return String((await handle.stat({ bigint: true })).ino)
 }

@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 
 /** One run of one process. A process id alone does not suffice: a small container reuses ids within minutes. */
 export interface ProcessRef {
   readonly pid: number
-  /** An opaque text. Two runs with the same id differ in it. */
+  /** An opaque text. Two runs with the same id differ in it. Empty on a machine that does not tell it: a Linux without /proc. */
   readonly startedAt: string
 }
 
@@ -14,9 +14,11 @@ export function findProcess(pid: number): ProcessRef | undefined {
   return startedAt === undefined ? undefined : { pid, startedAt }
 }
 
-/** Whether this run of the process has not ended. */
+/** Whether this run of the process has not ended. When its start time is unknown, any process with its id counts as it. */
 export function isRunning(ref: ProcessRef): boolean {
-  return findProcess(ref.pid)?.startedAt === ref.startedAt
+  const found = findProcess(ref.pid)
+  if (found === undefined) return false
+  return found.startedAt === ref.startedAt || found.startedAt === '' || ref.startedAt === ''
 }
 
 /** The arguments of a running process, the program first. Empty when it has ended or its arguments cannot be read. */
@@ -30,6 +32,7 @@ export function commandLine(pid: number): string[] {
 }
 
 function startTimeFromProc(pid: number): string | undefined {
+  if (!existsSync('/proc/self/stat')) return exists(pid) ? '' : undefined
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
     // The name in parentheses may hold spaces; the state is the first field after it, the start time the twentieth.
@@ -38,6 +41,15 @@ function startTimeFromProc(pid: number): string | undefined {
     return `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()}/${fields[19]}`
   } catch {
     return undefined
+  }
+}
+
+function exists(pid: number): boolean {
+  try {
+    // Signal 0 is never delivered; the kernel only checks whether it could be. 0 and below name groups of processes.
+    return pid > 0 && process.kill(pid, 0)
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
 }
 

@@ -227,7 +227,7 @@ describe('a bot', () => {
     // Dies in place of the nth change of a name in a folder: each file comes to be, or is replaced, by one of these.
     const killer = (nth: number) =>
       `import fs from 'node:fs'; import { syncBuiltinESMExports } from 'node:module'; let changes = 0;
-       for (const name of ['link', 'rename']) { const real = fs.promises[name];
+       for (const name of ['symlink', 'link', 'rename']) { const real = fs.promises[name];
          fs.promises[name] = (...files) => (++changes === ${nth} ? process.kill(process.pid, 'SIGKILL') : real(...files)) }
        syncBuiltinESMExports()`
     let crashes = 0
