@@ -63,6 +63,10 @@ describe('an explanation', () => {
 
   test('an explanation of a server that cannot be reached says where to look', () => {
     expect(explain(new AppError('unavailable', 'no answer'))).toMatch(/^no answer; .*--auth-server/)
+    const cause = new Error('10.0.0.5:3025 did not accept a connection within 10 s')
+    expect(explain(new AppError('unavailable', 'cannot be reached', { cause }))).toMatch(
+      /^cannot be reached \(10.0.0.5:3025 did not accept a connection within 10 s\); .*--auth-server/,
+    )
   })
 
   test('an explanation of a server that is not trusted says where the right pin is', () => {

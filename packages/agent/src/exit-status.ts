@@ -1,6 +1,7 @@
 import { UsageError } from '@muster/cli-kit'
 import { AppError, isServerFault, isTransient, nextStep } from '@muster/domain'
 import { mayPass } from '@muster/identity'
+import { messageWithCause } from '@muster/runtime'
 
 /** The exit statuses of `muster`, for scripts and init systems. */
 export const EXIT = { ok: 0, failed: 1, usage: 2, refused: 3, notTrusted: 4, unreachable: 5 } as const
@@ -41,7 +42,7 @@ export function explain(error: unknown): string {
     nextStep(error.reason, 'muster') ??
     (isTransient(error) && !isAnswer(error) ? 'check --auth-server and that the cluster is up' : undefined)
   const reason = error.reason === undefined ? '' : ` (${error.reason})`
-  return `${error.message}${reason}${next === undefined ? '' : `; ${next}`}`
+  return `${messageWithCause(error)}${reason}${next === undefined ? '' : `; ${next}`}`
 }
 
 /** True for an error that the server itself returned. */

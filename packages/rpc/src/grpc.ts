@@ -1,9 +1,11 @@
 import { createRequire } from 'node:module'
 import type * as Grpc from '@grpc/grpc-js'
+import type * as Transport from '@grpc/grpc-js/build/src/transport.js'
 
 // By require: to import CommonJS, Node 20 first loads a lexer, which takes as long as grpc-js itself. Every start of
 // musterctl would wait for it. See docs/decisions/0019-musterctl-starts-quickly.md.
 const grpc = createRequire(import.meta.url)('@grpc/grpc-js') as typeof Grpc
+const transport = createRequire(import.meta.url)('@grpc/grpc-js/build/src/transport.js') as typeof Transport
 
 export const {
   CallCredentials,
@@ -17,6 +19,9 @@ export const {
   setLogVerbosity,
   status,
 } = grpc
+
+/** What opens the connections of grpc-js's clients. Not part of its public interface; the version is pinned. */
+export const { Http2SubchannelConnector } = transport
 
 /** grpc-js's credentials of a call. */
 export type CallCredentials = Grpc.CallCredentials

@@ -1,6 +1,7 @@
 export type { CurrentRoles, OnRefused } from './server/admission.ts'
 export * from './server/callers.ts'
 export * from './client/connect.ts'
+export * from './client/dial/dial.ts'
 export type { DuplexStream } from './client/calls.ts'
 export { isTrustFailure } from './client/explain-failure.ts'
 export { expectService, ServerNotTrustedError } from './tls/server-trust.ts'

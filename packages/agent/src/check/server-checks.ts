@@ -1,10 +1,9 @@
 import { lookup } from 'node:dns/promises'
-import { connect as tcpConnect } from 'node:net'
 import { registration } from '@muster/contracts'
 import { AppError, CERTIFICATE_BACKDATE_MS, formatDuration, splitAddress } from '@muster/domain'
 import { dersFromPem, spkiPin } from '@muster/pki'
-import { connect, fetchPinnedRoot, isTrustFailure, TlsIdentity } from '@muster/rpc'
-import { VERSION } from '@muster/runtime'
+import { connect, dialTcp, fetchPinnedRoot, isTrustFailure, TlsIdentity } from '@muster/rpc'
+import { systemClock, VERSION } from '@muster/runtime'
 import { EXIT } from '../exit-status.ts'
 import { type CheckResult, runChecks } from './checks.ts'
 
@@ -32,22 +31,18 @@ const STEP_LIMIT_MS = 5_000
  * reached, and nothing is sent to a server that does not match the pin. No token is sent at all.
  */
 export async function checkServer({ address, pins, now, signal }: ServerToCheck): Promise<ServerFindings> {
-  const { host, port } = splitAddress(address)
+  const { host } = splitAddress(address)
   let rootPem = ''
   let mismatch: unknown
   let answer: Answer
   const results = await runChecks([
-    [
-      'resolve',
-      async () => (await lookup(host, { all: true })).map((found) => found.address).join(', '),
-      EXIT.unreachable,
-    ],
-    ['connect', async () => connectTcp(host, port!, address, signal), EXIT.unreachable],
+    ['resolve', async () => resolve(host), EXIT.unreachable],
+    ['connect', async () => connectTcp(address, signal), EXIT.unreachable],
     [
       'TLS',
       async () => {
         try {
-          rootPem = await fetchPinnedRoot({ address, pins, timeoutMs: STEP_LIMIT_MS, signal })
+          rootPem = await fetchPinnedRoot({ address, pins, limitMs: STEP_LIMIT_MS, signal })
         } catch (error) {
           // With pins, a handshake that succeeds may still show the wrong root.
           if (pins === undefined || !isTrustFailure(error)) throw error
@@ -121,21 +116,26 @@ function clockDetail({ aheadMs }: Answer): string {
   return seconds === 0 ? 'agrees with the cluster' : detail
 }
 
-function connectTcp(host: string, port: number, address: string, signal: AbortSignal): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const socket = tcpConnect({ host, port, signal, timeout: STEP_LIMIT_MS })
-    const fail = (error: Error) => {
-      socket.destroy()
-      reject(error)
-    }
-    socket.once('error', fail)
-    socket.once('timeout', () => fail(new Error(`${address} did not answer within ${STEP_LIMIT_MS / 1000} s`)))
-    socket.once('connect', () => {
-      const reached = `${socket.remoteAddress} port ${socket.remotePort}`
-      socket.destroy()
-      resolve(reached)
-    })
+/** The system looks names up for as long as it is configured to, and offers no way to stop it. */
+async function resolve(host: string): Promise<string> {
+  const stop = new AbortController()
+  const limit = systemClock.sleep(STEP_LIMIT_MS, stop.signal).then(() => {
+    throw new Error(`the name ${host} was not resolved within ${STEP_LIMIT_MS / 1_000} s`)
   })
+  try {
+    const found = await Promise.race([lookup(host, { all: true }), limit])
+    return found.map(({ address }) => address).join(', ')
+  } finally {
+    stop.abort()
+    limit.catch(() => {})
+  }
+}
+
+async function connectTcp(address: string, signal: AbortSignal): Promise<string> {
+  const socket = await dialTcp({ address, limitMs: STEP_LIMIT_MS, signal })
+  const reached = `${socket.remoteAddress} port ${socket.remotePort}`
+  socket.destroy()
+  return reached
 }
 
 function pinOf(rootPem: string): string {

@@ -1,6 +1,6 @@
 import { appendFileSync } from 'node:fs'
 import type { Output } from '@muster/cli-kit'
-import { createLineLog, type LineLog } from '@muster/runtime'
+import { createLineLog, type LineLog, messageWithCause } from '@muster/runtime'
 
 /** The values of log.severity: entries below it are left out. */
 export const LOG_SEVERITIES = ['info', 'warn', 'error'] as const
@@ -55,7 +55,7 @@ function toFile(file: string, stderr: Output): Write {
 function jsonLog(write: Write): LineLog {
   const line = (level: string) => (fields: object, msg: string) => {
     const { err, ...rest } = fields as { err?: unknown }
-    const error = err instanceof Error ? { error: err.message } : {}
+    const error = err instanceof Error ? { error: messageWithCause(err) } : {}
     write(`${JSON.stringify({ time: new Date().toISOString(), level, msg, ...rest, ...error })}\n`)
   }
   return { info: line('info'), warn: line('warn') }

@@ -69,7 +69,7 @@ export async function join(
   const within = (limitMs: number) => Math.max(LEAST_STEP_MS, Math.min(limitMs, giveUpAt - clock.now().getTime()))
   const attempt = async (): Promise<NodeIdentity> => {
     const pins = skipCaPin ? undefined : caPins
-    const rootPem = await fetchPinnedRoot({ address: authServer, pins, timeoutMs: within(5_000), signal })
+    const rootPem = await fetchPinnedRoot({ address: authServer, pins, limitMs: within(10_000), signal })
     const anonymous = new TlsIdentity({ hostRootsPem: rootPem, userRootsPem: '' })
     const connection = connect({ addresses: [authServer], identity: anonymous, service: 'registration-service' })
     try {

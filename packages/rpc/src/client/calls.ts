@@ -3,7 +3,7 @@ import { AppError } from '@muster/domain'
 import { assertRemoteCallAllowed } from '@muster/runtime'
 import { Metadata } from '../grpc.ts'
 import type { CallOptions, MethodDefinition } from '../route.ts'
-import type { RotatingChannelCredentials } from '../tls/channel-credentials.ts'
+import type { RotatingChannelCredentials } from './channel-credentials.ts'
 import { explainFailure } from './explain-failure.ts'
 import type { RenewingClient } from './renewing-client.ts'
 
@@ -24,6 +24,8 @@ export interface DuplexStream<Q> {
 }
 
 const DEFAULT_TIMEOUT_MS = 10_000
+/** How long a server stream may take to its first message. A server's statement in Postgres ends after 10 s. */
+const FIRST_ANSWER_MS = 15_000
 /** Time that a caller keeps for itself after this call has timed out, so that the slow service is the one reported. */
 const HOP_MARGIN_MS = 20
 /** A call with less time left than this is not sent. */
@@ -67,23 +69,37 @@ export function unary<Q, S>(
   })
 }
 
-/** Opens a server stream. It ends when the signal aborts, and throws an AppError when it breaks. */
+/**
+ * Opens a server stream. It ends when the signal aborts, and throws an AppError when it breaks, or when the server does not
+ * send a first message in time: each stream of the contracts begins with one.
+ */
 export async function* serverStream<Q, S>(
   { clients, credentials }: Channel,
   method: MethodDefinition<Q, S>,
   request: Q,
   signal: AbortSignal,
+  firstAnswerMs = FIRST_ANSWER_MS,
 ): AsyncGenerator<S> {
   if (signal.aborted) return
   const { client, release } = clients.lease()
   const call = client.makeServerStreamRequest(method.path, method.requestSerialize, method.responseDeserialize, request)
   const cancel = () => call.cancel()
   signal.addEventListener('abort', cancel, { once: true })
+  let isSilent = false
+  const timer = setTimeout(() => {
+    isSilent = true
+    call.cancel()
+  }, firstAnswerMs)
   try {
-    yield* call as AsyncIterable<S>
+    for await (const message of call as AsyncIterable<S>) {
+      clearTimeout(timer)
+      yield message
+    }
   } catch (error) {
+    if (isSilent) throw new AppError('deadlineExceeded', `${credentials.service} did not answer in time`)
     if (!signal.aborted) throw explainFailure(error as ServiceError, credentials)
   } finally {
+    clearTimeout(timer)
     signal.removeEventListener('abort', cancel)
     call.cancel()
     release()

@@ -2,9 +2,10 @@ import { isIP } from 'node:net'
 import { type ServiceName, splitAddress } from '@muster/domain'
 import { Client } from '../grpc.ts'
 import type { CallOptions, ClientOf, MethodDefinition, ServiceDefinition } from '../route.ts'
-import { RotatingChannelCredentials } from '../tls/channel-credentials.ts'
+import { RotatingChannelCredentials } from './channel-credentials.ts'
 import { expectService } from '../tls/server-trust.ts'
 import type { TlsIdentity } from '../tls/tls-identity.ts'
+import { ATTEMPT_LIMIT_MS } from './dial/attempt.ts'
 import { duplex, type DuplexStream, serverStream, unary } from './calls.ts'
 import { RenewingClient } from './renewing-client.ts'
 
@@ -19,6 +20,10 @@ export interface ConnectOptions {
   clusterName?: string
   /** Retry calls that fail with UNAVAILABLE, three attempts in all. Only if every RPC used is safe to repeat. */
   retryUnavailable?: boolean
+  /** The longest time for one attempt to connect, in milliseconds; then another address or a new attempt follows. */
+  attemptLimitMs?: number
+  /** How long a server stream may take to its first message, in milliseconds. */
+  firstAnswerMs?: number
 }
 
 /**
@@ -54,14 +59,12 @@ function serviceConfig(retryUnavailable: boolean): string {
 
 /** Opens a connection lazily. Nothing is sent before the server has proved its identity. */
 export function connect(options: ConnectOptions): Connection {
-  const credentials = new RotatingChannelCredentials(
-    options.identity,
-    options.service,
-    expectService(options.service, options.clusterName),
-  )
+  const { identity, service, clusterName, attemptLimitMs = ATTEMPT_LIMIT_MS } = options
+  const check = expectService(service, clusterName)
+  const credentials = new RotatingChannelCredentials({ identity, service, check, attemptLimitMs })
   const target = targetOf(options.addresses)
   const clients = new RenewingClient(
-    options.identity,
+    identity,
     () =>
       new Client(target, credentials, {
         'grpc.service_config': serviceConfig(options.retryUnavailable ?? false),
@@ -71,6 +74,8 @@ export function connect(options: ConnectOptions): Connection {
         'grpc.keepalive_time_ms': 20_000,
         'grpc.keepalive_timeout_ms': 10_000,
         'grpc.enable_channelz': 0,
+        // grpc-js would read the proxy from the environment, and send even loopback through it.
+        'grpc.enable_http_proxy': 0,
         'grpc.use_local_subchannel_pool': 1,
       }),
   )
@@ -85,7 +90,7 @@ export function connect(options: ConnectOptions): Connection {
         ])
       return Object.fromEntries(methods)
     },
-    serverStream: (method, request, signal) => serverStream(channel, method, request, signal),
+    serverStream: (method, request, signal) => serverStream(channel, method, request, signal, options.firstAnswerMs),
     duplex: (method, onMessage) => duplex(channel, method, onMessage),
     close: () => clients.close(),
   }

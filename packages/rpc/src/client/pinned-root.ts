@@ -1,6 +1,7 @@
-import { connect as tlsConnect, type DetailedPeerCertificate } from 'node:tls'
-import { AppError, splitAddress } from '@muster/domain'
+import type { DetailedPeerCertificate } from 'node:tls'
+import { AppError } from '@muster/domain'
 import { pemFromDer, spkiPin } from '@muster/pki'
+import { dialTls } from './dial/dial.ts'
 import { ServerNotTrustedError } from '../tls/server-trust.ts'
 
 /** Where to look for a root, and the pins that it must match. */
@@ -8,7 +9,8 @@ export interface PinnedRootOptions {
   address: string
   /** `sha256:` pins; one match is enough. Undefined accepts any root, for users who turned the check off. */
   pins: readonly string[] | undefined
-  timeoutMs?: number
+  /** The longest time for the whole attempt, in milliseconds. */
+  limitMs?: number
   signal?: AbortSignal
 }
 
@@ -29,36 +31,15 @@ export async function fetchPinnedRoot(options: PinnedRootOptions): Promise<strin
 }
 
 /** @returns leaf first */
-function presentedChain({ address, timeoutMs = 5_000, signal }: PinnedRootOptions): Promise<DetailedPeerCertificate[]> {
-  const { host, port } = splitAddress(address)
-  return new Promise((resolve, reject) => {
-    // Verification is off: there is no root to verify with yet. The pin decides, and nothing is sent.
-    const socket = tlsConnect({
-      host,
-      port: port!,
-      rejectUnauthorized: false,
-      minVersion: 'TLSv1.3',
-      ALPNProtocols: ['h2'],
-    })
-    const fail = (message: string, cause?: unknown) => {
-      finish()
-      reject(new AppError('unavailable', message, { cause }))
-    }
-    const abort = () => fail('stopped')
-    const timer = setTimeout(() => fail(`${address} did not answer within ${timeoutMs} ms`), timeoutMs)
-    const finish = () => {
-      clearTimeout(timer)
-      signal?.removeEventListener('abort', abort)
-      socket.destroy()
-    }
-    signal?.addEventListener('abort', abort, { once: true })
-    socket.once('error', (error) => fail(`cannot reach ${address}: ${error.message}`, error))
-    socket.once('secureConnect', () => {
-      const chain = chainOf(socket.getPeerCertificate(true))
-      finish()
-      resolve(chain)
-    })
+async function presentedChain({ address, limitMs, signal }: PinnedRootOptions): Promise<DetailedPeerCertificate[]> {
+  // Verification is off: there is no root to verify with yet. The pin decides, and nothing is sent.
+  const options = { rejectUnauthorized: false, minVersion: 'TLSv1.3', ALPNProtocols: ['h2'] } as const
+  const socket = await dialTls({ address, limitMs, signal }, options).catch((error: Error) => {
+    throw new AppError('unavailable', signal?.aborted ? 'stopped' : error.message, { cause: error.cause })
   })
+  const chain = chainOf(socket.getPeerCertificate(true))
+  socket.destroy()
+  return chain
 }
 
 function chainOf(leaf: DetailedPeerCertificate | undefined): DetailedPeerCertificate[] {

@@ -241,7 +241,7 @@ describe('a pinned root', () => {
     const silent = net.createServer((socket) => socket.on('error', () => {}).resume())
     await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
     const address = `127.0.0.1:${(silent.address() as { port: number }).port}`
-    const error = await rejection(fetchPinnedRoot({ address, pins: [cluster.pin], timeoutMs: 100 }))
+    const error = await rejection(fetchPinnedRoot({ address, pins: [cluster.pin], limitMs: 100 }))
     expect(error.kind).toBe('unavailable')
     expect(isTrustFailure(error)).toBe(false)
     const stopped = await rejection(fetchPinnedRoot({ address, pins: [cluster.pin], signal: AbortSignal.timeout(50) }))

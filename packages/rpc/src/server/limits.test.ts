@@ -5,7 +5,7 @@ import { eventually, testCluster, type TestCluster } from '@muster/testkit'
 import { serveForTest } from '@muster/testkit/rpc'
 import { Client, Metadata } from '../grpc.ts'
 import { anyone } from './callers.ts'
-import { RotatingChannelCredentials } from '../tls/channel-credentials.ts'
+import { RotatingChannelCredentials } from '../client/channel-credentials.ts'
 import type { CallContext } from '../route.ts'
 import type { RpcServer } from './serve.ts'
 import {
@@ -105,11 +105,12 @@ function joinRequest(overrides: Partial<registration.RegisterRequest> = {}): reg
 }
 
 function rawClient(): Client {
-  const credentials = new RotatingChannelCredentials(
-    new TlsIdentity(cluster.anonymous()),
-    'registration-service',
-    () => undefined,
-  )
+  const credentials = new RotatingChannelCredentials({
+    identity: new TlsIdentity(cluster.anonymous()),
+    service: 'registration-service',
+    check: () => undefined,
+    attemptLimitMs: 10_000,
+  })
   return new Client(`dns:///${server.address}`, credentials)
 }
 

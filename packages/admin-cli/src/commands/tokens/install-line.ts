@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
-import type { RequestOptions } from 'node:https'
+import type { ClientRequest } from 'node:http'
+import { isIP } from 'node:net'
+import type { ConnectionOptions } from 'node:tls'
 import { messageOf, splitAddress } from '@muster/domain'
 
 /** The web face of a cluster, and how to know it. */
@@ -62,17 +64,28 @@ END`
 
 /** Whether the certificate is what the connection failed of. */
 function isUntrusted(error: unknown): boolean {
-  const { code = '', name } = error as NodeJS.ErrnoException
+  // The dialler wraps the error of the handshake.
+  const { code = '', name } = ((error as Error).cause ?? error) as NodeJS.ErrnoException
   return name === 'ServerNotTrustedError' || /CERT|SIGNATURE|ALTNAME|ISSUER/.test(code)
 }
 
-async function read({ address, signal }: WebFace, trust: RequestOptions): Promise<Buffer> {
-  const { get } = await import('node:https')
-  const { host, port } = splitAddress(address)
+async function read({ address, signal }: WebFace, trust: ConnectionOptions): Promise<Buffer> {
+  const [{ get }, { dialTls }] = await Promise.all([import('node:https'), import('@muster/rpc')])
   const limit = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)])
+  try {
+    const { host } = splitAddress(address)
+    const tls = { rejectUnauthorized: true, ...(isIP(host) === 0 && { servername: host }), ...trust }
+    const socket = await dialTls({ address, limitMs: TIMEOUT_MS, signal }, { host, ...tls })
+    return await readScript(get({ host, path: '/install.sh', createConnection: () => socket, signal: limit }))
+  } catch (error) {
+    if (limit.aborted && !signal.aborted) throw new Error('it did not answer in 3 s', { cause: error })
+    throw error
+  }
+}
+
+function readScript(request: ClientRequest): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    const options = { host, port, path: '/install.sh', agent: false, rejectUnauthorized: true, signal: limit, ...trust }
-    const request = get(options, (response) => {
+    request.on('response', (response) => {
       const chunks: Buffer[] = []
       let bytes = 0
       response.on('data', (chunk: Buffer) => {
@@ -87,8 +100,6 @@ async function read({ address, signal }: WebFace, trust: RequestOptions): Promis
         else reject(new Error(`it answered with status ${response.statusCode}`))
       })
     })
-    request.on('error', (error) =>
-      reject(limit.aborted && !signal.aborted ? new Error('it did not answer in 3 s') : error),
-    )
+    request.on('error', reject)
   })
 }
