@@ -1,7 +1,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
-import { mkdir, readFile, rm } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import path from 'node:path'
-import { createFileAtomic, replaceFileAtomic, writeFileAtomic } from '@muster/runtime'
+import { createFileAtomic, ensureFolder, replaceFileAtomic, writeFileAtomic } from '@muster/runtime'
 
 /** The files of a member's identity. The key is written first and the profile last: a folder with a profile is complete. */
 export const IDENTITY_FILES = {
@@ -34,7 +34,7 @@ export async function ensureKey(folder: string, make: () => string, name: 'key' 
   const file = fileOf(folder, name)
   const stored = await readIfPresent(file)
   if (stored !== undefined) return stored
-  await mkdir(folder, { recursive: true, mode: 0o700 })
+  await ensureFolder(folder)
   const made = make()
   return (await createFileAtomic(file, made)) ? made : readFile(file, 'utf8')
 }

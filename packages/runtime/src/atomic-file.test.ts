@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/g
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
-import { createFileAtomic, replaceFileAtomic, writeFileAtomic } from './atomic-file.ts'
+import { assertRoom, createFileAtomic, ensureFolder, replaceFileAtomic, writeFileAtomic } from './atomic-file.ts'
 
 let root: string
 let folder: string
@@ -61,7 +61,7 @@ describe('replacing a file', () => {
     expect(await readFile(file, 'utf8')).toBe('new')
     expect(await modeOf(file)).toBe('600')
     expect(await readdir(folder)).toEqual(['file'])
-    await expect(replaceFileAtomic(file, next)).rejects.toThrow('ENOENT')
+    await expect(replaceFileAtomic(file, next)).rejects.toMatchObject({ code: 'ENOENT' })
     expect(await readFile(file, 'utf8')).toBe('new')
   })
 
@@ -70,7 +70,9 @@ describe('replacing a file', () => {
     await expect(writeFileAtomic(file, 'new')).rejects.toThrow()
     expect((await stat(file)).isDirectory()).toBe(true)
     expect(await readdir(folder)).toEqual(['file'])
-    await expect(writeFileAtomic(path.join(folder, 'none', 'file'), 'new')).rejects.toThrow('ENOENT')
+    await expect(writeFileAtomic(path.join(folder, 'none', 'file'), 'new')).rejects.toThrow(
+      `cannot write ${folder}/none/file: the folder ${folder}/none is not there`,
+    )
   })
 })
 
@@ -91,5 +93,31 @@ describe('creating a file', () => {
     expect(await readFile(file, 'utf8')).toBe(`maker ${winners[0]!.i}`)
     expect(await modeOf(file)).toBe('600')
     expect(await readdir(folder)).toEqual(['file'])
+  })
+})
+
+describe('creating a folder', () => {
+  test('creating a folder creates those above it, for its owner only, and keeps one that is there', async () => {
+    const deep = path.join(folder, 'a/b/c')
+    await Promise.all(Array.from({ length: 16 }, () => ensureFolder(deep)))
+    expect(await modeOf(path.dirname(deep))).toBe('700')
+    await ensureFolder(folder)
+    expect(await readdir(folder)).toEqual(['a'])
+  })
+
+  test('creating a folder where nothing can be created fails, rather than try for ever', async () => {
+    await writeFile(file, '')
+    await expect(ensureFolder(file)).rejects.toThrow(`${file} exists already, and is no folder; move it away`)
+    await expect(ensureFolder(`${file}/a/b`)).rejects.toThrow(`cannot create ${file}/a/b: ${file} is not a folder`)
+    if (process.platform !== 'linux') return
+    await expect(ensureFolder('/proc/foo/bar')).rejects.toThrow(
+      'cannot create /proc/foo: the file system of /proc allows no new folders',
+    )
+  })
+
+  test('a look for room leaves nothing behind, and names the folder that is gone', async () => {
+    await assertRoom(folder)
+    expect(await readdir(folder)).toEqual([])
+    await expect(assertRoom(path.join(folder, 'gone'))).rejects.toThrow(`the folder ${folder}/gone is not there`)
   })
 })

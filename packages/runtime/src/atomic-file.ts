@@ -1,12 +1,51 @@
 import { randomBytes } from 'node:crypto'
-import { link, open, rename, rm } from 'node:fs/promises'
+import { link, mkdir, open, rename, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
+import { FileError, withFile } from './file-error.ts'
+
+/**
+ * Creates a folder, and those above it, unless it is there. Not by the recursion of mkdir, which never ends where the
+ * kernel answers ENOENT for a folder that is there, as in /proc. @throws FileError
+ */
+export async function ensureFolder(folder: string, mode = 0o700): Promise<void> {
+  try {
+    await mkdir(folder, { mode })
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EEXIST' && (await isFolder(folder))) return
+    const above = path.dirname(folder)
+    if (code !== 'ENOENT' || above === folder || (await isFolder(above))) throw new FileError('create', folder, error)
+    await ensureFolder(above, mode)
+    await ensureFolder(folder, mode)
+  }
+}
+
+function isFolder(folder: string): Promise<boolean> {
+  return stat(folder).then(
+    (found) => found.isDirectory(),
+    () => false,
+  )
+}
+
+/**
+ * Finds out whether a folder takes a file of that size, by writing one and deleting it: for what must be stored once it
+ * has been asked for. @throws FileError
+ */
+export async function assertRoom(folder: string, bytes = 16 * 1024): Promise<void> {
+  const file = path.join(folder, 'room')
+  await withFile('write', file, async () => rm(await writeTemporary(file, Buffer.alloc(bytes), 0o600)))
+}
 
 /**
  * Creates a file atomically, unless one of that name exists. Of several concurrent callers, one wins.
  * @returns false if the file existed
+ * @throws FileError
  */
-export async function createFileAtomic(file: string, content: string | Buffer, mode = 0o600): Promise<boolean> {
+export function createFileAtomic(file: string, content: string | Buffer, mode = 0o600): Promise<boolean> {
+  return withFile('write', file, () => create(file, content, mode))
+}
+
+async function create(file: string, content: string | Buffer, mode: number): Promise<boolean> {
   const temporary = await writeTemporary(file, content, mode)
   try {
     await link(temporary, file)
@@ -23,9 +62,10 @@ export async function createFileAtomic(file: string, content: string | Buffer, m
 /**
  * Replaces a file atomically: after a crash at any point it has the old content or the new, never a mixture. Writes a
  * temporary file in the same folder, then fsync, rename, fsync of the folder. Sets `mode` before it writes.
+ * @throws FileError
  */
 export async function writeFileAtomic(file: string, content: string | Buffer, mode = 0o600): Promise<void> {
-  const temporary = await writeTemporary(file, content, mode)
+  const temporary = await withFile('write', file, () => writeTemporary(file, content, mode))
   try {
     await replaceFileAtomic(file, temporary)
   } catch (error) {
@@ -34,10 +74,12 @@ export async function writeFileAtomic(file: string, content: string | Buffer, mo
   }
 }
 
-/** Moves a file over another in the same folder, atomically and durably. */
+/** Moves a file over another in the same folder, atomically and durably. @throws FileError */
 export async function replaceFileAtomic(file: string, replacement: string): Promise<void> {
-  await rename(replacement, file)
-  await syncFolder(file)
+  await withFile('write', file, async () => {
+    await rename(replacement, file)
+    await syncFolder(file)
+  })
 }
 
 async function writeTemporary(file: string, content: string | Buffer, mode: number): Promise<string> {

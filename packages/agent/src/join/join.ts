@@ -2,10 +2,10 @@ import { registration } from '@muster/contracts'
 import { mayPass, type NodeIdentity } from '@muster/identity'
 import { createCsr, privateKeyFromPem } from '@muster/pki'
 import { connect, fetchPinnedRoot, isTrustFailure, TlsIdentity } from '@muster/rpc'
-import { type Clock, type LineLog, retry, VERSION } from '@muster/runtime'
+import { type Clock, FileError, type LineLog, retry, VERSION } from '@muster/runtime'
 import { UsageError } from '@muster/cli-kit'
 import { NotTrustedError } from '../exit-status.ts'
-import { ensureNodeKey, storeGrant } from './node-identity.ts'
+import { ensureNodeKey, identityOf, storeIdentity } from './node-identity.ts'
 import { reportedFacts } from './reported-facts.ts'
 import { nodeFacts, type StartOptions } from '../config/options.ts'
 
@@ -67,7 +67,7 @@ export async function join(
   const giveUpAt = clock.now().getTime() + options.joinTimeoutMs
   /** The time limit of a step, so that --join-timeout also holds for a server that does not answer. */
   const within = (limitMs: number) => Math.max(LEAST_STEP_MS, Math.min(limitMs, giveUpAt - clock.now().getTime()))
-  const attempt = async (): Promise<NodeIdentity> => {
+  const ask = async (): Promise<NodeIdentity> => {
     const pins = skipCaPin ? undefined : caPins
     const rootPem = await fetchPinnedRoot({ address: authServer, pins, limitMs: within(10_000), signal })
     const anonymous = new TlsIdentity({ hostRootsPem: rootPem, userRootsPem: '' })
@@ -77,16 +77,22 @@ export async function join(
       const reply = await client.register(request, { timeoutMs: within(10_000), signal })
       const { nodeId, botName } = reply
       const profile = { nodeId, ...(botName !== '' && { botName }), roles, authServer, facts }
-      return await storeGrant({ dataDir, keyPem, grant: reply, profile, trustedRootsPem: rootPem, now: clock.now() })
+      return identityOf({ keyPem, grant: reply, profile, trustedRootsPem: rootPem, now: clock.now() })
     } finally {
       connection.close()
     }
+  }
+  let granted: NodeIdentity | undefined
+  const attempt = async (): Promise<NodeIdentity> => {
+    granted ??= await ask()
+    await storeIdentity(dataDir, granted)
+    return granted
   }
   try {
     return await retry(attempt, {
       clock,
       signal,
-      isTransient: (error) => mayPass(error) && !isTrustFailure(error),
+      isTransient: (error) => error instanceof FileError || (mayPass(error) && !isTrustFailure(error)),
       giveUpAfterMs: options.joinTimeoutMs,
       maxDelayMs: 5_000,
       onRetry: (error) => log.warn({ err: error }, 'could not join yet; trying again'),

@@ -7,7 +7,7 @@ import os from 'node:os'
 import path from 'node:path'
 import type { Grant, NodeProfile } from '@muster/identity'
 import { NotTrustedError } from '../exit-status.ts'
-import { ensureNodeKey, loadIdentity, storeGrant } from './node-identity.ts'
+import { ensureNodeKey, identityOf, loadIdentity, storeIdentity } from './node-identity.ts'
 
 const cluster = testCluster()
 const foreign = testCluster(cluster.clusterName)
@@ -55,16 +55,17 @@ function grant(overrides: Partial<CertifyRequest> = {}, signer: TestCluster = cl
   return { certificate, trustBundle: bundleOf(cluster) }
 }
 
-function store(given: Grant, overrides: Partial<NodeProfile> = {}) {
+async function store(given: Grant, overrides: Partial<NodeProfile> = {}) {
   const trustedRootsPem = cluster.hostRootsPem
-  return storeGrant({
-    dataDir,
+  const identity = identityOf({
     keyPem,
     grant: given,
     profile: { ...profile, ...overrides },
     trustedRootsPem,
     now: new Date(),
   })
+  await storeIdentity(dataDir, identity)
+  return identity
 }
 
 describe('a grant', () => {
@@ -84,6 +85,13 @@ describe('a grant', () => {
   ])('a grant %s is rejected and not stored', async (_what, given, overrides) => {
     await expect(store(given(), overrides)).rejects.toBeInstanceOf(NotTrustedError)
     expect(await readdir(dataDir)).toEqual(['key.pem'])
+  })
+
+  test('an identity that is stored in an emptied folder is whole', async () => {
+    const identity = await store(grant())
+    await rm(path.join(dataDir, 'key.pem'))
+    await storeIdentity(dataDir, identity)
+    expect(await loadIdentity(dataDir)).toEqual(identity)
   })
 
   test('a rejected grant leaves the former identity in place', async () => {

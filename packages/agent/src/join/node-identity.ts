@@ -1,7 +1,10 @@
+import { existsSync } from 'node:fs'
+import path from 'node:path'
 import {
   ensureKey,
   type Grant,
   GrantError,
+  IDENTITY_FILES,
   type NodeIdentity,
   type NodeProfile,
   parseGrant,
@@ -10,6 +13,7 @@ import {
   writeIdentity,
 } from '@muster/identity'
 import { generateKey, privateKeyPem } from '@muster/pki'
+import { createFileAtomic } from '@muster/runtime'
 import { NotTrustedError } from '../exit-status.ts'
 
 /**
@@ -33,7 +37,6 @@ export function describeMember({ nodeId, botName, roles }: NodeProfile): string 
 
 /** A reply to a join or a renewal, and what it must match. */
 export interface GrantReply {
-  dataDir: string
   /** The key that the certificate was requested for. */
   keyPem: string
   grant: Grant
@@ -45,10 +48,21 @@ export interface GrantReply {
 }
 
 /**
- * Checks a grant and stores it, before anything uses it. A grant for the next key makes that key the current one.
+ * Stores an identity whole. A chain for the next key makes that key the current one. @throws FileError; then the folder
+ * still holds the old identity
+ */
+export async function storeIdentity(dataDir: string, identity: NodeIdentity): Promise<void> {
+  // The folder may have been emptied since, as by another disk mounted there.
+  const key = path.join(dataDir, IDENTITY_FILES.key)
+  if (!existsSync(key)) await createFileAtomic(key, identity.keyPem)
+  await writeIdentity(dataDir, identity)
+}
+
+/**
+ * Checks a grant before anything stores or uses it.
  * @throws NotTrustedError if the grant is not what this node asked for
  */
-export async function storeGrant({ dataDir, grant, profile, ...reply }: GrantReply): Promise<NodeIdentity> {
+export function identityOf({ grant, profile, ...reply }: GrantReply): NodeIdentity {
   const { nodeId, botName, roles, clusterName } = profile
   if (roles.includes('bot') !== (botName !== undefined)) {
     throw new NotTrustedError('registration-service answered with an identity of another kind')
@@ -58,13 +72,12 @@ export async function storeGrant({ dataDir, grant, profile, ...reply }: GrantRep
   const { trustBundle, chainPem, bundlePem } = checkGrant(() =>
     parseGrant(grant, { from: 'registration-service', ...member, clusterName, ...reply }),
   )
-  const identity = {
+  return {
+    keyPem: reply.keyPem,
     chainPem,
     bundlePem,
     profile: { ...profile, clusterName: trustBundle.clusterName, trustBundleVersion: trustBundle.version },
   }
-  await writeIdentity(dataDir, identity)
-  return { ...identity, keyPem: reply.keyPem }
 }
 
 function checkGrant<T>(check: () => T): T {

@@ -1,12 +1,12 @@
 import { UsageError } from '@muster/cli-kit'
 import { utcTime } from '@muster/cli-kit/print'
-import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { refusal } from '@muster/domain'
 import { dersFromPem, spkiPin } from '@muster/pki'
 import { claim } from '@muster/processes'
 import { connect, TlsIdentity } from '@muster/rpc'
+import { ensureFolder, withFile } from '@muster/runtime'
 import { certificateLife, discardIdentity, type NodeIdentity, tlsMaterial, writeIdentity } from '@muster/identity'
 import { join, requireJoinOptions } from '../join/join.ts'
 import { describeMember, loadIdentity } from '../join/node-identity.ts'
@@ -24,10 +24,11 @@ import { runUntilStopped, type StartDeps } from './run-until-stopped.ts'
  */
 export async function start(options: StartOptions, deps: StartDeps): Promise<void> {
   const { dataDir } = options
-  await mkdir(dataDir, { recursive: true, mode: 0o700 }).catch((error: Error) => {
+  await ensureFolder(dataDir).catch((error: Error) => {
     throw new UsageError(`--data-dir: ${error.message}`)
   })
-  const held = await claim(path.join(dataDir, LOCK_FILE), `The data directory ${dataDir}`)
+  const lock = path.join(dataDir, LOCK_FILE)
+  const held = await withFile('write', lock, () => claim(lock, `The data directory ${dataDir}`))
   const beats = new BeatRecorder(dataDir, deps)
   let diagnostics: { close: () => Promise<void> } | undefined
   try {
@@ -62,7 +63,10 @@ async function run(options: StartOptions, deps: StartDeps, beats: BeatRecorder):
   const profile = { ...identity.profile, facts, authServer }
   if (!isDeepStrictEqual(profile, identity.profile)) {
     identity = { ...identity, profile }
-    await writeIdentity(dataDir, identity)
+    // A full disk must not keep a node away: the next start, or the next renewal, stores it.
+    await writeIdentity(dataDir, identity).catch((error: Error) => {
+      log.warn({ err: error }, 'what this node reports about itself could not be stored')
+    })
   }
 
   const tls = new TlsIdentity(tlsMaterial(identity))

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
-import { whyUnreadable } from './unreadable.ts'
+import { whyUnreadable } from './file-error.ts'
 
 let folder: string
 beforeAll(async () => {

@@ -1,0 +1,92 @@
+import { bots, registration } from '@muster/contracts'
+import { certificateLife, type NodeIdentity } from '@muster/identity'
+import { createCsr, privateKeyFromPem } from '@muster/pki'
+import type { Connection } from '@muster/rpc'
+import { assertRoom, type Clock } from '@muster/runtime'
+import { ensureNodeKey, identityOf, storeIdentity } from '../join/node-identity.ts'
+
+/** What a renewal needs. */
+export interface RenewerDeps {
+  dataDir: string
+  /** The identity in use. */
+  identity: NodeIdentity
+  connection: Connection
+  clock: Clock
+}
+
+/** A certificate past this part of its life may be gone before the disk takes the next one. */
+const NEARLY_OVER = 0.8
+
+/**
+ * Renews an identity, again and again. It looks for room on the disk before it asks, and keeps an identity that could not
+ * be stored nevertheless: the cluster would not grant another so soon.
+ */
+export class Renewer {
+  readonly #deps: Omit<RenewerDeps, 'identity'>
+  #stored: NodeIdentity
+  #unstored: NodeIdentity | undefined
+  /** The unstored identity that is in use. */
+  #used: NodeIdentity | undefined
+
+  constructor({ identity, ...deps }: RenewerDeps) {
+    this.#deps = deps
+    this.#stored = identity
+  }
+
+  /**
+   * Returns a fresh identity that is on disk. @throws FileError if it could not be stored; the next call stores it.
+   * @throws NotTrustedError, AppError
+   */
+  async renew(signal: AbortSignal): Promise<NodeIdentity> {
+    const { dataDir } = this.#deps
+    if (this.#unstored === undefined || this.#isReplaceable(this.#unstored)) {
+      if (this.#unstored === undefined) await assertRoom(dataDir)
+      this.#unstored = await this.#request(this.#used ?? this.#stored, signal)
+    }
+    await storeIdentity(dataDir, this.#unstored)
+    this.#stored = this.#unstored
+    this.#unstored = undefined
+    this.#used = undefined
+    return this.#stored
+  }
+
+  /**
+   * Calls `use`, once, with an identity that is not on disk yet, if the stored one is nearly over. Only of a node, which
+   * keeps its key: a bot's credentials are for the programs that read them from the disk.
+   */
+  useUnstored(use: (identity: NodeIdentity) => void): void {
+    const unstored = this.#unstored
+    if (unstored === undefined || unstored === this.#used || unstored.profile.botName !== undefined) return
+    if (!this.#isNearlyOver(this.#used ?? this.#stored)) return
+    this.#used = unstored
+    use(unstored)
+  }
+
+  /** A node that lives from memory must renew in time. */
+  #isReplaceable(unstored: NodeIdentity): boolean {
+    return unstored === this.#used && this.#isNearlyOver(unstored)
+  }
+
+  #isNearlyOver({ chainPem }: NodeIdentity): boolean {
+    const { issuedAt, expiresAt } = certificateLife(chainPem)
+    const lifeMs = expiresAt.getTime() - issuedAt.getTime()
+    return this.#deps.clock.now().getTime() > issuedAt.getTime() + NEARLY_OVER * lifeMs
+  }
+
+  /**
+   * Asks for a certificate. A node keeps its key. A bot changes its key each time, so that the cluster notices a copy of
+   * its credentials. The next key is on disk before the request, and the same after a lost reply or a crash.
+   */
+  async #request(identity: NodeIdentity, signal: AbortSignal): Promise<NodeIdentity> {
+    const { dataDir, connection, clock } = this.#deps
+    const { profile, keyPem, bundlePem: trustedRootsPem } = identity
+    if (profile.botName === undefined) {
+      const reply = await connection.client(registration.RegistrationServiceService).renewCertificate({}, { signal })
+      return identityOf({ keyPem, grant: reply, profile, trustedRootsPem, now: clock.now() })
+    }
+    const nextKeyPem = await ensureNodeKey(dataDir, 'nextKey')
+    const csrDer = createCsr({ privateKey: privateKeyFromPem(nextKeyPem), commonName: profile.botName })
+    const reply = await connection.client(bots.BotServiceService).renewBot({ csrDer }, { signal })
+    return identityOf({ keyPem: nextKeyPem, grant: reply, profile, trustedRootsPem, now: clock.now() })
+  }
+}
