@@ -20,6 +20,8 @@ export function openRedis(url: string, options: RedisConnectionOptions): Redis {
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
     connectTimeout: 2_000,
+    // No answer is waited for after a disconnection. For a lost connection ioredis waits out this time (2 s by default).
+    disconnectTimeout: 100,
     commandTimeout: options.commandTimeoutMs,
     autoResubscribe: options.autoResubscribe ?? true,
     retryStrategy: (tries) => Math.min(100 * tries, 1_000),
