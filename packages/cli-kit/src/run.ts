@@ -69,9 +69,15 @@ async function runCommand<C extends Context>(
   }
 }
 
-/** The terminal, environment and folder of this process. A reader that has seen enough ends it, as in `musterctl nodes ls | head -1`. */
+/**
+ * The terminal, environment and folder of this process. A reader that has seen enough ends it, as in
+ * `musterctl nodes ls | head -1`, unless the command outlives its output. A lost standard error never ends it.
+ */
 export function processIo(program: string): Io {
+  let outlives = false
+  process.stderr.on('error', () => {})
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (outlives) return
     if (error.code === 'EPIPE') process.exit(0)
     process.stderr.write(`${program}: standard output cannot be written to: ${error.message}\n`)
     process.exit(1)
@@ -82,6 +88,9 @@ export function processIo(program: string): Io {
     // Opened only when read: it costs a few milliseconds.
     get stdin() {
       return process.stdin
+    },
+    outliveOutput: () => {
+      outlives = true
     },
     env: process.env,
     cwd: process.cwd(),

@@ -12,7 +12,7 @@ import {
   SERVICES,
 } from '@muster/domain'
 import { defaultCacheDir, ownerOf, startPostgres, startRedis } from '@muster/embedded-stores'
-import { Lifecycle, NPM_ECHO_MS, onParentGone, onStopSignals, systemClock } from '@muster/runtime'
+import { Lifecycle, NPM_ECHO_MS, onParentGone, onStopSignals, outliveOutput, systemClock } from '@muster/runtime'
 import { isPortFree, preferPort, reachableHost } from './addresses.ts'
 import { startControlPlane } from './control-plane.ts'
 import { startFirstNode } from './first-node.ts'
@@ -132,8 +132,8 @@ function stopInOrder(): void {
 }
 onStopSignals(stopInOrder, NPM_ECHO_MS)
 if (process.env['npm_lifecycle_event'] !== undefined) onParentGone(stopInOrder)
-// A pipe without a reader must not keep the cluster from stopping.
-process.stdout.on('error', () => {})
+// A pipe without a reader must not keep the cluster from running, or from stopping.
+outliveOutput()
 
 /** A start that a signal cuts off has not failed. */
 async function startUnlessStopped(options: LocalClusterOptions): Promise<void> {

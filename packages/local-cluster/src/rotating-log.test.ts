@@ -1,4 +1,13 @@
-import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import {
+  appendFileSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
@@ -61,5 +70,18 @@ describe('the log of a service', () => {
     log.end()
     const { mode } = statSync(file)
     expect(mode & 0o777).toBe(0o600)
+  })
+
+  const testWithFullDisk = existsSync('/dev/full') ? test : test.skip
+  testWithFullDisk('the log of a service goes on once the full disk has room again', async () => {
+    symlinkSync('/dev/full', file)
+    const log = openLog(file, LIMITS)
+    log.write(line(1))
+    rmSync(file)
+    await eventually('written', () => {
+      log.write(line(2))
+      return existsSync(file) && readFileSync(file, 'utf8').includes(line(2))
+    })
+    log.end()
   })
 })

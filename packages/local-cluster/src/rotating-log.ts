@@ -16,7 +16,8 @@ const DEFAULT_LIMITS: LogLimits = { maxBytes: 10 * 1024 * 1024, keep: 3 }
 
 /**
  * Opens a log file that lines are added to. Once it is full it becomes FILE.1, what was FILE.1 becomes FILE.2 and so on,
- * and the oldest is replaced. A failure to write, as on a full disk, does not stop the service whose log it is.
+ * and the oldest is replaced. A failure to write, as on a full disk, does not stop the service whose log it is; the lines
+ * after it are written once that is possible.
  */
 export function openLog(file: string, { maxBytes, keep }: LogLimits = DEFAULT_LIMITS): RotatingLog {
   let { stream, bytes } = openFile(file)
@@ -32,8 +33,17 @@ export function openLog(file: string, { maxBytes, keep }: LogLimits = DEFAULT_LI
       // The lines go on into the full file, and the next rotation tries again.
     }
   }
+  const reopen = () => {
+    try {
+      ;({ stream, bytes } = openFile(file))
+    } catch {
+      // The next line tries again.
+    }
+  }
   return {
     write(line) {
+      // A failed write has closed it.
+      if (stream.destroyed) reopen()
       if (bytes >= maxBytes) rotate()
       stream.write(`${line}\n`)
       bytes += Buffer.byteLength(line) + 1

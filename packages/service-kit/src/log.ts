@@ -1,4 +1,4 @@
-import type { Logger } from '@muster/runtime'
+import { type Logger, outliveOutput } from '@muster/runtime'
 import { pino, type DestinationStream } from 'pino'
 
 /** From most to least; `silent` writes nothing. */
@@ -66,7 +66,7 @@ function stdoutInBatches(): DestinationStream {
     waiting = ''
     if (text !== '') process.stdout.write(text)
   }
-  process.stdout.on('error', () => {})
+  outliveOutput()
   process.on('exit', flush)
   sharedStdout = {
     write(line) {

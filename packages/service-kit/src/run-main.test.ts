@@ -8,7 +8,7 @@ const PROGRAM = `
   await runMain(
     {
       name: 'sample',
-      configSchema: z.object({ MODE: z.enum(['run', 'fail', 'unfit', 'hang']), SIZE: z.coerce.number() }),
+      configSchema: z.object({ MODE: z.enum(['run', 'fail', 'unfit', 'hang', 'talk']), SIZE: z.coerce.number() }),
       async start({ config, life }) {
         life.own('first', 0, () => process.stdout.write('first closed\\n'))
         if (config.MODE === 'unfit') throw new ConfigError('that value is taken')
@@ -20,6 +20,8 @@ const PROGRAM = `
         // Keeps the process alive; nothing closes this timer.
         setInterval(() => {}, 1000)
         process.stdout.write('started\\n')
+        let lines = 0
+        if (config.MODE === 'talk') setInterval(() => (++lines % 5 === 0 ? process.stderr : process.stdout).write('talk\\n'), 20)
       },
     },
     process.env,
@@ -97,6 +99,18 @@ describe('a service program', () => {
       expect(closings(stdout)).toEqual(['second closes', 'first closed'])
     },
   )
+
+  test('a service program whose output has no reader any more keeps running, and stops with 0', async () => {
+    const child = spawn(process.execPath, ['--input-type=module', '-e', PROGRAM], { env: { MODE: 'talk', SIZE: '1' } })
+    const ended = new Promise((resolve) => child.once('exit', (status, signal) => resolve(status ?? signal)))
+    await new Promise((resolve) => child.stdout.once('data', resolve))
+    child.stdout.destroy()
+    // It writes to the closed pipe several times before it writes to this one.
+    await new Promise((resolve) => child.stderr.once('data', resolve))
+    child.stderr.destroy()
+    child.kill('SIGTERM')
+    expect(await ended).toBe(0)
+  })
 
   test('a service program ends at once on a second signal', async () => {
     let sent = 0

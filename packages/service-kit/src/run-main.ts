@@ -1,4 +1,4 @@
-import { Lifecycle, type Logger, onStopSignals, systemClock } from '@muster/runtime'
+import { Lifecycle, type Logger, onStopSignals, outliveOutput, systemClock } from '@muster/runtime'
 import type { z } from 'zod'
 import { ConfigError, parseConfig } from './config.ts'
 import { createLogger, type LogLevel } from './log.ts'
@@ -22,13 +22,14 @@ export interface Program<S extends z.ZodObject> {
 /**
  * Runs a service: configuration, log, signals, exit status. The status is 2 for a bad configuration (a ConfigError, also
  * from `start`), 1 for a failed start, 0 after a clean stop. The first SIGINT or SIGTERM closes in reverse order; a second
- * ends the process at once. `--check-config` stops after the configuration has been read.
+ * ends the process at once. A lost log stops nothing. `--check-config` stops after the configuration has been read.
  */
 export async function runMain<S extends z.ZodObject>(
   { name, configSchema, start }: Program<S>,
   env: NodeJS.ProcessEnv,
   argv: readonly string[],
 ): Promise<void> {
+  outliveOutput()
   let config: Readonly<z.output<S>>
   try {
     config = parseConfig(configSchema, env)

@@ -15,6 +15,8 @@ export const startCommand: Command<typeof START_OPTIONS> = {
     const options = parseStartFlags(startFlagsOf(args), io.env, config)
     const unreadable = unreadableConfig(args.config, io.env)
     if (unreadable !== undefined) options.notes.push(unreadable)
+    // Losing the log must not stop beats and renewals.
+    io.outliveOutput?.()
     // Loads gRPC, so usage errors come first.
     const { start } = await import('../run/start.ts')
     const log = openAgentLog(options.log, io)

@@ -16,6 +16,8 @@ export interface Io {
   cwd: string
   /** Read only by flags whose value is `-`. */
   stdin?: AsyncIterable<string | Uint8Array>
+  /** Keeps the program alive when its output cannot be written: a reader has gone, or a disk is full. */
+  outliveOutput?: () => void
   /** Aborts when the program should end. */
   signal?: AbortSignal
   /** The current time; by default from the clock of the machine. */
