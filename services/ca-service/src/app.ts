@@ -1,16 +1,20 @@
 import { repeatEvery } from '@muster/runtime'
 import { openService, type ServiceStart } from '@muster/service-kit'
 import { ensureAuthorities } from './authorities/authorities.ts'
+import { CurrentAuthorities } from './authorities/current-authorities.ts'
 import { type Config, DESCRIPTOR } from './config.ts'
 import type { Deps } from './deps.ts'
 import { purgeCertificates } from './issuing/issue-certificate.ts'
 import { issueOwnIdentity } from './issuing/own-identity.ts'
+import { currentRevision } from './rotation/rotation-rows.ts'
 import { caService } from './rpc/service.ts'
 
 /** The folder of the migrations of ca-service. */
 export const MIGRATIONS = new URL('../migrations', import.meta.url)
 /** Issuing CAs live for months, so an hour is soon enough to notice a new one and to purge old certificates. */
 const REFRESH_EVERY_MS = 60 * 60_000
+/** A replica that has nothing to sign learns of a move within a second: one row is read. */
+const FOLLOW_EVERY_MS = 1_000
 
 /** Opens ca-service: the authorities, its identity, which it issues to itself, and what every service has. */
 export async function startApp(start: ServiceStart<Config>): Promise<void> {
@@ -19,13 +23,13 @@ export async function startApp(start: ServiceStart<Config>): Promise<void> {
 
   const keyEncryptionKey = config.MUSTER_KEY_ENCRYPTION_KEY_FILE
   const load = () => ensureAuthorities({ pool, keyEncryptionKey, clusterName: config.MUSTER_CLUSTER_NAME, clock, log })
-  let authorities = await load()
-  // While they cannot be loaded, the last ones stay in use.
-  const refresh = async () => (authorities = await load())
-  repeatEvery({ task: 'authority-refresh', everyMs: REFRESH_EVERY_MS, work: refresh }, background)
+  const authorities = await CurrentAuthorities.open(load)
+  const follow = () => authorities.follow(() => currentRevision(pool))
+  repeatEvery({ task: 'authority-refresh', everyMs: REFRESH_EVERY_MS, work: () => authorities.reload() }, background)
+  repeatEvery({ task: 'rotation-follow', everyMs: FOLLOW_EVERY_MS, work: follow }, background)
   repeatEvery({ task: 'certificate-purge', everyMs: REFRESH_EVERY_MS, work: () => purgeCertificates(pool) }, background)
 
-  const deps: Deps = { config, pool, clock, refusals: audit.refusals, authorities: () => authorities }
+  const deps: Deps = { config, pool, clock, refusals: audit.refusals, authorities }
   const { serve } = await join(await issueOwnIdentity(deps, log, life.signal))
   await serve({ services: [caService(deps)] })
 }

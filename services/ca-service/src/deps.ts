@@ -1,7 +1,7 @@
 import type { Refusals } from '@muster/audit'
 import type { Clock } from '@muster/runtime'
 import type pg from 'pg'
-import type { Authorities } from './authorities/authorities.ts'
+import type { CurrentAuthorities } from './authorities/current-authorities.ts'
 import type { Config } from './config.ts'
 
 /** What the handlers share. */
@@ -10,6 +10,5 @@ export interface Deps {
   pool: pg.Pool
   clock: Clock
   refusals: Refusals
-  /** The authorities as last loaded. */
-  authorities(): Authorities
+  authorities: CurrentAuthorities
 }

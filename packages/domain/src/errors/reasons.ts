@@ -1,13 +1,14 @@
 import { CALL_REASONS } from './call-reasons.ts'
 import { MEMBER_REASONS } from './member-reasons.ts'
 import type { ProgramName, ReasonInfo } from './reason-info.ts'
+import { ROTATION_REASONS } from './rotation-reasons.ts'
 import { TOKEN_REASONS } from './token-reasons.ts'
 
 /**
  * Every reason that an error of the cluster can carry: a closed table and a promise to other programs. A reason keeps its
  * kind for good; new ones may be added. docs/errors.md is generated from it.
  */
-export const REASONS = { ...CALL_REASONS, ...TOKEN_REASONS, ...MEMBER_REASONS } as const
+export const REASONS = { ...CALL_REASONS, ...TOKEN_REASONS, ...MEMBER_REASONS, ...ROTATION_REASONS } as const
 
 /** A stable upper-case word that a program may branch on, such as TOKEN_EXPIRED. */
 export type Reason = keyof typeof REASONS

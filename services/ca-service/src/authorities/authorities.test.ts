@@ -24,8 +24,8 @@ async function counts(): Promise<{ authorities: number; issuing: number; audited
   return rows[0]!
 }
 
-function pins({ host, user }: Authorities): string[] {
-  return [host, user].map(({ rootDer }) => spkiPin(rootDer))
+function pins({ host, user }: Pick<Authorities, 'host' | 'user'>): string[] {
+  return [host, user].map(({ active }) => spkiPin(active.rootDer))
 }
 
 describe('the authorities', () => {
@@ -34,21 +34,23 @@ describe('the authorities', () => {
     const loaded = await Promise.all(starters.map((deps) => ensureAuthorities(deps)))
     expect(await counts()).toEqual({ authorities: 2, issuing: 2, audited: 4 })
     expect(new Set(loaded.map((authorities) => pins(authorities).join())).size).toBe(1)
-    expect(new Set(loaded.map(({ host }) => host.issuing.certificateDer.toString('hex'))).size).toBe(1)
+    expect(new Set(loaded.map(({ host }) => host.active.issuing.certificateDer.toString('hex'))).size).toBe(1)
   })
 
   test('the authorities are the same after a restart', async () => {
     const first = await ensureAuthorities(store.authorityDeps())
     const second = await ensureAuthorities(store.authorityDeps())
     expect(pins(second)).toEqual(pins(first))
-    expect(privateKeyPem(second.host.issuing.privateKey)).toBe(privateKeyPem(first.host.issuing.privateKey))
+    expect(privateKeyPem(second.host.active.issuing.privateKey)).toBe(
+      privateKeyPem(first.host.active.issuing.privateKey),
+    )
     expect(trustBundle(second, CLUSTER_NAME)).toEqual(trustBundle(first, CLUSTER_NAME))
     expect(await counts()).toEqual({ authorities: 2, issuing: 2, audited: 4 })
   })
 
   test('the authorities are a root of ten years and an issuing CA of ninety days each, and neither certifies members of the other', async () => {
     const { host, user } = await ensureAuthorities(store.authorityDeps())
-    for (const { rootDer, issuing, rootNotAfter } of [host, user]) {
+    for (const { rootDer, issuing, rootNotAfter } of [host.active, user.active]) {
       const root = new X509Certificate(rootDer)
       const under = new X509Certificate(issuing.certificateDer)
       expect(root.verify(root.publicKey)).toBe(true)
@@ -57,9 +59,11 @@ describe('the authorities', () => {
       expect((issuing.expiresAt.getTime() - Date.now()) / DAY_MS).toBeCloseTo(90, 0)
     }
     expect(pins({ host, user })[0]).not.toBe(pins({ host, user })[1])
-    expect(new X509Certificate(user.issuing.certificateDer).verify(new X509Certificate(host.rootDer).publicKey)).toBe(
-      false,
-    )
+    expect(
+      new X509Certificate(user.active.issuing.certificateDer).verify(
+        new X509Certificate(host.active.rootDer).publicKey,
+      ),
+    ).toBe(false)
   })
 
   test('the authorities cannot be loaded with another key-encryption key, and the error names the file', async () => {
@@ -100,11 +104,11 @@ describe('the authorities', () => {
   test('the authorities are stored in the database without a readable key', async () => {
     const { host } = await ensureAuthorities(store.authorityDeps())
     const dump = await store.database.dump('ca')
-    expect(dump).toContain(host.rootDer.toString('hex'))
+    expect(dump).toContain(host.active.rootDer.toString('hex'))
     expect(dump).not.toContain('PRIVATE')
     expect(dump).not.toContain(store.keyEncryptionKey.toString('hex'))
     // The 32 bytes that are the private key, behind the header of PKCS#8.
-    const secret = host.issuing.privateKey.export({ type: 'pkcs8', format: 'der' }).subarray(36, 68)
+    const secret = host.active.issuing.privateKey.export({ type: 'pkcs8', format: 'der' }).subarray(36, 68)
     expect(dump).not.toContain(secret.toString('hex'))
     expect(dump).not.toContain(Buffer.from(secret.toString('base64')).toString('hex'))
   })
@@ -121,7 +125,7 @@ describe('an issuing CA', () => {
     }
     const sixtyDays = manualClock(new Date(Date.now() + 59.9 * DAY_MS))
     const same = await ensureAuthorities(store.authorityDeps({ clock: sixtyDays }))
-    expect(same.host.issuing.certificateDer).toEqual(first.host.issuing.certificateDer)
+    expect(same.host.active.issuing.certificateDer).toEqual(first.host.active.issuing.certificateDer)
 
     await sixtyDays.advance(0.2 * DAY_MS)
     const renewers = Array.from({ length: 4 }, () => store.authorityDeps({ clock: sixtyDays, pool: store.openPool() }))
@@ -129,8 +133,8 @@ describe('an issuing CA', () => {
     for (const authorities of renewed) {
       expect(pins(authorities)).toEqual(pins(first))
       expect(trustBundle(authorities, CLUSTER_NAME)).toEqual(trustBundle(first, CLUSTER_NAME))
-      expect(authorities.host.issuing.certificateDer).toEqual(renewed[0]!.host.issuing.certificateDer)
-      expect(authorities.host.issuing.certificateDer).not.toEqual(first.host.issuing.certificateDer)
+      expect(authorities.host.active.issuing.certificateDer).toEqual(renewed[0]!.host.active.issuing.certificateDer)
+      expect(authorities.host.active.issuing.certificateDer).not.toEqual(first.host.active.issuing.certificateDer)
     }
     expect(await counts()).toMatchObject({ authorities: 2, issuing: 4 })
 
@@ -140,7 +144,12 @@ describe('an issuing CA', () => {
       [renewed[0]!, sixtyDays.now()],
     ] as const) {
       const { chainDer } = await leaf(authorities, manualClock(now))
-      const chain = { leafDer: chainDer[0]!, intermediatesDer: [chainDer[1]!], rootsDer: [first.host.rootDer], now }
+      const chain = {
+        leafDer: chainDer[0]!,
+        intermediatesDer: [chainDer[1]!],
+        rootsDer: [first.host.active.rootDer],
+        now,
+      }
       expect(verifyChain(chain)).toBe(true)
     }
   })

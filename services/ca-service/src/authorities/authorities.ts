@@ -1,165 +1,97 @@
-import { recordAudit } from '@muster/audit'
-import { type AuthorityType, CERTIFICATE_BACKDATE_MS } from '@muster/domain'
-import { createIssuing, createRoot, type Issuer } from '@muster/pki'
+import type { AuthorityType } from '@muster/domain'
+import type { Issuer, RootVoucher } from '@muster/pki'
 import { type Db, transaction } from '@muster/postgres'
-import type { Clock, Logger } from '@muster/runtime'
 import { X509Certificate } from 'node:crypto'
-import type pg from 'pg'
-import { openKey, sealKey } from './sealed-key.ts'
+import type { RotationState } from '../rotation/rotation-state.ts'
+import { insertRotation, type RotationRow, selectRotation } from '../rotation/rotation-rows.ts'
+import type { AuthorityDeps } from './authority-deps.ts'
+import { type AuthorityRow, newestAuthority, selectAuthority, selectIssuing } from './authority-rows.ts'
+import { createAuthority, createIssuingCa, rootIssuer } from './create-authority.ts'
+import { openKey } from './sealed-key.ts'
+import { selectVouchers } from './voucher-rows.ts'
 
 /** An authority with the issuing CA that signs now. */
 export interface Authority {
   type: AuthorityType
+  id: number
+  /** Its place among the authorities of its type: 1 for the first. A certificate's holder reports it. */
+  number: number
   rootDer: Buffer
   rootNotAfter: Date
   createdAt: Date
-  /** Grows with each new authority; the newest id is the version of the trust bundle. */
-  id: number
   issuing: Issuer & { id: string; expiresAt: Date }
 }
 
-/** The authorities that sign now, one of each type. */
-export type Authorities = Record<AuthorityType, Authority>
-
-/** The inputs of creating and loading authorities. */
-export interface AuthorityDeps {
-  pool: pg.Pool
-  keyEncryptionKey: Buffer
-  clusterName: string
-  clock: Clock
-  log: Logger
+/** The authorities of one type: the active one, the next during a rotation, and where the rotation stands. */
+export interface AuthoritySet extends RotationState<Authority> {
+  type: AuthorityType
+  rotation: RotationRow
+  vouchers: RootVoucher[]
 }
 
-const DAY_MS = 86_400_000
-const ROOT_LIFE_MS = 3652 * DAY_MS
-const ISSUING_LIFE_MS = 90 * DAY_MS
-/** A new issuing CA is made when the old one has this much time left: far longer than any leaf lives. */
-const ISSUING_RENEW_BEFORE_MS = 30 * DAY_MS
+/** The authorities of both types, as of one revision. */
+export type Authorities = Record<AuthorityType, AuthoritySet> & { revision: number }
+
+/** The part of an issuing CA's life that is left when a new one is made: far longer than any leaf lives. */
+const ISSUING_RENEW_BEFORE_MS = 30 * 86_400_000
 
 /**
- * Loads both authorities and creates what is missing: everything at the first start, an issuing CA when the last one is
- * about to expire. Replicas take turns by an advisory lock, so there is one authority per type.
+ * Loads the authorities of both types and creates what is missing: everything at the first start, an issuing CA when the
+ * last one is about to expire. Replicas take turns by an advisory lock, so each is created once.
  */
 export function ensureAuthorities(deps: AuthorityDeps): Promise<Authorities> {
   return transaction(deps.pool, async (db) => {
-    await db.query(`select pg_advisory_xact_lock(hashtext('muster.authorities'))`)
-    const host = await ensureAuthority(db, deps, 'host')
-    const user = await ensureAuthority(db, deps, 'user')
-    return { host, user }
+    await lockAuthorities(db)
+    const host = await ensureSet(db, deps, 'host')
+    const user = await ensureSet(db, deps, 'user')
+    return { host, user, revision: host.rotation.revision + user.rotation.revision }
   })
 }
 
-async function ensureAuthority(db: Db, deps: AuthorityDeps, type: AuthorityType): Promise<Authority> {
-  const { keyEncryptionKey, clusterName, clock, log } = deps
-  const now = clock.now().getTime()
-  const lifetime = (ms: number) => ({
-    notBefore: new Date(now - CERTIFICATE_BACKDATE_MS),
-    notAfter: new Date(now + ms),
-  })
+/** Waits for the other replicas that load or change the authorities. Holds until the transaction ends. */
+export async function lockAuthorities(db: Db): Promise<void> {
+  await db.query(`select pg_advisory_xact_lock(hashtext('muster.authorities'))`)
+}
 
-  let stored = await selectAuthority(db, type)
-  if (stored === undefined) {
-    const root = createRoot({ type, clusterName, ...lifetime(ROOT_LIFE_MS) })
-    stored = await insertAuthority(
-      db,
-      type,
-      root.certificateDer,
-      sealKey(keyEncryptionKey, root.privateKey, root.certificateDer),
-    )
-    await recordAudit(db, { action: 'authority.create', actor: 'ca-service', outcome: 'ok', details: { type } })
-    log.info({ event: 'authority.created', type }, 'made a new authority')
-  }
-  const rootKey = openKey(keyEncryptionKey, stored.rootKeySealed, stored.rootDer)
-  const root = new X509Certificate(stored.rootDer)
+async function ensureSet(db: Db, deps: AuthorityDeps, type: AuthorityType): Promise<AuthoritySet> {
+  const rotation = (await selectRotation(db, type)) ?? (await firstRotation(db, deps, type))
+  const load = async (id: number) => loadAuthority(db, deps, await selectAuthority(db, id))
+  const active = await load(rotation.activeId)
+  const next = rotation.nextId === null ? undefined : await load(rotation.nextId)
+  return { type, phase: rotation.phase, active, next, rotation, vouchers: await selectVouchers(db, type) }
+}
+
+/** The first authority of a type, and its rotation in standby. The trust bundle of a new cluster has version 1. */
+async function firstRotation(db: Db, deps: AuthorityDeps, type: AuthorityType): Promise<RotationRow> {
+  const first = (await newestAuthority(db, type)) ?? (await createAuthority(db, deps, type))
+  return insertRotation(db, { type, activeId: first.id, trustVersion: type === 'host' ? 1 : 0 })
+}
+
+async function loadAuthority(db: Db, deps: AuthorityDeps, row: AuthorityRow): Promise<Authority> {
+  const { keyEncryptionKey, clusterName, clock } = deps
+  const { id, type, number, rootDer, createdAt } = row
+  // Also proves that the key-encryption key fits.
+  rootIssuer(deps, row)
+  const root = new X509Certificate(rootDer)
   if (!root.subject.includes(`O=${clusterName}\n`)) {
     throw new Error(
       `the database belongs to another cluster: its ${type} root is "${root.subject.replaceAll('\n', ', ')}"`,
     )
   }
-
-  let issuing = await selectIssuing(db, stored.id)
-  if (issuing === undefined || issuing.expiresAt.getTime() - now < ISSUING_RENEW_BEFORE_MS) {
-    const dates = lifetime(ISSUING_LIFE_MS)
-    const made = createIssuing({
-      root: { certificateDer: stored.rootDer, privateKey: rootKey },
-      type,
-      clusterName,
-      ...dates,
-    })
-    const sealed = sealKey(keyEncryptionKey, made.privateKey, made.certificateDer)
-    issuing = await insertIssuing(db, stored.id, made.certificateDer, sealed, dates.notAfter)
-    await recordAudit(db, { action: 'issuing-ca.create', actor: 'ca-service', outcome: 'ok', details: { type } })
-    log.info({ event: 'issuing-ca.created', type, expiresAt: dates.notAfter }, 'made a new issuing CA')
-  }
+  const rootNotAfter = new Date(root.validTo)
+  const stored = await selectIssuing(db, id)
+  const leftMs = (stored?.expiresAt.getTime() ?? 0) - clock.now().getTime()
+  // An issuing CA cannot outlive its root, so in the last month of the root no new one helps.
+  const isGood = stored !== undefined && (leftMs >= ISSUING_RENEW_BEFORE_MS || stored.expiresAt >= rootNotAfter)
+  const issuing = isGood ? stored : await createIssuingCa(db, deps, row)
   const privateKey = openKey(keyEncryptionKey, issuing.keySealed, issuing.certificateDer)
   return {
     type,
-    id: Number(stored.id),
-    rootDer: stored.rootDer,
-    rootNotAfter: new Date(root.validTo),
-    createdAt: stored.createdAt,
+    id,
+    number,
+    rootDer,
+    rootNotAfter,
+    createdAt,
     issuing: { id: issuing.id, certificateDer: issuing.certificateDer, privateKey, expiresAt: issuing.expiresAt },
   }
-}
-
-interface StoredAuthority {
-  id: string
-  rootDer: Buffer
-  rootKeySealed: Buffer
-  createdAt: Date
-}
-
-async function selectAuthority(db: Db, type: AuthorityType): Promise<StoredAuthority | undefined> {
-  const { rows } = await db.query(
-    `select id, root_certificate as "rootDer", root_key_sealed as "rootKeySealed", created_at as "createdAt"
-       from authorities
-      where type = $1`,
-    [type],
-  )
-  return rows[0]
-}
-
-async function insertAuthority(db: Db, type: AuthorityType, rootDer: Buffer, sealed: Buffer): Promise<StoredAuthority> {
-  const { rows } = await db.query(
-    `insert into authorities (type, root_certificate, root_key_sealed)
-     values ($1, $2, $3)
-     returning id, root_certificate as "rootDer", root_key_sealed as "rootKeySealed", created_at as "createdAt"`,
-    [type, rootDer, sealed],
-  )
-  return rows[0]
-}
-
-interface StoredIssuing {
-  id: string
-  certificateDer: Buffer
-  keySealed: Buffer
-  expiresAt: Date
-}
-
-async function selectIssuing(db: Db, authorityId: string): Promise<StoredIssuing | undefined> {
-  const { rows } = await db.query(
-    `select id, certificate as "certificateDer", key_sealed as "keySealed", expires_at as "expiresAt"
-       from issuing_cas
-      where authority_id = $1
-      order by expires_at desc
-      limit 1`,
-    [authorityId],
-  )
-  return rows[0]
-}
-
-async function insertIssuing(
-  db: Db,
-  authorityId: string,
-  der: Buffer,
-  sealed: Buffer,
-  expiresAt: Date,
-): Promise<StoredIssuing> {
-  const { rows } = await db.query(
-    `insert into issuing_cas (authority_id, certificate, key_sealed, expires_at)
-     values ($1, $2, $3, $4)
-     returning id, certificate as "certificateDer", key_sealed as "keySealed", expires_at as "expiresAt"`,
-    [authorityId, der, sealed, expiresAt],
-  )
-  return rows[0]
 }

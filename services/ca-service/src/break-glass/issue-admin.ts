@@ -12,9 +12,11 @@ import { systemClock } from '@muster/runtime'
 import { ConfigError, createLogger, parseConfig } from '@muster/service-kit'
 import type { z } from 'zod'
 import { MIGRATIONS } from '../app.ts'
-import { ensureAuthorities } from '../authorities/authorities.ts'
+import { type Authorities, ensureAuthorities } from '../authorities/authorities.ts'
+import { CurrentAuthorities } from '../authorities/current-authorities.ts'
 import { DESCRIPTOR, storeSchema } from '../config.ts'
-import { issueCertificate } from '../issuing/issue-certificate.ts'
+import { type CertificateRequest, issueCertificate } from '../issuing/issue-certificate.ts'
+import { trustBundle } from '../rpc/trust-bundle.ts'
 import { ISSUE_ADMIN_FLAGS, type IssueAdminOptions, readOptions } from './options.ts'
 
 /** The user who requests the certificate, for the audit. */
@@ -54,26 +56,28 @@ async function issue(options: IssueAdminOptions, config: z.output<typeof storeSc
   const pool = openPool({ databaseUrl, schema, applicationName: ACTOR, size: 1 }, log)
   try {
     const keyEncryptionKey = config.MUSTER_KEY_ENCRYPTION_KEY_FILE
-    const authorities = await ensureAuthorities({ pool, keyEncryptionKey, clusterName, clock: systemClock, log })
+    const deps = { pool, keyEncryptionKey, clusterName, clock: systemClock, log }
+    const authorities = await CurrentAuthorities.open(() => ensureAuthorities(deps))
     const privateKey = privateKeyFromPem(await ensureKey(out, () => privateKeyPem(generateKey())))
-    const certificate = await transaction(pool, async (db) => {
-      const issued = await issueCertificate(
-        { db, authorities, clusterName, clock: systemClock },
-        {
-          kind: 'user',
-          name,
-          roles: [...roles, BREAK_GLASS],
-          dnsNames: [],
-          publicKeyDer: publicKeyDer(privateKey),
-          ttlSeconds,
-          requestedBy: ACTOR,
-        },
-      )
-      const details = { name, roles, serial: issued.serial, expiresAt: issued.expiresAt }
-      await recordAudit(db, { action: 'user.issue-admin', actor: ACTOR, outcome: 'ok', details })
-      return issued
-    })
-    const caPins = [spkiPin(authorities.host.rootDer)]
+    const request: CertificateRequest = {
+      kind: 'user',
+      name,
+      roles: [...roles, BREAK_GLASS],
+      dnsNames: [],
+      publicKeyDer: publicKeyDer(privateKey),
+      ttlSeconds,
+      requestedBy: ACTOR,
+    }
+    const issueWith = (current: Authorities) =>
+      transaction(pool, async (db) => {
+        const issued = await issueCertificate({ db, authorities: current, clusterName, clock: systemClock }, request)
+        const details = { name, roles, serial: issued.serial, expiresAt: issued.expiresAt }
+        await recordAudit(db, { action: 'user.issue-admin', actor: ACTOR, outcome: 'ok', details })
+        return issued
+      })
+    const certificate = await authorities.use(issueWith)
+    const { hostRootsDer } = trustBundle(authorities.current, clusterName)
+    const caPins = hostRootsDer.map((der) => spkiPin(der))
     const profile: OperatorProfile = {
       clusterName,
       caPins,
@@ -81,7 +85,7 @@ async function issue(options: IssueAdminOptions, config: z.output<typeof storeSc
       publicAddress,
       ...(webAddress !== undefined && { webAddress }),
     }
-    const bundlePem = chainPem([authorities.host.rootDer])
+    const bundlePem = chainPem(hostRootsDer)
     await writeIdentity(out, { chainPem: chainPem(certificate.chainDer), bundlePem, profile })
     const until = utcTime(certificate.expiresAt!)
     io.stdout.write(`Wrote the identity of ${name} to ${out}; it is good until ${until}.\n`)

@@ -55,8 +55,12 @@ describe('a certificate', () => {
       publicKeyDer: publicKey,
       issuerType: 'host',
     })
-    expect(verifyChain({ leafDer, intermediatesDer: [issuingDer], rootsDer: [authorities.host.rootDer] })).toBe(true)
-    expect(verifyChain({ leafDer, intermediatesDer: [issuingDer], rootsDer: [authorities.user.rootDer] })).toBe(false)
+    expect(verifyChain({ leafDer, intermediatesDer: [issuingDer], rootsDer: [authorities.host.active.rootDer] })).toBe(
+      true,
+    )
+    expect(verifyChain({ leafDer, intermediatesDer: [issuingDer], rootsDer: [authorities.user.active.rootDer] })).toBe(
+      false,
+    )
     const [row, ...others] = await recorded()
     expect(others).toEqual([])
     expect(row).toMatchObject({
@@ -98,15 +102,15 @@ describe('a certificate', () => {
   test('a certificate is not signed when it cannot be recorded', async () => {
     let signed = false
     const watched = {
-      ...authorities.host.issuing,
+      ...authorities.host.active.issuing,
       get privateKey() {
         signed = true
-        return authorities.host.issuing.privateKey
+        return authorities.host.active.issuing.privateKey
       },
     }
     const closed = store.openPool()
     const db = { query: () => Promise.reject(new Error('no database')) } as unknown as typeof closed
-    const host = { ...authorities.host, issuing: watched }
+    const host = { ...authorities.host, active: { ...authorities.host.active, issuing: watched } }
     await expect(issue({}, { db, authorities: { ...authorities, host } })).rejects.toThrow('no database')
     expect(signed).toBe(false)
     await issue({}, { authorities: { ...authorities, host } })
@@ -114,7 +118,7 @@ describe('a certificate', () => {
   })
 
   test('a certificate never outlives the CA that signs it', async () => {
-    const clock = manualClock(new Date(authorities.host.issuing.expiresAt.getTime() - 30_000))
+    const clock = manualClock(new Date(authorities.host.active.issuing.expiresAt.getTime() - 30_000))
     await expect(issue({ ttlSeconds: 31 }, { clock })).rejects.toMatchObject({ kind: 'unavailable' })
     expect(await recorded()).toEqual([])
     await issue({ ttlSeconds: 29 }, { clock })

@@ -4,6 +4,8 @@ import type { Db } from '@muster/postgres'
 import type { Clock } from '@muster/runtime'
 import type { ca } from '@muster/contracts'
 import type { Authorities } from '../authorities/authorities.ts'
+import { OutdatedAuthorities } from '../authorities/current-authorities.ts'
+import { signerFor } from '../rotation/rotation-state.ts'
 
 /** A certificate to issue: for which member, for which key, and for how long. */
 export interface CertificateRequest {
@@ -31,9 +33,10 @@ export interface IssueDeps {
 /**
  * Issues a leaf certificate. It records the serial before it signs (as Boulder does), so a crash between the two leaves a
  * record without a certificate, never a certificate without a record. Each call issues a new certificate.
+ * @throws OutdatedAuthorities if a rotation has moved since the authorities were loaded
  */
 export async function issueCertificate(deps: IssueDeps, request: CertificateRequest): Promise<ca.IssuedCertificate> {
-  const { issuing } = deps.authorities[AUTHORITY_OF[request.kind]]
+  const { issuing, number } = signerFor(deps.authorities[AUTHORITY_OF[request.kind]], request.kind)
   const now = deps.clock.now().getTime()
   const serial = newSerial()
   const notBefore = new Date(now - CERTIFICATE_BACKDATE_MS)
@@ -48,7 +51,9 @@ export async function issueCertificate(deps: IssueDeps, request: CertificateRequ
   }
   const spiffeId = formatSpiffeId({ clusterName: deps.clusterName, kind: request.kind, name: request.name })
 
-  await recordCertificate(deps.db, { ...request, spiffeId, serial, notBefore, notAfter, issuingId: issuing.id })
+  const { revision } = deps.authorities
+  const record = { ...request, spiffeId, serial, notBefore, notAfter, issuingId: issuing.id, revision }
+  if (!(await recordCertificate(deps.db, record))) throw new OutdatedAuthorities()
   const leafDer = issueLeaf({
     issuer: issuing,
     publicKeyDer: request.publicKeyDer,
@@ -60,7 +65,12 @@ export async function issueCertificate(deps: IssueDeps, request: CertificateRequ
     notBefore,
     notAfter,
   })
-  return { chainDer: [leafDer, issuing.certificateDer], serial: serialHex(serial), expiresAt: notAfter }
+  return {
+    chainDer: [leafDer, issuing.certificateDer],
+    serial: serialHex(serial),
+    expiresAt: notAfter,
+    authorityNumber: number,
+  }
 }
 
 interface CertificateRecord extends CertificateRequest {
@@ -69,15 +79,19 @@ interface CertificateRecord extends CertificateRequest {
   spiffeId: string
   notBefore: Date
   notAfter: Date
+  /** Of the authorities that the issuing CA was chosen from. */
+  revision: number
 }
 
-async function recordCertificate(db: Db, record: CertificateRecord): Promise<void> {
-  await db.query({
+/** @returns false, without a record, if the authorities have another revision now */
+async function recordCertificate(db: Db, record: CertificateRecord): Promise<boolean> {
+  const { rowCount } = await db.query({
     name: 'record-certificate',
     text: `
       insert into certificates
         (serial, issuing_ca_id, spiffe_id, roles, key_fingerprint, not_before, not_after, requested_by)
-      values ($1, $2, $3, $4, $5, $6, $7, $8)`,
+      select $1::bytea, $2::bigint, $3::text, $4::text[], $5::bytea, $6::timestamptz, $7::timestamptz, $8::text
+       where (select sum(revision) from rotations) = $9`,
     values: [
       record.serial,
       record.issuingId,
@@ -87,8 +101,10 @@ async function recordCertificate(db: Db, record: CertificateRecord): Promise<voi
       record.notBefore,
       record.notAfter,
       record.requestedBy,
+      record.revision,
     ],
   })
+  return rowCount === 1
 }
 
 /** Deletes certificates that expired over 30 days ago. */

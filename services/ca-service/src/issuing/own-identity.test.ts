@@ -3,6 +3,7 @@ import { dersFromPem, parseIdentity, verifyChain } from '@muster/pki'
 import type { TlsIdentity } from '@muster/rpc'
 import { eventually, manualClock } from '@muster/testkit'
 import { ensureAuthorities } from '../authorities/authorities.ts'
+import { CurrentAuthorities } from '../authorities/current-authorities.ts'
 import type { Deps } from '../deps.ts'
 import { issueOwnIdentity } from './own-identity.ts'
 import { CLUSTER_NAME, openStore, silentLog, type Store } from '../../test/support/service.ts'
@@ -25,13 +26,13 @@ function leafOf(identity: TlsIdentity) {
 describe('ca-service', () => {
   test('ca-service signs its own certificate, records it, and renews it before it expires', async () => {
     const clock = manualClock()
-    let authorities = await ensureAuthorities(store.authorityDeps({ clock }))
+    const authorities = await CurrentAuthorities.open(() => ensureAuthorities(store.authorityDeps({ clock })))
     const config = {
       MUSTER_CLUSTER_NAME: CLUSTER_NAME,
       MUSTER_TLS_DNS_NAMES: ['ca.example'],
       MUSTER_SERVICE_CERTIFICATE_TTL_SECONDS: 86_400,
     }
-    const deps = { config, pool: store.pool, clock, authorities: () => authorities } as unknown as Deps
+    const deps = { config, pool: store.pool, clock, authorities } as unknown as Deps
     const stop = new AbortController()
     const { tls: identity } = await issueOwnIdentity(deps, silentLog, stop.signal)
 
@@ -40,7 +41,7 @@ describe('ca-service', () => {
       spiffeId: `spiffe://${CLUSTER_NAME}/service/ca-service`,
       dnsNames: ['ca-service', `ca-service.${CLUSTER_NAME}`, 'ca.example'],
     })
-    const rootsDer = [authorities.host.rootDer]
+    const rootsDer = [authorities.current.host.active.rootDer]
     expect(verifyChain({ leafDer: first.leafDer, intermediatesDer: [first.issuingDer], rootsDer })).toBe(true)
 
     await clock.advance(0.49 * DAY_MS)
@@ -49,12 +50,12 @@ describe('ca-service', () => {
     await clock.advance(0.01 * DAY_MS)
     await store.pool.query('delete from certificates')
     await store.pool.query('delete from issuing_cas')
-    authorities = await ensureAuthorities(store.authorityDeps({ clock }))
+    await authorities.reload()
     await clock.advance(0.31 * DAY_MS)
     await eventually('renewed', () => leafOf(identity).serial !== first.serial)
     const second = leafOf(identity)
     expect(second.publicKeyDer).toEqual(first.publicKeyDer)
-    expect(second.issuingDer).toEqual(authorities.host.issuing.certificateDer)
+    expect(second.issuingDer).toEqual(authorities.current.host.active.issuing.certificateDer)
     const { rows } = await store.pool.query<{ serial: Buffer }>('select serial from certificates')
     expect(rows.map(({ serial }) => serial.toString('hex'))).toEqual([second.serial])
     const events = await store.pool.query(

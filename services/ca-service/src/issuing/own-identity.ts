@@ -17,8 +17,7 @@ export async function issueOwnIdentity(deps: Deps, log: Logger, signal: AbortSig
   const clusterName = config.MUSTER_CLUSTER_NAME
   const privateKey = generateKey()
   const issue = async (action: 'service.enroll' | 'service.renew') => {
-    const authorities = deps.authorities()
-    const certificate = await issueServiceCertificate(deps, {
+    const { certificate, trustBundle: bundle } = await issueServiceCertificate(deps, {
       action,
       actor: 'ca-service',
       name: 'ca-service',
@@ -28,8 +27,8 @@ export async function issueOwnIdentity(deps: Deps, log: Logger, signal: AbortSig
     })
     const material = {
       own: { keyPem: privateKeyPem(privateKey), chainPem: chainPem(certificate.chainDer) },
-      hostRootsPem: chainPem([authorities.host.rootDer]),
-      userRootsPem: chainPem([authorities.user.rootDer]),
+      hostRootsPem: chainPem(bundle.hostRootsDer),
+      userRootsPem: chainPem(bundle.userRootsDer),
     }
     const life: CertificateLife = { issuedAt: clock.now(), expiresAt: certificate.expiresAt! }
     return { material, life }
@@ -42,5 +41,5 @@ export async function issueOwnIdentity(deps: Deps, log: Logger, signal: AbortSig
     return next.life
   }
   void renewForever({ first: first.life, renew, clock, log, signal })
-  return { tls, clusterName, trustBundle: () => trustBundle(deps.authorities(), clusterName) }
+  return { tls, clusterName, trustBundle: () => trustBundle(deps.authorities.current, clusterName) }
 }

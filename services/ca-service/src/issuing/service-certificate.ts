@@ -1,9 +1,10 @@
 import { recordAudit } from '@muster/audit'
-import type { ca } from '@muster/contracts'
 import type { ServiceName } from '@muster/domain'
 import { transaction } from '@muster/postgres'
 import type { Deps } from '../deps.ts'
+import type { Granted } from './grant-certificate.ts'
 import { issueCertificate } from './issue-certificate.ts'
+import { trustBundle } from '../rpc/trust-bundle.ts'
 
 /** A certificate for a service, with facts for the audit. */
 export interface ServiceCertificateRequest {
@@ -19,23 +20,25 @@ export interface ServiceCertificateRequest {
   publicKeyDer: Buffer
 }
 
-/** Issues a service's certificate, with its audit event in the same transaction. Each call issues a new certificate. */
+/**
+ * Issues a service's certificate, with its audit event in the same transaction, and the trust bundle that goes with it. Each
+ * call issues a new certificate.
+ */
 export function issueServiceCertificate(
   { config, pool, clock, authorities }: Deps,
   { action, actor, remoteAddress, ...request }: ServiceCertificateRequest,
-): Promise<ca.IssuedCertificate> {
-  return transaction(pool, async (db) => {
-    const certificate = await issueCertificate(
-      { db, authorities: authorities(), clock, clusterName: config.MUSTER_CLUSTER_NAME },
-      {
-        ...request,
-        kind: 'service',
-        ttlSeconds: config.MUSTER_SERVICE_CERTIFICATE_TTL_SECONDS,
-        requestedBy: actor,
-      },
-    )
-    const details = { service: request.name, serial: certificate.serial }
-    await recordAudit(db, { action, actor, remoteAddress, outcome: 'ok', details })
-    return certificate
-  })
+): Promise<Granted> {
+  const clusterName = config.MUSTER_CLUSTER_NAME
+  const ttlSeconds = config.MUSTER_SERVICE_CERTIFICATE_TTL_SECONDS
+  return authorities.use((current) =>
+    transaction(pool, async (db) => {
+      const certificate = await issueCertificate(
+        { db, authorities: current, clock, clusterName },
+        { ...request, kind: 'service', ttlSeconds, requestedBy: actor },
+      )
+      const details = { service: request.name, serial: certificate.serial }
+      await recordAudit(db, { action, actor, remoteAddress, outcome: 'ok', details })
+      return { certificate, trustBundle: trustBundle(current, clusterName) }
+    }),
+  )
 }

@@ -14,7 +14,6 @@ import { pkiField, type UnaryHandler } from '@muster/rpc'
 import type { ca } from '@muster/contracts'
 import type { Deps } from '../deps.ts'
 import { issueServiceCertificate } from '../issuing/service-certificate.ts'
-import { trustBundle } from './trust-bundle.ts'
 
 const MAX_DNS_NAMES = 13
 
@@ -36,7 +35,7 @@ export function enrollService(deps: Deps): UnaryHandler<ca.EnrollServiceRequest,
     }
     const dnsNames = serviceDnsNames(name, config.MUSTER_CLUSTER_NAME, request.dnsNames)
     const { publicKeyDer } = pkiField('csr_der', () => parseCsr(request.csrDer))
-    const certificate = await issueServiceCertificate(deps, {
+    return issueServiceCertificate(deps, {
       action: 'service.enroll',
       actor: 'anonymous',
       remoteAddress,
@@ -45,7 +44,6 @@ export function enrollService(deps: Deps): UnaryHandler<ca.EnrollServiceRequest,
       dnsNames,
       publicKeyDer,
     })
-    return { certificate, trustBundle: trustBundle(deps.authorities(), config.MUSTER_CLUSTER_NAME) }
   }
 }
 

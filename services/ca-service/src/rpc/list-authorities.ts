@@ -3,6 +3,7 @@ import type { UnaryHandler } from '@muster/rpc'
 import type { ca } from '@muster/contracts'
 import { VERSION } from '@muster/runtime'
 import type { Deps } from '../deps.ts'
+import { trustedAuthorities } from '../rotation/rotation-state.ts'
 
 /** The authorities, for operators. */
 export function listAuthorities({
@@ -10,18 +11,20 @@ export function listAuthorities({
   authorities,
 }: Deps): UnaryHandler<ca.ListAuthoritiesRequest, ca.ListAuthoritiesResponse> {
   return async () => {
-    const { host, user } = authorities()
+    const { host, user } = authorities.current
     return {
       clusterName: config.MUSTER_CLUSTER_NAME,
       version: VERSION,
-      authorities: [host, user].map((authority) => ({
-        type: authority.type,
-        pin: spkiPin(authority.rootDer),
-        createdAt: authority.createdAt,
-        rootExpiresAt: authority.rootNotAfter,
-        issuingExpiresAt: authority.issuing.expiresAt,
-        rotatedAt: undefined,
-      })),
+      authorities: [host, user].flatMap((set) =>
+        trustedAuthorities(set).map((authority) => ({
+          type: authority.type,
+          pin: spkiPin(authority.rootDer),
+          createdAt: authority.createdAt,
+          rootExpiresAt: authority.rootNotAfter,
+          issuingExpiresAt: authority.issuing.expiresAt,
+          rotatedAt: set.rotation.rotatedAt ?? undefined,
+        })),
+      ),
     }
   }
 }

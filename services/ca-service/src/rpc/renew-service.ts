@@ -4,7 +4,6 @@ import type { ca } from '@muster/contracts'
 import type { Deps } from '../deps.ts'
 import { serviceDnsNames } from './enroll-service.ts'
 import { issueServiceCertificate } from '../issuing/service-certificate.ts'
-import { trustBundle } from './trust-bundle.ts'
 
 /** Issues the calling service a new certificate for the key of its connection. Safe to repeat. */
 export function renewService(deps: Deps): UnaryHandler<ca.RenewServiceRequest, ca.RenewServiceResponse> {
@@ -12,7 +11,7 @@ export function renewService(deps: Deps): UnaryHandler<ca.RenewServiceRequest, c
   return async (request, { peer, remoteAddress }) => {
     const { spiffeId, roles, publicKeyDer, ...member } = memberOf(peer)
     const name = findService(member.name)!
-    const certificate = await issueServiceCertificate(deps, {
+    return issueServiceCertificate(deps, {
       action: 'service.renew',
       actor: spiffeId,
       remoteAddress,
@@ -21,6 +20,5 @@ export function renewService(deps: Deps): UnaryHandler<ca.RenewServiceRequest, c
       dnsNames: serviceDnsNames(name, clusterName, request.dnsNames),
       publicKeyDer,
     })
-    return { certificate, trustBundle: trustBundle(deps.authorities(), clusterName) }
   }
 }

@@ -21,7 +21,7 @@ export function caService(deps: Deps): BoundService {
     signBot: { callers: services('registration-service'), handle: signBot(deps) },
     getTrustBundle: {
       callers: anyone,
-      handle: async () => ({ trustBundle: trustBundle(authorities(), config.MUSTER_CLUSTER_NAME) }),
+      handle: async () => ({ trustBundle: trustBundle(authorities.current, config.MUSTER_CLUSTER_NAME) }),
     },
     listAuthorities: { callers: operators('viewer'), handle: listAuthorities(deps) },
   })

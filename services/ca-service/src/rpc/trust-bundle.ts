@@ -1,12 +1,14 @@
 import type { ca } from '@muster/contracts'
 import type { Authorities } from '../authorities/authorities.ts'
+import { trustedAuthorities } from '../rotation/rotation-state.ts'
 
-/** The roots that members must trust. */
+/** The roots that members must trust: during a rotation, of both authorities. */
 export function trustBundle({ host, user }: Authorities, clusterName: string): ca.TrustBundle {
   return {
-    version: Math.max(host.id, user.id),
+    version: host.rotation.trustVersion + user.rotation.trustVersion,
     clusterName,
-    hostRootsDer: [host.rootDer],
-    userRootsDer: [user.rootDer],
+    hostRootsDer: trustedAuthorities(host).map(({ rootDer }) => rootDer),
+    userRootsDer: trustedAuthorities(user).map(({ rootDer }) => rootDer),
+    ...(host.vouchers.length > 0 && { hostRootVouchers: { vouchers: host.vouchers } }),
   }
 }

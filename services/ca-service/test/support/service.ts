@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { expect } from '@jest/globals'
 import { Refusals } from '@muster/audit'
 import { ca } from '@muster/contracts'
-import type { ServiceName } from '@muster/domain'
+import type { AuthorityType, ServiceName } from '@muster/domain'
 import { type Identity, parseIdentity, verifyChain } from '@muster/pki'
 import { asAppError } from '@muster/postgres'
 import type { Connection } from '@muster/rpc'
@@ -12,7 +12,9 @@ import { systemClock } from '@muster/runtime'
 import { refusal, silentLog, testCluster, type TestCluster, type TestMaterial } from '@muster/testkit'
 import { openStore as openAnyStore, type Store as AnyStore } from '@muster/testkit/store'
 import { connectionsTo, serveForTest } from '@muster/testkit/rpc'
-import { ensureAuthorities, type Authorities, type AuthorityDeps } from '../../src/authorities/authorities.ts'
+import { type Authority, ensureAuthorities } from '../../src/authorities/authorities.ts'
+import type { AuthorityDeps } from '../../src/authorities/authority-deps.ts'
+import { CurrentAuthorities } from '../../src/authorities/current-authorities.ts'
 import type { Config } from '../../src/config.ts'
 import { caService } from '../../src/rpc/service.ts'
 
@@ -45,7 +47,10 @@ export interface Served extends Store {
   /** The cluster of the callers; its authorities are not those that the service signs with. */
   cluster: TestCluster
   server: RpcServer
-  authorities: Authorities
+  /** The authorities that were active at the start. */
+  authorities: Record<AuthorityType, Authority>
+  /** The authorities that the service signs with. */
+  current: CurrentAuthorities
   /** After `close` it has written its counts, and counts again from zero. */
   refusals: Refusals
   connect(material: TestMaterial): Connection
@@ -67,7 +72,8 @@ function clientOf(connection: Connection) {
 export async function serveCa(): Promise<Served> {
   const store = await openStore()
   const cluster = testCluster(CLUSTER_NAME)
-  const authorities = await ensureAuthorities(store.authorityDeps())
+  const current = await CurrentAuthorities.open(() => ensureAuthorities(store.authorityDeps()))
+  const authorities = { host: current.current.host.active, user: current.current.user.active }
   const config = {
     MUSTER_CLUSTER_NAME: CLUSTER_NAME,
     MUSTER_TOKEN_SERVICE_ENROLL_TOKEN_FILE: TOKENS['token-service'],
@@ -82,7 +88,7 @@ export async function serveCa(): Promise<Served> {
   const server = await serveForTest({
     clusterName: CLUSTER_NAME,
     identity: cluster.service('ca-service'),
-    services: [caService({ config, pool: store.pool, clock: systemClock, refusals, authorities: () => authorities })],
+    services: [caService({ config, pool: store.pool, clock: systemClock, refusals, authorities: current })],
     mapError: asAppError,
   })
   const { connect, closeAll } = connectionsTo(server, 'ca-service')
@@ -91,6 +97,7 @@ export async function serveCa(): Promise<Served> {
     cluster,
     server,
     authorities,
+    current,
     refusals,
     connect,
     client: (material) => clientOf(connect(material)),

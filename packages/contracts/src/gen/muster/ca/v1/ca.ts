@@ -26,6 +26,22 @@ export interface TrustBundle {
   hostRootsDer: Buffer[];
   /** Roots of the user authority, X.509 in DER. They vouch for people. */
   userRootsDer: Buffer[];
+  /** What host roots say of each other: during a rotation, and for 30 days after it. Who trusts the signer may trust the root. */
+  hostRootVouchers?: RootVouchers | undefined;
+}
+
+export interface RootVouchers {
+  vouchers: RootVoucher[];
+}
+
+/** The statement of one root that another root belongs to the same cluster. */
+export interface RootVoucher {
+  /** The root that is vouched for, X.509 in DER. */
+  rootDer: Buffer;
+  /** The root that vouches, X.509 in DER. */
+  signerDer: Buffer;
+  /** ECDSA with SHA-256, in DER, over the text "muster root voucher 1", a zero octet, and root_der. */
+  signature: Buffer;
 }
 
 /** A certificate and the issuing CA that signed it. The root is in the trust bundle. */
@@ -35,7 +51,14 @@ export interface IssuedCertificate {
   /** Serial number, lower-case hex. */
   serial: string;
   /** The end of the leaf. It is valid from five minutes before its issue, so that clocks may differ a little. */
-  expiresAt: Date | undefined;
+  expiresAt:
+    | Date
+    | undefined;
+  /**
+   * Which authority of its type signed: 1 for the first of the cluster, one more after each rotation that was started.
+   * Absent from a server that does not tell.
+   */
+  authorityNumber?: number | undefined;
 }
 
 export interface EnrollServiceRequest {
@@ -134,7 +157,7 @@ export interface Authority {
 }
 
 function createBaseTrustBundle(): TrustBundle {
-  return { version: 0, clusterName: "", hostRootsDer: [], userRootsDer: [] };
+  return { version: 0, clusterName: "", hostRootsDer: [], userRootsDer: [], hostRootVouchers: undefined };
 }
 
 export const TrustBundle: MessageFns<TrustBundle> = {
@@ -150,6 +173,9 @@ export const TrustBundle: MessageFns<TrustBundle> = {
     }
     for (const v of message.userRootsDer) {
       writer.uint32(34).bytes(v!);
+    }
+    if (message.hostRootVouchers !== undefined) {
+      RootVouchers.encode(message.hostRootVouchers, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -199,6 +225,128 @@ export const TrustBundle: MessageFns<TrustBundle> = {
             message.userRootsDer.push(Buffer.from(reader.bytes()));
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.hostRootVouchers = RootVouchers.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRootVouchers(): RootVouchers {
+  return { vouchers: [] };
+}
+
+export const RootVouchers: MessageFns<RootVouchers> = {
+  encode(message: RootVouchers, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.vouchers) {
+      RootVoucher.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RootVouchers {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRootVouchers();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.vouchers.push(RootVoucher.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRootVoucher(): RootVoucher {
+  return { rootDer: Buffer.alloc(0), signerDer: Buffer.alloc(0), signature: Buffer.alloc(0) };
+}
+
+export const RootVoucher: MessageFns<RootVoucher> = {
+  encode(message: RootVoucher, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.rootDer.length !== 0) {
+      writer.uint32(10).bytes(message.rootDer);
+    }
+    if (message.signerDer.length !== 0) {
+      writer.uint32(18).bytes(message.signerDer);
+    }
+    if (message.signature.length !== 0) {
+      writer.uint32(26).bytes(message.signature);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RootVoucher {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRootVoucher();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.rootDer = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.signerDer = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.signature = Buffer.from(reader.bytes());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -213,7 +361,7 @@ export const TrustBundle: MessageFns<TrustBundle> = {
 };
 
 function createBaseIssuedCertificate(): IssuedCertificate {
-  return { chainDer: [], serial: "", expiresAt: undefined };
+  return { chainDer: [], serial: "", expiresAt: undefined, authorityNumber: undefined };
 }
 
 export const IssuedCertificate: MessageFns<IssuedCertificate> = {
@@ -226,6 +374,9 @@ export const IssuedCertificate: MessageFns<IssuedCertificate> = {
     }
     if (message.expiresAt !== undefined) {
       Timestamp.encode(toTimestamp(message.expiresAt), writer.uint32(26).fork()).join();
+    }
+    if (message.authorityNumber !== undefined) {
+      writer.uint32(32).uint32(message.authorityNumber);
     }
     return writer;
   },
@@ -265,6 +416,14 @@ export const IssuedCertificate: MessageFns<IssuedCertificate> = {
             }
 
             message.expiresAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.authorityNumber = reader.uint32();
             continue;
           }
         }
