@@ -14,33 +14,34 @@ export class FileError extends Error {
   override readonly name = 'FileError'
   readonly code: string | undefined
 
-  constructor(use: FileUse, file: string, error: unknown) {
-    super(whyUnusable(use, file, error), { cause: error })
+  /** @param source the flag or variable that names the file */
+  constructor(use: FileUse, file: string, error: unknown, source?: string) {
+    super(`${source === undefined ? '' : `${source}: `}${whyUnusable(use, file, error)}`, { cause: error })
     this.code = (error as NodeJS.ErrnoException | undefined)?.code
   }
 }
 
-/** Runs work on a file; errors of node:fs become a FileError. */
-export async function withFile<T>(use: FileUse, file: string, work: () => Promise<T>): Promise<T> {
+/** Runs work on a file; errors of node:fs become a FileError. `source` is the flag or variable that names the file. */
+export async function withFile<T>(use: FileUse, file: string, work: () => Promise<T>, source?: string): Promise<T> {
   try {
     return await work()
   } catch (error) {
-    throw asFileError(use, file, error)
+    throw asFileError(use, file, error, source)
   }
 }
 
 /** The synchronous form of `withFile`. */
-export function withFileSync<T>(use: FileUse, file: string, work: () => T): T {
+export function withFileSync<T>(use: FileUse, file: string, work: () => T, source?: string): T {
   try {
     return work()
   } catch (error) {
-    throw asFileError(use, file, error)
+    throw asFileError(use, file, error, source)
   }
 }
 
-function asFileError(use: FileUse, file: string, error: unknown): unknown {
+function asFileError(use: FileUse, file: string, error: unknown, source: string | undefined): unknown {
   const isOfFileSystem = typeof (error as NodeJS.ErrnoException | undefined)?.syscall === 'string'
-  return isOfFileSystem ? new FileError(use, file, error) : error
+  return isOfFileSystem ? new FileError(use, file, error, source) : error
 }
 
 /** Explains why a file could not be read. The text contains its path, and none of its content. */

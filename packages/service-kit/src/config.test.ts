@@ -13,7 +13,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true })
 })
 
-async function file(name: string, content: string): Promise<string> {
+async function file(name: string, content: string | Buffer): Promise<string> {
   const target = path.join(folder, name)
   await writeFile(target, content)
   return target
@@ -93,5 +93,20 @@ describe('a variable that is a list', () => {
 
   test('a variable that is a list needs one entry', () => {
     expect(problemsOf(() => parseConfig(schema, { LIST: ' , ' }))).toEqual(['  LIST: is an empty list'])
+  })
+
+  test('a secret in a file is read without what is around it; quotes and UTF-16 are named', async () => {
+    const schema = z.object({ SECRET_FILE: fileText() })
+    const read = async (content: string | Buffer) => {
+      const SECRET_FILE = await file('secret', content)
+      return parseConfig(schema, { SECRET_FILE }).SECRET_FILE
+    }
+    expect(await read('\ufeff  secret\r\n')).toBe('secret')
+    for (const [content, problem] of [
+      [Buffer.from('\ufeffsecret', 'utf16le'), 'the file is UTF-16'],
+      ['"secret"', 'the file stands in quotes; remove them'],
+    ] as const) {
+      await expect(read(content)).rejects.toThrow(`SECRET_FILE: ${problem}`)
+    }
   })
 })

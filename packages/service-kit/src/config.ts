@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
+import { secretText } from '@muster/domain'
 import { whyUnreadable } from '@muster/runtime'
 
 /** A bad configuration: every problem on a line of its own. The program prints it and exits with status 2. */
@@ -39,12 +40,12 @@ export function fileContent(): z.ZodType<Buffer, string> {
 /** A variable that names a text file; its value is the text, trimmed. */
 export function fileText(): z.ZodType<string, string> {
   return fileContent().transform((content, context) => {
-    const text = content.toString('utf8').trim()
-    if (text === '') {
-      context.addIssue({ code: 'custom', message: 'the file is empty' })
+    try {
+      return secretText(content, 'the file')
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: (error as Error).message })
       return z.NEVER
     }
-    return text
   })
 }
 

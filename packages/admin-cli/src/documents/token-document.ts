@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { token } from '@muster/contracts'
-import { invalid, isTokenId, parseCustomTokenValue, parseDuration, parseTokenName } from '@muster/domain'
+import { invalid, isTokenId, parseCustomTokenValue, parseDuration, parseTokenName, secretWord } from '@muster/domain'
 import { whyUnreadable } from '@muster/runtime'
 import { MAX_UINT32 } from '../cluster/wire-limits.ts'
 import { parseTokenSpec, type NameOfPart, type TokenSpec } from '../commands/tokens/token-spec.ts'
@@ -106,13 +106,24 @@ const MAX_VALUE_BYTES = 4096
 async function readValue(spec: Fields, baseDir: string): Promise<string | undefined> {
   const given = spec.text('value')
   const file = spec.text('value_file')
-  if (file === undefined) return given === undefined ? undefined : parseCustomTokenValue(given, spec.nameOf('value'))
+  if (file === undefined)
+    return given === undefined
+      ? undefined
+      : parseCustomTokenValue(secret(given, spec.nameOf('value')), spec.nameOf('value'))
   const field = spec.nameOf('value_file')
   if (given !== undefined) throw invalid(field, 'conflicts with spec.value')
   const whole = path.resolve(baseDir, file)
-  const content = await readFile(whole, 'utf8').catch((error: unknown) => {
+  const content = await readFile(whole).catch((error: unknown) => {
     throw invalid(field, whyUnreadable(whole, error))
   })
   if (content.length > MAX_VALUE_BYTES) throw invalid(field, `is longer than ${MAX_VALUE_BYTES} bytes`)
-  return parseCustomTokenValue(content.trimEnd(), field)
+  return parseCustomTokenValue(secret(content, field), field)
+}
+
+function secret(given: string | Uint8Array, field: string): string {
+  try {
+    return secretWord(given, 'it')
+  } catch (error) {
+    throw invalid(field, (error as Error).message)
+  }
 }

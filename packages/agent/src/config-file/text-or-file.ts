@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { parseCaPin } from '@muster/domain'
-import { whyUnreadable } from '@muster/runtime'
+import { parseCaPin, secretText, secretWord } from '@muster/domain'
+import { whyUnreadable, withFileSync } from '@muster/runtime'
 import type { ConfigFile } from './config-file.ts'
 
 const NAMES = { token: 'muster.join_params.token_name', caPins: 'muster.ca_pin' } as const
@@ -17,22 +17,15 @@ export function readIfThere(
 ): string | undefined {
   const given = config?.[key]
   if (given === undefined) return undefined
-  if ('text' in given) return given.text
   const name = `${config!.path}: ${NAMES[key]}`
+  const secret = key === 'token' ? secretWord : secretText
+  if ('text' in given) return secret(given.text, name)
   if (!existsSync(given.file)) {
     notes.push(`${name}: ${whyUnreadable(given.file, { code: 'ENOENT' })}`)
     return undefined
   }
-  const text = read(given.file, name)
-  if (text === '') throw new Error(`${name}: the file ${given.file} is empty`)
+  const content = withFileSync('read', given.file, () => readFileSync(given.file), name)
+  const text = secret(content, `${name}: the file ${given.file}`)
   if (key === 'caPins') text.split(/[\s,]+/).forEach((pin) => parseCaPin(pin, name))
   return key === 'caPins' ? text.split(/[\s,]+/).join(',') : text
-}
-
-function read(file: string, name: string): string {
-  try {
-    return readFileSync(file, 'utf8').trim()
-  } catch (error) {
-    throw new Error(`${name}: ${whyUnreadable(file, error)}`, { cause: error })
-  }
 }

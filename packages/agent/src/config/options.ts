@@ -11,7 +11,10 @@ import {
   parseLabelList,
   parseJoinRoles,
   parseServerAddress,
+  secretText,
+  secretWord,
 } from '@muster/domain'
+import { withFileSync } from '@muster/runtime'
 import type { NodeFacts } from '@muster/identity'
 import { UsageError } from '@muster/cli-kit'
 import type { ConfigFile } from '../config-file/config-file.ts'
@@ -112,7 +115,10 @@ export function parseStartFlags(flags: StartFlags, env: NodeJS.ProcessEnv, confi
     roles: parse(() =>
       flags.roles === undefined ? (invitation?.roles.slice() ?? config?.roles) : rolesOf(flags.roles),
     ),
-    token: token !== undefined ? parse(() => valueOrFile(token)) : (invitation?.token ?? fromConfig('token')),
+    token:
+      token !== undefined
+        ? parse(() => valueOrFile(token, flags.token === undefined ? 'MUSTER_TOKEN' : '--token'))
+        : (invitation?.token ?? fromConfig('token')),
     isInvited: invitation !== undefined,
     caPins: pins.flatMap((list) => list.split(',')).flatMap((pin) => parse(() => parseCaPin(pin, '--ca-pin')) ?? []),
     skipCaPin: flags.insecureSkipCaPin ?? false,
@@ -133,6 +139,7 @@ export function parseStartFlags(flags: StartFlags, env: NodeJS.ProcessEnv, confi
 
 /** The absolute path of the data directory: of the flag, else the environment, else the configuration, else the default. */
 export function dataDirOf(flag: string | undefined, env: NodeJS.ProcessEnv, config: ConfigFile | undefined): string {
+  if (flag === '') throw new UsageError('--data-dir is empty')
   // An empty variable would mean the current folder.
   return path.resolve(flag ?? (env['MUSTER_DATA_DIR'] || undefined) ?? config?.dataDir ?? defaultDataDir(env))
 }
@@ -142,19 +149,34 @@ function rolesOf(text: string): NodeRole[] {
 }
 
 /** Reads a token, or the file that holds it: a path keeps the token off the command line. */
-function valueOrFile(text: string): string {
-  if (text === '') throw new Error('--token is empty')
+function valueOrFile(given: string, name: string): string {
+  const text = secretText(given, name)
   if (existsSync(text)) {
-    const token = readFileSync(text, 'utf8').trim()
-    if (token === '') throw new Error(`--token: the file ${text} is empty`)
-    return token
+    const content = withFileSync('read', text, () => readFileSync(text), name)
+    return secretWord(content, `${name}: the file ${text}`)
   }
   // The error does not repeat the text: it may be a token.
-  if (/^[./~]/.test(text)) throw new Error('--token: looks like a path, but there is no such file')
-  return text
+  if (/^[./~]/.test(text)) throw new Error(`${name}: looks like a path, but there is no such file`)
+  return secretWord(text, name)
 }
 
 function defaultDataDir(env: NodeJS.ProcessEnv): string {
-  if (process.getuid?.() === 0) return '/var/lib/muster'
-  return path.join(env.XDG_DATA_HOME ?? path.join(os.homedir(), '.local', 'share'), 'muster')
+  return process.getuid?.() === 0 ? '/var/lib/muster' : userDataDir(env)
+}
+
+/** The data directory of a user other than root. @throws UsageError if they have no home folder */
+export function userDataDir(env: NodeJS.ProcessEnv): string {
+  // The XDG specification says to ignore a path that is not absolute; an empty variable is one.
+  const base = env.XDG_DATA_HOME
+  if (base !== undefined && path.isAbsolute(base)) return path.join(base, 'muster')
+  return path.join(homeOf(env), '.local', 'share', 'muster')
+}
+
+/** The home folder of the environment, else of the account. os.homedir() would return an empty HOME as it is. */
+function homeOf(env: NodeJS.ProcessEnv): string {
+  try {
+    return env.HOME || os.userInfo().homedir
+  } catch {
+    throw new UsageError('--data-dir must be given: HOME is not set, and this user has no account with a home folder')
+  }
 }

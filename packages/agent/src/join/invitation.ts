@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { type Invitation, isInvitation, parseInvitation } from '@muster/domain'
+import { type Invitation, isInvitation, parseInvitation, secretText } from '@muster/domain'
+import { withFileSync } from '@muster/runtime'
 
 /** The invitation, and the flags for what it contains. */
 interface InvitationFlags {
@@ -20,11 +21,19 @@ export function readGivenInvitation({ invitation }: InvitationFlags, variable: V
 }
 
 /** Reads an invitation, or the file that holds it: a path keeps the invitation off the command line. */
-function valueOrFile(text: string, field: string): Invitation {
+function valueOrFile(given: string, field: string): Invitation {
+  const text = secretText(given, field)
   if (isInvitation(text)) return parseInvitation(text, field)
   // The error does not repeat the text: it may be a token in the wrong place.
   if (!existsSync(text)) throw new Error(`${field}: neither an invitation, 'muster://...', nor a file with one`)
-  return parseInvitation(readFileSync(text, 'utf8'), `${field}: the file ${text}`)
+  const source = `${field}: the file ${text}`
+  return parseInvitation(
+    secretText(
+      withFileSync('read', text, () => readFileSync(text), field),
+      source,
+    ),
+    source,
+  )
 }
 
 /**

@@ -1,6 +1,6 @@
 import { readFileSync, statSync, type BigIntStats } from 'node:fs'
 import { stat } from 'node:fs/promises'
-import { parseCustomTokenValue } from '@muster/domain'
+import { parseCustomTokenValue, secretWord } from '@muster/domain'
 import { whyUnreadable } from '@muster/runtime'
 
 /** The token value in a file. */
@@ -17,9 +17,8 @@ const MAX_FILE_BYTES = 4096
 export function readTokenFile(path: string): TokenFile {
   // Take the stamp first: a later write changes the stamp, so the file is read again.
   const stamp = stampOf(statFile(path))
-  const text = reading(path, () => readFileSync(path, 'utf8')).trim()
-  if (text === '') throw new Error('its file is empty')
-  return { value: parseStaticValue(text), stamp }
+  const content = reading(path, () => readFileSync(path))
+  return { value: parseStaticValue(secretWord(content, 'its file')), stamp }
 }
 
 function reading<T>(path: string, read: () => T): T {
@@ -48,8 +47,9 @@ function stampOf({ dev, ino, size, mtimeNs }: BigIntStats): string {
 
 /** Checks the value of a static token like any custom value. @throws Error that never repeats the value */
 export function parseStaticValue(text: string): string {
+  const value = secretWord(text, 'its value')
   try {
-    return parseCustomTokenValue(text)
+    return parseCustomTokenValue(value)
   } catch (error) {
     throw new Error(`its ${(error as Error).message}`, { cause: error })
   }

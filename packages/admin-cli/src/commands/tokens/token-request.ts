@@ -1,5 +1,5 @@
 import type { token } from '@muster/contracts'
-import { invalid, parseCustomTokenValue, parseLabelList } from '@muster/domain'
+import { invalid, parseCustomTokenValue, parseLabelList, secretWord } from '@muster/domain'
 import { asUsage } from '../../documents/as-usage.ts'
 import { parseTtl } from '../parse-ttl.ts'
 import { parseTokenSpec, type NameOfPart } from './token-spec.ts'
@@ -59,11 +59,12 @@ function entries(values: readonly string[] | undefined, flag: string): string[] 
 }
 
 function parseTypedValue(value: string): string {
+  const word = value.trim()
   // `muster start --token` takes a value or a path, and would look for such a file.
-  if (/^[./~]/.test(value)) {
+  if (/^[./~]/.test(word)) {
     throw invalid('--value', "must not begin with '.', '/' or '~': muster start --token would take it for a path")
   }
   // Argument parsers take such quotes off `--token="..."`, so the new node would send another value.
-  if (/^(["']).*\1$/.test(value)) throw invalid('--value', 'must not begin and end with a quotation mark')
-  return parseCustomTokenValue(value, '--value')
+  if (/^(["']).*\1$/.test(word)) throw invalid('--value', 'must not begin and end with a quotation mark')
+  return parseCustomTokenValue(secretWord(word, '--value'), '--value')
 }
