@@ -1,6 +1,7 @@
 export * from './bad-peer.ts'
 export * from './clock.ts'
 export * from './cluster.ts'
+export * from './connect-proxy.ts'
 export * from './database.ts'
 export * from './eventually.ts'
 export * from './limits.ts'

@@ -2,7 +2,7 @@ import { chmod, cp, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/prom
 import path from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import { AppError, refusal } from '@muster/domain'
-import { testCluster } from '@muster/testkit'
+import { startConnectProxy, testCluster } from '@muster/testkit'
 import { giveTo, testWithRoot } from '@muster/testkit/tools'
 import type { OperatorProfile } from '@muster/identity'
 import { runCli, startTestCluster, type TestCluster } from '../../test/support/cluster.ts'
@@ -143,6 +143,23 @@ describe('a call', () => {
         `Is the cluster running? 'npm start' starts a local one. The address comes from ${cluster.operatorDir}/profile.json.\n`,
     )
     expect(status).toBe(1)
+  })
+
+  test('a call goes through the proxy that https_proxy names, and an error names it', async () => {
+    const target = cluster.addresses.token
+    await changeAddresses((addresses) => (addresses.token = 'token.test:3026'))
+    const proxy = await startConnectProxy(target, { password: 'ada:canary' })
+    const throughProxy = (login: string) =>
+      runCli(LS, { cwd: cluster.dir, env: { https_proxy: `http://${login}@${proxy.address}` } })
+    expect(await throughProxy('ada:canary')).toEqual({ status: 0, stdout: '[]\n', stderr: '' })
+    expect(proxy.requested).toEqual(['token.test:3026'])
+    const { status, stderr } = await throughProxy('ada:wrong-canary')
+    expect(stderr).toContain(
+      `cannot reach token-service at token.test:3026: the proxy ${proxy.address} refused a connection to token.test:3026: `,
+    )
+    expect(stderr).not.toContain('canary')
+    expect(status).toBe(1)
+    await proxy.close()
   })
 
   test('a call to a server of another cluster is not made', async () => {

@@ -15,9 +15,11 @@ import {
   type Connection,
   isTrustFailure,
   type MethodDefinition,
+  type ProxyFor,
   type ServiceDefinition,
   TlsIdentity,
 } from '@muster/rpc'
+import { readProxies } from './read-proxies.ts'
 import { withValidCertificate } from '../identity/replace-expired.ts'
 import { CallError } from '../cli/errors.ts'
 import { findIdentity, type FindOptions } from '../identity/identity.ts'
@@ -60,14 +62,16 @@ export interface Cluster {
 export async function openCluster(options: FindOptions & { signal: AbortSignal }): Promise<Cluster> {
   const found = await findIdentity(options)
   await assertUsable(found, options)
-  const operator = await withValidCertificate(found, options)
+  const proxyFor = readProxies(options.io.env)
+  const operator = await withValidCertificate(found, { ...options, proxyFor })
   const { addresses } = operator.profile
   const tls = new TlsIdentity(tlsMaterial(operator))
   const refreshRoles = () => renewal.refreshRoles()
   const replaceExpired = () => renewal.replaceExpired()
   const services = byService(SERVING_SERVICES, (service) => {
     const address = addresses[describeService(service).shortName]
-    return new Service({ service, address, operator, tls, refreshRoles, replaceExpired, signal: options.signal })
+    const { signal } = options
+    return new Service({ service, address, operator, tls, proxyFor, refreshRoles, replaceExpired, signal })
   })
   const { 'token-service': tokens, 'ca-service': authorities, 'registration-service': roll } = services
   const renewal = new Renewal({
@@ -77,6 +81,7 @@ export async function openCluster(options: FindOptions & { signal: AbortSignal }
     now: options.now,
     warn: (line) => options.io.stderr.write(`musterctl: warning: ${safeText(line)}\n`),
     signal: options.signal,
+    proxyFor,
   })
   const caClient = authorities.client(ca.CaServiceService)
   return {
@@ -106,6 +111,7 @@ interface ServiceOptions {
   address: string
   operator: OperatorIdentity
   tls: TlsIdentity
+  proxyFor: ProxyFor
   /** Renews to get roles that were added since; true if the roles are now different. */
   refreshRoles: () => Promise<boolean>
   /** Renews an expired certificate; true if there is a new one. */
@@ -119,9 +125,9 @@ class Service {
   readonly #options: ServiceOptions
 
   constructor(options: ServiceOptions) {
-    const { service, address, operator, tls } = options
+    const { service, address, operator, tls, proxyFor } = options
     const { clusterName } = operator.profile
-    this.connection = connect({ addresses: [address], identity: tls, service, clusterName })
+    this.connection = connect({ addresses: [address], identity: tls, service, clusterName, proxyFor })
     this.#options = options
   }
 

@@ -54,13 +54,17 @@ export const login = defineCommand({
     const token = await readToken(io, wanted.token, '--token')
     const store = openStore(io)
     // Loads gRPC, so not before the flags are known to be good.
-    const { signUp } = await import('../identity/signup.ts')
+    const [{ signUp }, { readProxies }] = await Promise.all([
+      import('../identity/signup.ts'),
+      import('../cluster/read-proxies.ts'),
+    ])
     const identity = await signUp({
       ...wanted,
       token,
       store,
       now,
       signal,
+      proxyFor: readProxies(io.env),
       onCluster: async (clusterName) => {
         checkCluster(clusterName, (args as { cluster?: string }).cluster)
         if (args.force !== true) await refuseToReplace(store, clusterName, wanted.user, now())

@@ -1,6 +1,6 @@
 import type { users } from '@muster/contracts'
 import { AppError, formatDuration, messageOf } from '@muster/domain'
-import type { ClientOf, TlsIdentity } from '@muster/rpc'
+import type { ClientOf, ProxyFor, TlsIdentity } from '@muster/rpc'
 import { systemClock } from '@muster/runtime'
 import { isRefused, renewForever, tlsMaterial, writeIdentity } from '@muster/identity'
 import { requestReplacement, explainNoReplacement } from './replace-expired.ts'
@@ -17,6 +17,8 @@ export interface RenewalOptions {
   warn: (line: string) => void
   /** Aborts when the program should end. */
   signal: AbortSignal
+  /** The proxy for an address, if there is one. */
+  proxyFor: ProxyFor
 }
 
 /** How long a command waits at its end for a renewal in progress. */
@@ -104,11 +106,11 @@ export class Renewal {
   }
 
   async #renewOnce(): Promise<void> {
-    const { client, now, tls } = this.#options
+    const { client, now, tls, proxyFor } = this.#options
     try {
       const signal = AbortSignal.any([this.#stop.signal, this.#options.signal])
       const grant = needsReplacement(this.#operator, now())
-        ? await requestReplacement(this.#operator, { signal })
+        ? await requestReplacement(this.#operator, { signal, proxyFor })
         : await client.renewUser({}, { signal })
       this.#operator = renewedBy(grant, this.#operator, now())
       tls.update(tlsMaterial(this.#operator))

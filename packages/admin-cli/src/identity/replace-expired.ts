@@ -2,7 +2,7 @@ import type { Io } from '@muster/cli-kit'
 import { users } from '@muster/contracts'
 import { AppError, messageOf } from '@muster/domain'
 import { createCsr, dersFromPem, privateKeyFromPem } from '@muster/pki'
-import { connect, isTrustFailure, TlsIdentity } from '@muster/rpc'
+import { connect, isTrustFailure, type ProxyFor, TlsIdentity } from '@muster/rpc'
 import { CallError, howToRenew } from '../cli/errors.ts'
 import { renewedBy, type OperatorGrant } from './grant.ts'
 import { needsReplacement, type OperatorIdentity } from './operator-identity.ts'
@@ -13,6 +13,8 @@ import { isRefused, writeIdentity } from '@muster/identity'
 export interface ReplacementOptions {
   now: () => Date
   signal: AbortSignal
+  /** The proxy for an address, if there is one. */
+  proxyFor: ProxyFor
 }
 
 /** A certificate with less time left than this may expire before the first call of a command. */
@@ -44,7 +46,7 @@ export async function withValidCertificate(
  */
 export async function requestReplacement(
   operator: OperatorIdentity,
-  { signal }: Pick<ReplacementOptions, 'signal'>,
+  { signal, proxyFor }: Omit<ReplacementOptions, 'now'>,
 ): Promise<OperatorGrant> {
   const { keyPem, chainPem, bundlePem, name, profile } = operator
   const connection = connect({
@@ -52,6 +54,7 @@ export async function requestReplacement(
     identity: new TlsIdentity({ hostRootsPem: bundlePem, userRootsPem: '' }),
     service: 'registration-service',
     clusterName: profile.clusterName,
+    proxyFor,
   })
   try {
     const csrDer = createCsr({ privateKey: privateKeyFromPem(keyPem), commonName: name })

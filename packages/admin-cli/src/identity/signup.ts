@@ -2,7 +2,7 @@ import { CliError } from '@muster/cli-kit'
 import { registration, users } from '@muster/contracts'
 import { AppError } from '@muster/domain'
 import { createCsr, generateKey, privateKeyFromPem, privateKeyPem } from '@muster/pki'
-import { connect, fetchPinnedRoot, isTrustFailure, TlsIdentity } from '@muster/rpc'
+import { connect, fetchPinnedRoot, isTrustFailure, type ProxyFor, TlsIdentity } from '@muster/rpc'
 import type { IdentityFolder, OperatorProfile } from '@muster/identity'
 import { CallError, nextAfter } from '../cli/errors.ts'
 import { CLUSTER_FAULT, identityOf, readClusterName } from './grant.ts'
@@ -18,6 +18,8 @@ export interface SignupOptions {
   token: string
   now: () => Date
   signal: AbortSignal
+  /** The proxy for an address, if there is one. */
+  proxyFor: ProxyFor
   /** Called with the cluster's name before the token is sent; an error stops the signup. */
   onCluster: (clusterName: string) => Promise<void>
 }
@@ -28,12 +30,15 @@ export interface SignupOptions {
  * be repeated. @throws CliError
  */
 export async function signUp(options: SignupOptions): Promise<IdentityFolder<OperatorProfile>> {
-  const { store, authServer, caPins, user, token, now, signal, onCluster } = options
+  const { store, authServer, caPins, user, token, now, signal, proxyFor, onCluster } = options
+  // Fails at once if the variable of the environment is malformed.
+  proxyFor(authServer)
   const keyPem = await store.pendingKey(user, authServer, token, () => privateKeyPem(generateKey()))
   const explain = (error: unknown) => explained(error, options)
-  const rootPem = await fetchPinnedRoot({ address: authServer, pins: caPins, signal }).catch(explain)
+  const rootPem = await fetchPinnedRoot({ address: authServer, pins: caPins, proxyFor, signal }).catch(explain)
   const anonymous = new TlsIdentity({ hostRootsPem: rootPem, userRootsPem: '' })
-  const connection = connect({ addresses: [authServer], identity: anonymous, service: 'registration-service' })
+  const addresses = [authServer]
+  const connection = connect({ addresses, identity: anonymous, service: 'registration-service', proxyFor })
   try {
     const { getTrustBundle } = connection.client(registration.RegistrationServiceService)
     const { trustBundle } = await getTrustBundle({}, { signal }).catch(explain)

@@ -2,7 +2,16 @@ import { lookup } from 'node:dns/promises'
 import { registration } from '@muster/contracts'
 import { AppError, CERTIFICATE_BACKDATE_MS, formatDuration, splitAddress } from '@muster/domain'
 import { dersFromPem, spkiPin } from '@muster/pki'
-import { connect, dialTcp, fetchPinnedRoot, isTrustFailure, TlsIdentity } from '@muster/rpc'
+import {
+  addressThrough,
+  connect,
+  dialTcp,
+  fetchPinnedRoot,
+  isTrustFailure,
+  type Proxy,
+  type ProxyFor,
+  TlsIdentity,
+} from '@muster/rpc'
 import { systemClock, VERSION } from '@muster/runtime'
 import { EXIT } from '../exit-status.ts'
 import { type CheckResult, runChecks } from './checks.ts'
@@ -15,6 +24,7 @@ export interface ServerToCheck {
   pins: readonly string[] | undefined
   now: () => Date
   signal: AbortSignal
+  proxyFor: ProxyFor
 }
 
 /** What the server showed. */
@@ -30,19 +40,19 @@ const STEP_LIMIT_MS = 5_000
  * Checks a server step by step: resolve, connect, TLS, pin, version, clock. After the first failure the others are not
  * reached, and nothing is sent to a server that does not match the pin. No token is sent at all.
  */
-export async function checkServer({ address, pins, now, signal }: ServerToCheck): Promise<ServerFindings> {
-  const { host } = splitAddress(address)
+export async function checkServer(server: ServerToCheck): Promise<ServerFindings> {
+  const { address, pins, signal, proxyFor } = server
   let rootPem = ''
   let mismatch: unknown
   let answer: Answer
   const results = await runChecks([
-    ['resolve', async () => resolve(host), EXIT.unreachable],
-    ['connect', async () => connectTcp(address, signal), EXIT.unreachable],
+    ['resolve', async () => resolve(address, proxyFor(address)), EXIT.unreachable],
+    ['connect', async () => connectTcp(server), EXIT.unreachable],
     [
       'TLS',
       async () => {
         try {
-          rootPem = await fetchPinnedRoot({ address, pins, limitMs: STEP_LIMIT_MS, signal })
+          rootPem = await fetchPinnedRoot({ address, pins, proxyFor, limitMs: STEP_LIMIT_MS, signal })
         } catch (error) {
           // With pins, a handshake that succeeds may still show the wrong root.
           if (pins === undefined || !isTrustFailure(error)) throw error
@@ -64,7 +74,7 @@ export async function checkServer({ address, pins, now, signal }: ServerToCheck)
     [
       'version',
       async () => {
-        answer = await ask(address, rootPem, now, signal)
+        answer = await ask(server, rootPem)
         return versionDetail(answer.version)
       },
     ],
@@ -79,9 +89,9 @@ interface Answer {
   aheadMs: number | undefined
 }
 
-async function ask(address: string, rootPem: string, now: () => Date, signal: AbortSignal): Promise<Answer> {
+async function ask({ address, now, signal, proxyFor }: ServerToCheck, rootPem: string): Promise<Answer> {
   const identity = new TlsIdentity({ hostRootsPem: rootPem, userRootsPem: '' })
-  const connection = connect({ addresses: [address], identity, service: 'registration-service' })
+  const connection = connect({ addresses: [address], identity, service: 'registration-service', proxyFor })
   try {
     const { getTrustBundle } = connection.client(registration.RegistrationServiceService)
     // Opens the connection, so that the second call measures the clock alone.
@@ -116,26 +126,31 @@ function clockDetail({ aheadMs }: Answer): string {
   return seconds === 0 ? 'agrees with the cluster' : detail
 }
 
-/** The system looks names up for as long as it is configured to, and offers no way to stop it. */
-async function resolve(host: string): Promise<string> {
+/**
+ * Looks up the server, or the proxy, which looks up the server itself. The system takes as long as it is configured to, and
+ * offers no way to stop it.
+ */
+async function resolve(address: string, proxy: Proxy | undefined): Promise<string> {
+  const host = proxy?.host ?? splitAddress(address).host
   const stop = new AbortController()
   const limit = systemClock.sleep(STEP_LIMIT_MS, stop.signal).then(() => {
     throw new Error(`the name ${host} was not resolved within ${STEP_LIMIT_MS / 1_000} s`)
   })
   try {
     const found = await Promise.race([lookup(host, { all: true }), limit])
-    return found.map(({ address }) => address).join(', ')
+    const addresses = found.map((one) => one.address).join(', ')
+    return proxy === undefined ? addresses : `${addresses} of the proxy ${proxy.name}, which ${proxy.variable} names`
   } finally {
     stop.abort()
     limit.catch(() => {})
   }
 }
 
-async function connectTcp(address: string, signal: AbortSignal): Promise<string> {
-  const socket = await dialTcp({ address, limitMs: STEP_LIMIT_MS, signal })
+async function connectTcp({ address, signal, proxyFor }: ServerToCheck): Promise<string> {
+  const socket = await dialTcp({ address, proxyFor, limitMs: STEP_LIMIT_MS, signal })
   const reached = `${socket.remoteAddress} port ${socket.remotePort}`
   socket.destroy()
-  return reached
+  return proxyFor(address) === undefined ? reached : addressThrough(address, proxyFor(address))
 }
 
 function pinOf(rootPem: string): string {

@@ -3,7 +3,8 @@ import { type Column, print, styleFor, table, paint } from '@muster/cli-kit/prin
 import { dersFromPem, spkiPin } from '@muster/pki'
 import { checkMachine } from '../check/machine-checks.ts'
 import { type CheckResult, runChecks, statusOfAll } from '../check/checks.ts'
-import { checkServer } from '../check/server-checks.ts'
+import { checkServer, type ServerToCheck } from '../check/server-checks.ts'
+import { readProxies } from '../join/read-proxies.ts'
 import { loadConfigFile, unreadableConfig } from '../config-file/load-config-file.ts'
 import { parseStartFlags, type StartOptions } from '../config/options.ts'
 import { START_OPTIONS } from '../config/start-flags.ts'
@@ -38,7 +39,7 @@ export const checkCommand: Command<typeof CHECK_OPTIONS> = {
     const results = [
       await configuration(config?.path ?? unreadable),
       ...(await checkMachine(options, report)),
-      ...(await serverResults(address, pins, now, signal)),
+      ...(await serverResults(address, { pins, now, signal, proxyFor: readProxies(io.env) })),
     ]
     await print(
       io,
@@ -63,9 +64,7 @@ function pinsToExpect({ caPins }: StartOptions, bundlePem: string | undefined): 
 
 async function serverResults(
   address: string | undefined,
-  pins: readonly string[] | undefined,
-  now: () => Date,
-  signal: AbortSignal,
+  server: Omit<ServerToCheck, 'address'>,
 ): Promise<CheckResult[]> {
   const noAddress = async (): Promise<string> => {
     throw new Error('no address of a server is given; --auth-server or auth_server in the configuration gives it')
@@ -73,7 +72,7 @@ async function serverResults(
   if (address === undefined) return runChecks([['server', noAddress], ...NOT_REACHED])
   return [
     ...(await runChecks([['server', async () => address]])),
-    ...(await checkServer({ address, pins, now, signal })).results,
+    ...(await checkServer({ ...server, address })).results,
   ]
 }
 

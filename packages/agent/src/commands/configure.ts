@@ -85,8 +85,15 @@ async function configure(args: Given, { io, now, signal }: Context): Promise<num
   if (args.offline !== true) {
     // Loads gRPC, so usage errors come first.
     const { checkServer } = await import('../check/server-checks.ts')
+    const { readProxies } = await import('../join/read-proxies.ts')
     const pins = options.caPins.length === 0 ? undefined : options.caPins
-    const { results, shownPin } = await checkServer({ address: wanted.authServer, pins, now, signal })
+    const { results, shownPin } = await checkServer({
+      address: wanted.authServer,
+      pins,
+      now,
+      signal,
+      proxyFor: readProxies(io.env),
+    })
     const failed = results.find(({ result }) => result === 'failed')
     if (failed !== undefined) {
       io.stderr.write(`muster: ${failed.check}: ${failed.detail}\n`)

@@ -19,12 +19,14 @@ export const startCommand: Command<typeof START_OPTIONS> = {
     io.outliveOutput?.()
     // Loads gRPC, so usage errors come first.
     const { start } = await import('../run/start.ts')
+    const { readProxies } = await import('../join/read-proxies.ts')
+    const proxyFor = readProxies(io.env)
     const log = openAgentLog(options.log, io)
     if (config !== undefined && exposesToken(config)) {
       log.warn({}, `${config.path} holds a token, and other users can read it; run: chmod 600 ${config.path}`)
     }
     try {
-      await start(options, { clock: systemClock, log, say: (line) => io.stdout.write(`${line}\n`), signal })
+      await start(options, { clock: systemClock, log, say: (line) => io.stdout.write(`${line}\n`), signal, proxyFor })
     } catch (error) {
       if (signal.aborted) return options.oneshot ? EXIT.failed : EXIT.ok
       throw error

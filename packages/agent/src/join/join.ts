@@ -1,7 +1,7 @@
 import { registration } from '@muster/contracts'
 import { mayPass, type NodeIdentity } from '@muster/identity'
 import { createCsr, privateKeyFromPem } from '@muster/pki'
-import { connect, fetchPinnedRoot, isTrustFailure, TlsIdentity } from '@muster/rpc'
+import { connect, fetchPinnedRoot, isTrustFailure, type ProxyFor, TlsIdentity } from '@muster/rpc'
 import { type Clock, FileError, type LineLog, retry, VERSION } from '@muster/runtime'
 import { UsageError } from '@muster/cli-kit'
 import { NotTrustedError } from '../exit-status.ts'
@@ -16,6 +16,15 @@ const LEAST_STEP_MS = 500
 export interface JoinOptions extends StartOptions {
   token: string
   authServer: string
+}
+
+/** What a join needs besides its options. */
+export interface JoinDeps {
+  clock: Clock
+  log: LineLog
+  signal: AbortSignal
+  /** The proxy for an address, if there is one. */
+  proxyFor: ProxyFor
 }
 
 /** Checks the options of a first start. @throws UsageError that lists every missing flag */
@@ -42,10 +51,7 @@ export function requireJoinOptions(options: StartOptions): JoinOptions {
  * and always with the same key, so that a lost reply costs nothing.
  * @throws NotTrustedError, AppError with the server's reason, or the last transient AppError after the time limit
  */
-export async function join(
-  options: JoinOptions,
-  { clock, log, signal }: { clock: Clock; log: LineLog; signal: AbortSignal },
-): Promise<NodeIdentity> {
+export async function join(options: JoinOptions, { clock, log, signal, proxyFor }: JoinDeps): Promise<NodeIdentity> {
   const { dataDir, token, authServer, caPins, skipCaPin } = options
   const facts = nodeFacts(options.facts)
   const keyPem = await ensureNodeKey(dataDir)
@@ -64,14 +70,17 @@ export async function join(
     roles,
     version: VERSION,
   }
+  // Fails at once if the variable of the environment is malformed.
+  proxyFor(authServer)
   const giveUpAt = clock.now().getTime() + options.joinTimeoutMs
   /** The time limit of a step, so that --join-timeout also holds for a server that does not answer. */
   const within = (limitMs: number) => Math.max(LEAST_STEP_MS, Math.min(limitMs, giveUpAt - clock.now().getTime()))
   const ask = async (): Promise<NodeIdentity> => {
     const pins = skipCaPin ? undefined : caPins
-    const rootPem = await fetchPinnedRoot({ address: authServer, pins, limitMs: within(10_000), signal })
+    const rootPem = await fetchPinnedRoot({ address: authServer, pins, proxyFor, limitMs: within(10_000), signal })
     const anonymous = new TlsIdentity({ hostRootsPem: rootPem, userRootsPem: '' })
-    const connection = connect({ addresses: [authServer], identity: anonymous, service: 'registration-service' })
+    const addresses = [authServer]
+    const connection = connect({ addresses, identity: anonymous, service: 'registration-service', proxyFor })
     try {
       const client = connection.client(registration.RegistrationServiceService)
       const reply = await client.register(request, { timeoutMs: within(10_000), signal })

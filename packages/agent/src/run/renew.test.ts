@@ -4,7 +4,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { AppError, type ErrorKind } from '@muster/domain'
 import { type NodeIdentity, tlsMaterial } from '@muster/identity'
-import { connect, type Connection, TlsIdentity } from '@muster/rpc'
+import { connect, type Connection, noProxy, TlsIdentity } from '@muster/rpc'
 import { eventually, manualClock, type ManualClock } from '@muster/testkit'
 import { memoryLog } from '@muster/testkit/log'
 import { BOT_TOKEN, NODE_TOKEN, startTestRegistration, type TestRegistration } from '../../test/support/registration.ts'
@@ -42,7 +42,7 @@ afterAll(async () => {
 async function startRenewing(token: string) {
   const flags = { token, authServer: server.address, caPin: [server.pin], dataDir: path.join(folder, String(++number)) }
   const options = parseStartFlags({ ...flags, roles: token === BOT_TOKEN ? 'bot' : 'node', nodename: 'n' }, {})
-  const identity = await join(requireJoinOptions(options), { clock, log, signal: stop.signal })
+  const identity = await join(requireJoinOptions(options), { clock, log, signal: stop.signal, proxyFor: noProxy })
   const tls = new TlsIdentity(tlsMaterial(identity))
   connection = connect({ addresses: [server.address], identity: tls, service: 'registration-service' })
   const renewed: NodeIdentity[] = []

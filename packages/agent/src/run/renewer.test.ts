@@ -3,7 +3,7 @@ import { mkdtemp, readdir, rename, rm } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import { type NodeIdentity, tlsMaterial } from '@muster/identity'
-import { connect, type Connection, TlsIdentity } from '@muster/rpc'
+import { connect, type Connection, noProxy, TlsIdentity } from '@muster/rpc'
 import { manualClock, type ManualClock } from '@muster/testkit'
 import { memoryLog } from '@muster/testkit/log'
 import { BOT_TOKEN, NODE_TOKEN, startTestRegistration, type TestRegistration } from '../../test/support/registration.ts'
@@ -42,7 +42,7 @@ afterAll(async () => {
 async function joined(token: string): Promise<{ identity: NodeIdentity; renewer: Renewer }> {
   const flags = { token, authServer: server.address, caPin: [server.pin], dataDir }
   const options = parseStartFlags({ ...flags, roles: token === BOT_TOKEN ? 'bot' : 'node', nodename: 'n' }, {})
-  const identity = await join(requireJoinOptions(options), { clock, log, signal: never })
+  const identity = await join(requireJoinOptions(options), { clock, log, signal: never, proxyFor: noProxy })
   const tls = new TlsIdentity(tlsMaterial(identity))
   connection = connect({ addresses: [server.address], identity: tls, service: 'registration-service' })
   return { identity, renewer: new Renewer({ dataDir, identity, connection, clock }) }

@@ -1,5 +1,5 @@
 import type { NodeFacts, NodeIdentity } from '@muster/identity'
-import type { Connection, TlsIdentity } from '@muster/rpc'
+import type { Connection, ProxyFor, TlsIdentity } from '@muster/rpc'
 import { type Clock, type LineLog, runTasks, type Task } from '@muster/runtime'
 import { sendHeartbeats } from './heartbeat.ts'
 import { describeMember } from '../join/node-identity.ts'
@@ -14,6 +14,8 @@ export interface StartDeps {
   /** Prints a line for the user who started the agent. */
   say: (line: string) => void
   signal: AbortSignal
+  /** The proxy for an address, if there is one. */
+  proxyFor: ProxyFor
 }
 
 /** A node or bot that has joined: its identity, its connection, and what it reports. */

@@ -46,7 +46,7 @@ export async function start(options: StartOptions, deps: StartDeps): Promise<voi
 }
 
 async function run(options: StartOptions, deps: StartDeps, beats: BeatRecorder): Promise<void> {
-  const { clock, log, say, signal } = deps
+  const { clock, log, say, signal, proxyFor } = deps
   const { dataDir, oneshot } = options
   let identity = await loadIdentity(dataDir)
   const joins = identity === undefined || isExpired(identity, options, deps)
@@ -71,7 +71,8 @@ async function run(options: StartOptions, deps: StartDeps, beats: BeatRecorder):
 
   const tls = new TlsIdentity(tlsMaterial(identity))
   const { clusterName } = profile
-  const connection = connect({ addresses: [authServer], identity: tls, service: 'registration-service', clusterName })
+  const addresses = [authServer]
+  const connection = connect({ addresses, identity: tls, service: 'registration-service', clusterName, proxyFor })
   try {
     if (oneshot) {
       const limitMs = options.joinTimeoutMs

@@ -2,7 +2,9 @@ import { createSecureContext, type SecureContext } from 'node:tls'
 import type { ServiceName } from '@muster/domain'
 import { attemptToConnect } from './dial/attempt.ts'
 import { connectThroughDiallers, type Dialler, type StartSession } from './dial/grpc-dialler.ts'
-import { formatTarget, openTcp, openTls, type TcpTarget } from './dial/steps.ts'
+import { addressThrough } from './dial/dial.ts'
+import type { Proxy } from './dial/proxies.ts'
+import { formatTarget, openTcp, openTcpThrough, openTls, type TcpTarget } from './dial/steps.ts'
 import { CallCredentials, ChannelCredentials } from '../grpc.ts'
 import { asTrustFailure, type ServerCheck, type ServerNotTrustedError } from '../tls/server-trust.ts'
 import type { TlsIdentity, TlsMaterial } from '../tls/tls-identity.ts'
@@ -18,6 +20,8 @@ export interface ChannelCredentialsOptions {
   check: ServerCheck
   /** The longest time for one attempt to connect. */
   attemptLimitMs: number
+  /** A proxy, and the HOST:PORT to reach through it. The channel's own target is the proxy then. */
+  tunnel?: { proxy: Proxy; address: string } | undefined
 }
 
 /** Channel credentials: TLS 1.3 only, host roots only, SPIFFE id instead of host name. Follows updates of the identity. */
@@ -61,11 +65,14 @@ export class RotatingChannelCredentials extends ChannelCredentials {
   }
 
   #dial(target: TcpTarget, startSession: StartSession, signal: AbortSignal): ReturnType<StartSession> {
-    const { check, attemptLimitMs: limitMs } = this.#options
+    const { check, attemptLimitMs: limitMs, tunnel } = this.#options
+    const peer = tunnel === undefined ? formatTarget(target) : addressThrough(tunnel.address, tunnel.proxy)
     return attemptToConnect(
       async (attempt) => {
-        const socket = await openTcp(attempt, target)
-        const secured = await openTls(attempt, socket, target, {
+        const socket = await (tunnel === undefined
+          ? openTcp(attempt, target)
+          : openTcpThrough(attempt, tunnel.proxy, tunnel.address, target))
+        const secured = await openTls(attempt, socket, peer, {
           secureContext: this.#secureContext(),
           ALPNProtocols: ['h2'],
           // Explicit, because NODE_TLS_REJECT_UNAUTHORIZED=0 in the environment would otherwise turn all checks off.
@@ -77,7 +84,7 @@ export class RotatingChannelCredentials extends ChannelCredentials {
           throw error
         })
         this.trustFailure = undefined
-        attempt.waitFor(`${formatTarget(target)} completed the TLS handshake and did not begin HTTP/2`)
+        attempt.waitFor(`${peer} completed the TLS handshake and did not begin HTTP/2`)
         const session = await startSession(secured)
         this.waitsFor = undefined
         return session

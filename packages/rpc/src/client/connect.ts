@@ -6,6 +6,7 @@ import { RotatingChannelCredentials } from './channel-credentials.ts'
 import { expectService } from '../tls/server-trust.ts'
 import type { TlsIdentity } from '../tls/tls-identity.ts'
 import { ATTEMPT_LIMIT_MS } from './dial/attempt.ts'
+import type { ProxyFor } from './dial/proxies.ts'
 import { duplex, type DuplexStream, serverStream, unary } from './calls.ts'
 import { RenewingClient } from './renewing-client.ts'
 
@@ -20,6 +21,8 @@ export interface ConnectOptions {
   clusterName?: string
   /** Retry calls that fail with UNAVAILABLE, three attempts in all. Only if every RPC used is safe to repeat. */
   retryUnavailable?: boolean
+  /** The proxy for the address. Without it, and for several addresses, connections are direct. */
+  proxyFor?: ProxyFor | undefined
   /** The longest time for one attempt to connect, in milliseconds; then another address or a new attempt follows. */
   attemptLimitMs?: number
   /** How long a server stream may take to its first message, in milliseconds. */
@@ -61,8 +64,12 @@ function serviceConfig(retryUnavailable: boolean): string {
 export function connect(options: ConnectOptions): Connection {
   const { identity, service, clusterName, attemptLimitMs = ATTEMPT_LIMIT_MS } = options
   const check = expectService(service, clusterName)
-  const credentials = new RotatingChannelCredentials({ identity, service, check, attemptLimitMs })
-  const target = targetOf(options.addresses)
+  const [address = ''] = options.addresses
+  const proxy = options.addresses.length === 1 ? options.proxyFor?.(address) : undefined
+  const tunnel = proxy && { proxy, address }
+  const credentials = new RotatingChannelCredentials({ identity, service, check, attemptLimitMs, tunnel })
+  // Through a proxy the name of the server is the proxy's to look up: this machine may not be able to.
+  const target = targetOf(proxy === undefined ? options.addresses : [proxy.name])
   const clients = new RenewingClient(
     identity,
     () =>
@@ -76,6 +83,7 @@ export function connect(options: ConnectOptions): Connection {
         'grpc.enable_channelz': 0,
         // grpc-js would read the proxy from the environment, and send even loopback through it.
         'grpc.enable_http_proxy': 0,
+        ...(tunnel && { 'grpc.default_authority': address }),
         'grpc.use_local_subchannel_pool': 1,
       }),
   )

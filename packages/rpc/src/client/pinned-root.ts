@@ -1,17 +1,13 @@
 import type { DetailedPeerCertificate } from 'node:tls'
 import { AppError } from '@muster/domain'
 import { pemFromDer, spkiPin } from '@muster/pki'
-import { dialTls } from './dial/dial.ts'
+import { type DialOptions, dialTls } from './dial/dial.ts'
 import { ServerNotTrustedError } from '../tls/server-trust.ts'
 
 /** Where to look for a root, and the pins that it must match. */
-export interface PinnedRootOptions {
-  address: string
+export interface PinnedRootOptions extends DialOptions {
   /** `sha256:` pins; one match is enough. Undefined accepts any root, for users who turned the check off. */
   pins: readonly string[] | undefined
-  /** The longest time for the whole attempt, in milliseconds. */
-  limitMs?: number
-  signal?: AbortSignal
 }
 
 const MAX_CHAIN = 8
@@ -31,11 +27,11 @@ export async function fetchPinnedRoot(options: PinnedRootOptions): Promise<strin
 }
 
 /** @returns leaf first */
-async function presentedChain({ address, limitMs, signal }: PinnedRootOptions): Promise<DetailedPeerCertificate[]> {
+async function presentedChain(options: PinnedRootOptions): Promise<DetailedPeerCertificate[]> {
   // Verification is off: there is no root to verify with yet. The pin decides, and nothing is sent.
-  const options = { rejectUnauthorized: false, minVersion: 'TLSv1.3', ALPNProtocols: ['h2'] } as const
-  const socket = await dialTls({ address, limitMs, signal }, options).catch((error: Error) => {
-    throw new AppError('unavailable', signal?.aborted ? 'stopped' : error.message, { cause: error.cause })
+  const tls = { rejectUnauthorized: false, minVersion: 'TLSv1.3', ALPNProtocols: ['h2'] } as const
+  const socket = await dialTls(options, tls).catch((error: Error) => {
+    throw new AppError('unavailable', options.signal?.aborted ? 'stopped' : error.message, { cause: error.cause })
   })
   const chain = chainOf(socket.getPeerCertificate(true))
   socket.destroy()

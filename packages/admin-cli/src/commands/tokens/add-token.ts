@@ -1,4 +1,4 @@
-import type { ArgsOf, OptionSet } from '@muster/cli-kit'
+import type { ArgsOf, Io, OptionSet } from '@muster/cli-kit'
 import { readSecretLine } from '@muster/cli-kit/input'
 import { print, styleFor } from '@muster/cli-kit/print'
 import { FORMAT, type Context } from '../../cli/command.ts'
@@ -80,7 +80,7 @@ export async function addToken(
   }
   const facts = { made, value, caPins, authServer: operator.profile.publicAddress }
   const invitation = invitationOf(facts)
-  const install = made.botName === '' ? await installLineOf(operator, invitation, signal) : undefined
+  const install = made.botName === '' ? await installLineOf(operator, invitation, { env: io.env, signal }) : undefined
   const data = {
     token: value,
     invitation,
@@ -100,9 +100,11 @@ export async function addToken(
 async function installLineOf(
   { profile, bundlePem }: OperatorIdentity,
   invitation: string,
-  signal: AbortSignal,
+  { env, signal }: { env: Io['env']; signal: AbortSignal },
 ): Promise<InstallLine> {
   const { webAddress: address, clusterName } = profile
   if (address === undefined) return undefined
-  return installLine({ address, clusterName, hostRootsPem: bundlePem, signal }, invitation)
+  const { readProxies } = await import('../../cluster/read-proxies.ts')
+  const proxyFor = readProxies(env)
+  return installLine({ address, clusterName, hostRootsPem: bundlePem, signal, proxyFor }, invitation)
 }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { execFile } from 'node:child_process'
+import { noProxy } from '@muster/rpc'
 import { createServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { afterEach, expect, test } from '@jest/globals'
@@ -39,6 +40,7 @@ async function serve(
     hostRootsPem,
     publicRoots: publicRoots.hostRootsPem,
     signal: new AbortController().signal,
+    proxyFor: noProxy,
   }
 }
 

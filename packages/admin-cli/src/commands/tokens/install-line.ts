@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { ClientRequest } from 'node:http'
 import { isIP } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
+import type { ProxyFor } from '@muster/rpc'
 import { messageOf, splitAddress } from '@muster/domain'
 
 /** The web face of a cluster, and how to know it. */
@@ -12,6 +13,8 @@ export interface WebFace {
   /** The cluster's roots that vouch for services. */
   hostRootsPem: string
   signal: AbortSignal
+  /** The proxy for an address, if there is one. */
+  proxyFor: ProxyFor
   /** Roots that any machine knows; default those of this Node. */
   publicRoots?: string
 }
@@ -69,13 +72,13 @@ function isUntrusted(error: unknown): boolean {
   return name === 'ServerNotTrustedError' || /CERT|SIGNATURE|ALTNAME|ISSUER/.test(code)
 }
 
-async function read({ address, signal }: WebFace, trust: ConnectionOptions): Promise<Buffer> {
+async function read({ address, signal, proxyFor }: WebFace, trust: ConnectionOptions): Promise<Buffer> {
   const [{ get }, { dialTls }] = await Promise.all([import('node:https'), import('@muster/rpc')])
   const limit = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)])
   try {
     const { host } = splitAddress(address)
     const tls = { rejectUnauthorized: true, ...(isIP(host) === 0 && { servername: host }), ...trust }
-    const socket = await dialTls({ address, limitMs: TIMEOUT_MS, signal }, { host, ...tls })
+    const socket = await dialTls({ address, proxyFor, limitMs: TIMEOUT_MS, signal }, { host, ...tls })
     return await readScript(get({ host, path: '/install.sh', createConnection: () => socket, signal: limit }))
   } catch (error) {
     if (limit.aborted && !signal.aborted) throw new Error('it did not answer in 3 s', { cause: error })
