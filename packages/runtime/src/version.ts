@@ -5,6 +5,9 @@ const manifest = createRequire(import.meta.url)('../package.json') as { version:
 /** The version of the product. All parts have the same. */
 export const VERSION: string = manifest.version
 
+/** The oldest agent that this version of the services supports. A configuration may raise it. */
+export const OLDEST_SUPPORTED_AGENT = '0.1.0'
+
 /** packages/packaging replaces this name in the programs that it builds. In a checkout nothing has it. */
 declare const MUSTER_COMMIT: string | undefined
 

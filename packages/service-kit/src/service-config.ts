@@ -11,6 +11,7 @@ import {
   type ServingService,
   splitAddress,
 } from '@muster/domain'
+import { OLDEST_SUPPORTED_AGENT, parseSemanticVersion } from '@muster/runtime'
 import { z } from 'zod'
 import { fileText, listOf, parsedBy } from './config.ts'
 import { gateFields } from './gate-config.ts'
@@ -33,6 +34,16 @@ export function publicAddress(): z.ZodType<string, string> {
       ? parseServerAddress(`localhost${text}`, 'address').replace(/^localhost/, '')
       : parseServerAddress(text, 'address'),
   )
+}
+
+/**
+ * The variable of the oldest agent that the cluster supports. registration-service tells it to agents, and web-service to machines
+ * that have not joined.
+ */
+export function minimumAgentField() {
+  return {
+    MUSTER_MINIMUM_AGENT_VERSION: parsedBy((text) => parseSemanticVersion(text)).default(OLDEST_SUPPORTED_AGENT),
+  }
 }
 
 /** Variables of every service. */

@@ -42,6 +42,7 @@ export async function startApp(start: ServiceStart<Config>): Promise<void> {
     authority: connections['ca-service'].client(ca.CaServiceService),
     identity,
     refusals: audit.refusals,
+    minimumAgentVersion: config.MUSTER_MINIMUM_AGENT_VERSION,
     entryLimits: new EntryLimits(refusedAttempts, clock),
     people: {
       sessionTtlSeconds: config.MUSTER_USER_SESSION_TTL,

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { afterAll, describe, expect, test } from '@jest/globals'
+import { OLDEST_SUPPORTED_AGENT } from '@muster/runtime'
 import { parseConfig } from '@muster/service-kit'
 import { configSchema } from './config.ts'
 
@@ -23,6 +24,12 @@ function read(overrides: Record<string, string> = {}) {
     ...overrides,
   })
 }
+
+test('the oldest supported agent is the one that this version supports, or a newer one that is configured', () => {
+  expect(read().MUSTER_MINIMUM_AGENT_VERSION).toBe(OLDEST_SUPPORTED_AGENT)
+  expect(read({ MUSTER_MINIMUM_AGENT_VERSION: 'v1.2.3' }).MUSTER_MINIMUM_AGENT_VERSION).toBe('1.2.3')
+  expect(() => read({ MUSTER_MINIMUM_AGENT_VERSION: '1.2' })).toThrow('MUSTER_MINIMUM_AGENT_VERSION')
+})
 
 describe('the configuration of people', () => {
   test('the configuration of people has defaults: sessions of thirty days, and the usual ports on the host that a person reached', () => {

@@ -1,5 +1,5 @@
 import { describeService, parseDuration, parseServerAddress, SERVICES } from '@muster/domain'
-import { fileText, parsedBy, publicAddress, serviceFields } from '@muster/service-kit'
+import { fileText, minimumAgentField, parsedBy, publicAddress, serviceFields } from '@muster/service-kit'
 import { z } from 'zod'
 
 /** The row of registration-service in the table of services. */
@@ -13,6 +13,7 @@ export const configSchema = z.object({
   MUSTER_HEARTBEAT_MISSED_LIMIT: z.coerce.number().int().min(2).max(100).default(3),
   MUSTER_HEARTBEATS_PER_SECOND: z.coerce.number().int().min(1).default(2_000),
   MUSTER_REFUSED_JOINS_PER_MINUTE: z.coerce.number().int().min(1).max(60_000).default(20),
+  ...minimumAgentField(),
   MUSTER_USER_SESSION_TTL: parsedBy((text) => parseDuration(text, 'session TTL')).default(30 * 86_400),
   MUSTER_PUBLIC_ADDR: parsedBy((text) => parseServerAddress(text, 'address')).default(''),
   MUSTER_PUBLIC_TOKEN_ADDR: publicAddress().default(`:${SERVICES['token-service'].listenPort}`),

@@ -19,6 +19,8 @@ export interface Deps {
   authority: Pick<ClientOf<typeof ca.CaServiceService>, 'signHost' | 'signBot' | 'signUser'>
   identity: Pick<ServiceIdentity, 'trustBundle'>
   refusals: Refusals
+  /** The oldest agent that the cluster supports. */
+  minimumAgentVersion: string
   entryLimits: EntryLimits
   people: PeopleSettings
   clock: Clock

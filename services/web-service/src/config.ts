@@ -1,8 +1,7 @@
 import { describeService, parseServerAddress, SERVICES } from '@muster/domain'
-import { listOf, parsedBy, publicAddress, serviceFields } from '@muster/service-kit'
-import { VERSION } from '@muster/runtime'
+import { listOf, minimumAgentField, parsedBy, publicAddress, serviceFields } from '@muster/service-kit'
 import { z } from 'zod'
-import { type Channel, parseChannel, parseVersion } from './channel.ts'
+import { type Channel, parseChannel } from './channel.ts'
 
 /** The row of web-service in the table of services. */
 export const DESCRIPTOR = describeService('web-service')
@@ -17,7 +16,7 @@ export const configSchema = z
     MUSTER_WEB_KEY_FILE: z.string().default(''),
     MUSTER_PACKAGES_DIR: z.string().default(''),
     MUSTER_CHANNELS: listOf(parseChannel).default([] as Channel[]),
-    MUSTER_MINIMUM_AGENT_VERSION: parsedBy((text) => parseVersion(text)).default(VERSION),
+    ...minimumAgentField(),
   })
   .superRefine((config, context) => {
     if ((config.MUSTER_WEB_CERT_FILE === '') === (config.MUSTER_WEB_KEY_FILE === '')) return

@@ -40,6 +40,7 @@ describe('the names that completion offers', () => {
     ],
     [['nodes', 'rm', aNode.id.slice(0, 4)], [aNode.id]],
     [['nodes', 'ls', '--token', 'ru'], ['runners']],
+    [['nodes', 'ls', '--older-than', ''], [aNode.version]],
     [['audit', 'ls', `--node=${aNode.hostname.slice(0, 2)}`], [`--node=${aNode.hostname}`]],
     [['bots', 'rm', aBot.name.slice(0, 1)], [aBot.name]],
     [['users', 'reset', ''], [aUser.name]],

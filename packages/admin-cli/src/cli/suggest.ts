@@ -55,6 +55,8 @@ async function askCluster(kind: string, { flags }: Cursor, io: Io): Promise<read
   }
 }
 
+const EVERY_NODE = { pageSize: PAGE_SIZE, pageToken: '', tokenId: '', labels: {}, statuses: [], search: '' }
+
 const LISTS = {
   async token({ tokens }: Cluster) {
     const page = await tokens.listTokens({
@@ -72,18 +74,16 @@ const LISTS = {
     ])
   },
   async node({ registration }: Cluster) {
-    const { nodes } = await registration.listNodes({
-      pageSize: PAGE_SIZE,
-      pageToken: '',
-      tokenId: '',
-      labels: {},
-      statuses: [],
-      search: '',
-    })
+    const { nodes } = await registration.listNodes(EVERY_NODE)
     return nodes.flatMap(({ id, hostname }) => [
       { word: hostname, describe: `node ${id}` },
       { word: id, describe: hostname },
     ])
+  },
+  async 'node-version'({ registration }: Cluster) {
+    const { nodes } = await registration.listNodes(EVERY_NODE)
+    const versions = [...new Set(nodes.map(({ version }) => version))].filter(Boolean)
+    return versions.map((word) => ({ word, describe: '' }))
   },
   async bot({ bots }: Cluster) {
     const page = await bots.listBots({ pageSize: PAGE_SIZE, pageToken: '', tokenId: '' })

@@ -57,6 +57,7 @@ export const aNode: registration.Node = {
   tokenId: 'abcdefghij',
   certificateExpiresAt: new Date('2026-11-23T08:00:00Z'),
   os: 'linux x64 6.1.0',
+  outdated: false,
 }
 
 export const aBot: bots.Bot = {

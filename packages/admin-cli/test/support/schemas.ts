@@ -64,6 +64,7 @@ export const nodeSchema = z.strictObject({
   roles: z.array(z.string()),
   labels,
   version: z.string(),
+  outdated: z.boolean(),
   os: z.string(),
   token_id: z.string(),
   joined_at: time.nullable(),

@@ -14,6 +14,7 @@ import {
 } from '@muster/rpc'
 import { systemClock, VERSION } from '@muster/runtime'
 import { EXIT } from '../exit-status.ts'
+import { checkVersion, type ClusterVersions } from '../status/version-advice.ts'
 import { type CheckResult, runChecks } from './checks.ts'
 
 /** The server to check, and how. */
@@ -75,7 +76,7 @@ export async function checkServer(server: ServerToCheck): Promise<ServerFindings
       'version',
       async () => {
         answer = await ask(server, rootPem)
-        return versionDetail(answer.version)
+        return checkVersion(VERSION, answer)
       },
     ],
     ['clock', async () => clockDetail(answer)],
@@ -83,8 +84,7 @@ export async function checkServer(server: ServerToCheck): Promise<ServerFindings
   return { results, shownPin: rootPem === '' ? undefined : pinOf(rootPem) }
 }
 
-interface Answer {
-  version: string | undefined
+interface Answer extends ClusterVersions {
   /** How far this machine's clock is ahead; undefined if the server tells no time. */
   aheadMs: number | undefined
 }
@@ -97,9 +97,12 @@ async function ask({ address, now, signal, proxyFor }: ServerToCheck, rootPem: s
     // Opens the connection, so that the second call measures the clock alone.
     await getTrustBundle({}, { timeoutMs: STEP_LIMIT_MS, signal })
     const before = now().getTime()
-    const { serverVersion, serverTime } = await getTrustBundle({}, { timeoutMs: STEP_LIMIT_MS, signal })
+    const { serverVersion, minimumAgentVersion, serverTime } = await getTrustBundle(
+      {},
+      { timeoutMs: STEP_LIMIT_MS, signal },
+    )
     const middle = (before + now().getTime()) / 2
-    return { version: serverVersion, aheadMs: serverTime && middle - serverTime.getTime() }
+    return { serverVersion, minimumAgentVersion, aheadMs: serverTime && middle - serverTime.getTime() }
   } catch (error) {
     if (!isTrustFailure(error)) throw error
     const { message, cause } = error as AppError
@@ -107,15 +110,6 @@ async function ask({ address, now, signal, proxyFor }: ServerToCheck, rootPem: s
   } finally {
     connection.close()
   }
-}
-
-/** An agent may be older than its cluster, and not newer by a major version. */
-function versionDetail(version: string | undefined): string {
-  const major = (text: string) => Number(text.split('.')[0])
-  if (version === undefined) return `this machine has ${VERSION}; the cluster does not tell its version`
-  const detail = `this machine has ${VERSION}, the cluster ${version}`
-  if (major(VERSION) > major(version)) throw new Error(`${detail}; install the version of the cluster`)
-  return detail
 }
 
 function clockDetail({ aheadMs }: Answer): string {

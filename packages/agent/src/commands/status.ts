@@ -28,7 +28,7 @@ export const statusCommand: Command<typeof STATUS_OPTIONS> = {
 }
 
 function textOf(report: Report, now: Date): string {
-  const { dataDir, profile, certificate, pid, lastBeatAt, problems } = report
+  const { dataDir, profile, certificate, pid, lastBeatAt, problems, warnings } = report
   const rows: [string, string][] = [['Joined', profile === undefined ? 'no' : `yes, ${profile.clusterName}`]]
   if (profile !== undefined && certificate !== undefined) {
     const { expiresAt } = certificate
@@ -49,5 +49,8 @@ function textOf(report: Report, now: Date): string {
   rows.push(['Agent', pid === undefined ? 'does not run' : `runs as process ${pid}`])
   if (lastBeatAt !== undefined) rows.push(['Last beat', `${utcTime(lastBeatAt)} (${timeAgo(lastBeatAt, now)})`])
   rows.push(['Data', dataDir], ['Problems', problems.length === 0 ? 'none' : String(problems.length)])
-  return facts(rows.filter(([, value]) => value !== '')) + problems.map((problem) => `- ${problem}\n`).join('')
+  if (warnings.length > 0) rows.push(['Warnings', String(warnings.length)])
+  return (
+    facts(rows.filter(([, value]) => value !== '')) + [...problems, ...warnings].map((line) => `- ${line}\n`).join('')
+  )
 }

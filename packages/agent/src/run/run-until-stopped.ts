@@ -1,10 +1,11 @@
 import type { NodeFacts, NodeIdentity } from '@muster/identity'
 import type { Connection, ProxyFor, TlsIdentity } from '@muster/rpc'
-import { type Clock, type LineLog, runTasks, type Task } from '@muster/runtime'
+import { type Clock, type LineLog, runTasks, type Task, VERSION } from '@muster/runtime'
 import { sendHeartbeats } from './heartbeat.ts'
 import { describeMember } from '../join/node-identity.ts'
 import { renew } from './renew.ts'
 import type { BeatRecorder } from '../status/beat-recorder.ts'
+import { versionAdvice } from '../status/version-advice.ts'
 import { explain } from '../exit-status.ts'
 
 /** What `muster start` needs from its caller. */
@@ -55,9 +56,13 @@ export async function runUntilStopped(
         clock,
         log,
         onAway: (error) => beats.trouble(explain(error)),
-        onAnswer: ({ settings, trustBundleVersion, renewNow: now }) => {
+        onAnswer: ({ settings, trustBundleVersion, renewNow: now, ...versions }) => {
           greet()
           beats.beat(settings?.offlineAfterMs)
+          const says = versions.serverVersion ?? versions.minimumAgentVersion
+          if (says !== undefined && beats.versions(versions)) {
+            for (const advice of versionAdvice(VERSION, versions)) log.warn({}, advice)
+          }
           urgent = now || trustBundleVersion !== knownBundle
         },
       },

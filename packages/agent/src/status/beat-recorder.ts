@@ -1,6 +1,8 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import type { Clock, LineLog } from '@muster/runtime'
+import { isDeepStrictEqual } from 'node:util'
+import { type Clock, type LineLog, VERSION } from '@muster/runtime'
+import type { ClusterVersions } from './version-advice.ts'
 
 /** What an agent has last heard of its cluster. */
 export interface BeatRecord {
@@ -9,6 +11,8 @@ export interface BeatRecord {
   offlineAfterMs: number
   /** Why no beat is answered. */
   trouble?: { since: Date; message: string } | undefined
+  /** What the cluster said about versions, and the version of the agent that it said it to. */
+  versions?: (ClusterVersions & { agentVersion: string }) | undefined
 }
 
 /** The record on disk is at most this much older than the last beat, which spares the disk of a machine. */
@@ -41,8 +45,17 @@ export class BeatRecorder {
   beat(offlineAfterMs = DEFAULT_OFFLINE_AFTER_MS): void {
     const now = this.#clock.now()
     const isDue = this.#record.trouble !== undefined || now.getTime() - this.#writtenAt >= RECORD_EVERY_MS
-    this.#record = { lastBeatAt: now, offlineAfterMs }
+    this.#record = { lastBeatAt: now, offlineAfterMs, versions: this.#record.versions }
     if (isDue) this.#write()
+  }
+
+  /** Records what the cluster says about versions. @returns false if it has said so before */
+  versions({ serverVersion, minimumAgentVersion }: ClusterVersions): boolean {
+    const versions = { agentVersion: VERSION, serverVersion, minimumAgentVersion }
+    if (isDeepStrictEqual(versions, this.#record.versions)) return false
+    this.#record = { ...this.#record, versions }
+    this.#write()
+    return true
   }
 
   /** Records why no beat is answered; the next beat ends it. */
@@ -68,15 +81,19 @@ export class BeatRecorder {
 /** The record that the last agent left in its data directory; undefined if there is none that can be read. */
 export function readBeatRecord(dataDir: string): BeatRecord | undefined {
   try {
-    const { lastBeatAt, offlineAfterMs, trouble } = JSON.parse(readFileSync(path.join(dataDir, FILE), 'utf8')) as {
+    const { lastBeatAt, offlineAfterMs, trouble, versions } = JSON.parse(
+      readFileSync(path.join(dataDir, FILE), 'utf8'),
+    ) as {
       lastBeatAt?: string
       offlineAfterMs?: number
       trouble?: { since: string; message: string }
+      versions?: BeatRecord['versions']
     }
     return {
       lastBeatAt: lastBeatAt === undefined ? undefined : new Date(lastBeatAt),
       offlineAfterMs: offlineAfterMs ?? DEFAULT_OFFLINE_AFTER_MS,
       trouble: trouble && { since: new Date(trouble.since), message: trouble.message },
+      versions,
     }
   } catch {
     return undefined

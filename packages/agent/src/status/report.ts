@@ -5,6 +5,7 @@ import { utcTime } from '@muster/cli-kit/print'
 import { certificateLife, type CertificateLife, IDENTITY_FILES, type NodeProfile } from '@muster/identity'
 import { holderOf } from '@muster/processes'
 import { VERSION, whyUnreadable } from '@muster/runtime'
+import { type ClusterVersions, versionAdvice } from './version-advice.ts'
 import { type BeatRecord, type BeatRecorder, readBeatRecord, RECORD_EVERY_MS } from './beat-recorder.ts'
 
 /** The file that an agent holds while it uses a data directory. */
@@ -21,6 +22,10 @@ export interface Report {
   lastBeatAt: Date | undefined
   /** What is wrong, in sentences; empty if all is well. */
   problems: string[]
+  /** What the cluster said last about versions. */
+  versions: ClusterVersions
+  /** What a person should see to although all works, in sentences. */
+  warnings: string[]
 }
 
 /** Where a report comes from. */
@@ -37,7 +42,8 @@ export async function readReport({ dataDir, now, beats }: ReportSource): Promise
   const pid = await holderOf(path.join(dataDir, LOCK_FILE)).catch(() => undefined)
   const record = beats?.record ?? readBeatRecord(dataDir)
   const { lastBeatAt } = record ?? {}
-  const report = { dataDir, pid, lastBeatAt }
+  const { versions = {} } = record ?? {}
+  const report = { dataDir, pid, lastBeatAt, versions, warnings: versionWarnings(pid, record) }
   const trouble =
     record?.trouble === undefined ? [] : [`since ${utcTime(record.trouble.since)}: ${record.trouble.message}`]
   if (profileText === undefined) {
@@ -59,7 +65,16 @@ export function readBundle(dataDir: string): string | undefined {
 }
 
 /** A report in JSON; a stable interface. */
-export function reportJson({ dataDir, profile, certificate, pid, lastBeatAt, problems }: Report): object {
+export function reportJson({
+  dataDir,
+  profile,
+  certificate,
+  pid,
+  lastBeatAt,
+  problems,
+  versions,
+  warnings,
+}: Report): object {
   return {
     joined: profile !== undefined,
     ok: problems.length === 0,
@@ -75,7 +90,10 @@ export function reportJson({ dataDir, profile, certificate, pid, lastBeatAt, pro
     agent_pid: pid ?? null,
     data_dir: dataDir,
     version: VERSION,
+    server_version: versions.serverVersion ?? null,
+    minimum_agent_version: versions.minimumAgentVersion ?? null,
     problems,
+    warnings,
   }
 }
 
@@ -105,6 +123,13 @@ function beatProblems(pid: number | undefined, record: BeatRecord | undefined, n
   const silentMs = now.getTime() - record.lastBeatAt.getTime()
   if (silentMs <= record.offlineAfterMs + slackMs) return []
   return [`the cluster has answered no heartbeat since ${utcTime(record.lastBeatAt)}`]
+}
+
+function versionWarnings(pid: number | undefined, { versions }: Partial<BeatRecord> = {}): string[] {
+  if (versions === undefined) return []
+  if (pid === undefined) return versionAdvice(VERSION, versions)
+  const other = `the agent that runs has version ${versions.agentVersion}, and this program ${VERSION}; restart the agent`
+  return versions.agentVersion === VERSION ? versionAdvice(VERSION, versions) : [other]
 }
 
 function readIfPresent(file: string): string | undefined {

@@ -4,7 +4,7 @@ import { createServer } from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
 import { formatInvitation, refusal } from '@muster/domain'
-import { createLineLog } from '@muster/runtime'
+import { createLineLog, VERSION } from '@muster/runtime'
 import { eventually, manualClock } from '@muster/testkit'
 import { BOT_TOKEN, NODE_TOKEN, startTestRegistration, type TestRegistration } from '../../test/support/registration.ts'
 import { main } from '../cli.ts'
@@ -100,14 +100,44 @@ describe('muster status', () => {
       trust_bundle_version: 1,
       agent_pid: process.pid,
       data_dir: dataDir,
-      version: expect.stringMatching(/^\d/),
+      version: VERSION,
+      server_version: VERSION,
+      minimum_agent_version: null,
       problems: [],
+      warnings: [],
     })
     expect(status).toBe(0)
     const { stdout } = await run(['status'])
     expect(stdout).toMatch(/^Joined +yes, test\.muster\.internal$/m)
     expect(stdout).toMatch(/^Last beat +.* ago\)$/m)
     expect(stdout).toMatch(/^Problems +none$/m)
+  })
+
+  test('muster status of an agent older than the oldest supported warns, once in the log, and nothing is wrong', async () => {
+    server.minimumVersion = '99.0.0'
+    const port = await freePort()
+    const agent = await startAgent(`--diag-addr=127.0.0.1:${port}`)
+    const advice = `the agent has version ${VERSION}, and the cluster supports 99.0.0 and later; upgrade the agent`
+    const { status, report } = await statusJson()
+    expect(report).toMatchObject({ ok: true, minimum_agent_version: '99.0.0', problems: [], warnings: [advice] })
+    expect(status).toBe(0)
+    const { stdout } = await run(['status'])
+    expect(stdout).toMatch(/^Problems +none$/m)
+    expect(stdout).toContain(`Warnings      1\n- ${advice}\n`)
+    const ready = await fetch(`http://127.0.0.1:${port}/readyz`)
+    expect(ready.status).toBe(200)
+    expect(await ready.json()).toMatchObject({ ok: true, warnings: [advice] })
+    const { stderr } = await agent.stop()
+    expect(stderr.split(advice)).toHaveLength(2)
+  })
+
+  test('muster status says that the agent is still the one before an upgrade, and after a restart no more', async () => {
+    await startAgent()
+    const file = path.join(dataDir, 'status.json')
+    const record = JSON.parse(await readFile(file, 'utf8')) as { versions: { agentVersion: string } }
+    await writeFile(file, JSON.stringify({ ...record, versions: { ...record.versions, agentVersion: '0.0.9' } }))
+    const warning = `the agent that runs has version 0.0.9, and this program ${VERSION}; restart the agent`
+    expect((await statusJson()).report).toMatchObject({ ok: true, warnings: [warning] })
   })
 
   test('muster status says that no agent runs, after a stop', async () => {

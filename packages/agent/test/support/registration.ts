@@ -27,6 +27,8 @@ export interface TestRegistration {
   after: { register?: () => void; renewBot?: () => void }
   /** What GetTrustBundle says of the server. */
   version: string | undefined
+  /** The oldest agent that it supports. */
+  minimumVersion: string | undefined
   clockAheadMs: number
   /** Life of certificates. */
   ttlMs: number
@@ -113,6 +115,7 @@ export async function startTestRegistration(): Promise<TestRegistration> {
               userRootsDer: [],
             },
             serverVersion: state.version,
+            minimumAgentVersion: state.minimumVersion,
             serverTime: new Date(Date.now() + state.clockAheadMs),
           }),
         },
@@ -128,7 +131,11 @@ export async function startTestRegistration(): Promise<TestRegistration> {
           callers: nodes,
           handle: async (stream, { signal }) => {
             const settings = { intervalMs: 1_000, offlineAfterMs: 3_000 }
-            stream.onMessage(() => stream.send({ settings, trustBundleVersion: 1, renewNow: false }))
+            stream.onMessage(({ message }) => {
+              const { version: serverVersion, minimumVersion: minimumAgentVersion } = state
+              const versions = message?.$case === 'hello' ? { serverVersion, minimumAgentVersion } : {}
+              stream.send({ settings, trustBundleVersion: 1, renewNow: false, ...versions })
+            })
             const ended = new Promise<void>((resolve) => {
               signal.addEventListener('abort', () => resolve(), { once: true })
             })
@@ -164,6 +171,7 @@ export async function startTestRegistration(): Promise<TestRegistration> {
     before: {},
     after: {},
     version: VERSION,
+    minimumVersion: undefined,
     clockAheadMs: 0,
     ttlMs: 3_600_000,
     close: () => server.close(),

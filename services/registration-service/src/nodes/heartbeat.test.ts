@@ -1,6 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import type { registration } from '@muster/contracts'
+import { VERSION } from '@muster/runtime'
 import { eventually, type TestMember } from '@muster/testkit'
+import { toRoll } from './roll.ts'
 import { selectNodes } from './store/roll-queries.ts'
 import { addNode, contract, refusal, serveRegistration, type Served } from '../../test/support/service.ts'
 
@@ -84,14 +86,26 @@ describe('a heartbeat stream', () => {
       beat()
       await answered(i)
     }
-    for (const answer of answers) {
-      expect(answer).toEqual({
-        settings: { intervalMs: 5_000, offlineAfterMs: 15_000 },
-        trustBundleVersion: 7,
-        renewNow: false,
-      })
-    }
+    const settings = { intervalMs: 5_000, offlineAfterMs: 15_000 }
+    const everyAnswer = { settings, trustBundleVersion: 7, renewNow: false }
+    expect(answers[0]).toEqual({ ...everyAnswer, serverVersion: VERSION, minimumAgentVersion: '0.1.0' })
+    for (const answer of answers.slice(1)) expect(answer).toEqual(everyAnswer)
     await eventually('online', () => isOnline())
+  })
+
+  test('a heartbeat stream of an agent that is too old goes on, and the roll shows the node as outdated', async () => {
+    const { hello, beat, answered, answers } = openStream()
+    hello({ version: '0.0.9' })
+    await answered(1)
+    expect(answers[0]).toMatchObject({ minimumAgentVersion: '0.1.0' })
+    beat()
+    await answered(2)
+    const outdated = async () => (await toRoll(served.deps, [await stored()]))[0]!.outdated
+    expect(await outdated()).toBe(true)
+    const upgraded = openStream()
+    upgraded.hello({ version: '0.1.0' })
+    await upgraded.answered(1)
+    expect(await outdated()).toBe(false)
   })
 
   test('a heartbeat stream costs no SQL beyond its hello', async () => {

@@ -2,6 +2,7 @@ import type { registration } from '@muster/contracts'
 import { type AppError, invalid, parseAdvertisedAddress, parseHostname, parseLabels, parseNodeId } from '@muster/domain'
 import { keyFingerprint } from '@muster/pki'
 import { type CallContext, type DuplexHandler, memberOf } from '@muster/rpc'
+import { isOlderVersion, VERSION } from '@muster/runtime'
 import type { Deps } from '../deps.ts'
 import { parseVersion } from './join-request.ts'
 import { recordHello, type HelloFacts } from './store/sightings.ts'
@@ -21,10 +22,10 @@ export function heartbeat(deps: Deps): DuplexHandler<registration.HeartbeatReque
     let isKnown = false
     let leave = () => {}
 
-    const answer = () => {
+    const answer = (versions: Partial<registration.HeartbeatResponse> = {}) => {
       deps.presence.beat(nodeId, deps.pace.offlineAfterMs(toldIntervalMs))
       toldIntervalMs = deps.pace.intervalMs
-      stream.send(reply(deps, toldIntervalMs))
+      stream.send({ ...reply(deps, toldIntervalMs), ...versions })
     }
     return new Promise((resolve, reject) => {
       const end = () => {
@@ -39,7 +40,7 @@ export function heartbeat(deps: Deps): DuplexHandler<registration.HeartbeatReque
           greeting = greet(deps, nodeId, message.value, context)
           greeting.then(() => {
             isKnown = true
-            answer()
+            answer({ serverVersion: VERSION, minimumAgentVersion: deps.minimumAgentVersion })
           }, reject)
         } else if (message?.$case === 'beat' && greeting !== undefined) {
           // Ignore beats until the roll has confirmed the node: the reply to the hello is on its way.
@@ -73,7 +74,8 @@ async function greet(deps: Deps, id: string, hello: registration.Hello, context:
     os: parseOs(hello.os),
   }
   if (!(await recordHello(deps.pool, facts))) throw await refuse(deps, id, hostname, context)
-  context.log.info({ event: 'node.hello', nodeId: id, version: facts.version }, 'a node said hello')
+  const outdated = isOlderVersion(facts.version, deps.minimumAgentVersion)
+  context.log.info({ event: 'node.hello', nodeId: id, version: facts.version, outdated }, 'a node said hello')
 }
 
 async function refuse({ refusals }: Deps, nodeId: string, hostname: string, context: CallContext): Promise<AppError> {

@@ -160,6 +160,18 @@ describe('the roll', () => {
     expect((await listAll(2, { statuses: [ONLINE], search: 'web-4' })).hostnames).toEqual(['web-4'])
   })
 
+  test('the roll can be narrowed to nodes older than a version, by the rules of semantic versions, in pages too', async () => {
+    for (const version of ['0.10.0', '0.9.0', '1.0.0-rc.1', '1.0.0', '', 'my-agent']) {
+      await addNode(served.pool, served.cluster.node(), { hostname: `web-${version}`.replace(/-$/, ''), version })
+    }
+    const older = { olderThan: 'v1.0.0' }
+    const hostnames = ['web', 'web-0.10.0', 'web-0.9.0', 'web-1.0.0-rc.1', 'web-my-agent']
+    expect(await listAll(2, older)).toEqual({ hostnames, pages: 3 })
+    expect((await listAll(0, { olderThan: '0.10.0', search: 'web-' })).hostnames).toEqual(['web-0.9.0', 'web-my-agent'])
+    expect(await refusal(list(0, '', { olderThan: 'x'.repeat(1_000) }))).toMatchObject({ field: 'older_than' })
+    expect(await refusal(list(0, '', { olderThan: '' }))).toMatchObject({ kind: 'invalidArgument' })
+  })
+
   test('the roll by status continues after a page on which no node matches', async () => {
     await served.pool.query(
       `insert into nodes (id, hostname, roles, labels, version, advertised_address, remote_address, token_id, key_fingerprint,

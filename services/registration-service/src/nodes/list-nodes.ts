@@ -2,7 +2,7 @@ import type { registration } from '@muster/contracts'
 import { decodeCursor, encodeCursor, MAX_PAGE_SIZE, parseNodeId, parsePageSize } from '@muster/domain'
 import type { UnaryHandler } from '@muster/rpc'
 import type { Deps } from '../deps.ts'
-import { parseNodeFilter, parseStatuses } from './node-filter.ts'
+import { parseNodeFilter, parseOlderThan, parseStatuses } from './node-filter.ts'
 import { selectNodes } from './store/roll-queries.ts'
 import { toRoll } from './roll.ts'
 
@@ -18,10 +18,13 @@ export function listNodes(deps: Deps): UnaryHandler<registration.ListNodesReques
     const after = cursor && { hostname: cursor[0]!, id: parseNodeId(cursor[1]!, 'page_token') }
     const filter = parseNodeFilter(request)
     const hasStatus = parseStatuses(request.statuses)
-    // The status is not in the database: read more nodes than a page takes, and keep those that match.
-    const limit = request.statuses.length === 0 ? size : MAX_PAGE_SIZE
+    const isOlder = parseOlderThan(request.olderThan)
+    // The status is not in the database, and the database cannot compare versions: read more nodes than a page takes, and keep
+    // those that match.
+    const limit = request.statuses.length === 0 && request.olderThan === undefined ? size : MAX_PAGE_SIZE
     const found = await selectNodes(deps.pool, { ...filter, after, size: limit + 1 })
-    const { page, next } = fill(size, await toRoll(deps, found.slice(0, limit)), hasStatus)
+    const matches = (node: registration.Node) => hasStatus(node) && isOlder(node)
+    const { page, next } = fill(size, await toRoll(deps, found.slice(0, limit)), matches)
     const last = found[next - 1]
     const isLast = next === found.length || last === undefined
     return { nodes: page, nextPageToken: isLast ? '' : encodeCursor([last.hostname, last.id]) }

@@ -1,5 +1,6 @@
 import { registration } from '@muster/contracts'
 import { invalid, parseLabels } from '@muster/domain'
+import { isOlderVersion, parseSemanticVersion } from '@muster/runtime'
 import type { NodeFilter } from './store/roll-queries.ts'
 import { parseTokenFilter } from './token-filter.ts'
 
@@ -35,4 +36,11 @@ export function parseStatuses(statuses: readonly registration.NodeStatus[]): (no
     if (!isKnown) throw invalid('statuses', `${status} is not a status`)
   }
   return ({ status }) => wanted.size === 0 || wanted.has(status)
+}
+
+/** Whether a node's version is older than this one; every node's is if there is none. @throws invalidArgument */
+export function parseOlderThan(text: string | undefined): (node: registration.Node) => boolean {
+  if (text === undefined) return () => true
+  const limit = parseSemanticVersion(text, 'older_than')
+  return ({ version }) => isOlderVersion(version, limit)
 }

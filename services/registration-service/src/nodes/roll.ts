@@ -1,6 +1,6 @@
 import { registration } from '@muster/contracts'
 import type { Db } from '@muster/postgres'
-import type { Clock } from '@muster/runtime'
+import { type Clock, isOlderVersion } from '@muster/runtime'
 import type { HeartbeatPace } from './heartbeat-pace.ts'
 import type { StoredNode } from './store/stored-node.ts'
 import type { Presence, PresenceView } from '../presence/presence.ts'
@@ -11,13 +11,15 @@ export interface RollDeps {
   presence: Presence
   pace: HeartbeatPace
   clock: Clock
+  /** The oldest agent that the cluster supports. */
+  minimumAgentVersion: string
 }
 
 const { NodeStatus } = registration
 
 /** Joins stored nodes and their presence into entries of the roll. */
 export async function toRoll(
-  { presence, pace, clock }: RollDeps,
+  { presence, pace, clock, minimumAgentVersion }: RollDeps,
   nodes: readonly StoredNode[],
 ): Promise<registration.Node[]> {
   const ids = nodes.map(({ id }) => id)
@@ -26,6 +28,7 @@ export async function toRoll(
     ...node,
     status: statusOf(node, view, clock.now()),
     lastSeenAt: latest(view.online.get(node.id), view.silent.get(node.id), node.lastSeenAt),
+    outdated: isOlderVersion(node.version, minimumAgentVersion),
   }))
 }
 

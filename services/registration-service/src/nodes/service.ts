@@ -19,6 +19,7 @@ export function registrationService(deps: Deps): BoundService {
         trustBundle: deps.identity.trustBundle(),
         serverVersion: VERSION,
         serverTime: deps.clock.now(),
+        minimumAgentVersion: deps.minimumAgentVersion,
       }),
     },
     renewCertificate: { callers: nodes, handle: renewCertificate(deps) },

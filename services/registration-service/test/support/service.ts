@@ -128,6 +128,7 @@ export async function serveRegistration({
       authority,
       identity: { trustBundle: () => authority.trustBundle },
       refusals: new Refusals(pool, silentLog),
+      minimumAgentVersion: '0.1.0',
       entryLimits: new EntryLimits(refusedAttempts),
       people: { sessionTtlSeconds: 86_400, addresses: ADDRESSES },
       clock,

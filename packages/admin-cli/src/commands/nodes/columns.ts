@@ -23,7 +23,12 @@ export function nodeColumns(now: Date): Column<registration.Node>[] {
     { title: 'UUID', text: ({ id }) => id },
     { title: 'Public Address', text: publicAddress, rank: 2 },
     { title: 'Labels', text: ({ labels }) => formatLabels(labels), rank: 3 },
-    { title: 'Version', text: ({ version }) => version, rank: 4 },
+    {
+      title: 'Version',
+      text: ({ version, outdated }) => (outdated ? `${version} (outdated)`.trim() : version),
+      paint: (text, { outdated }) => (outdated ? paint.yellow(text) : text),
+      rank: 4,
+    },
     { title: 'Status', text: nodeStatusOf, paint: paintStatus },
     {
       title: 'Last Seen',

@@ -1,6 +1,7 @@
 import { UsageError } from '@muster/cli-kit'
 import type { registration } from '@muster/contracts'
 import { parseLabelList, printable } from '@muster/domain'
+import { parseSemanticVersion } from '@muster/runtime'
 import { asUsage } from '../../documents/as-usage.ts'
 import { PAGE_SIZE, pagesOf } from '../../cluster/all-pages.ts'
 import type { Cluster } from '../../cluster/cluster.ts'
@@ -29,6 +30,12 @@ export const NODE_FILTERS = {
     describe: `Nodes with one of these statuses: ${Object.keys(STATUSES).join(', ')}; separate several with commas`,
   },
   search: { type: 'string', describe: 'Nodes with this text in their host name, id, addresses or labels' },
+  'older-than': {
+    type: 'string',
+    value: 'VERSION',
+    names: 'node-version',
+    describe: 'Nodes whose agent is older than this version, such as 1.4.0, or has no version',
+  },
 } as const
 
 interface NodeFlags {
@@ -36,6 +43,7 @@ interface NodeFlags {
   labels?: string | undefined
   status?: string | undefined
   search?: string | undefined
+  'older-than'?: string | undefined
 }
 
 /**
@@ -43,13 +51,14 @@ interface NodeFlags {
  * given by name. @throws UsageError
  */
 export function parseNodeFilter(flags: NodeFlags): (services: Pick<Cluster, 'tokens'>) => Promise<NodeFilter> {
-  const { token, labels = '', status = '', search = '' } = flags
+  const { token, labels = '', status = '', search = '', 'older-than': olderThan } = flags
   const tokenGiven = token === undefined ? undefined : idOrName(token)
   const filter: NodeFilter = {
     tokenId: '',
     labels: asUsage(() => parseLabelList(labels, '--labels')),
     statuses: parseStatuses(status),
     search,
+    olderThan: olderThan === undefined ? undefined : asUsage(() => parseSemanticVersion(olderThan, '--older-than')),
   }
   return async (services) =>
     tokenGiven === undefined ? filter : { ...filter, tokenId: await resolveTokenId(tokenGiven, services) }

@@ -26,6 +26,7 @@ export function nodeJson(node: registration.Node) {
     roles: node.roles,
     labels: node.labels,
     version: node.version,
+    outdated: node.outdated,
     os: node.os,
     token_id: node.tokenId,
     joined_at: node.joinedAt ?? null,

@@ -89,6 +89,19 @@ describe('nodes ls', () => {
     expect(plain.stdout).toContain('10.0.0.7:22     env=prod,team=web  online   4s ago\n')
   })
 
+  test('nodes ls marks a node whose agent is too old, with and without a version', async () => {
+    const nodes = ['0.0.9', ''].map((version) => ({ ...web, version, outdated: true }))
+    answer(() => ({ nodes: [...nodes, worker], nextPageToken: '' }))
+    const { stdout } = await cluster.run(['nodes', 'ls'], { now: () => NOW })
+    const versions = stdout
+      .split('\n')
+      .slice(2, 5)
+      .map((line) => /team=web +(.*?) +(online|offline)/.exec(line)?.[1])
+    expect(versions).toEqual(['0.0.9 (outdated)', '(outdated)', '0.1.0'])
+    const listed = JSON.parse((await cluster.run(['nodes', 'ls', '-o', 'json'])).stdout) as { outdated: boolean }[]
+    expect(listed.map(({ outdated }) => outdated)).toEqual([true, true, false])
+  })
+
   test('nodes ls prints JSON and YAML with stable keys', async () => {
     const { stdout } = await cluster.run(['nodes', 'ls', '--format=json'])
     const found = JSON.parse(stdout) as unknown[]
@@ -102,6 +115,7 @@ describe('nodes ls', () => {
       roles: ['node'],
       labels: { env: 'prod', team: 'web' },
       version: '0.1.0',
+      outdated: false,
       os: 'linux x64 6.1.0',
       token_id: 'abcdefghij',
       joined_at: '2026-11-20T08:00:00.000Z',
@@ -128,7 +142,13 @@ describe('nodes ls', () => {
 
   test('nodes ls asks the server for the nodes that the flags choose, page after page', async () => {
     answer(({ pageToken }) => ({ nodes: [], nextPageToken: pageToken === '' ? 'more' : '' }))
-    const flags = ['--labels=env=prod,team=web', '--status=online, Offline', '--search=web', '--token=abcdefghij']
+    const flags = [
+      '--labels=env=prod,team=web',
+      '--status=online, Offline',
+      '--search=web',
+      '--token=abcdefghij',
+      '--older-than=v1.4.0',
+    ]
     const { status, stderr } = await cluster.run(['nodes', 'ls', ...flags])
     expect({ status, stderr }).toEqual({
       status: 0,
@@ -140,6 +160,7 @@ describe('nodes ls', () => {
       statuses: [ONLINE, OFFLINE],
       search: 'web',
       tokenId: 'abcdefghij',
+      olderThan: '1.4.0',
     }
     expect(asked).toEqual([expect.objectContaining(filter), expect.objectContaining({ ...filter, pageToken: 'more' })])
   })
@@ -157,6 +178,7 @@ describe('nodes ls', () => {
   test.each([
     ['--status=away', '--status: "away" is not known; valid values: pending, online, offline, expired, unknown'],
     ['--labels=env', '--labels: "env" is not key=value'],
+    ['--older-than=1.4', '--older-than: "1.4" is not a version such as 1.2.3'],
     ['--token=A', 'that is neither a token id nor a name'],
   ])('nodes ls with %s is bad usage', async (flag, message) => {
     const { status, stderr } = await cluster.run(['nodes', 'ls', flag])

@@ -11,6 +11,7 @@ export const nodesLs = defineCommand({
     ['$0 nodes ls', 'every node'],
     ['$0 nodes ls --status=offline,expired', 'the nodes that are away'],
     ['$0 nodes ls --labels=env=prod,team=web --search=eu-west', 'nodes with these labels and this text'],
+    ['$0 nodes ls --older-than=1.4.0', 'the nodes whose agent is due for an upgrade'],
     ['$0 nodes ls --token=abcdefghij', 'the nodes that joined with a token'],
     [`$0 nodes ls -o json | jq -r '.[].hostname'`, 'the host names, for programs'],
   ],

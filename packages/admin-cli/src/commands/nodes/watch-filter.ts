@@ -11,7 +11,7 @@ export function createWatchFilter({
   tokenId,
   labels,
   search,
-}: Omit<NodeFilter, 'statuses'>): (event: Event) => boolean {
+}: Omit<NodeFilter, 'statuses' | 'olderThan'>): (event: Event) => boolean {
   const chosen = new Set<string>()
   const text = search.toLowerCase()
   const matches = (node: registration.Node) =>

@@ -68,7 +68,10 @@ export interface RegisterRequest {
    * bytes. Labels that the token forces on its nodes replace those with the same key.
    */
   labels: { [key: string]: string };
-  /** The version of the agent, such as 1.4.0: at most 64 letters, digits and . + -. May be empty. */
+  /**
+   * The version of the agent, such as 1.4.0: at most 64 letters, digits and . + -. May be empty. The cluster compares semantic versions
+   * (semver.org); an agent with another text counts as older than any version.
+   */
   version: string;
 }
 
@@ -121,7 +124,11 @@ export interface GetTrustBundleResponse {
    * The time by the clock of the server. A machine whose clock differs by more than 5 minutes may find certificates expired
    * or not valid yet.
    */
-  serverTime?: Date | undefined;
+  serverTime?:
+    | Date
+    | undefined;
+  /** The oldest agent that the cluster supports. It admits older ones too. */
+  minimumAgentVersion?: string | undefined;
 }
 
 export interface RenewCertificateRequest {
@@ -172,6 +179,18 @@ export interface HeartbeatResponse {
   trustBundleVersion: number;
   /** Renew the certificate now, whatever is left of it. */
   renewNow: boolean;
+  /**
+   * Only in the answer to a hello: the version of the server, such as 1.4.0. An agent may be older than the server; warn the person
+   * who runs it if it is newer.
+   */
+  serverVersion?:
+    | string
+    | undefined;
+  /**
+   * Only in the answer to a hello: the oldest agent that the cluster supports. The stream of an older agent goes on; tell the
+   * person who runs it to upgrade it.
+   */
+  minimumAgentVersion?: string | undefined;
 }
 
 export interface Node {
@@ -195,6 +214,8 @@ export interface Node {
   tokenId: string;
   certificateExpiresAt: Date | undefined;
   os: string;
+  /** Its agent is older than the oldest that the cluster supports, or its version is not a semantic version. */
+  outdated: boolean;
 }
 
 export interface Node_LabelsEntry {
@@ -225,6 +246,11 @@ export interface ListNodesRequest {
   statuses: NodeStatus[];
   /** Only nodes whose host name, id, addresses or labels (k=v) contain this text, in any case; empty: all. At most 256 characters. */
   search: string;
+  /**
+   * Only nodes whose version is older than this semantic version, such as 1.4.0, by the rules of semver.org. A node without a semantic
+   * version is older than any. Absent: all. As with statuses, a page may hold fewer nodes than page_size.
+   */
+  olderThan?: string | undefined;
 }
 
 export interface ListNodesRequest_LabelsEntry {
@@ -625,7 +651,7 @@ export const GetTrustBundleRequest: MessageFns<GetTrustBundleRequest> = {
 };
 
 function createBaseGetTrustBundleResponse(): GetTrustBundleResponse {
-  return { trustBundle: undefined, serverVersion: undefined, serverTime: undefined };
+  return { trustBundle: undefined, serverVersion: undefined, serverTime: undefined, minimumAgentVersion: undefined };
 }
 
 export const GetTrustBundleResponse: MessageFns<GetTrustBundleResponse> = {
@@ -638,6 +664,9 @@ export const GetTrustBundleResponse: MessageFns<GetTrustBundleResponse> = {
     }
     if (message.serverTime !== undefined) {
       Timestamp.encode(toTimestamp(message.serverTime), writer.uint32(26).fork()).join();
+    }
+    if (message.minimumAgentVersion !== undefined) {
+      writer.uint32(34).string(message.minimumAgentVersion);
     }
     return writer;
   },
@@ -677,6 +706,14 @@ export const GetTrustBundleResponse: MessageFns<GetTrustBundleResponse> = {
             }
 
             message.serverTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.minimumAgentVersion = reader.string();
             continue;
           }
         }
@@ -1029,7 +1066,13 @@ export const Beat: MessageFns<Beat> = {
 };
 
 function createBaseHeartbeatResponse(): HeartbeatResponse {
-  return { settings: undefined, trustBundleVersion: 0, renewNow: false };
+  return {
+    settings: undefined,
+    trustBundleVersion: 0,
+    renewNow: false,
+    serverVersion: undefined,
+    minimumAgentVersion: undefined,
+  };
 }
 
 export const HeartbeatResponse: MessageFns<HeartbeatResponse> = {
@@ -1042,6 +1085,12 @@ export const HeartbeatResponse: MessageFns<HeartbeatResponse> = {
     }
     if (message.renewNow !== false) {
       writer.uint32(24).bool(message.renewNow);
+    }
+    if (message.serverVersion !== undefined) {
+      writer.uint32(34).string(message.serverVersion);
+    }
+    if (message.minimumAgentVersion !== undefined) {
+      writer.uint32(42).string(message.minimumAgentVersion);
     }
     return writer;
   },
@@ -1083,6 +1132,22 @@ export const HeartbeatResponse: MessageFns<HeartbeatResponse> = {
             message.renewNow = reader.bool();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.serverVersion = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.minimumAgentVersion = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1111,6 +1176,7 @@ function createBaseNode(): Node {
     tokenId: "",
     certificateExpiresAt: undefined,
     os: "",
+    outdated: false,
   };
 }
 
@@ -1154,6 +1220,9 @@ export const Node: MessageFns<Node> = {
     }
     if (message.os !== "") {
       writer.uint32(106).string(message.os);
+    }
+    if (message.outdated !== false) {
+      writer.uint32(112).bool(message.outdated);
     }
     return writer;
   },
@@ -1276,6 +1345,14 @@ export const Node: MessageFns<Node> = {
             }
 
             message.os = reader.string();
+            continue;
+          }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.outdated = reader.bool();
             continue;
           }
         }
@@ -1441,7 +1518,7 @@ export const RemoveNodeResponse: MessageFns<RemoveNodeResponse> = {
 };
 
 function createBaseListNodesRequest(): ListNodesRequest {
-  return { pageSize: 0, pageToken: "", tokenId: "", labels: {}, statuses: [], search: "" };
+  return { pageSize: 0, pageToken: "", tokenId: "", labels: {}, statuses: [], search: "", olderThan: undefined };
 }
 
 export const ListNodesRequest: MessageFns<ListNodesRequest> = {
@@ -1467,6 +1544,9 @@ export const ListNodesRequest: MessageFns<ListNodesRequest> = {
     }
     if (message.search !== "") {
       writer.uint32(50).string(message.search);
+    }
+    if (message.olderThan !== undefined) {
+      writer.uint32(58).string(message.olderThan);
     }
     return writer;
   },
@@ -1543,6 +1623,14 @@ export const ListNodesRequest: MessageFns<ListNodesRequest> = {
             }
 
             message.search = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.olderThan = reader.string();
             continue;
           }
         }
