@@ -21,6 +21,11 @@ export interface CallContext {
 export interface Duplex<Request, Response> {
   /** Call it before the handler first waits; earlier messages are kept. */
   onMessage(listener: (message: Request) => void): void
+  /**
+   * Called once when the caller has half-closed: it sends no more messages, and still reads. The handler then finishes what
+   * was asked, and settles. Without a listener the stream ends then. Call it before the handler first waits.
+   */
+  onEnd(listener: () => void): void
   send(message: Response): void
 }
 
@@ -28,7 +33,7 @@ export interface Duplex<Request, Response> {
 export type UnaryHandler<Request, Response> = (request: Request, context: CallContext) => Promise<Response>
 /** Serves a server stream: what it yields is sent. */
 export type ServerStreamHandler<Request, Response> = (request: Request, context: CallContext) => AsyncIterable<Response>
-/** Serves until its promise settles, which ends the stream. The signal aborts when the caller half-closes or has gone. */
+/** Serves until its promise settles, which ends the stream. The signal aborts when the stream has ended or the caller has gone. */
 export type DuplexHandler<Request, Response> = (
   stream: Duplex<Request, Response>,
   context: CallContext,

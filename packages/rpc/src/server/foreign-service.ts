@@ -79,6 +79,7 @@ function duplex(handler: Handler) {
       handler({
         on: (event: string, listener: (message: unknown) => void) => {
           if (event === 'data') stream.onMessage(listener)
+          if (event === 'end') stream.onEnd(() => listener(undefined))
         },
         write: (message: unknown) => stream.send(message),
         end: () => resolve(),

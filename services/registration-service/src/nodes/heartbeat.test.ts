@@ -154,6 +154,22 @@ describe('a heartbeat stream', () => {
     await eventually('offline', async () => !(await isOnline()))
   })
 
+  test('a heartbeat stream that is half-closed at once still gets the reply to its hello', async () => {
+    const { hello, stream, answers } = openStream()
+    hello()
+    await stream.end()
+    await stream.ended
+    expect(answers).toHaveLength(1)
+    expect(await stored()).toMatchObject({ hostname: 'web-2', firstSeenAt: expect.anything() })
+  })
+
+  test('a heartbeat stream that is half-closed without a message ends', async () => {
+    const { stream, answers } = openStream()
+    await stream.end()
+    await stream.ended
+    expect(answers).toEqual([])
+  })
+
   test('the node of a heartbeat stream that has ended is no longer looked up on the roll', async () => {
     const { hello, answered, stream } = openStream()
     hello()
@@ -225,6 +241,14 @@ describe('refused heartbeat streams', () => {
     )
     const details = { hostname: 'web-2' }
     expect(rows).toEqual([{ action: 'node.hello', actor: stranger.spiffeId, reason: 'NODE_UNKNOWN', details }])
+  })
+
+  test('a heartbeat stream of a node that is not on the roll is refused when it is half-closed at once too', async () => {
+    const { hello, stream } = openStream(served.cluster.node())
+    hello()
+    const refused = refusal(stream.ended)
+    await stream.end()
+    expect(await refused).toMatchObject({ kind: 'failedPrecondition', reason: 'NODE_UNKNOWN' })
   })
 
   test('a heartbeat stream for a node id with a key other than the one that joined is refused', async () => {

@@ -11,7 +11,7 @@ import { unknownNode } from './node-errors.ts'
 /**
  * Serves a node's heartbeat: a hello, then beats until either side ends the stream. The hello costs one SQL statement; a
  * beat costs a share of a Redis command and no SQL. Each reply says how often to send beats. The stream ends when the node is
- * removed from the roll.
+ * removed from the roll. A node that half-closes the stream still gets the reply to its hello, or the refusal.
  */
 export function heartbeat(deps: Deps): DuplexHandler<registration.HeartbeatRequest, registration.HeartbeatResponse> {
   return (stream, context) => {
@@ -33,6 +33,11 @@ export function heartbeat(deps: Deps): DuplexHandler<registration.HeartbeatReque
         resolve()
       }
       context.signal.addEventListener('abort', end, { once: true })
+      stream.onEnd(() => {
+        if (greeting === undefined) end()
+        // A refused greeting has rejected already.
+        else greeting.then(end, () => {})
+      })
       stream.onMessage(({ message }) => {
         if (message?.$case === 'hello') {
           if (greeting !== undefined) throw invalid('message', 'only the first message may be a hello')

@@ -14,8 +14,8 @@ const MAX_UNREAD_MESSAGES = 64
 
 /**
  * Serves one bidirectional stream with plain events and no queue of promises: a registration replica holds thousands of
- * streams at once. The stream ends when the handler's promise settles, when its peer half-closes or disconnects, or with the
- * first message after its peer's certificate has expired.
+ * streams at once. The stream ends when the handler's promise settles, when its peer disconnects, or with the first message
+ * after its peer's certificate has expired. When its peer half-closes, the handler finishes what was asked if it listens for that.
  */
 export function serveDuplex(
   call: ServedDuplex,
@@ -25,6 +25,7 @@ export function serveDuplex(
 ): void {
   let ended = false
   let unread = 0
+  let onEnd = () => finish()
   const finish = (error?: unknown) => {
     if (ended) return
     ended = true
@@ -49,6 +50,9 @@ export function serveDuplex(
         })
       })
     },
+    onEnd: (listener: () => void) => {
+      onEnd = listener
+    },
     send: (message: unknown) => {
       if (ended) return
       if (!call.write(message) && ++unread > MAX_UNREAD_MESSAGES) {
@@ -56,7 +60,7 @@ export function serveDuplex(
       }
     },
   }
-  call.on('end', () => finish())
+  call.on('end', () => ended || attempt(onEnd))
   call.on('error', finish)
   call.on('drain', () => {
     unread = 0

@@ -1995,7 +1995,8 @@ export const RegistrationServiceService = {
   /**
    * A node's heartbeats. Open one stream per node and keep it open. The first message is a hello, exactly one per stream;
    * every later message is a beat. Each message is answered with how often to beat. If the stream ends, open another and
-   * say hello again, with backoff. FAILED_PRECONDITION, NODE_UNKNOWN: the node was removed; stop.
+   * say hello again, with backoff. FAILED_PRECONDITION, NODE_UNKNOWN: the node was removed; stop. If the node half-closes the
+   * stream, the server still answers or refuses its hello before it ends the stream.
    * Once the certificate of its connection has expired, the stream ends with UNAUTHENTICATED, CERTIFICATE_EXPIRED. Open a new
    * stream over a new connection after each renewal.
    */
@@ -2063,7 +2064,8 @@ export interface RegistrationServiceServer extends UntypedServiceImplementation 
   /**
    * A node's heartbeats. Open one stream per node and keep it open. The first message is a hello, exactly one per stream;
    * every later message is a beat. Each message is answered with how often to beat. If the stream ends, open another and
-   * say hello again, with backoff. FAILED_PRECONDITION, NODE_UNKNOWN: the node was removed; stop.
+   * say hello again, with backoff. FAILED_PRECONDITION, NODE_UNKNOWN: the node was removed; stop. If the node half-closes the
+   * stream, the server still answers or refuses its hello before it ends the stream.
    * Once the certificate of its connection has expired, the stream ends with UNAUTHENTICATED, CERTIFICATE_EXPIRED. Open a new
    * stream over a new connection after each renewal.
    */
