@@ -47,12 +47,40 @@ const SHOW: Entry = {
   load: async () => (await import('./commands/show.ts')).showCommand,
 }
 
+const INSTALL_SYSTEMD: Entry = {
+  noun: 'install',
+  verb: 'systemd',
+  describe: 'Write the unit that runs this program as a service of systemd',
+  load: async () => (await import('./commands/install-systemd.ts')).installSystemdCommand,
+}
+
+const UNINSTALL_SYSTEMD: Entry = {
+  noun: 'uninstall',
+  verb: 'systemd',
+  describe: 'Stop the service of systemd and remove its unit; the identity stays',
+  load: async () => (await import('./commands/uninstall-systemd.ts')).uninstallSystemdCommand,
+}
+
 /** `muster` as data. */
 export const MUSTER: Program = {
   name: 'muster',
   about: 'Joins this machine to a cluster and keeps its identity fresh.',
-  groups: { node: 'This machine as a node' },
-  commands: [CONFIGURE, NODE_CONFIGURE, CHECK, START, STATUS, SHOW, ...COMPLETION_ENTRIES],
+  groups: {
+    node: 'This machine as a node',
+    install: 'The agent as a service of this machine',
+    uninstall: 'Remove the service of this machine',
+  },
+  commands: [
+    CONFIGURE,
+    NODE_CONFIGURE,
+    CHECK,
+    START,
+    STATUS,
+    SHOW,
+    INSTALL_SYSTEMD,
+    UNINSTALL_SYSTEMD,
+    ...COMPLETION_ENTRIES,
+  ],
   options: HELP_OPTIONS,
   exits: EXIT,
   exitMeanings: EXIT_MEANINGS,

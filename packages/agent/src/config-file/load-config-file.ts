@@ -1,11 +1,12 @@
 import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs'
 import { UsageError } from '@muster/cli-kit'
 import { whyUnreadable } from '@muster/runtime'
+import { credentialOf, isNoFile } from '../systemd/credentials.ts'
 import { type ConfigFile, configFileName } from './config-file.ts'
 
 /**
  * Reads the configuration. The default file may be missing. It may also be unreadable, as when a person tries an agent of
- * their own on a machine that has one already.
+ * their own on a machine that has one already. As a unit of systemd, the agent reads the copy that systemd hands over.
  * @throws UsageError that lists every problem with line and column
  */
 export async function loadConfigFile(
@@ -14,6 +15,11 @@ export async function loadConfigFile(
   flagName = '--config',
 ): Promise<ConfigFile | undefined> {
   const { file, isGiven } = configFileName(flag, env)
+  const copy = isGiven ? undefined : credentialOf(file, env).file
+  if (copy !== undefined) {
+    const text = readFileSync(copy, 'utf8')
+    return isNoFile(text) ? undefined : parseConfig(text, file)
+  }
   if (!isGiven && !isReadable(file)) return undefined
   let text: string
   try {
@@ -34,6 +40,7 @@ export async function parseConfig(text: string, file: string): Promise<ConfigFil
 /** The reason why the default configuration exists and is not read. */
 export function unreadableConfig(flag: string | undefined, env: NodeJS.ProcessEnv): string | undefined {
   const { file, isGiven } = configFileName(flag, env)
+  if (credentialOf(file, env).file !== undefined) return undefined
   return !isGiven && existsSync(file) && !isReadable(file) ? `${file} cannot be read by this user` : undefined
 }
 

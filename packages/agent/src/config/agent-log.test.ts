@@ -16,7 +16,7 @@ afterAll(() => {
 function write(settings: Partial<LogSettings>) {
   const texts = { stdout: '', stderr: '' }
   const output = (name: keyof typeof texts) => ({ write: (text: string) => (texts[name] += text) })
-  const log = openAgentLog(settings, { stdout: output('stdout'), stderr: output('stderr') })
+  const log = openAgentLog(settings, { stdout: output('stdout'), stderr: output('stderr'), env: {} })
   const writeBoth = () => {
     log.info({ event: 'certificate.renewed' }, 'online')
     log.warn({ err: new Error('no connection') }, 'trying again')

@@ -1,6 +1,7 @@
 import { appendFileSync } from 'node:fs'
-import type { Output } from '@muster/cli-kit'
+import type { Io, Output } from '@muster/cli-kit'
 import { createLineLog, type LineLog, messageWithCause } from '@muster/runtime'
+import { isJournal, journalLine } from '../systemd/journal.ts'
 
 /** The values of log.severity: entries below it are left out. */
 export const LOG_SEVERITIES = ['info', 'warn', 'error'] as const
@@ -15,12 +16,17 @@ export interface LogSettings {
   format: (typeof LOG_FORMATS)[number]
 }
 
-/** Opens the log of the agent. */
+/** Opens the log of the agent. Text for the journal of systemd has the priority in place of the time. */
 export function openAgentLog(
   { output = 'stderr', severity = 'info', format = 'text' }: Partial<LogSettings>,
-  { stdout, stderr }: { stdout: Output; stderr: Output },
+  { stdout, stderr, env }: Pick<Io, 'stdout' | 'stderr' | 'env'>,
 ): LineLog {
-  const write = output === 'stderr' ? toOutput(stderr) : output === 'stdout' ? toOutput(stdout) : toFile(output, stderr)
+  const toStream = (stream: Output, descriptor: 1 | 2): Write => {
+    const forJournal = format === 'text' && isJournal(descriptor, env)
+    return (line) => void stream.write(forJournal ? journalLine(line) : line)
+  }
+  const write =
+    output === 'stderr' ? toStream(stderr, 2) : output === 'stdout' ? toStream(stdout, 1) : toFile(output, stderr)
   const log = format === 'json' ? jsonLog(write) : createLineLog(write)
   const least = LOG_SEVERITIES.indexOf(severity)
   const none = () => {}
@@ -31,10 +37,6 @@ export function openAgentLog(
 }
 
 type Write = (line: string) => void
-
-function toOutput(output: Output): Write {
-  return (line) => void output.write(line)
-}
 
 /** Opens the file for each line, so that it may be renamed at any time. A full disk must not stop the agent. */
 function toFile(file: string, stderr: Output): Write {

@@ -91,7 +91,7 @@ export function parseStartFlags(flags: StartFlags, env: NodeJS.ProcessEnv, confi
   const authServer = flags.authServer ?? invitation?.address ?? variable('MUSTER_AUTH_SERVER') ?? config?.authServer
   const token = flags.token ?? (invitation === undefined ? variable('MUSTER_TOKEN') : undefined)
   const usesTokenOfConfig = token === undefined && invitation === undefined && config?.token !== undefined
-  const fromConfig = (key: 'token' | 'caPins') => parse(() => readIfThere(config, key, notes))
+  const fromConfig = (key: 'token' | 'caPins') => parse(() => readIfThere(config, key, notes, env))
   const pinsOfConfig = () => fromConfig('caPins')?.split(',') ?? []
   const pins = flags.caPin ?? invitation?.caPins ?? variable('MUSTER_CA_PIN')?.split(',') ?? pinsOfConfig()
   const sourceOfPins = () => {
@@ -161,6 +161,8 @@ function valueOrFile(given: string, name: string): string {
 }
 
 function defaultDataDir(env: NodeJS.ProcessEnv): string {
+  // Of a unit of systemd with StateDirectory=.
+  if (env['STATE_DIRECTORY']) return env['STATE_DIRECTORY']
   return process.getuid?.() === 0 ? '/var/lib/muster' : userDataDir(env)
 }
 

@@ -2,6 +2,7 @@ import type { Command } from '@muster/cli-kit'
 import { systemClock } from '@muster/runtime'
 import { exposesToken, loadConfigFile, unreadableConfig } from '../config-file/load-config-file.ts'
 import { EXIT } from '../exit-status.ts'
+import { systemdNotifier } from '../systemd/notifier.ts'
 import { openAgentLog } from './agent-log.ts'
 import { parseStartFlags } from './options.ts'
 import { START_EXAMPLES, START_OPTIONS, startFlagsOf } from './start-flags.ts'
@@ -25,11 +26,21 @@ export const startCommand: Command<typeof START_OPTIONS> = {
     if (config !== undefined && exposesToken(config)) {
       log.warn({}, `${config.path} holds a token, and other users can read it; run: chmod 600 ${config.path}`)
     }
+    const notifier = systemdNotifier(io.env, log)
     try {
-      await start(options, { clock: systemClock, log, say: (line) => io.stdout.write(`${line}\n`), signal, proxyFor })
+      await start(options, {
+        clock: systemClock,
+        log,
+        say: (line) => io.stdout.write(`${line}\n`),
+        signal,
+        proxyFor,
+        notifier,
+      })
     } catch (error) {
       if (signal.aborted) return options.oneshot ? EXIT.failed : EXIT.ok
       throw error
+    } finally {
+      await notifier.stopping()
     }
     return EXIT.ok
   },

@@ -7,6 +7,7 @@ import { renew } from './renew.ts'
 import type { BeatRecorder } from '../status/beat-recorder.ts'
 import { versionAdvice } from '../status/version-advice.ts'
 import { explain } from '../exit-status.ts'
+import type { Notifier } from '../systemd/notifier.ts'
 
 /** What `muster start` needs from its caller. */
 export interface StartDeps {
@@ -17,6 +18,7 @@ export interface StartDeps {
   signal: AbortSignal
   /** The proxy for an address, if there is one. */
   proxyFor: ProxyFor
+  notifier: Notifier
 }
 
 /** A node or bot that has joined: its identity, its connection, and what it reports. */
@@ -37,12 +39,15 @@ export interface JoinedMember {
 /** Sends heartbeats and renews the certificate until the signal aborts. A bot only renews. */
 export async function runUntilStopped(
   { identity, facts, dataDir, tls, connection, isBack, notNeeded, beats }: JoinedMember,
-  { clock, log, say, signal }: StartDeps,
+  { clock, log, say, signal, notifier }: StartDeps,
 ): Promise<void> {
   const { clusterName, botName, trustBundleVersion: firstBundle } = identity.profile
   const greet = once(() => {
     if (isBack) say(`Back in ${clusterName} as ${describeMember(identity.profile)}; ${notNeeded}.`)
   })
+  const who = `${describeMember(identity.profile)} of ${clusterName}`
+  notifier.ready()
+  notifier.status(who)
   let knownBundle = firstBundle
   // A bot renews at once when it returns: an interrupted renewal may have left it a generation behind, and it should
   // learn early that it was locked.
@@ -55,9 +60,14 @@ export async function runUntilStopped(
         facts,
         clock,
         log,
-        onAway: (error) => beats.trouble(explain(error)),
+        onAway: (error) => {
+          const trouble = explain(error)
+          beats.trouble(trouble)
+          notifier.status(`${who}; the cluster cannot be reached: ${trouble}`)
+        },
         onAnswer: ({ settings, trustBundleVersion, renewNow: now, ...versions }) => {
           greet()
+          notifier.status(`${who}; online`)
           beats.beat(settings?.offlineAfterMs)
           const says = versions.serverVersion ?? versions.minimumAgentVersion
           if (says !== undefined && beats.versions(versions)) {

@@ -1,10 +1,7 @@
-import { existsSync, readFileSync } from 'node:fs'
-import path from 'node:path'
 import { MUSTERCTL } from '@muster/admin-cli'
 import { MUSTER } from '@muster/agent'
 import { manPage, scriptFor, type Shell, SHELLS } from '@muster/cli-kit/man'
 import { noticesText, type Notice, ownLicense } from '../bundle/notices.ts'
-import { CHECKOUT } from '../checkout.ts'
 import type { Release } from '../release.ts'
 
 /** A manual page: `name` is that of its file, such as `muster.1`. */
@@ -27,14 +24,10 @@ export interface Contents {
   license: string
   /** The licences of what the programs contain. */
   notices: string
-  /** The systemd unit of `muster`; absent while the checkout has none. */
-  unit: string | undefined
 }
 
 /** The names of the programs: the executable, and the link to it. */
 export const PROGRAMS = { main: MUSTER.name, link: MUSTERCTL.name } as const
-
-const UNIT = path.join(CHECKOUT, 'packaging', 'systemd', 'muster.service')
 
 /** Makes what every package holds beside the programs, from the tables that the programs print their help from. */
 export async function readContents(release: Release, notices: readonly Notice[]): Promise<Contents> {
@@ -50,6 +43,5 @@ export async function readContents(release: Release, notices: readonly Notice[])
     ),
     license: ownLicense(),
     notices: noticesText(notices),
-    unit: existsSync(UNIT) ? readFileSync(UNIT, 'utf8') : undefined,
   }
 }

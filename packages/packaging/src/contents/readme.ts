@@ -13,7 +13,12 @@ Install them for all users:
     ln -sf muster /usr/local/bin/musterctl
     install -D -m 644 -t /usr/local/share/man/man1 man/man1/*.1
 
-Then 'muster start --help' says how to join, and 'man musterctl' has every command. The folder completions holds scripts
+As a service of systemd, once /etc/muster.yaml is written by 'muster configure':
+
+    muster install systemd
+    systemctl enable --now muster
+
+'muster start --help' says how to join, and 'man musterctl' has every command. The folder completions holds scripts
 for bash, zsh and fish; 'musterctl completion --help' says where they go.
 
 The licences of Muster and of the software in it are in LICENSE and THIRD-PARTY-NOTICES.

@@ -1,5 +1,6 @@
 import { promisify } from 'node:util'
 import zlib from 'node:zlib'
+import { UNIT, unitText } from '@muster/agent'
 import type { Shell } from '@muster/cli-kit/man'
 import { type Packed, programFile, textFile } from '../archive/packed.ts'
 import { type Completion, type Contents, PROGRAMS } from './contents.ts'
@@ -20,7 +21,7 @@ export async function systemFiles(executable: Buffer, contents: Contents, zsh: Z
     ...(await Promise.all(manPages)),
     ...contents.completions.map((completion) => textFile(completionPath(completion, zsh), completion.text)),
     textFile('usr/share/doc/muster/copyright', `${contents.license}\n${contents.notices}`),
-    ...(contents.unit === undefined ? [] : [textFile('usr/lib/systemd/system/muster.service', contents.unit)]),
+    textFile(`usr/lib/systemd/system/${UNIT}`, unitText([`/usr/bin/${PROGRAMS.main}`])),
   ]
 }
 

@@ -1,3 +1,4 @@
+import { UNIT, unitText } from '@muster/agent'
 import { inFolder, type Packed, type PackedFile, programFile, textFile } from '../archive/packed.ts'
 import { tarGzOf } from '../archive/tar.ts'
 import { type Completion, type Contents, PROGRAMS } from '../contents/contents.ts'
@@ -21,7 +22,7 @@ export async function makeTarball(
     textFile('THIRD-PARTY-NOTICES', contents.notices),
     ...contents.manPages.map((page) => textFile(`man/man1/${page.name}`, page.text)),
     ...contents.completions.map((completion) => textFile(`completions/${fileOf(completion)}`, completion.text)),
-    ...(contents.unit === undefined ? [] : [textFile('systemd/muster.service', contents.unit)]),
+    textFile(`systemd/${UNIT}`, unitText([`/usr/local/bin/${PROGRAMS.main}`])),
   ]
   return textFile(`${name}.tar.gz`, await tarGzOf(inFolder(name, packed), release.date))
 }
