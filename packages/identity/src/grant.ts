@@ -54,6 +54,8 @@ export interface CheckedGrant {
   /** Host roots, PEM. */
   bundlePem: string
   life: CertificateLife
+  /** Which authority of its type signed the certificate; a server that does not tell has only the first. */
+  authorityNumber: number
 }
 
 /**
@@ -82,7 +84,13 @@ export function parseGrant({ certificate, trustBundle }: Grant, request: GrantRe
     const isExpired = certifiedIdentity({ ...certified, at: 'end' }) !== undefined
     throw new GrantError(from, isExpired ? EXPIRED : 'with a certificate that is not ours', { isExpired })
   }
-  return { trustBundle, chainPem: chainPem(chainDer), bundlePem: chainPem(hostRootsDer), life: lifeBetween(identity) }
+  return {
+    trustBundle,
+    chainPem: chainPem(chainDer),
+    bundlePem: chainPem(hostRootsDer),
+    life: lifeBetween(identity),
+    authorityNumber: certificate?.authorityNumber ?? 1,
+  }
 }
 
 const EXPIRED = 'with a certificate that has expired by the clock of this machine'

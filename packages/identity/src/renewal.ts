@@ -1,5 +1,6 @@
 import { type Clock, type LineLog, retry } from '@muster/runtime'
 import type { CertificateLife } from './certificate-life.ts'
+import { Urgency } from './urgency.ts'
 
 /** What `renewForever` needs. */
 export interface RenewalOptions {
@@ -11,6 +12,8 @@ export interface RenewalOptions {
   isFinal?: (error: unknown) => boolean
   /** Checked from time to time while waiting; true starts the renewal early. */
   isUrgent?: () => boolean
+  /** Raised, it starts the renewal at once. Cleared by each renewal. */
+  urgency?: Urgency
   clock: Clock
   log: LineLog
   signal: AbortSignal
@@ -29,6 +32,7 @@ export async function renewForever(options: RenewalOptions): Promise<void> {
     renew,
     isFinal = () => false,
     isUrgent = () => false,
+    urgency = new Urgency(),
     clock,
     log,
     signal,
@@ -38,12 +42,17 @@ export async function renewForever(options: RenewalOptions): Promise<void> {
   while (!signal.aborted) {
     try {
       const dueAt = renewalTime(current, random)
-      while (clock.now() < dueAt && !isUrgent()) {
+      while (clock.now() < dueAt && !isUrgent() && !urgency.isRaised) {
         const restMs = dueAt.getTime() - clock.now().getTime()
         // Short sleeps of random length: a machine that was suspended notices soon after it wakes up, and members that
         // learn of an urgent renewal at once start it at different times.
-        await clock.sleep(Math.min(restMs, LONGEST_SLEEP_MS * (0.5 + random() / 2)), signal)
+        const sleepMs = Math.min(restMs, LONGEST_SLEEP_MS * (0.5 + random() / 2))
+        await clock.sleep(sleepMs, AbortSignal.any([signal, urgency.signal])).catch((error: unknown) => {
+          if (!urgency.isRaised) throw error
+        })
       }
+      // A request that comes while the renewal is under way may be about what it does not bring yet.
+      urgency.clear()
       current = await retry(() => renew(current.expiresAt <= clock.now()), {
         clock,
         signal,

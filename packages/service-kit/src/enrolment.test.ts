@@ -47,6 +47,8 @@ function enroll(address: string, overrides: Partial<EnrollOptions> = {}) {
     caPins: [cluster.pin],
     enrollToken: TOKEN,
     dnsNames: ['localhost'],
+    // Days pass here.
+    confirmEveryMs: DAY_MS,
     clock,
     log,
     signal: stop.signal,

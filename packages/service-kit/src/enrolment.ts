@@ -1,8 +1,8 @@
 import { ca } from '@muster/contracts'
 import type { ServiceName } from '@muster/domain'
-import { chainPem as rootsPem, createCsr, generateKey, privateKeyPem } from '@muster/pki'
+import { createCsr, generateKey, privateKeyPem } from '@muster/pki'
 import { type Clock, type Logger, retry } from '@muster/runtime'
-import { connect, fetchPinnedRoot, isTrustFailure, TlsIdentity, type TlsMaterial } from '@muster/rpc'
+import { connect, fetchPinnedRoot, isTrustFailure, TlsIdentity } from '@muster/rpc'
 import {
   type CertificateLife,
   type CheckedGrant,
@@ -10,7 +10,10 @@ import {
   mayPass,
   parseGrant,
   renewForever,
+  Urgency,
 } from '@muster/identity'
+import { followTrust } from './trust/follow-trust.ts'
+import { HeldIdentity } from './trust/held-identity.ts'
 
 /** How a service enrols with ca-service. */
 export interface EnrollOptions {
@@ -21,6 +24,8 @@ export interface EnrollOptions {
   /** The secret that this service shares with ca-service. */
   enrollToken: string
   dnsNames: readonly string[]
+  /** How often it confirms what it trusts; 5 s by default. */
+  confirmEveryMs?: number
   clock: Clock
   log: Logger
   signal: AbortSignal
@@ -30,7 +35,7 @@ export interface EnrollOptions {
 export interface ServiceIdentity {
   tls: TlsIdentity
   clusterName: string
-  /** The trust bundle as of the last enrolment or renewal. */
+  /** The trust bundle as this service knows it now. It follows a rotation within about a second. */
   trustBundle(): ca.TrustBundle
 }
 
@@ -61,7 +66,7 @@ export async function enrollService(options: EnrollOptions): Promise<ServiceIden
       connection.close()
     }
   }
-  let grant = await retry(enroll, {
+  const first = await retry(enroll, {
     clock,
     signal,
     isTransient: (error) => mayPass(error) && !isTrustFailure(error),
@@ -69,26 +74,25 @@ export async function enrollService(options: EnrollOptions): Promise<ServiceIden
     onRetry: (error) => log.warn({ err: error }, 'ca-service is not reachable yet; trying again'),
   })
 
-  const tls = new TlsIdentity(materialOf(keyPem, grant))
+  const held = new HeldIdentity(keyPem, first)
+  const { tls } = held
   const connection = connect({ addresses: options.caAddresses, identity: tls, service: 'ca-service' })
   signal.addEventListener('abort', () => connection.close(), { once: true })
   const renewOnce = async (): Promise<CheckedGrant> => {
     const request = { dnsNames: [...options.dnsNames] }
-    return check(await connection.client(ca.CaServiceService).renewService(request, { signal }), grant.bundlePem)
+    return check(
+      await connection.client(ca.CaServiceService).renewService(request, { signal }),
+      tls.current.hostRootsPem,
+    )
   }
   const renew = async (expired: boolean): Promise<CertificateLife> => {
-    grant = expired ? await enroll() : await renewOnce()
-    tls.update(materialOf(keyPem, grant))
+    const grant = expired ? await enroll() : await renewOnce()
+    held.renewed(grant)
     return grant.life
   }
-  void renewForever({ first: grant.life, renew, clock, log, signal })
-  return { tls, clusterName: grant.trustBundle.clusterName, trustBundle: () => grant.trustBundle }
-}
-
-function materialOf(keyPem: string, { chainPem, bundlePem, trustBundle }: CheckedGrant): TlsMaterial {
-  return {
-    own: { keyPem, chainPem },
-    hostRootsPem: bundlePem,
-    userRootsPem: rootsPem(trustBundle.userRootsDer),
-  }
+  const urgency = new Urgency()
+  void renewForever({ first: first.life, renew, urgency, clock, log, signal })
+  const { confirmEveryMs } = options
+  void followTrust({ held, connection, urgency, ...(confirmEveryMs && { confirmEveryMs }), clock, log, signal })
+  return { tls, clusterName: first.trustBundle.clusterName, trustBundle: () => held.trustBundle }
 }

@@ -6,6 +6,7 @@ import { type Config, DESCRIPTOR } from './config.ts'
 import type { Deps } from './deps.ts'
 import { purgeCertificates } from './issuing/issue-certificate.ts'
 import { issueOwnIdentity } from './issuing/own-identity.ts'
+import { purgeReplicas } from './rotation/replica-rows.ts'
 import { currentRevision } from './rotation/rotation-rows.ts'
 import { caService } from './rpc/service.ts'
 
@@ -15,6 +16,8 @@ export const MIGRATIONS = new URL('../migrations', import.meta.url)
 const REFRESH_EVERY_MS = 60 * 60_000
 /** A replica that has nothing to sign learns of a move within a second: one row is read. */
 const FOLLOW_EVERY_MS = 1_000
+/** As often as the other services confirm. */
+const CONFIRM_EVERY_MS = 5_000
 
 /** Opens ca-service: the authorities, its identity, which it issues to itself, and what every service has. */
 export async function startApp(start: ServiceStart<Config>): Promise<void> {
@@ -28,8 +31,11 @@ export async function startApp(start: ServiceStart<Config>): Promise<void> {
   repeatEvery({ task: 'authority-refresh', everyMs: REFRESH_EVERY_MS, work: () => authorities.reload() }, background)
   repeatEvery({ task: 'rotation-follow', everyMs: FOLLOW_EVERY_MS, work: follow }, background)
   repeatEvery({ task: 'certificate-purge', everyMs: REFRESH_EVERY_MS, work: () => purgeCertificates(pool) }, background)
+  repeatEvery({ task: 'replica-purge', everyMs: REFRESH_EVERY_MS, work: () => purgeReplicas(pool) }, background)
 
   const deps: Deps = { config, pool, clock, refusals: audit.refusals, authorities }
-  const { serve } = await join(await issueOwnIdentity(deps, log, life.signal))
+  const identity = await issueOwnIdentity(deps, log, life.signal)
+  repeatEvery({ task: 'rotation-confirm', everyMs: CONFIRM_EVERY_MS, work: () => identity.confirm() }, background)
+  const { serve } = await join(identity)
   await serve({ services: [caService(deps)] })
 }

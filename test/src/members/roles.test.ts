@@ -42,6 +42,7 @@ const NEEDED: Record<string, Record<string, string>> = {
     SignUser: 'registration-service',
     SignBot: 'registration-service',
     GetTrustBundle: 'anyone',
+    WatchTrustBundle: 'token-service, registration-service, web-service',
     ListAuthorities: 'viewer',
   },
   'muster.registration.v1.RegistrationService': {

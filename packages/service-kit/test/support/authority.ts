@@ -16,9 +16,19 @@ export interface FakeAuthority {
   calls: { rpc: 'enroll' | 'renew'; token?: string; by?: string }[]
   /** The answer to enrolments; undefined grants them. */
   refusal: AppError | undefined
+  /** What it grants and tells. */
+  trust: Required<ca.WatchTrustBundleResponse> & { trustBundle: ca.TrustBundle; signers: ca.Signers }
+  /** The authority that signs. */
+  signsWith: TestCluster
+  /** What services have confirmed, each as VERSION/NUMBER. */
+  confirmed: string[]
+  /** Tells every service that follows. */
+  tell(): void
+  /** How many streams were opened. */
+  streams: number
 }
 
-/** Serves EnrollService and RenewService with the authorities of a test cluster; certificates live for a day. */
+/** Serves EnrollService, RenewService and WatchTrustBundle with the authorities of a test cluster; certificates live for a day. */
 export async function serveAuthority(
   cluster: TestCluster,
   clock: Clock,
@@ -26,22 +36,34 @@ export async function serveAuthority(
 ): Promise<FakeAuthority> {
   const grant = (name: string, publicKeyDer: Buffer) => {
     const expiresAt = new Date(clock.now().getTime() + DAY_MS)
-    const { host, user } = cluster.authorities
-    const made = cluster.certify({ kind: 'service', name, roles: ['auth'], publicKeyDer, notAfter: expiresAt })
-    return {
-      certificate: { chainDer: [made.leafDer, host.issuing.certificateDer], serial: made.serial, expiresAt },
-      trustBundle: {
-        version: 1,
-        clusterName: cluster.clusterName,
-        hostRootsDer: [host.root.certificateDer],
-        userRootsDer: [user.root.certificateDer],
-      },
-    }
+    const { signsWith, trust } = fake
+    const made = signsWith.certify({ kind: 'service', name, roles: ['auth'], publicKeyDer, notAfter: expiresAt })
+    const chainDer = [made.leafDer, signsWith.authorities.host.issuing.certificateDer]
+    const certificate = { chainDer, serial: made.serial, expiresAt, authorityNumber: trust.signers.service }
+    return { certificate, trustBundle: trust.trustBundle }
   }
-  const { enrollService, renewService } = ca.CaServiceService
+  const tellers = new Set<() => void>()
+  const { enrollService, renewService, watchTrustBundle } = ca.CaServiceService
   const service = bindService(
-    { enrollService, renewService },
+    { enrollService, renewService, watchTrustBundle },
     {
+      watchTrustBundle: {
+        callers: anyone,
+        handle: (stream, { signal }) =>
+          new Promise((resolve) => {
+            fake.streams += 1
+            const tell = () => stream.send(fake.trust)
+            tellers.add(tell)
+            signal.addEventListener('abort', () => {
+              tellers.delete(tell)
+              resolve()
+            })
+            stream.onMessage(({ trustBundleVersion, authorityNumber }) => {
+              fake.confirmed.push(`${trustBundleVersion}/${authorityNumber}`)
+            })
+            tell()
+          }),
+      },
       enrollService: {
         callers: anyone,
         handle: async ({ token, serviceName, csrDer }) => {
@@ -63,6 +85,24 @@ export async function serveAuthority(
   const { clusterName } = cluster
   const identity = cluster.service('ca-service')
   const server = await serveForTest({ clusterName, identity, listenAddress, clock, services: [service] })
-  const fake: FakeAuthority = { server, calls: [], refusal: undefined }
+  const { host, user } = cluster.authorities
+  const fake: FakeAuthority = {
+    server,
+    calls: [],
+    refusal: undefined,
+    trust: {
+      trustBundle: {
+        version: 1,
+        clusterName,
+        hostRootsDer: [host.root.certificateDer],
+        userRootsDer: [user.root.certificateDer],
+      },
+      signers: { node: 1, service: 1, user: 1 },
+    },
+    signsWith: cluster,
+    confirmed: [],
+    tell: () => tellers.forEach((tell) => tell()),
+    streams: 0,
+  }
   return fake
 }

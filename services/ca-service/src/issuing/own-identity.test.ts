@@ -1,10 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { dersFromPem, parseIdentity, verifyChain } from '@muster/pki'
 import type { TlsIdentity } from '@muster/rpc'
+import { systemClock } from '@muster/runtime'
 import { eventually, manualClock } from '@muster/testkit'
 import { ensureAuthorities } from '../authorities/authorities.ts'
 import { CurrentAuthorities } from '../authorities/current-authorities.ts'
 import type { Deps } from '../deps.ts'
+import { moveRotation } from '../rotation/move-rotation.ts'
+import { liveReplicas } from '../rotation/replica-rows.ts'
 import { issueOwnIdentity } from './own-identity.ts'
 import { CLUSTER_NAME, openStore, silentLog, type Store } from '../../test/support/service.ts'
 
@@ -65,6 +68,33 @@ describe('ca-service', () => {
       { action: 'service.enroll', serial: first.serial },
       { action: 'service.renew', serial: second.serial },
     ])
+    stop.abort()
+  })
+
+  test('ca-service trusts both roots once a rotation has started, and presents the new authority when services do', async () => {
+    const authorities = await CurrentAuthorities.open(() => ensureAuthorities(store.authorityDeps()))
+    const config = {
+      MUSTER_CLUSTER_NAME: CLUSTER_NAME,
+      MUSTER_TLS_DNS_NAMES: [],
+      MUSTER_SERVICE_CERTIFICATE_TTL_SECONDS: 86_400,
+    }
+    const deps = { config, pool: store.pool, clock: systemClock, authorities } as unknown as Deps
+    const stop = new AbortController()
+    const identity = await issueOwnIdentity(deps, silentLog, stop.signal)
+    const first = leafOf(identity.tls).serial
+    const move = async (to: 'init' | 'update_clients' | 'update_servers') => {
+      await moveRotation(store.authorityDeps(), { type: 'host', move: to, actor: 'test' })
+      await authorities.reload()
+    }
+    await move('init')
+    expect(dersFromPem(identity.tls.current.hostRootsPem)).toHaveLength(2)
+    await move('update_clients')
+    expect(leafOf(identity.tls).serial).toBe(first)
+    await move('update_servers')
+    await eventually('renewed', () => leafOf(identity.tls).serial !== first)
+    expect(leafOf(identity.tls).issuingDer).toEqual(authorities.current.host.next!.issuing.certificateDer)
+    await identity.confirm()
+    expect(await liveReplicas(store.pool)).toMatchObject([{ service: 'ca-service', authorityNumber: 2 }])
     stop.abort()
   })
 })

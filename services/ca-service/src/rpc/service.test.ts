@@ -24,6 +24,7 @@ describe('callers of ca-service', () => {
     signUser: ['registration-service'],
     signBot: ['registration-service'],
     getTrustBundle: everyone,
+    watchTrustBundle: ['token-service', 'registration-service', 'web-service'],
     listAuthorities: ['viewer', 'operator', 'admin'],
   }
 

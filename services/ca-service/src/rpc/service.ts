@@ -9,6 +9,7 @@ import { signBot } from './sign-bot.ts'
 import { signHost } from './sign-host.ts'
 import { signUser } from './sign-user.ts'
 import { trustBundle } from './trust-bundle.ts'
+import { watchTrustBundle } from './watch-trust-bundle.ts'
 
 /** Every RPC of ca-service: who may call it, and which handler serves it. */
 export function caService(deps: Deps): BoundService {
@@ -23,6 +24,7 @@ export function caService(deps: Deps): BoundService {
       callers: anyone,
       handle: async () => ({ trustBundle: trustBundle(authorities.current, config.MUSTER_CLUSTER_NAME) }),
     },
+    watchTrustBundle: { callers: services(...ENROLLING_SERVICES), handle: watchTrustBundle(deps) },
     listAuthorities: { callers: operators('viewer'), handle: listAuthorities(deps) },
   })
 }

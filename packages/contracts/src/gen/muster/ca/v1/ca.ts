@@ -6,7 +6,7 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
-import type { handleUnaryCall, UntypedServiceImplementation } from "@grpc/grpc-js";
+import type { handleBidiStreamingCall, handleUnaryCall, UntypedServiceImplementation } from "@grpc/grpc-js";
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
 
 export const protobufPackage = "muster.ca.v1";
@@ -131,6 +131,35 @@ export interface GetTrustBundleRequest {
 
 export interface GetTrustBundleResponse {
   trustBundle: TrustBundle | undefined;
+}
+
+/** What one running process of a service presents and trusts. */
+export interface WatchTrustBundleRequest {
+  /** A UUID that the process chose when it started. */
+  replicaId: string;
+  /** The host name of its machine, for people. */
+  hostname: string;
+  /** The version of the trust bundle that it uses. */
+  trustBundleVersion: number;
+  /** The authority_number of its own certificate. */
+  authorityNumber: number;
+}
+
+export interface WatchTrustBundleResponse {
+  /** Never replace a bundle by one of a lower version. */
+  trustBundle:
+    | TrustBundle
+    | undefined;
+  /** If signers.service differs from the authority_number of your certificate, call RenewService now. */
+  signers: Signers | undefined;
+}
+
+/** The authority_number of the authority that signs now for each kind of member. */
+export interface Signers {
+  /** Nodes and bots. */
+  node: number;
+  service: number;
+  user: number;
 }
 
 export interface ListAuthoritiesRequest {
@@ -1134,6 +1163,210 @@ export const GetTrustBundleResponse: MessageFns<GetTrustBundleResponse> = {
   },
 };
 
+function createBaseWatchTrustBundleRequest(): WatchTrustBundleRequest {
+  return { replicaId: "", hostname: "", trustBundleVersion: 0, authorityNumber: 0 };
+}
+
+export const WatchTrustBundleRequest: MessageFns<WatchTrustBundleRequest> = {
+  encode(message: WatchTrustBundleRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.replicaId !== "") {
+      writer.uint32(10).string(message.replicaId);
+    }
+    if (message.hostname !== "") {
+      writer.uint32(18).string(message.hostname);
+    }
+    if (message.trustBundleVersion !== 0) {
+      writer.uint32(24).uint32(message.trustBundleVersion);
+    }
+    if (message.authorityNumber !== 0) {
+      writer.uint32(32).uint32(message.authorityNumber);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchTrustBundleRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchTrustBundleRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.replicaId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.hostname = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.trustBundleVersion = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.authorityNumber = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseWatchTrustBundleResponse(): WatchTrustBundleResponse {
+  return { trustBundle: undefined, signers: undefined };
+}
+
+export const WatchTrustBundleResponse: MessageFns<WatchTrustBundleResponse> = {
+  encode(message: WatchTrustBundleResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.trustBundle !== undefined) {
+      TrustBundle.encode(message.trustBundle, writer.uint32(10).fork()).join();
+    }
+    if (message.signers !== undefined) {
+      Signers.encode(message.signers, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchTrustBundleResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchTrustBundleResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.trustBundle = TrustBundle.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.signers = Signers.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSigners(): Signers {
+  return { node: 0, service: 0, user: 0 };
+}
+
+export const Signers: MessageFns<Signers> = {
+  encode(message: Signers, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.node !== 0) {
+      writer.uint32(8).uint32(message.node);
+    }
+    if (message.service !== 0) {
+      writer.uint32(16).uint32(message.service);
+    }
+    if (message.user !== 0) {
+      writer.uint32(24).uint32(message.user);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Signers {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSigners();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.node = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.service = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.user = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 function createBaseListAuthoritiesRequest(): ListAuthoritiesRequest {
   return {};
 }
@@ -1417,6 +1650,21 @@ export const CaServiceService = {
       Buffer.from(GetTrustBundleResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetTrustBundleResponse => GetTrustBundleResponse.decode(value),
   },
+  /**
+   * Tells a service the trust bundle and which authorities sign: at once, and after each change, until either side ends the
+   * stream. The service sends what it has: first, after each change, and every few seconds, so that a rotation waits for it.
+   */
+  watchTrustBundle: {
+    path: "/muster.ca.v1.CaService/WatchTrustBundle" as const,
+    requestStream: true as const,
+    responseStream: true as const,
+    requestSerialize: (value: WatchTrustBundleRequest): Buffer =>
+      Buffer.from(WatchTrustBundleRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): WatchTrustBundleRequest => WatchTrustBundleRequest.decode(value),
+    responseSerialize: (value: WatchTrustBundleResponse): Buffer =>
+      Buffer.from(WatchTrustBundleResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): WatchTrustBundleResponse => WatchTrustBundleResponse.decode(value),
+  },
   /** Returns the authorities and their state, for operators. */
   listAuthorities: {
     path: "/muster.ca.v1.CaService/ListAuthorities" as const,
@@ -1450,6 +1698,11 @@ export interface CaServiceServer extends UntypedServiceImplementation {
   signBot: handleUnaryCall<SignBotRequest, SignBotResponse>;
   /** Returns the roots that members of the cluster must trust now. Public; needs no client certificate. */
   getTrustBundle: handleUnaryCall<GetTrustBundleRequest, GetTrustBundleResponse>;
+  /**
+   * Tells a service the trust bundle and which authorities sign: at once, and after each change, until either side ends the
+   * stream. The service sends what it has: first, after each change, and every few seconds, so that a rotation waits for it.
+   */
+  watchTrustBundle: handleBidiStreamingCall<WatchTrustBundleRequest, WatchTrustBundleResponse>;
   /** Returns the authorities and their state, for operators. */
   listAuthorities: handleUnaryCall<ListAuthoritiesRequest, ListAuthoritiesResponse>;
 }
