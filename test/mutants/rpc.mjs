@@ -215,4 +215,32 @@ export const mutants = [
     replace: `turn.looksWithoutByte < 0`,
     tests: ['rpc/src/gate/handshake-turns'],
   },
+  {
+    name: 'a bar that a peer behind a balancer earns shuts its balancer out',
+    folder: 'packages/rpc/src',
+    find: 'isBalancer ? `balancer ${address}` : sourceOf(address)',
+    replace: 'sourceOf(address)',
+    tests: ['rpc/src/gate/proxy-protocol'],
+  },
+  {
+    name: 'a balancer that speaks for itself can be barred',
+    folder: 'packages/rpc/src',
+    find: `source.isBalancer ||`,
+    replace: ``,
+    tests: ['rpc/src/gate/proxy-protocol'],
+  },
+  {
+    name: 'any peer may send a PROXY header',
+    folder: 'packages/rpc/src',
+    find: `if (this.#isEmpty) return false`,
+    replace: `if (this.#isEmpty || address !== '') return true`,
+    tests: ['rpc/src/gate/proxy-protocol'],
+  },
+  {
+    name: 'two peers of one address and port behind balancers are one connection',
+    folder: 'packages/rpc/src',
+    find: `const remotePort = (lastNumber += 1)`,
+    replace: `const remotePort = lastNumber`,
+    tests: ['rpc/src/gate/proxy-protocol'],
+  },
 ]

@@ -1,5 +1,7 @@
+import { parseCidrs } from '@muster/domain'
 import { DEFAULT_GATE_LIMITS, type GateLimits } from '@muster/rpc/server'
 import { z } from 'zod'
+import { parsedBy } from './config.ts'
 
 const count = (least: number) => z.coerce.number().int().min(least).max(1_000_000)
 const percent = z.coerce.number().min(1).max(100_000)
@@ -19,6 +21,7 @@ export function gateFields() {
     MUSTER_GATE_HANDSHAKES_CPU_PERCENT: percent.default(DEFAULT_GATE_LIMITS.handshakesCpuPercent),
     MUSTER_GATE_BAD_CERTIFICATES: count(0).default(DEFAULT_GATE_LIMITS.badCertificates),
     MUSTER_GATE_BAR_MS: milliseconds.default(DEFAULT_GATE_LIMITS.barMs),
+    MUSTER_PROXY_PROTOCOL_FROM: parsedBy((text) => parseCidrs(text.split(','), 'networks')).default([]),
   }
 }
 
@@ -36,5 +39,6 @@ export function gateLimits(config: z.output<z.ZodObject<ReturnType<typeof gateFi
     handshakesCpuPercent: config.MUSTER_GATE_HANDSHAKES_CPU_PERCENT,
     badCertificates: config.MUSTER_GATE_BAD_CERTIFICATES,
     barMs: config.MUSTER_GATE_BAR_MS,
+    proxyProtocolFrom: config.MUSTER_PROXY_PROTOCOL_FROM,
   }
 }

@@ -43,9 +43,12 @@ describe('the variables of a service', () => {
       'MUSTER_DIAGNOSTICS_ADDR',
       'MUSTER_DRAIN_TIMEOUT_MS',
       'MUSTER_ENROLL_TOKEN_FILE',
-      ...Object.keys(gateFields()).sort(),
+      ...Object.keys(gateFields())
+        .filter((name) => name.startsWith('MUSTER_GATE'))
+        .sort(),
       'MUSTER_LISTEN_ADDR',
       'MUSTER_LOG_LEVEL',
+      'MUSTER_PROXY_PROTOCOL_FROM',
       'MUSTER_REGISTRATION_ADDRS',
       'MUSTER_TLS_DNS_NAMES',
     ])
@@ -126,4 +129,16 @@ describe('the variables of a service', () => {
     expect(parseConfig(schema, {})).toEqual({ MUSTER_AUDIT_RETENTION: 90 * 86_400 })
     expect(parseConfig(schema, { MUSTER_AUDIT_RETENTION: '2d' })).toEqual({ MUSTER_AUDIT_RETENTION: 2 * 86_400 })
   })
+})
+
+test('networks of balancers are networks, with commas between them', () => {
+  const schema = z.object(gateFields())
+  expect(parseConfig(schema, { MUSTER_PROXY_PROTOCOL_FROM: '10.0.3.7, 2001:db8::/32' })).toMatchObject({
+    MUSTER_PROXY_PROTOCOL_FROM: ['10.0.3.7/32', '2001:db8::/32'],
+  })
+  for (const wrong of ['balancer.example', '10.0.3.7,', '10.0.0.0/33']) {
+    expect(problemsOf(schema, { MUSTER_PROXY_PROTOCOL_FROM: wrong })[0]).toMatch(
+      /PROXY_PROTOCOL_FROM: .*is not a network/,
+    )
+  }
 })

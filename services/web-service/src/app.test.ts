@@ -1,3 +1,4 @@
+import { connect as tcpConnect } from 'node:net'
 import { connect as tlsConnect } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { splitAddress } from '@muster/domain'
@@ -109,4 +110,20 @@ describe('the web face', () => {
       socket.resume()
     })
   })
+})
+
+test('behind a balancer, the log has the address that its PROXY header names', async () => {
+  const behind = await startWebFace(async () => ({ MUSTER_PROXY_PROTOCOL_FROM: '127.0.0.1' }))
+  try {
+    const { host, port } = splitAddress(behind.address)
+    const socket = tcpConnect({ host, port: port! })
+    socket.write('PROXY TCP4 203.0.113.9 10.0.0.1 40000 3080\r\n')
+    const web = tlsConnect({ socket, ca: behind.cluster.hostRootsPem, servername: 'localhost' })
+    web.end('GET /webapi/ping HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n').resume()
+    const logged = () => behind.lines.find(({ event }) => event === 'web.request')
+    await eventually('logged', () => logged() !== undefined)
+    expect(logged()).toMatchObject({ route: '/webapi/ping', remoteAddress: '203.0.113.9' })
+  } finally {
+    await behind.life.close()
+  }
 })

@@ -15,6 +15,8 @@ export interface JoinAttempt {
   roles?: string[]
   /** The registration-service to call. */
   replica?: number
+  /** HOST:PORT in place of a replica's own. */
+  address?: string
   timeoutMs?: number
 }
 
@@ -29,11 +31,12 @@ export async function joinDirectly(
     hostname = 'direct',
     roles = ['node'],
     replica = 0,
+    address = cluster.services['registration-service'][replica]!.address,
     timeoutMs = CALL_LIMIT_MS,
   } = attempt
   const hostRootsPem = await readFile(path.join(cluster.operatorDir, 'bundle.pem'), 'utf8')
   const connection = connect({
-    addresses: [cluster.services['registration-service'][replica]!.address],
+    addresses: [address],
     identity: new TlsIdentity({ hostRootsPem, userRootsPem: '' }),
     service: 'registration-service',
   })

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { lookAhead } from './look-ahead.ts'
 
 const HANDSHAKE = 22
 const HEADER_BYTES = 5
@@ -21,27 +22,16 @@ export function judgeFirstBytes(bytes: Buffer): FirstBytes {
 /**
  * Waits until a peer has sent the first record of TLS, which stays in the socket for the TLS server. A peer that is silent
  * or slow thus costs a descriptor and no TLS state. Calls `onPartial` after each read that leaves the record incomplete, and
- * `then` once, with what the first bytes are; never for a peer that leaves or stays silent. The socket should have a `highWaterMark` of 1, so that it holds no more than that record.
+ * `then` once, with what the first bytes are; never for a peer that leaves or stays silent.
  */
 export function onFirstRecord(
   socket: Socket,
   then: (first: Exclude<FirstBytes, 'partial'>) => void,
   onPartial: () => void,
 ): void {
-  let bytes: Buffer = Buffer.alloc(0)
-  const look = () => {
-    for (let chunk = take(socket); chunk !== null; chunk = take(socket)) {
-      bytes = bytes.length === 0 ? chunk : Buffer.concat([bytes, chunk])
-    }
-    const first = judgeFirstBytes(bytes)
-    if (first === 'partial') return onPartial()
-    socket.off('readable', look)
+  const putBack = (first: Exclude<FirstBytes, 'partial'>, bytes: Buffer) => {
     socket.unshift(bytes)
     then(first)
   }
-  socket.on('readable', look)
-}
-
-function take(socket: Socket): Buffer | null {
-  return socket.read() as Buffer | null
+  lookAhead(socket, judgeFirstBytes, putBack, onPartial)
 }

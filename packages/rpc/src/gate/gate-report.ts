@@ -12,6 +12,7 @@ const EVENTS = [
   'handshake-timeout',
   'handshake-too-slow',
   'handshake-failed',
+  'proxy-header',
 ] as const
 /** What the gate refuses, ends, delays or notices: a value of the metric's label `reason`. */
 export type GateEvent = (typeof EVENTS)[number]

@@ -12,8 +12,12 @@ import { onFirstRecord } from './first-record.ts'
 import { GateReport, type GateEvent } from './gate-report.ts'
 import { HandshakeTurns, type Handshaker } from './handshake-turns.ts'
 import { connectionsThatFit, type GateLimits } from './limits.ts'
+import { lookAhead } from './look-ahead.ts'
 import { MemberBudgets, type MemberPayer, type Payer } from './member-budgets.ts'
-import { type GatedConnection, SourceLedger, type SourceEntry } from './source-ledger.ts'
+import { Balancers } from './proxy-protocol/balancers.ts'
+import { type JudgedHeader, readProxyHeader } from './proxy-protocol/proxy-header.ts'
+import { SourceLedger, type SourceEntry } from './source-ledger.ts'
+import { MOST_WAITING_OVER_BUDGET, SourceRules } from './source-rules.ts'
 
 /** What a gate needs. */
 export interface GateOptions {
@@ -30,13 +34,9 @@ export interface GateOptions {
 
 /** A client of ours sends about 2.5 KiB for a handshake. A handshake that fails after more was made to be expensive. */
 const MOST_OF_OURS_BYTES = 4 * 1024
-/** A chain of this size costs half a second of CPU; its source is barred at once. */
-const OVERSIZED_BYTES = 12 * 1024
 
 /** The handshakes of all strangers may use their share of this time at once. */
 const BURST_TIME_MS = 500
-/** How many connections of a source over its budget may wait for a handshake. */
-const MOST_WAITING_OVER_BUDGET = 256
 /** A node needs one connection, and a second while it renews. Programs that share the credentials of a bot may renew at once. */
 const MOST_PER_MEMBER = 128
 /** How often the bytes of each connection are charged. */
@@ -51,9 +51,11 @@ const SWEEP_MS = 60_000
 export class Gate {
   readonly #options: GateOptions
   readonly #limits: GateLimits
+  readonly #rules: SourceRules
   readonly #server: Server
   readonly #tls: TlsServer
   readonly #ledger: SourceLedger
+  readonly #balancers: Balancers
   readonly #handshakes: CpuBudget
   readonly #members: MemberBudgets
   readonly #timers: NodeJS.Timeout[]
@@ -70,6 +72,7 @@ export class Gate {
     const share = limits.cpuPercentPerSource / 100
     const shareOfHandshakes = limits.handshakesCpuPercent / 100
     this.#ledger = new SourceLedger(share)
+    this.#balancers = new Balancers(limits.proxyProtocolFrom)
     this.#members = new MemberBudgets(share)
     this.#handshakes = new CpuBudget(shareOfHandshakes, shareOfHandshakes * BURST_TIME_MS)
     const onTooSlow = ({ source, destroy }: Handshaker) => {
@@ -78,6 +81,13 @@ export class Gate {
     }
     this.#turns = new HandshakeTurns({ ...this.#limits, budget: this.#handshakes, onTooSlow })
     this.#report = new GateReport(options, () => this.#counts())
+    this.#rules = new SourceRules({
+      limits: this.#limits,
+      ledger: this.#ledger,
+      turns: this.#turns,
+      report: this.#report,
+      clock: options.clock,
+    })
     this.#tls = createTlsServer({
       ...serverTlsOptions(identity.current),
       requestCert: protocol === 'h2',
@@ -181,39 +191,68 @@ export class Gate {
   }
 
   #accept(socket: Socket): void {
-    const { remoteAddress, remotePort } = socket
+    const { remoteAddress } = socket
     socket.on('error', () => {})
     // Gone already.
     if (remoteAddress === undefined) return void socket.destroy()
-    const source = this.#ledger.entryOf(sourceOf(plainAddress(remoteAddress)))
-    const refusal = this.#refusal(source)
+    const address = plainAddress(remoteAddress)
+    const isBalancer = this.#balancers.has(address)
+    const source = this.#ledger.entryOf(isBalancer ? `balancer ${address}` : sourceOf(address), isBalancer)
+    const refusal = this.#rules.refusal(source) ?? this.#rules.makeRoom(this.#open.size)
     if (refusal !== undefined) {
       this.#report.refused(refusal, source.name)
       socket.resetAndDestroy()
       this.#ledger.settle(source)
       return
     }
-    const key = `${remoteAddress}:${remotePort}`
     const connection = new PeerConnection(socket, source, () => this.#tls.emit('connection', socket))
-    this.#open.set(key, connection)
-    source.connections += 1
-    source.arriving.add(connection)
+    this.#open.set(connection.name, connection)
     const timer = setTimeout(() => {
       if (connection.state !== 'arriving') return
-      this.#report.refused('handshake-timeout', source.name)
+      this.#report.refused('handshake-timeout', connection.source.name)
       connection.destroy()
     }, this.#limits.handshakeTimeoutMs)
     timer.unref()
     socket.once('close', () => {
       clearTimeout(timer)
-      this.#open.delete(key)
+      this.#open.delete(connection.name)
       this.#closed(connection)
     })
+    if (isBalancer) this.#awaitHeader(socket, connection)
+    else this.#awaitHello(socket, connection)
+  }
+
+  /** A balancer pays for a header that comes in parts. The peer for which it vouches pays for all that follows. */
+  #awaitHeader(socket: Socket, connection: PeerConnection): void {
+    const { source: balancer } = connection
+    const then = (header: Exclude<JudgedHeader, 'partial'>, bytes: Buffer) => {
+      if (header === 'invalid') return this.#refuse(connection, 'proxy-header')
+      connection.vouch(header)
+      if (header.address !== undefined) {
+        connection.leave()
+        this.#ledger.settle(balancer)
+        const source = this.#ledger.entryOf(sourceOf(header.address))
+        const refusal = this.#rules.refusal(source)
+        connection.enter(source)
+        if (refusal !== undefined) return this.#refuse(connection, refusal)
+      }
+      socket.unshift(bytes.subarray(header.bytes))
+      this.#awaitHello(socket, connection)
+    }
+    lookAhead(socket, readProxyHeader, then, () => this.#charge(connection, COST_MS.partialRead))
+  }
+
+  #awaitHello(socket: Socket, connection: PeerConnection): void {
     onFirstRecord(
       socket,
       (first) => (first === 'whole' ? this.#handshake(connection) : this.#foreign(connection)),
       () => this.#charge(connection, COST_MS.partialRead),
     )
+  }
+
+  #refuse(connection: PeerConnection, reason: GateEvent): void {
+    this.#report.refused(reason, connection.source.name)
+    connection.destroy()
   }
 
   #handshake(connection: PeerConnection): void {
@@ -232,44 +271,16 @@ export class Gate {
   #closed(connection: PeerConnection): void {
     const { source, state, bytesRead } = connection
     this.#chargeBytesOf(connection)
-    source.connections -= 1
-    source.arriving.delete(connection)
-    source.strangers.delete(connection)
+    connection.leave()
     connection.member?.connections.delete(connection)
     if (state === 'member') source.members -= 1
     this.#turns.leave(connection)
     // A probe of a load balancer connects and leaves without a byte.
     if (state === 'arriving' && bytesRead > 0 && !connection.isEndedByUs) {
       this.#report.count('handshake-failed')
-      if (bytesRead > MOST_OF_OURS_BYTES) this.#countBad(source, bytesRead)
+      if (bytesRead > MOST_OF_OURS_BYTES) this.#rules.countBad(source, bytesRead)
     }
     this.#ledger.settle(source)
-  }
-
-  /** Why this source may not open a connection now; undefined if it may. Makes room when unproven connections take all places. */
-  #refusal(source: SourceEntry): GateEvent | undefined {
-    const nowMs = this.#nowMs()
-    if (source.barredUntilMs > nowMs) return 'barred'
-    if (nowMs - source.badSinceMs > this.#limits.barMs) source.badCertificates = 0
-    if (source.connections >= this.#limits.connectionsPerSource) return 'source-full'
-    if (source.budget.isOver && this.#turns.waitingOf(source) >= MOST_WAITING_OVER_BUDGET) return 'over-budget'
-    if (source.strangers.size >= this.#limits.strangersPerSource) this.#evict(source.strangers, source)
-    if (this.#open.size < this.#limits.connections) return undefined
-    const busiest = this.#ledger.busiest()
-    if (busiest === undefined) return 'full'
-    // A peer that says nothing goes first, then idle strangers, and a handshake that makes progress last.
-    const [oldest] = busiest.arriving
-    const isSilent = oldest?.bytesRead === 0
-    this.#evict(isSilent || busiest.strangers.size === 0 ? busiest.arriving : busiest.strangers, busiest)
-    return undefined
-  }
-
-  #evict(connections: Set<GatedConnection>, source: SourceEntry): void {
-    const [oldest] = connections
-    if (oldest === undefined) return
-    connections.delete(oldest)
-    this.#report.refused('evicted', source.name)
-    oldest.destroy()
   }
 
   #secured(socket: TLSSocket): void {
@@ -280,6 +291,9 @@ export class Gate {
     source.arriving.delete(connection)
     this.#turns.leave(connection)
     connection.takeBytes()
+    this.#open.delete(connection.name)
+    connection.rename(socket)
+    this.#open.set(connection.name, connection)
     if (socket.authorized) {
       connection.state = 'member'
       source.members += 1
@@ -292,7 +306,7 @@ export class Gate {
       // Its own handshake, and the one that checked the pin.
       connection.chargedMs = 2 * COST_MS.handshake
       source.strangers.add(connection)
-      if (socket.getPeerCertificate().raw !== undefined) this.#countBad(source, connection.bytesRead)
+      if (socket.getPeerCertificate().raw !== undefined) this.#rules.countBad(source, connection.bytesRead)
     }
     if (!connection.isEndedByUs) this.#options.onConnection(socket, socket.authorized)
   }
@@ -314,27 +328,5 @@ export class Gate {
     member.connections.delete(oldest!)
     this.#report.refused('evicted', member.name)
     oldest!.destroy()
-  }
-
-  /**
-   * Counts a certificate that does not verify. A source that shows too many loses all connections that no certificate
-   * vouches for. It is barred, unless members are connected from it: they would be shut out with the stranger, so then
-   * its budget alone limits it.
-   */
-  #countBad(source: SourceEntry, bytesRead: number): void {
-    const nowMs = this.#nowMs()
-    if (source.barredUntilMs > nowMs) return
-    if (source.badCertificates === 0) source.badSinceMs = nowMs
-    source.badCertificates += 1
-    const isOversized = bytesRead > OVERSIZED_BYTES
-    source.budget.charge(isOversized ? COST_MS.oversizedChain : COST_MS.badCertificate)
-    if (!isOversized && source.badCertificates <= this.#limits.badCertificates) return
-    if (source.members === 0) source.barredUntilMs = nowMs + this.#limits.barMs
-    this.#report.refused('bad-certificates', source.name)
-    for (const connection of [...source.arriving, ...source.strangers]) connection.destroy()
-  }
-
-  #nowMs(): number {
-    return this.#options.clock.now().getTime()
   }
 }

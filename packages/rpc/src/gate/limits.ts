@@ -1,4 +1,4 @@
-/** What strangers and members together may make one listener hold. Counts are connections; times are milliseconds. */
+/** What strangers and members together may make one listener hold, and who may vouch for their addresses. Counts are connections; times are milliseconds. */
 export interface GateLimits {
   /** Connections in all. */
   connections: number
@@ -22,6 +22,8 @@ export interface GateLimits {
   badCertificates: number
   /** How long a source stays barred. */
   barMs: number
+  /** From these networks, in CIDR notation, come balancers alone: each connection begins with a PROXY header. */
+  proxyProtocolFrom: readonly string[]
 }
 
 /** Suits 10,000 nodes behind one address. */
@@ -37,6 +39,7 @@ export const DEFAULT_GATE_LIMITS: GateLimits = {
   handshakesCpuPercent: 50,
   badCertificates: 5,
   barMs: 5 * 60_000,
+  proxyProtocolFrom: [],
 }
 
 /** Descriptors kept for the stores, other services, files and the diagnostics address. */

@@ -12,6 +12,8 @@ export interface GatedConnection {
 /** What the gate knows of one source: an IPv4 address or an IPv6 network of 64 bits. */
 export interface SourceEntry {
   readonly name: string
+  /** A balancer by itself: it is never barred, since all peers come through it. */
+  readonly isBalancer: boolean
   /** Open connections, handshakes included. */
   connections: number
   /** Open connections whose peer has a certificate that verifies. */
@@ -49,12 +51,13 @@ export class SourceLedger {
   }
 
   /** The record of a source, created when there is none. */
-  entryOf(name: string): SourceEntry {
+  entryOf(name: string, isBalancer = false): SourceEntry {
     const known = this.#entries.get(name)
     if (known !== undefined) return known
     if (this.#entries.size >= MAX_ENTRIES) this.#dropOldestIdle()
     const entry: SourceEntry = {
       name,
+      isBalancer,
       connections: 0,
       members: 0,
       arriving: new Set(),

@@ -1,5 +1,11 @@
 import { once } from 'node:events'
-import { connect as connectTcp, type Socket } from 'node:net'
+import {
+  type AddressInfo,
+  connect as connectTcp,
+  createServer as createTcpServer,
+  type Server,
+  type Socket,
+} from 'node:net'
 import { Duplex } from 'node:stream'
 import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'node:tls'
 import { afterEach } from '@jest/globals'
@@ -20,10 +26,12 @@ let metrics: Registry
 let server: RpcServer
 let aheadMs = 0
 const sockets: Socket[] = []
+const fronts: Server[] = []
 
 afterEach(async () => {
   closeAll()
   for (const socket of sockets.splice(0)) socket.destroy()
+  for (const front of fronts.splice(0)) front.close()
   await server.close()
   lines.length = 0
   aheadMs = 0
@@ -112,6 +120,38 @@ export async function connectionsOf(kind: string): Promise<number> {
 export async function refused(reason: string): Promise<number> {
   const { values } = await metrics.getSingleMetric('muster_gate_refused_total')!.get()
   return values.find(({ labels }) => labels['reason'] === reason)!.value
+}
+
+/** The addresses from which the calls came, as the log has them. */
+export function callers(): unknown[] {
+  return lines.filter(({ msg }) => msg === 'call').map(({ remoteAddress }) => remoteAddress)
+}
+
+/** A TCP connection to the server that begins with these bytes. */
+export async function sending(bytes: Buffer, localAddress?: string): Promise<Socket> {
+  const socket = await silent(localAddress)
+  socket.setNoDelay().write(bytes)
+  return socket
+}
+
+/** A balancer before the server, at an address of its own. @returns where it listens */
+export async function balancer(header: () => Buffer, localAddress = '127.0.0.2'): Promise<string> {
+  const front = createTcpServer((client) => {
+    const upstream = connectTcp({ ...address(), localAddress })
+    sockets.push(client, upstream)
+    for (const socket of [client, upstream]) socket.on('error', () => {})
+    upstream.write(header())
+    client.pipe(upstream).pipe(client)
+    upstream.on('close', () => client.destroy())
+  })
+  fronts.push(front)
+  await new Promise<void>((resolve) => front.listen(0, '127.0.0.1', resolve))
+  return `127.0.0.1:${(front.address() as AddressInfo).port}`
+}
+
+/** A client of the server behind a balancer. */
+export function openThrough(front: string, material: TestMaterial): ReturnType<typeof openConnection> {
+  return openConnection(front, material)
 }
 
 /** The warnings of the gate in the log. */
