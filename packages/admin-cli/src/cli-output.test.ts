@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { bots, token, users } from '@muster/contracts'
 import { z } from 'zod'
 import { startTestCluster, type TestCluster } from '../test/support/cluster.ts'
-import { SECRET, aBot, aNode, aSignup, aSignupToken, aStaticToken, aToken, aUser } from '../test/support/data.ts'
+import { NOW, SECRET, aBot, aNode, aSignup, aSignupToken, aStaticToken, aToken, aUser } from '../test/support/data.ts'
 import { startPeople } from '../test/support/people.ts'
 import {
   botSchema,
@@ -30,6 +30,7 @@ let document: string
 beforeAll(async () => {
   document = await readFile(new URL('../../../docs/cli-output.md', import.meta.url), 'utf8')
   cluster = await startTestCluster()
+  const ban = { bannedAt: NOW, until: undefined, by: 'spiffe://muster.internal/user/alice', reason: 'stolen' }
   const locked = { ...aBot, state: bots.BotState.LOCKED, lockedAt: aBot.joinedAt, lockedFrom: '192.0.2.66' }
   const revoked = { ...aToken, name: 'web', state: token.TokenState.REVOKED, maxUses: 3, revokedAt: aToken.createdAt }
   const bundle = { version: 1, clusterName: 'muster.internal', hostRootsDer: [cluster.hostRootDer], userRootsDer: [] }
@@ -49,19 +50,28 @@ beforeAll(async () => {
       revokeToken: async () => ({ token: aToken }),
     },
     registration: {
-      listNodes: async () => ({ nodes: [aNode, { ...aNode, lastSeenAt: undefined }], nextPageToken: '' }),
+      listNodes: async () => ({
+        nodes: [aNode, { ...aNode, id: locked.id, lastSeenAt: undefined, ban }],
+        nextPageToken: '',
+      }),
       removeNode: async () => ({ node: aNode }),
+      banNode: async () => ({ node: { ...aNode, ban } }),
+      unbanNode: async () => ({ node: aNode }),
     },
     users: {
       createUser: signup,
       resetUser: signup,
       updateUser: async () => ({ user: aUser }),
       removeUser: async () => ({ user: aUser }),
+      lockUser: async () => ({ user: { ...aUser, lock: { ...ban, until: NOW } } }),
+      unlockUser: async () => ({ user: aUser }),
       listUsers: async () => ({ users: [aUser, invited], nextPageToken: '' }),
     },
     bots: {
       listBots: async () => ({ bots: [aBot, { ...locked, renewedAt: undefined }], nextPageToken: '' }),
       removeBot: async () => ({ bot: aBot }),
+      banBot: async () => ({ bot: { ...aBot, ban } }),
+      unbanBot: async () => ({ bot: aBot }),
     },
     audit: {
       'registration-service': {
@@ -83,13 +93,20 @@ const PROMISES: [argv: string, heading: string, schema: z.ZodType, keys: z.ZodOb
   ['tokens extend abcdefghij --ttl=1h', 'tokens extend', tokenSchema, tokenSchema],
   ['tokens rm abcdefghij', 'tokens rm', z.array(removedTokenSchema).length(1), removedTokenSchema],
   ['nodes ls', 'nodes ls', z.array(nodeSchema).length(2), nodeSchema],
+  [`nodes show ${aNode.id}`, 'nodes show', nodeSchema, nodeSchema],
+  [`nodes ban ${aNode.id}`, 'nodes ban', z.array(nodeSchema).length(1), nodeSchema],
+  [`nodes unban ${aNode.id}`, 'nodes unban', z.array(nodeSchema).length(1), nodeSchema],
   [`nodes rm ${aNode.id}`, 'nodes rm', z.array(removedNodeSchema).length(1), removedNodeSchema],
   ['bots ls', 'bots ls', z.array(botSchema).length(2), botSchema],
+  [`bots ban ${aBot.id}`, 'bots ban', z.array(botSchema).length(1), botSchema],
+  [`bots unban ${aBot.id}`, 'bots unban', z.array(botSchema).length(1), botSchema],
   [`bots rm ${aBot.id}`, 'bots rm', z.array(removedBotSchema).length(1), removedBotSchema],
   ['users add bob --roles=viewer', 'users add', newSignupSchema, newSignupSchema],
   ['users reset bob', 'users reset', newSignupSchema, newSignupSchema],
   ['users update ada --roles=viewer', 'users update', userSchema, userSchema],
   ['users ls', 'users ls', z.array(userSchema).length(2), userSchema],
+  ['users lock ada', 'users lock', z.array(userSchema).length(1), userSchema],
+  ['users unlock ada', 'users unlock', z.array(userSchema).length(1), userSchema],
   ['users rm ada', 'users rm', z.array(removedUserSchema).length(1), removedUserSchema],
   ['whoami', 'whoami', whoamiSchema, whoamiSchema],
 ]

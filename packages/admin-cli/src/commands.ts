@@ -5,8 +5,8 @@ import type { Context } from './cli/command.ts'
 /** The groups of commands. */
 export const NOUNS: Readonly<Record<string, string>> = {
   tokens: 'Create, list, show, extend and remove tokens',
-  nodes: 'List and watch the nodes of the cluster; remove them',
-  bots: 'List bots, find out which are locked, and remove them',
+  nodes: 'List, show and watch the nodes of the cluster; ban and remove them',
+  bots: 'List bots, find out which are locked, ban and remove them',
   users: 'Manage who may operate the cluster',
   audit: 'Read the audit log: who did what, and what was refused',
   clusters: 'List the clusters that you are logged in to, and choose one',
@@ -83,6 +83,27 @@ export const COMMANDS: readonly Entry<Context>[] = [
     load: async () => (await import('./commands/nodes/rm.ts')).nodesRm,
   },
   {
+    noun: 'nodes',
+    verb: 'show',
+    describe: 'Show all that the cluster knows about a node',
+    rest: { name: 'NODE', describe: 'Node id, at least 8 characters of one, or host name', names: 'node' },
+    load: async () => (await import('./commands/nodes/show.ts')).nodesShow,
+  },
+  {
+    noun: 'nodes',
+    verb: 'ban',
+    describe: 'Shut nodes out for a time or until unban; they stay on the roll',
+    rest: { name: 'NODE...', describe: 'Node ids, at least 8 characters of each, or host names', names: 'node' },
+    load: async () => (await import('./commands/nodes/ban.ts')).nodesBan,
+  },
+  {
+    noun: 'nodes',
+    verb: 'unban',
+    describe: 'Let banned nodes in again',
+    rest: { name: 'NODE...', describe: 'Node ids, at least 8 characters of each, or host names', names: 'node' },
+    load: async () => (await import('./commands/nodes/unban.ts')).nodesUnban,
+  },
+  {
     noun: 'bots',
     verb: 'ls',
     describe: 'List the bots, and explain what to do about locked ones',
@@ -99,6 +120,28 @@ export const COMMANDS: readonly Entry<Context>[] = [
       names: 'bot',
     },
     load: async () => (await import('./commands/bots/rm.ts')).botsRm,
+  },
+  {
+    noun: 'bots',
+    verb: 'ban',
+    describe: 'Shut bots out for a time or until unban',
+    rest: {
+      name: 'BOT...',
+      describe: 'Ids of instances, at least 8 characters of each, or names of bots',
+      names: 'bot',
+    },
+    load: async () => (await import('./commands/bots/ban.ts')).botsBan,
+  },
+  {
+    noun: 'bots',
+    verb: 'unban',
+    describe: 'Let banned bots in again',
+    rest: {
+      name: 'BOT...',
+      describe: 'Ids of instances, at least 8 characters of each, or names of bots',
+      names: 'bot',
+    },
+    load: async () => (await import('./commands/bots/unban.ts')).botsUnban,
   },
   {
     noun: 'users',
@@ -126,6 +169,20 @@ export const COMMANDS: readonly Entry<Context>[] = [
     describe: "End a person's identity and print the command to sign up again",
     rest: { name: 'NAME', describe: 'Name of the person', names: 'user' },
     load: async () => (await import('./commands/users/reset.ts')).usersReset,
+  },
+  {
+    noun: 'users',
+    verb: 'lock',
+    describe: 'Lock people out for a time or until unlock; every service rejects them at once',
+    rest: { name: 'NAME...', describe: 'Names of the people', names: 'user' },
+    load: async () => (await import('./commands/users/lock.ts')).usersLock,
+  },
+  {
+    noun: 'users',
+    verb: 'unlock',
+    describe: 'Let people in again who are locked out',
+    rest: { name: 'NAME...', describe: 'Names of the people', names: 'user' },
+    load: async () => (await import('./commands/users/unlock.ts')).usersUnlock,
   },
   {
     noun: 'users',

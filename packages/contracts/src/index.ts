@@ -1,5 +1,6 @@
 /** The generated stubs, one namespace per contract file. */
 export * as audit from './gen/muster/audit/v1/audit.ts'
+export * as bans from './gen/muster/registration/v1/bans.ts'
 export * as bots from './gen/muster/registration/v1/bots.ts'
 export * as ca from './gen/muster/ca/v1/ca.ts'
 export * as registration from './gen/muster/registration/v1/registration.ts'

@@ -29,6 +29,8 @@ export function sampleService(overrides: Partial<Table> = {}): BoundService {
     renewCertificate: { callers: anyone, handle: notInThisTest },
     heartbeat: { callers: anyone, handle: notInThisTest },
     removeNode: { callers: anyone, handle: notInThisTest },
+    banNode: { callers: anyone, handle: notInThisTest },
+    unbanNode: { callers: anyone, handle: notInThisTest },
     listNodes: { callers: anyone, handle: notInThisTest },
     watchNodes: {
       callers: anyone,

@@ -112,6 +112,7 @@ const ARGUMENT_OF: Record<string, string> = {
   node_id: 'the node',
   bot_id: 'the bot',
   name: 'the name',
+  duration_seconds: '--for',
 }
 
 function flagOf(field: string | undefined, service: ServiceName): string {

@@ -58,6 +58,7 @@ export const aNode: registration.Node = {
   certificateExpiresAt: new Date('2026-11-23T08:00:00Z'),
   os: 'linux x64 6.1.0',
   outdated: false,
+  ban: undefined,
 }
 
 export const aBot: bots.Bot = {
@@ -73,6 +74,7 @@ export const aBot: bots.Bot = {
   certificateExpiresAt: new Date('2026-11-22T19:00:00Z'),
   lockedAt: undefined,
   lockedFrom: '',
+  ban: undefined,
 }
 
 /** The event of a signup by `aSignupToken`. */
@@ -102,4 +104,5 @@ export const aUser: users.User = {
   lastSeenAt: new Date('2026-11-22T18:08:21Z'),
   sessionExpiresAt: new Date('2026-12-01T09:00:00Z'),
   certificateExpiresAt: new Date('2026-11-23T02:00:00Z'),
+  lock: undefined,
 }

@@ -1,6 +1,8 @@
 import { z } from 'zod'
 
 const time = z.iso.datetime()
+/** A ban or a lock. */
+const ban = z.strictObject({ banned_at: time.nullable(), until: time.nullable(), by: z.string(), reason: z.string() })
 const labels = z.record(z.string(), z.string())
 const tokenId = z.string().regex(/^[a-z2-7]{10}$/)
 
@@ -57,7 +59,7 @@ export const removedTokenSchema = z.strictObject({ id: tokenId, deleted: z.liter
 export const nodeSchema = z.strictObject({
   id: z.uuid(),
   hostname: z.string(),
-  status: z.enum(['pending', 'online', 'offline', 'expired', 'unknown']),
+  status: z.enum(['pending', 'online', 'offline', 'expired', 'unknown', 'banned']),
   last_seen_at: time.nullable(),
   public_address: z.string(),
   remote_address: z.string(),
@@ -69,6 +71,7 @@ export const nodeSchema = z.strictObject({
   token_id: z.string(),
   joined_at: time.nullable(),
   certificate_expires_at: time.nullable(),
+  ban: ban.nullable(),
 })
 
 /** A node that `nodes rm` removed. */
@@ -78,7 +81,7 @@ export const removedNodeSchema = z.strictObject({ id: z.uuid(), hostname: z.stri
 export const botSchema = z.strictObject({
   id: z.uuid(),
   name: z.string(),
-  state: z.enum(['active', 'expired', 'locked', 'unknown']),
+  state: z.enum(['active', 'expired', 'locked', 'banned', 'unknown']),
   generation: z.int(),
   hostname: z.string(),
   remote_address: z.string(),
@@ -88,6 +91,7 @@ export const botSchema = z.strictObject({
   certificate_expires_at: time.nullable(),
   locked_at: time.nullable(),
   locked_from: z.string().nullable(),
+  ban: ban.nullable(),
 })
 
 /** A bot that `bots rm` removed. */
@@ -97,13 +101,14 @@ export const removedBotSchema = removedNodeSchema.extend({ name: z.string() })
 export const userSchema = z.strictObject({
   name: z.string(),
   roles: z.array(z.enum(['viewer', 'operator', 'admin'])).min(1),
-  state: z.enum(['invited', 'active', 'expired', 'unknown']),
+  state: z.enum(['invited', 'active', 'expired', 'locked', 'unknown']),
   created_by: z.string(),
   created_at: time.nullable(),
   signed_up_at: time.nullable(),
   last_seen_at: time.nullable(),
   session_expires_at: time.nullable(),
   certificate_expires_at: time.nullable(),
+  lock: ban.nullable(),
 })
 
 /** The output for a new signup token. */

@@ -143,6 +143,8 @@ export async function startTestRegistration(): Promise<TestRegistration> {
           },
         },
         removeNode: { callers: operators('operator'), handle: notHere },
+        banNode: { callers: operators('operator'), handle: notHere },
+        unbanNode: { callers: operators('operator'), handle: notHere },
         listNodes: { callers: operators('viewer'), handle: notHere },
         watchNodes: {
           callers: operators('viewer'),
@@ -155,6 +157,8 @@ export async function startTestRegistration(): Promise<TestRegistration> {
       bindService(bots.BotServiceService, {
         renewBot: { callers: botCallers, handle: renewBot },
         removeBot: { callers: operators('operator'), handle: notHere },
+        banBot: { callers: operators('operator'), handle: notHere },
+        unbanBot: { callers: operators('operator'), handle: notHere },
         listBots: { callers: operators('viewer'), handle: notHere },
       }),
     ],

@@ -38,6 +38,39 @@ export const MEMBER_REASONS = {
     meaning: "A copy of the bot's credentials was used, so this instance of the bot is locked for good.",
     next: { muster: NEW_BOT_TOKEN },
   },
+  NODE_BANNED: {
+    kind: 'permissionDenied',
+    retry: 'never',
+    meaning: 'An operator has banned the calling node; the message says until when, and why.',
+    next: { muster: "start again once an operator has lifted the ban with 'musterctl nodes unban', or it has ended" },
+  },
+  BOT_BANNED: {
+    kind: 'permissionDenied',
+    retry: 'never',
+    meaning: 'An operator has banned the calling instance of a bot; the message says until when, and why.',
+    next: { muster: "start again once an operator has lifted the ban with 'musterctl bots unban', or it has ended" },
+  },
+  KEY_BANNED: {
+    kind: 'permissionDenied',
+    retry: 'never',
+    meaning: 'The key belongs to a member that is banned or locked out, so it cannot join or sign up.',
+    next: {
+      muster: "start again once an operator has lifted the ban with 'musterctl nodes unban', or it has ended",
+      musterctl: 'ask an admin',
+    },
+  },
+  USER_LOCKED: {
+    kind: 'permissionDenied',
+    retry: 'never',
+    meaning: 'An admin has locked the calling person out; the message says until when, and why.',
+    next: { musterctl: "ask an admin for 'musterctl users unlock USER'" },
+  },
+  OWN_LOCK: {
+    kind: 'failedPrecondition',
+    retry: 'never',
+    meaning: 'Admins cannot lock themselves out.',
+    next: { musterctl: 'ask another admin' },
+  },
   USER_UNKNOWN: {
     kind: 'unauthenticated',
     retry: 'never',

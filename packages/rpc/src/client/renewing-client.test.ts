@@ -44,6 +44,8 @@ beforeEach(async () => {
         },
         renewCertificate: { callers: nodes, handle: unused },
         removeNode: { callers: nodes, handle: unused },
+        banNode: { callers: nodes, handle: unused },
+        unbanNode: { callers: nodes, handle: unused },
         heartbeat: {
           callers: nodes,
           handle: (stream, { peer }) =>

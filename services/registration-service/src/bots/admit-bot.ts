@@ -2,6 +2,7 @@ import type { registration, token } from '@muster/contracts'
 import { AppError, refusal, tokenIdOf } from '@muster/domain'
 import { issuedCertificate } from '@muster/identity'
 import type { CallContext } from '@muster/rpc'
+import { assertKeyNotBanned } from '../bans/banned-key.ts'
 import { withFacts } from '../entry/attempt-facts.ts'
 import { spendToken } from '../entry/spend-token.ts'
 import type { Deps } from '../deps.ts'
@@ -15,6 +16,7 @@ import { activateBot, isKeyTaken, recordJoiningBot } from './bots.ts'
 export function admitBot(deps: Deps, join: JoinRequest, context: CallContext): Promise<registration.RegisterResponse> {
   const { token: value, roles, hostname, keyFingerprint } = join
   return withFacts({ action: 'bot.join' }, async () => {
+    await assertKeyNotBanned(deps.pool, keyFingerprint)
     if (await isKeyTaken(deps.pool, keyFingerprint, tokenIdOf(value))) throw keyUsedBefore()
     const purpose = { $case: 'join', value: { roles, hostname, remoteAddress: context.remoteAddress } } as const
     const spent = await spendToken(deps, { value, keyFingerprint, purpose }, context)

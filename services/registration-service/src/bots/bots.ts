@@ -1,4 +1,5 @@
 import type { Db } from '@muster/postgres'
+import { BAN_COLUMNS, type BanRow, IS_BANNED, isBanned, type StoredBan, withBan } from '../bans/stored-ban.ts'
 
 /** An instance of a bot, as stored. */
 export interface StoredBot {
@@ -13,6 +14,8 @@ export interface StoredBot {
   certificateExpiresAt: Date
   lockedAt: Date | undefined
   lockedFrom: string
+  /** Undefined unless it is banned now. */
+  ban: StoredBan | undefined
 }
 
 /** An instance of a bot as it joins. */
@@ -58,6 +61,7 @@ export async function recordJoiningBot(db: Db, bot: JoiningBot): Promise<boolean
          where bots.generation = 1
            and bots.locked_at is null
            and bots.removed_at is null
+           and not ${isBanned('bots')}
        returning id)
      insert into bot_keys (key_fingerprint, bot_id, generation)
      select $6, id, 1
@@ -85,6 +89,7 @@ export async function activateBot(db: Db, id: string, serial: string, expiresAt:
           and generation = 1
           and locked_at is null
           and removed_at is null
+          and not ${IS_BANNED}
        returning id, name, hostname, remote_address, token_id)
      select record_audit(
               action => 'bot.join', actor => 'anonymous', remote_address => remote_address, token_id => token_id,
@@ -98,7 +103,7 @@ export async function activateBot(db: Db, id: string, serial: string, expiresAt:
 const COLUMNS = `
   id, name, generation, hostname, remote_address as "remoteAddress", token_id as "tokenId", joined_at as "joinedAt",
   renewed_at as "renewedAt", certificate_expires_at as "certificateExpiresAt", locked_at as "lockedAt",
-  coalesce(locked_from, '') as "lockedFrom"`
+  coalesce(locked_from, '') as "lockedFrom", ${BAN_COLUMNS}`
 
 /** Which bots to list, and where the page starts. */
 export interface BotPage {
@@ -128,6 +133,12 @@ export async function selectBots(db: Db, { size, after, tokenId }: BotPage): Pro
   return rows.map(toStoredBot)
 }
 
+/** The instance with this id; undefined if there is none. */
+export async function selectBot(db: Db, id: string): Promise<StoredBot | undefined> {
+  const { rows } = await db.query<Row>(`select ${COLUMNS} from bots where id = $1 and joined_at is not null`, [id])
+  return rows.map(toStoredBot)[0]
+}
+
 /**
  * Removes an instance, with the audit event in the same statement. Its keys stay on record and cannot renew.
  * @returns the instance as it was, or undefined if there is none
@@ -139,7 +150,7 @@ export async function endBot(
   const { rows } = await db.query<Row>(
     `with known as (
        select id, name, generation, hostname, remote_address, token_id, joined_at, renewed_at, certificate_expires_at, locked_at,
-              locked_from
+              locked_from, banned_at, banned_until, banned_by, ban_reason
          from bots
         where id = $1
           and joined_at is not null
@@ -173,7 +184,8 @@ export async function purgeBots(db: Db): Promise<void> {
       where coalesce(
               removed_at + interval '1 day',
               certificate_expires_at + interval '30 days',
-              created_at + interval '1 day') < now()`,
+              created_at + interval '1 day') < now()
+        and not ${IS_BANNED}`,
   )
   await db.query(
     `delete from bot_keys
@@ -184,8 +196,9 @@ export async function purgeBots(db: Db): Promise<void> {
   )
 }
 
-type Row = Omit<StoredBot, 'renewedAt' | 'lockedAt'> & { renewedAt: Date | null; lockedAt: Date | null }
+type Row = Omit<StoredBot, 'renewedAt' | 'lockedAt' | 'ban'> &
+  BanRow & { renewedAt: Date | null; lockedAt: Date | null }
 
 function toStoredBot(row: Row): StoredBot {
-  return { ...row, renewedAt: row.renewedAt ?? undefined, lockedAt: row.lockedAt ?? undefined }
+  return { ...withBan(row), renewedAt: row.renewedAt ?? undefined, lockedAt: row.lockedAt ?? undefined }
 }

@@ -1,6 +1,7 @@
 import { recordAudit } from '@muster/audit'
 import { type Db, transaction } from '@muster/postgres'
 import type pg from 'pg'
+import { BAN_COLUMNS, type BanRow, banOf, IS_BANNED, type StoredBan } from '../bans/stored-ban.ts'
 
 /** A bot's request to renew. */
 export interface StepRequest {
@@ -22,6 +23,7 @@ export type Step =
   /** A copy of the credentials was used: the instance is now locked. */
   | { outcome: 'copied'; id: string }
   | { outcome: 'locked' | 'too-soon' | 'key-used'; id: string }
+  | { outcome: 'banned'; id: string; ban: StoredBan }
   | { outcome: 'unknown' }
 
 /**
@@ -35,6 +37,8 @@ export function takeStep(pool: pg.Pool, request: StepRequest): Promise<Step> {
     const instance = await holdInstance(db, request.shownKey)
     if (instance === undefined || instance.name !== request.name) return { outcome: 'unknown' }
     const { id, shown, generation } = instance
+    const ban = banOf(instance)
+    if (ban !== undefined) return { outcome: 'banned', id, ban }
     if (instance.locked) return { outcome: 'locked', id }
     if (shown === generation) {
       if (instance.tooSoon) return { outcome: 'too-soon', id }
@@ -49,7 +53,7 @@ export function takeStep(pool: pg.Pool, request: StepRequest): Promise<Step> {
   })
 }
 
-interface Instance {
+interface Instance extends BanRow {
   id: string
   name: string
   tokenId: string
@@ -65,7 +69,8 @@ async function holdInstance(db: Db, shownKey: Buffer): Promise<Instance | undefi
     `select bots.id, bots.name, bots.token_id as "tokenId", bots.generation, bot_keys.generation as shown,
             bots.locked_at is not null as locked,
             now() < certificate_issued_at
-              + least((certificate_expires_at - certificate_issued_at) / 20, interval '30 seconds') as "tooSoon"
+              + least((certificate_expires_at - certificate_issued_at) / 20, interval '30 seconds') as "tooSoon",
+            ${BAN_COLUMNS}
        from bot_keys
        join bots on bots.id = bot_keys.bot_id
       where bot_keys.key_fingerprint = $1
@@ -137,11 +142,11 @@ async function lock(db: Db, { id, name, tokenId, shown, generation }: Instance, 
   })
 }
 
-/** Stores the certificate for a bot's current key, unless the instance was locked or removed meanwhile. */
+/** Stores the certificate for a bot's current key, unless the instance was locked, removed or banned meanwhile. */
 export async function recordBotCertificate(
   db: Db,
   { id, remoteAddress, expiresAt }: { id: string; remoteAddress: string; expiresAt: Date },
-): Promise<'noted' | 'locked' | 'unknown'> {
+): Promise<{ outcome: 'noted' | 'locked' | 'unknown' } | { outcome: 'banned'; ban: StoredBan }> {
   const { rowCount } = await db.query(
     `update bots
         set remote_address = $2,
@@ -149,10 +154,15 @@ export async function recordBotCertificate(
             certificate_expires_at = $3
       where id = $1
         and joined_at is not null
-        and locked_at is null`,
+        and locked_at is null
+        and not ${IS_BANNED}`,
     [id, remoteAddress, expiresAt],
   )
-  if (rowCount === 1) return 'noted'
-  const { rowCount: known } = await db.query('select from bots where id = $1 and joined_at is not null', [id])
-  return known === 1 ? 'locked' : 'unknown'
+  if (rowCount === 1) return { outcome: 'noted' }
+  const { rows } = await db.query<BanRow>(`select ${BAN_COLUMNS} from bots where id = $1 and joined_at is not null`, [
+    id,
+  ])
+  if (rows[0] === undefined) return { outcome: 'unknown' }
+  const ban = banOf(rows[0])
+  return ban === undefined ? { outcome: 'locked' } : { outcome: 'banned', ban }
 }

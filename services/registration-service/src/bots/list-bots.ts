@@ -30,7 +30,8 @@ export function toBot(bot: StoredBot, now: Date): bots.Bot {
 }
 
 /** The one definition of a bot's state. */
-function stateOf({ lockedAt, certificateExpiresAt }: StoredBot, now: Date): bots.BotState {
+function stateOf({ ban, lockedAt, certificateExpiresAt }: StoredBot, now: Date): bots.BotState {
+  if (ban !== undefined) return BotState.BANNED
   if (lockedAt !== undefined) return BotState.LOCKED
   return certificateExpiresAt <= now ? BotState.EXPIRED : BotState.ACTIVE
 }

@@ -1,8 +1,9 @@
 import { recordRefused } from '@muster/audit'
 import type { bots } from '@muster/contracts'
-import { parseNodeId, refusal } from '@muster/domain'
+import { parseNodeId } from '@muster/domain'
 import { memberOf, type UnaryHandler } from '@muster/rpc'
 import type { Deps } from '../deps.ts'
+import { noSuchBot } from './bot-errors.ts'
 import { endBot } from './bots.ts'
 import { toBot } from './list-bots.ts'
 
@@ -19,7 +20,7 @@ export function removeBot(deps: Deps): UnaryHandler<bots.RemoveBotRequest, bots.
     const attempt = { action: 'bot.remove', actor, remoteAddress, nodeId: id }
     const removed = await recordRefused(refusals, attempt, async () => {
       const ended = await endBot(pool, { id, actor, remoteAddress })
-      if (ended === undefined) throw refusal('BOT_NOT_FOUND', `no bot has the id ${id}`)
+      if (ended === undefined) throw noSuchBot(id)
       return ended
     })
     log.info({ event: 'bot.removed', botId: id, name: removed.name }, 'a bot was removed')

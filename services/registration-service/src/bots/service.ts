@@ -1,6 +1,7 @@
 import { bots as contract } from '@muster/contracts'
 import { bindService, bots, type BoundService, operators } from '@muster/rpc'
 import type { Deps } from '../deps.ts'
+import { banBot, unbanBot } from '../bans/ban-bot.ts'
 import { listBots } from './list-bots.ts'
 import { removeBot } from './remove-bot.ts'
 import { renewBot } from './renew-bot.ts'
@@ -10,6 +11,8 @@ export function botService(deps: Deps): BoundService {
   return bindService(contract.BotServiceService, {
     renewBot: { callers: bots, handle: renewBot(deps) },
     removeBot: { callers: operators('operator'), handle: removeBot(deps) },
+    banBot: { callers: operators('operator'), handle: banBot(deps) },
+    unbanBot: { callers: operators('operator'), handle: unbanBot(deps) },
     listBots: { callers: operators('viewer'), handle: listBots(deps) },
   })
 }

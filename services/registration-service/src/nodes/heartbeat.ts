@@ -6,12 +6,12 @@ import { isOlderVersion, VERSION } from '@muster/runtime'
 import type { Deps } from '../deps.ts'
 import { parseVersion } from './join-request.ts'
 import { recordHello, type HelloFacts } from './store/sightings.ts'
-import { unknownNode } from './node-errors.ts'
+import { whyOff } from './why-off.ts'
 
 /**
  * Serves a node's heartbeat: a hello, then beats until either side ends the stream. The hello costs one SQL statement; a
  * beat costs a share of a Redis command and no SQL. Each reply says how often to send beats. The stream ends when the node is
- * removed from the roll. A node that half-closes the stream still gets the reply to its hello, or the refusal.
+ * removed from the roll or banned. A node that half-closes the stream still gets the reply to its hello, or the refusal.
  */
 export function heartbeat(deps: Deps): DuplexHandler<registration.HeartbeatRequest, registration.HeartbeatResponse> {
   return (stream, context) => {
@@ -41,7 +41,7 @@ export function heartbeat(deps: Deps): DuplexHandler<registration.HeartbeatReque
       stream.onMessage(({ message }) => {
         if (message?.$case === 'hello') {
           if (greeting !== undefined) throw invalid('message', 'only the first message may be a hello')
-          leave = deps.streams.add(nodeId, () => reject(unknownNode()))
+          leave = deps.streams.add(nodeId, reject)
           greeting = greet(deps, nodeId, message.value, context)
           greeting.then(() => {
             isKnown = true
@@ -83,11 +83,16 @@ async function greet(deps: Deps, id: string, hello: registration.Hello, context:
   context.log.info({ event: 'node.hello', nodeId: id, version: facts.version, outdated }, 'a node said hello')
 }
 
-async function refuse({ refusals }: Deps, nodeId: string, hostname: string, context: CallContext): Promise<AppError> {
+async function refuse(
+  { pool, refusals }: Deps,
+  nodeId: string,
+  hostname: string,
+  context: CallContext,
+): Promise<AppError> {
   const { remoteAddress } = context
-  const error = unknownNode()
+  const error = await whyOff(pool, nodeId)
   const { spiffeId: actor } = memberOf(context.peer)
-  const { reason } = error
+  const { reason = error.kind } = error
   await refusals.record({ action: 'node.hello', actor, remoteAddress, reason, nodeId, details: { hostname } })
   return error
 }

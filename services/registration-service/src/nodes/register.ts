@@ -3,12 +3,13 @@ import { issuedCertificate } from '@muster/identity'
 import type { CallContext, UnaryHandler } from '@muster/rpc'
 import { attempt } from '../entry/attempt.ts'
 import { withFacts } from '../entry/attempt-facts.ts'
+import { assertKeyNotBanned } from '../bans/banned-key.ts'
 import { spendToken } from '../entry/spend-token.ts'
 import { admitBot } from '../bots/admit-bot.ts'
 import type { Deps } from '../deps.ts'
 import { parseJoinRequest, type JoinRequest } from './join-request.ts'
 import { activateNode, recordJoiningNode } from './store/joining.ts'
-import { unknownNode } from './node-errors.ts'
+import { whyOff } from './why-off.ts'
 
 /**
  * Admits a node or a bot: spends the token, records the node, has its key signed, puts it on the roll.
@@ -20,7 +21,8 @@ import { unknownNode } from './node-errors.ts'
  *  4 activate  the row gets the newest certificate, with the audit event in the same statement
  * The order matters. Every field is checked before the token is spent, so no token is spent for a request that is then
  * refused. No certificate is handed out before the node is on the roll.
- * A removed node cannot come back with its old key, whatever its token still allows. It needs a new key.
+ * A removed node cannot come back with its old key, whatever its token still allows. It needs a new key. The key of a banned
+ * member cannot join until the ban ends.
  */
 export function register(deps: Deps): UnaryHandler<registration.RegisterRequest, registration.RegisterResponse> {
   return (request, context) =>
@@ -34,6 +36,7 @@ export function register(deps: Deps): UnaryHandler<registration.RegisterRequest,
 async function admitNode(deps: Deps, join: JoinRequest, context: CallContext): Promise<registration.RegisterResponse> {
   const { token: value, roles, hostname, keyFingerprint } = join
   const purpose = { $case: 'join', value: { roles, hostname, remoteAddress: context.remoteAddress } } as const
+  await assertKeyNotBanned(deps.pool, keyFingerprint)
   const spent = await spendToken(deps, { value, keyFingerprint, purpose }, context)
   const { nodeId, tokenId } = spent
   return withFacts({ nodeId, tokenId }, () => putOnRoll(deps, join, spent, context))
@@ -48,10 +51,12 @@ async function putOnRoll(
   const { publicKeyDer, roles, hostname } = join
   const { remoteAddress } = context
   const recorded = await recordJoiningNode(pool, { ...join, id: nodeId, tokenId, nodeLabels, remoteAddress })
-  if (!recorded) throw unknownNode()
+  if (!recorded) throw await whyOff(pool, nodeId)
   const signed = await authority.signHost({ publicKeyDer, nodeId, roles }, { parent: context })
   const { certificate, trustBundle } = issuedCertificate(signed, 'ca-service')
-  if (!(await activateNode(pool, nodeId, certificate.serial, certificate.expiresAt))) throw unknownNode()
+  if (!(await activateNode(pool, nodeId, certificate.serial, certificate.expiresAt))) {
+    throw await whyOff(pool, nodeId)
+  }
 
   presence.announce(nodeId)
   context.log.info({ event: 'node.joined', nodeId, tokenId, hostname }, 'a node joined')

@@ -132,7 +132,7 @@ describe('announcements of removals', () => {
   test('an announcement of a removal ends no stream of a node that is on the roll', async () => {
     const stream = await beating(other)
     let heard = 0
-    other.presence.on('removed', () => (heard += 1))
+    other.presence.on('recheck', () => (heard += 1))
     served.presence.forget(node.name)
     served.presence.forget(randomUUID())
     await eventually('heard', () => heard === 2)

@@ -1,8 +1,9 @@
 import { recordRefused } from '@muster/audit'
 import type { registration } from '@muster/contracts'
-import { parseNodeId, refusal } from '@muster/domain'
+import { parseNodeId } from '@muster/domain'
 import { memberOf, type UnaryHandler } from '@muster/rpc'
 import type { Deps } from '../deps.ts'
+import { noSuchNode } from './node-errors.ts'
 import { takeOffRoll } from './store/removal.ts'
 import { toRoll } from './roll.ts'
 
@@ -18,7 +19,7 @@ export function removeNode(deps: Deps): UnaryHandler<registration.RemoveNodeRequ
     const attempt = { action: 'node.remove', actor, remoteAddress, nodeId: id }
     const removed = await recordRefused(refusals, attempt, async () => {
       const taken = await takeOffRoll(pool, { id, actor, remoteAddress })
-      if (taken === undefined) throw refusal('NODE_NOT_FOUND', `no node ${id} is on the roll`)
+      if (taken === undefined) throw noSuchNode(id)
       return taken
     })
     const [node] = await toRoll(deps, [removed])

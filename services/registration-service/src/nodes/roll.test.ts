@@ -24,7 +24,9 @@ const node: StoredNode = {
   firstSeenAt: earlier,
   lastSeenAt: earlier,
   certificateExpiresAt: later,
+  ban: undefined,
 }
+const ban = { bannedAt: earlier, until: undefined, by: '', reason: '' }
 const neverSeen = { firstSeenAt: undefined, lastSeenAt: undefined }
 const ended = { certificateExpiresAt: now }
 
@@ -36,6 +38,7 @@ const away = { available: false, tooEarly: true }
 describe('the status of a node', () => {
   test.each<[string, Partial<StoredNode>, Partial<PresenceView>, keyof typeof NodeStatus]>([
     ['that beats', {}, online, 'ONLINE'],
+    ['that is banned, whatever else is true of it', { ban, ...ended }, online, 'BANNED'],
     ['that beats with a certificate that has just ended', ended, online, 'ONLINE'],
     ['that beats though Redis is too young to tell who does not', {}, { ...online, tooEarly: true }, 'ONLINE'],
     ['that fell silent', {}, silent, 'OFFLINE'],

@@ -22,10 +22,14 @@ describe('callers of the RPCs for nodes and bots', () => {
     renewCertificate: ['node'],
     heartbeat: ['node'],
     removeNode: ['operator', 'admin'],
+    banNode: ['operator', 'admin'],
+    unbanNode: ['operator', 'admin'],
     listNodes: ['viewer', 'operator', 'admin'],
     watchNodes: ['viewer', 'operator', 'admin'],
     renewBot: ['bot'],
     removeBot: ['operator', 'admin'],
+    banBot: ['operator', 'admin'],
+    unbanBot: ['operator', 'admin'],
     listBots: ['viewer', 'operator', 'admin'],
   }
   const rpcs = { ...contract, ...bots.BotServiceService }

@@ -2,6 +2,7 @@ import { registration } from '@muster/contracts'
 import { anyone, bindService, type BoundService, newcomers, nodes, operators } from '@muster/rpc'
 import { VERSION } from '@muster/runtime'
 import type { Deps } from '../deps.ts'
+import { banNode, unbanNode } from '../bans/ban-node.ts'
 import { heartbeat } from './heartbeat.ts'
 import { listNodes } from './list-nodes.ts'
 import { register } from './register.ts'
@@ -25,6 +26,8 @@ export function registrationService(deps: Deps): BoundService {
     renewCertificate: { callers: nodes, handle: renewCertificate(deps) },
     heartbeat: { callers: nodes, handle: heartbeat(deps) },
     removeNode: { callers: operators('operator'), handle: removeNode(deps) },
+    banNode: { callers: operators('operator'), handle: banNode(deps) },
+    unbanNode: { callers: operators('operator'), handle: unbanNode(deps) },
     listNodes: { callers: operators('viewer'), handle: listNodes(deps) },
     watchNodes: { callers: operators('viewer'), handle: watchNodes(deps) },
   })

@@ -29,7 +29,7 @@ function pace(): HeartbeatPace {
   return new HeartbeatPace({ baseIntervalMs: 100, missedLimit: 2, beatsPerSecond: 10 })
 }
 
-const streams = { checkAll: async () => {} }
+const streams = { checkAll: async () => {}, recheck: async () => {} }
 
 /** Runs the sweeps until `life` closes; failed rounds are in `failed`. */
 function openBackground(overrides: Partial<Background> = {}) {
@@ -117,7 +117,7 @@ describe('the presence sweep', () => {
     await addNode(store.pool, joining)
     await store.pool.query(`update nodes set joined_at = null, created_at = now() - interval '25 hours'`)
     let checks = 0
-    const counting = { checkAll: async () => void (checks += 1) }
+    const counting = { ...streams, checkAll: async () => void (checks += 1) }
     const presence = await openPresence(redis)
     const clock = manualClock()
     const background = openBackground({ clock })

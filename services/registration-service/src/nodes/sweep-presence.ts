@@ -1,5 +1,6 @@
 import { type Background, type Logger, repeatEvery } from '@muster/runtime'
 import type pg from 'pg'
+import { followStanding } from '../bans/follow-standing.ts'
 import { purgeBots } from '../bots/bots.ts'
 import type { Presence } from '../presence/presence.ts'
 import type { HeartbeatPace } from './heartbeat-pace.ts'
@@ -12,17 +13,19 @@ export interface SweepDeps {
   pool: pg.Pool
   presence: Presence
   pace: HeartbeatPace
-  streams: Pick<OpenStreams, 'checkAll'>
+  streams: Pick<OpenStreams, 'checkAll' | 'recheck'>
 }
 
 const SWEEP_EVERY_MS = 500
+/** A ban or removal reaches a replica that Redis does not tell within about this time. */
+const FOLLOW_STANDING_EVERY_MS = 500
 /** How long a removed node's stream may stay open on a replica that missed the news of the removal. */
 const CHECK_STREAMS_EVERY_MS = 60_000
 const PURGE_EVERY_MS = 60 * 60_000
 
 /**
  * Keeps the roll true in the background: notices nodes that fell silent, even without a watcher, stores when they
- * were last seen, measures the fleet for the pace, and deletes joins and removed members that are over. Every replica
+ * were last seen, finds nodes that were banned or removed, measures the fleet for the pace, and deletes joins and removed members that are over. Every replica
  * does; the sweep's script in Redis moves each silent node once.
  */
 export function sweepPresence(deps: SweepDeps, background: Background): void {
@@ -34,6 +37,7 @@ export function sweepPresence(deps: SweepDeps, background: Background): void {
     { task: 'presence-sweep', everyMs: sweepEveryMs, work: () => sweepOnce(deps, background.log) },
     background,
   )
+  repeatEvery({ task: 'standing', everyMs: FOLLOW_STANDING_EVERY_MS, work: followStanding(deps) }, background)
   const checkStreams = () => streams.checkAll()
   repeatEvery({ task: 'stream-check', everyMs: CHECK_STREAMS_EVERY_MS, work: checkStreams }, background)
   repeatEvery({ task: 'node-purge', everyMs: PURGE_EVERY_MS, work: () => purgeNodes(pool) }, background)

@@ -38,8 +38,8 @@ export interface PresenceOptions {
 const BATCH_MS = 20
 const MAX_BATCH = 1_000
 const SWEEP_LIMIT = 500
-/** Put before the id of a removed node on the channel. */
-const REMOVED = 'removed:'
+/** Put before the id of a node on the channel that may have been removed or banned: whether it may stay is to be checked. */
+const RECHECK = 'removed:'
 
 /**
  * Which nodes are alive: the one place that knows the layout in Redis. Everything here may be lost at any time; the next
@@ -51,7 +51,7 @@ const REMOVED = 'removed:'
  * gone                sorted set: the same for nodes that went offline, until Postgres has it
  * epoch               string: since when (ms) this Redis receives beats
  */
-export class Presence extends EventEmitter<{ changed: [nodeId: string]; removed: [nodeId: string]; resync: [] }> {
+export class Presence extends EventEmitter<{ changed: [nodeId: string]; recheck: [nodeId: string]; resync: [] }> {
   readonly #redis: Redis
   readonly #subscriber: Redis
   readonly #prefix: string
@@ -86,12 +86,12 @@ export class Presence extends EventEmitter<{ changed: [nodeId: string]; removed:
       )
     })
     this.#subscriber.on('message', (_channel, message) => {
-      const isRemoval = message.startsWith(REMOVED)
-      const nodeId = isRemoval ? message.slice(REMOVED.length) : message
+      const mayHaveToLeave = message.startsWith(RECHECK)
+      const nodeId = mayHaveToLeave ? message.slice(RECHECK.length) : message
       if (!isNodeId(nodeId)) return
-      if (isRemoval) {
+      if (mayHaveToLeave) {
         this.#waiting.delete(nodeId)
-        this.emit('removed', nodeId)
+        this.emit('recheck', nodeId)
       }
       this.emit('changed', nodeId)
     })
@@ -137,9 +137,15 @@ export class Presence extends EventEmitter<{ changed: [nodeId: string]; removed:
       .del(this.#presenceKey(nodeId))
       .zrem(this.#key('alive'), nodeId)
       .zrem(this.#key('gone'), nodeId)
-      .publish(this.#channel, REMOVED + nodeId)
+      .publish(this.#channel, RECHECK + nodeId)
       .exec()
       .catch((error: Error) => this.#warn(error))
+  }
+
+  /** Tells every replica at once to check whether a node may stay: it was banned, or let in again. */
+  recheck(nodeId: string): void {
+    this.#waiting.delete(nodeId)
+    this.#redis.publish(this.#channel, RECHECK + nodeId).catch((error: Error) => this.#warn(error))
   }
 
   /** The presence of these nodes. No node is offline before Redis has received beats for `offlineAfterMs`. */

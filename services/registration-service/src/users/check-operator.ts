@@ -4,7 +4,7 @@ import { keyFingerprint } from '@muster/pki'
 import type { Db } from '@muster/postgres'
 import type { CurrentRoles, UnaryHandler } from '@muster/rpc'
 import type { Deps } from '../deps.ts'
-import { unknownUser } from './user-errors.ts'
+import { whyNotServed } from './why-refused.ts'
 import { selectCurrentRoles, type KeyHolder } from './store/sessions.ts'
 
 /** Tells other services which roles a person has now. Safe to repeat. */
@@ -25,6 +25,6 @@ export function operatorRoles(pool: Db): CurrentRoles {
 
 async function rolesOf(pool: Db, holder: KeyHolder): Promise<OperatorRole[]> {
   const roles = await selectCurrentRoles(pool, holder)
-  if (roles === undefined) throw unknownUser(holder.name)
+  if (roles === undefined) throw await whyNotServed(pool, holder)
   return roles
 }

@@ -2,7 +2,7 @@ import { type AppError, refusal } from '@muster/domain'
 import type { CallContext } from '@muster/rpc'
 import { keyFingerprint } from '@muster/pki'
 import type { Deps } from '../deps.ts'
-import { unknownUser } from './user-errors.ts'
+import { whyNotServed } from './why-refused.ts'
 import { signPerson, type Signed } from './sign-person.ts'
 import { recordUserRenewal } from './store/certificates.ts'
 import { chargeRenewal, RENEWAL_COSTS_SECONDS } from './store/sessions.ts'
@@ -19,7 +19,7 @@ export interface Prover {
 /**
  * Issues the next certificate for the key that a person signed up with, with their current roles and no longer than their
  * session. Safe to repeat, within the rate of renewals. @throws USER_UNKNOWN for another key, or if the person was removed or
- * reset or the session is over; RENEWED_JUST_NOW beyond the rate
+ * reset or the session is over; USER_LOCKED; RENEWED_JUST_NOW beyond the rate
  */
 export async function renewPerson(
   deps: Pick<Deps, 'pool' | 'authority' | 'people'>,
@@ -28,13 +28,13 @@ export async function renewPerson(
 ): Promise<Signed> {
   const holder = { name, keyFingerprint: keyFingerprint(publicKeyDer) }
   const session = await chargeRenewal(deps.pool, holder)
-  if (session === undefined) throw unknownUser(name)
+  if (session === undefined) throw await whyNotServed(deps.pool, holder)
   if (session === 'too-soon') throw renewedTooOften()
   const signed = await signPerson(deps, { name, publicKeyDer, ...session }, context)
   const { serial, expiresAt } = signed.certificate
   const { remoteAddress } = context
   const renewal = { ...holder, serial, expiresAt, actor, remoteAddress, hasReturned }
-  if (!(await recordUserRenewal(deps.pool, renewal))) throw unknownUser(name)
+  if (!(await recordUserRenewal(deps.pool, renewal))) throw await whyNotServed(deps.pool, holder)
   return signed
 }
 

@@ -25,7 +25,7 @@ export function renewUser(deps: Deps): UnaryHandler<users.RenewUserRequest, user
   }
 }
 
-const REFUSALS: readonly (string | undefined)[] = ['NO_SESSION', 'USER_UNKNOWN', 'RENEWED_JUST_NOW']
+const REFUSALS: readonly (string | undefined)[] = ['NO_SESSION', 'USER_UNKNOWN', 'USER_LOCKED', 'RENEWED_JUST_NOW']
 
 function noSession(): AppError {
   const message = "a break-glass identity cannot be renewed; make another with 'ca-service issue-admin'"

@@ -28,6 +28,8 @@ describe('callers of the RPCs for people', () => {
     updateUser: admins,
     resetUser: admins,
     removeUser: admins,
+    lockUser: admins,
+    unlockUser: admins,
     signup: everyone,
     renewUser: ['viewer', 'operator', ...admins],
     checkOperator: ['token-service', 'ca-service'],

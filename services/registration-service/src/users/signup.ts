@@ -4,12 +4,15 @@ import { keyFingerprint, parseCsr } from '@muster/pki'
 import { type CallContext, pkiField, type UnaryHandler } from '@muster/rpc'
 import { attempt } from '../entry/attempt.ts'
 import { withFacts } from '../entry/attempt-facts.ts'
+import { banned } from '../bans/ban-errors.ts'
+import { assertKeyNotBanned } from '../bans/banned-key.ts'
 import { spendToken } from '../entry/spend-token.ts'
 import type { Deps } from '../deps.ts'
 import { comeBack } from './come-back.ts'
 import { signPerson } from './sign-person.ts'
 import { noteFirstCertificate } from './store/certificates.ts'
 import { bindKey } from './store/identities.ts'
+import { selectUser } from './store/people.ts'
 
 /**
  * Gives a person with a signup token their first certificate: spends the token, binds the key to the person, has the key
@@ -20,7 +23,7 @@ import { bindKey } from './store/identities.ts'
  *  2 bind   the same key finds itself bound, and its session; binding and audit event are one statement
  *  3 sign   another certificate for the same person and key; ca-service records each
  *  4 store  the row gets the newest certificate
- * Every field is checked before the token is spent. A person who is removed or reset meanwhile is refused at step 2 or 4.
+ * Every field is checked before the token is spent. A person who is removed, reset or locked out meanwhile is refused at step 2 or 4.
  */
 export function signup(deps: Deps): UnaryHandler<users.SignupRequest, users.SignupResponse> {
   return (request, context) => {
@@ -36,6 +39,7 @@ export function signup(deps: Deps): UnaryHandler<users.SignupRequest, users.Sign
 async function admit(deps: Deps, newcomer: Newcomer, context: CallContext): Promise<users.SignupResponse> {
   const { token: value, name, publicKeyDer } = newcomer
   const purpose = { $case: 'signup' as const, value: { userName: name, remoteAddress: context.remoteAddress } }
+  await assertKeyNotBanned(deps.pool, keyFingerprint(publicKeyDer))
   const spend = { value, keyFingerprint: keyFingerprint(publicKeyDer), purpose }
   const { tokenId } = await spendToken(deps, spend, context)
   return withFacts({ tokenId }, () => beginSession(deps, newcomer, tokenId, context))
@@ -52,10 +56,10 @@ async function beginSession(
   const holder = { name, keyFingerprint: keyFingerprint(publicKeyDer) }
   const { sessionTtlSeconds } = people
   const session = await bindKey(pool, { ...holder, tokenId, sessionTtlSeconds, remoteAddress })
-  if (session === undefined) throw tokenReplaced(name)
+  if (session === undefined) throw await whyNotAdmitted(deps, name)
   const signed = await signPerson(deps, { name, publicKeyDer, ...session }, context)
   const { serial, expiresAt } = signed.certificate
-  if (!(await noteFirstCertificate(pool, { ...holder, serial, expiresAt }))) throw tokenReplaced(name)
+  if (!(await noteFirstCertificate(pool, { ...holder, serial, expiresAt }))) throw await whyNotAdmitted(deps, name)
 
   context.log.info({ event: 'user.signed-up', user: name, tokenId }, 'a person signed up')
   return signed
@@ -72,6 +76,12 @@ function parseSignup(request: users.SignupRequest): Newcomer {
   const name = parseMemberName(request.userName, 'user_name')
   const { publicKeyDer } = pkiField('csr_der', () => parseCsr(request.csrDer))
   return { token: request.token, name, publicKeyDer }
+}
+
+/** Says why a valid token does not admit a person: they are locked out, or it is not their token any more. */
+async function whyNotAdmitted({ pool }: Pick<Deps, 'pool'>, name: string): Promise<AppError> {
+  const lock = (await selectUser(pool, name))?.lock
+  return lock === undefined ? tokenReplaced(name) : banned('user', lock)
 }
 
 /** The error for a valid token that is no longer the person's: the person was removed, or reset and given another. */

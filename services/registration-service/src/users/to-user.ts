@@ -5,6 +5,7 @@ const STATES: Record<UserState, users.UserState> = {
   invited: users.UserState.INVITED,
   active: users.UserState.ACTIVE,
   expired: users.UserState.EXPIRED,
+  locked: users.UserState.LOCKED,
 }
 
 /** Converts a person to the contract's message. */

@@ -6,6 +6,7 @@ const COLOUR: Record<BotState, (text: string) => string> = {
   active: paint.green,
   expired: paint.yellow,
   locked: paint.red,
+  banned: paint.red,
   unknown: paint.yellow,
 }
 

@@ -1,6 +1,7 @@
 import type { bots } from '@muster/contracts'
+import { banJson } from '../bans/ban-json.ts'
 
-const STATES = ['unknown', 'active', 'expired', 'locked'] as const
+const STATES = ['unknown', 'active', 'expired', 'locked', 'banned'] as const
 /** A bot's state as a word. */
 export type BotState = (typeof STATES)[number]
 
@@ -24,5 +25,6 @@ export function botJson(bot: bots.Bot) {
     certificate_expires_at: bot.certificateExpiresAt ?? null,
     locked_at: bot.lockedAt ?? null,
     locked_from: bot.lockedFrom === '' ? null : bot.lockedFrom,
+    ban: banJson(bot.ban),
   }
 }

@@ -93,6 +93,7 @@ Then remove the locked instance:
       certificate_expires_at: '2026-11-22T19:00:00.000Z',
       locked_at: '2026-11-22T18:05:00.000Z',
       locked_from: '198.51.100.66',
+      ban: null,
     })
     expect(found[0]).toMatchObject({ name: 'ci', state: 'active', locked_at: null, locked_from: null })
     expect(found[1]).toMatchObject({ state: 'expired', renewed_at: null })

@@ -9,6 +9,7 @@ const COLOUR: Record<Status, (text: string) => string> = {
   unknown: paint.yellow,
   offline: paint.red,
   expired: paint.red,
+  banned: paint.red,
 }
 
 /** Colours a node's status for a terminal. */

@@ -15,7 +15,7 @@ export type NodeFilter = Omit<registration.ListNodesRequest, 'pageSize' | 'pageT
 export const EVERY_NODE: NodeFilter = { tokenId: '', labels: {}, statuses: [], search: '' }
 
 /** The words for registration.NodeStatus, written out because the contracts take a while to load. */
-const STATUSES = { pending: 1, online: 2, offline: 3, expired: 4, unknown: 5 } as const satisfies Record<
+const STATUSES = { pending: 1, online: 2, offline: 3, expired: 4, unknown: 5, banned: 6 } as const satisfies Record<
   Status,
   registration.NodeStatus
 >

@@ -1,6 +1,7 @@
 import type { registration } from '@muster/contracts'
+import { banJson } from '../bans/ban-json.ts'
 
-const STATUS = ['unknown', 'pending', 'online', 'offline', 'expired', 'unknown'] as const
+const STATUS = ['unknown', 'pending', 'online', 'offline', 'expired', 'unknown', 'banned'] as const
 /** A node's status as a word. */
 export type Status = (typeof STATUS)[number]
 
@@ -31,5 +32,6 @@ export function nodeJson(node: registration.Node) {
     token_id: node.tokenId,
     joined_at: node.joinedAt ?? null,
     certificate_expires_at: node.certificateExpiresAt ?? null,
+    ban: banJson(node.ban),
   }
 }

@@ -7,6 +7,7 @@ const COLOUR: Record<State, (text: string) => string> = {
   invited: paint.yellow,
   unknown: paint.yellow,
   expired: paint.red,
+  locked: paint.red,
 }
 
 /** The columns of a table of people. */

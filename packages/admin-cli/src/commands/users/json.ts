@@ -1,6 +1,7 @@
 import type { users } from '@muster/contracts'
+import { banJson } from '../bans/ban-json.ts'
 
-const STATE = ['unknown', 'invited', 'active', 'expired'] as const
+const STATE = ['unknown', 'invited', 'active', 'expired', 'locked'] as const
 /** A person's state as a word. */
 export type State = (typeof STATE)[number]
 
@@ -21,5 +22,6 @@ export function userJson(user: users.User) {
     last_seen_at: user.lastSeenAt ?? null,
     session_expires_at: user.sessionExpiresAt ?? null,
     certificate_expires_at: user.certificateExpiresAt ?? null,
+    lock: banJson(user.lock),
   }
 }

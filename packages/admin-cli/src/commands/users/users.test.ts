@@ -43,6 +43,7 @@ const adaJson = {
   last_seen_at: '2026-11-22T18:08:21.000Z',
   session_expires_at: '2026-12-01T09:00:00.000Z',
   certificate_expires_at: '2026-11-23T02:00:00.000Z',
+  lock: null,
 }
 const invitedJson = {
   ...adaJson,
@@ -53,6 +54,7 @@ const invitedJson = {
   last_seen_at: null,
   session_expires_at: null,
   certificate_expires_at: null,
+  lock: null,
 }
 
 describe.each([

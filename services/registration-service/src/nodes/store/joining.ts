@@ -1,5 +1,6 @@
 import type { Labels, NodeRole } from '@muster/domain'
 import type { Db } from '@muster/postgres'
+import { IS_BANNED, isBanned } from '../../bans/stored-ban.ts'
 
 /** A node that is joining. */
 export interface JoiningNode {
@@ -19,7 +20,7 @@ export interface JoiningNode {
 /**
  * Records a node that is joining. A repeat with the same id updates the row. The id comes from the token's spend, so the
  * same id means the same key.
- * @returns false if the node was removed: its key may repeat the spend but not the join
+ * @returns false if the node was removed or is banned: its key may repeat the spend but not the join
  */
 export async function recordJoiningNode(db: Db, node: JoiningNode): Promise<boolean> {
   const { rowCount } = await db.query({
@@ -37,7 +38,8 @@ export async function recordJoiningNode(db: Db, node: JoiningNode): Promise<bool
             version = excluded.version,
             advertised_address = excluded.advertised_address,
             remote_address = excluded.remote_address
-        where nodes.removed_at is null`,
+        where nodes.removed_at is null
+          and not ${isBanned('nodes')}`,
     values: [
       node.id,
       node.hostname,
@@ -57,7 +59,7 @@ export async function recordJoiningNode(db: Db, node: JoiningNode): Promise<bool
 /**
  * Puts a joining node on the roll with the certificate that it is about to get, and writes the audit event, in one
  * statement. A repeat stores the newer certificate.
- * @returns false if the node was removed meanwhile
+ * @returns false if the node was removed or banned meanwhile
  */
 export async function activateNode(db: Db, id: string, serial: string, expiresAt: Date): Promise<boolean> {
   const { rowCount } = await db.query({
@@ -72,6 +74,7 @@ export async function activateNode(db: Db, id: string, serial: string, expiresAt
                certificate_expires_at = $3
          where id = $1
            and removed_at is null
+           and not ${IS_BANNED}
         returning id, token_id, remote_address, hostname, roles)
       select record_audit(
                action => 'node.join', actor => 'anonymous', remote_address => remote_address, token_id => token_id,

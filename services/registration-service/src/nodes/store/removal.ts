@@ -1,4 +1,5 @@
 import type { Db } from '@muster/postgres'
+import { IS_BANNED } from '../../bans/stored-ban.ts'
 import { NODE_COLUMNS, type StoredNode, toStoredNode } from './stored-node.ts'
 
 /** Removes a node from the roll, with the audit event in the same statement. @returns the node as it was, or undefined */
@@ -9,7 +10,7 @@ export async function takeOffRoll(
   const { rows } = await db.query(
     `with known as (
        select id, hostname, roles, labels, version, advertised_address, remote_address, os, token_id, joined_at,
-              first_seen_at, last_seen_at, certificate_expires_at
+              first_seen_at, last_seen_at, certificate_expires_at, banned_at, banned_until, banned_by, ban_reason
          from nodes
         where id = $1
           and joined_at is not null
@@ -34,13 +35,14 @@ export async function takeOffRoll(
 
 /**
  * Deletes joins that started over a day ago and never finished, and nodes that were removed over a day ago. A day is far
- * longer than the spend of a token may be repeated. @returns how many rows were deleted
+ * longer than the spend of a token may be repeated. The row of a banned node keeps its key out. @returns how many rows were deleted
  */
 export async function purgeNodes(db: Db): Promise<number> {
   const { rowCount } = await db.query(
     `delete from nodes
       where joined_at is null
-        and coalesce(removed_at, created_at) < now() - interval '1 day'`,
+        and coalesce(removed_at, created_at) < now() - interval '1 day'
+        and not ${IS_BANNED}`,
   )
   return rowCount ?? 0
 }

@@ -1,32 +1,39 @@
 import type { NodeRole } from '@muster/domain'
 import type { Db } from '@muster/postgres'
+import { BAN_COLUMNS, type BanRow, banOf, IS_BANNED, type StoredBan } from '../../bans/stored-ban.ts'
 
-/** Whether a node may renew: `superseded` if it shows neither its last certificate nor the one before. */
-export type RenewalCheck = 'allowed' | 'unknown' | 'superseded' | 'too-soon'
+/** Why a node may not renew: `superseded` if it shows neither its last certificate nor the one before. */
+export type RefusedRenewal = { check: 'unknown' | 'superseded' | 'too-soon' } | { check: 'banned'; ban: StoredBan }
+
+/** Whether a node may renew, with the roles of its join. */
+export type RenewalCheck = { check: 'allowed'; roles: NodeRole[] } | RefusedRenewal
 
 /**
  * Checks whether a node may renew with the certificate that it shows: its last one or the one before, for the key of its
- * join, and not in the first twentieth of the last one's life. @returns the check, and the roles of the node's join
+ * join, and not in the first twentieth of the last one's life.
  */
 export async function checkRenewal(
   db: Db,
   id: string,
   shownSerial: string,
   keyFingerprint: Buffer,
-): Promise<{ check: RenewalCheck; roles: NodeRole[] }> {
-  const { rows } = await db.query(
+): Promise<RenewalCheck> {
+  const { rows } = await db.query<BanRow & { roles: NodeRole[]; genuine: boolean; tooSoon: boolean }>(
     `select roles,
             $2 in (certificate_serial, previous_serial) and key_fingerprint = $3 as genuine,
-            now() < certificate_issued_at + (certificate_expires_at - certificate_issued_at) / 20 as "tooSoon"
+            now() < certificate_issued_at + (certificate_expires_at - certificate_issued_at) / 20 as "tooSoon",
+            ${BAN_COLUMNS}
        from nodes
       where id = $1
         and joined_at is not null`,
     [id, shownSerial, keyFingerprint],
   )
-  const row = rows[0] as { roles: NodeRole[]; genuine: boolean; tooSoon: boolean } | undefined
-  if (row === undefined) return { check: 'unknown', roles: [] }
-  const check = !row.genuine ? 'superseded' : row.tooSoon ? 'too-soon' : 'allowed'
-  return { check, roles: row.roles }
+  const [row] = rows
+  if (row === undefined) return { check: 'unknown' }
+  const ban = banOf(row)
+  if (ban !== undefined) return { check: 'banned', ban }
+  if (!row.genuine) return { check: 'superseded' }
+  return row.tooSoon ? { check: 'too-soon' } : { check: 'allowed', roles: row.roles }
 }
 
 /** Stores a renewal on the same condition, with its audit event in the same statement. @returns false if it no longer holds */
@@ -43,6 +50,7 @@ export async function recordRenewal(
               certificate_expires_at = $4
         where id = $1
           and joined_at is not null
+          and not ${IS_BANNED}
           and $2 in (certificate_serial, previous_serial)
        returning id)
      select record_audit(

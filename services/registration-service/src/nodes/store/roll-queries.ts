@@ -1,5 +1,6 @@
 import type { Labels } from '@muster/domain'
 import type { Db } from '@muster/postgres'
+import { BAN_COLUMNS, type BanRow, banOf, type StoredBan } from '../../bans/stored-ban.ts'
 import { NODE_COLUMNS, type StoredNode, toStoredNode } from './stored-node.ts'
 
 /** Which nodes to list; what is absent does not narrow the list. */
@@ -68,14 +69,14 @@ export async function selectNodesById(db: Db, ids: readonly string[]): Promise<S
   return rows.map(toStoredNode)
 }
 
-/** Those of these ids that are on the roll. */
-export async function selectKnownIds(db: Db, ids: readonly string[]): Promise<Set<string>> {
-  const { rows } = await db.query<{ id: string }>(
-    `select id
+/** Those of these ids that are on the roll, each with its ban if it is banned now. */
+export async function selectStanding(db: Db, ids: readonly string[]): Promise<Map<string, StoredBan | undefined>> {
+  const { rows } = await db.query<{ id: string } & BanRow>(
+    `select id, ${BAN_COLUMNS}
        from nodes
       where joined_at is not null
         and id = any ($1::uuid[])`,
     [ids],
   )
-  return new Set(rows.map(({ id }) => id))
+  return new Map(rows.map((row) => [row.id, banOf(row)]))
 }

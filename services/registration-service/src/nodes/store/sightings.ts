@@ -1,5 +1,6 @@
 import type { Labels } from '@muster/domain'
 import type { Db } from '@muster/postgres'
+import { IS_BANNED } from '../../bans/stored-ban.ts'
 
 /** What a node reports in the hello of its heartbeat. */
 export interface HelloFacts {
@@ -16,7 +17,7 @@ export interface HelloFacts {
 
 /**
  * Stores what a node reports in its hello. Labels that its token forced on it stay.
- * @returns false if no node with that id and key is on the roll
+ * @returns false if no node with that id and key is on the roll, or it is banned
  */
 export async function recordHello(db: Db, hello: HelloFacts): Promise<boolean> {
   const { rowCount } = await db.query({
@@ -33,7 +34,8 @@ export async function recordHello(db: Db, hello: HelloFacts): Promise<boolean> {
              last_seen_at = now()
        where id = $1
          and key_fingerprint = $8
-         and joined_at is not null`,
+         and joined_at is not null
+         and not ${IS_BANNED}`,
     values: [
       hello.id,
       hello.hostname,

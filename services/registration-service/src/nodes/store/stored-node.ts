@@ -1,4 +1,5 @@
 import type { Labels, NodeRole } from '@muster/domain'
+import { BAN_COLUMNS, type BanRow, type StoredBan, withBan } from '../../bans/stored-ban.ts'
 
 /** A node that has joined, as stored. */
 export interface StoredNode {
@@ -16,17 +17,20 @@ export interface StoredNode {
   firstSeenAt: Date | undefined
   lastSeenAt: Date | undefined
   certificateExpiresAt: Date
+  /** Undefined unless it is banned now. */
+  ban: StoredBan | undefined
 }
 
 /** The columns of StoredNode. */
 export const NODE_COLUMNS = `
   id, hostname, roles, labels, version, advertised_address as "advertisedAddress", remote_address as "remoteAddress",
   os, token_id as "tokenId", joined_at as "joinedAt", first_seen_at as "firstSeenAt", last_seen_at as "lastSeenAt",
-  certificate_expires_at as "certificateExpiresAt"`
+  certificate_expires_at as "certificateExpiresAt", ${BAN_COLUMNS}`
 
-type NodeRow = Omit<StoredNode, 'firstSeenAt' | 'lastSeenAt'> & { firstSeenAt: Date | null; lastSeenAt: Date | null }
+type Seen = 'firstSeenAt' | 'lastSeenAt'
+type NodeRow = Omit<StoredNode, Seen | 'ban'> & Record<Seen, Date | null> & BanRow
 
 /** A row as a node, with undefined in place of null. */
 export function toStoredNode(row: NodeRow): StoredNode {
-  return { ...row, firstSeenAt: row.firstSeenAt ?? undefined, lastSeenAt: row.lastSeenAt ?? undefined }
+  return { ...withBan(row), firstSeenAt: row.firstSeenAt ?? undefined, lastSeenAt: row.lastSeenAt ?? undefined }
 }

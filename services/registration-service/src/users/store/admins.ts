@@ -10,8 +10,8 @@ export async function lockAdmins(db: Db): Promise<void> {
   await db.query(`select pg_advisory_xact_lock(hashtext('muster.admins'))`)
 }
 
-/** False for the only admin in a session. Valid under `lockAdmins`. */
-const NOT_THE_LAST_ADMIN = `
+/** A condition on a row of users, false for the only admin in a session who is not locked out. Valid under `lockAdmins`. */
+export const NOT_THE_LAST_ADMIN = `
   not ('admin' = any (roles) and ${USER_STATE} = 'active' and not exists (
          select 1
            from (select name as other, ${USER_STATE} as state, roles from users) as others

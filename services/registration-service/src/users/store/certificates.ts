@@ -1,4 +1,5 @@
 import type { Db } from '@muster/postgres'
+import { IS_BANNED } from '../../bans/stored-ban.ts'
 import type { KeyHolder } from './sessions.ts'
 
 /** A certificate that was issued for a person's key. */
@@ -22,16 +23,17 @@ const NOTE_CERTIFICATE = `
          certificate_expires_at = $4,
          last_seen_at = date_trunc('milliseconds', now())
    where name = $1
-     and key_fingerprint = $2`
+     and key_fingerprint = $2
+     and not ${IS_BANNED}`
 
-/** Stores the certificate of a signup. @returns false if the key is no longer the person's */
+/** Stores the certificate of a signup. @returns false if the key is no longer the person's, or the person is locked out */
 export async function noteFirstCertificate(db: Db, certificate: NewCertificate): Promise<boolean> {
   const { name, keyFingerprint, serial, expiresAt } = certificate
   const { rowCount } = await db.query(NOTE_CERTIFICATE, [name, keyFingerprint, serial, expiresAt])
   return rowCount === 1
 }
 
-/** Stores the certificate of a renewal, with its audit event. @returns false if the key is no longer the person's */
+/** Stores the certificate of a renewal, with its audit event. @returns false as `noteFirstCertificate` */
 export async function recordUserRenewal(db: Db, renewal: RenewedCertificate): Promise<boolean> {
   const { name, keyFingerprint, serial, expiresAt, actor, remoteAddress, hasReturned } = renewal
   const { rowCount } = await db.query(

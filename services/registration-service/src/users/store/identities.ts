@@ -1,12 +1,13 @@
 import { refusal } from '@muster/domain'
 import { type Db, violates } from '@muster/postgres'
+import { IS_BANNED } from '../../bans/stored-ban.ts'
 import type { KeyHolder, Session } from './sessions.ts'
 import { USER_COLUMNS, type UserRow, type StoredUser, toStoredUser } from './stored-user.ts'
 
 /**
  * Binds a key to the person who signs up with it, and starts their session, with the audit event in the same statement. A
  * repeat with the same token and key changes nothing.
- * @returns undefined if the token is not this person's, or if another key was bound first
+ * @returns undefined if the token is not this person's, if another key was bound first, or if the person is locked out
  * @throws KEY_USED_BEFORE if the key belongs to another person
  */
 export async function bindKey(
@@ -21,6 +22,7 @@ export async function bindKey(
           where name = $1
             and signup_token_id = $2
             and (key_fingerprint is null or key_fingerprint = $3)
+            and not ${IS_BANNED}
             for update),
        bound as (
          update users

@@ -1,5 +1,6 @@
 import type { OperatorRole } from '@muster/domain'
 import type { Db } from '@muster/postgres'
+import { IS_BANNED } from '../../bans/stored-ban.ts'
 
 /** A person's session: their roles, and when it ends. */
 export interface Session {
@@ -15,7 +16,8 @@ export interface KeyHolder {
 
 /**
  * The current roles of a caller. Stores, about once a minute, that the person was seen, and never waits for a lock to do so.
- * @returns undefined for a caller who is not a user now: removed, reset, signed up with another key, or session over
+ * @returns undefined for a caller who is not a user now: removed, reset, signed up with another key, locked out, or
+ * session over
  */
 export async function selectCurrentRoles(db: Db, holder: KeyHolder): Promise<OperatorRole[] | undefined> {
   const { rows } = await db.query<{ roles: OperatorRole[] }>({
@@ -26,7 +28,8 @@ export async function selectCurrentRoles(db: Db, holder: KeyHolder): Promise<Ope
           from users
          where name = $1
            and key_fingerprint = $2
-           and session_expires_at > now()),
+           and session_expires_at > now()
+           and not ${IS_BANNED}),
       stale as (
         select users.name
           from users
@@ -53,7 +56,8 @@ export async function selectSession(db: Db, holder: KeyHolder): Promise<Session 
        from users
       where name = $1
         and key_fingerprint = $2
-        and session_expires_at > now()`,
+        and session_expires_at > now()
+        and not ${IS_BANNED}`,
     [holder.name, holder.keyFingerprint],
   )
   return rows[0]
@@ -75,6 +79,7 @@ export async function chargeRenewal(db: Db, holder: KeyHolder): Promise<Session 
       where name = $1
         and key_fingerprint = $2
         and session_expires_at > now()
+        and not ${IS_BANNED}
         and coalesce(renewals_paid_until, now()) <= now() + ($4::int - 1) * $3::int * interval '1 second'
      returning roles, session_expires_at as "sessionExpiresAt"`,
     [holder.name, holder.keyFingerprint, RENEWAL_COSTS_SECONDS, RENEWALS_AT_ONCE],

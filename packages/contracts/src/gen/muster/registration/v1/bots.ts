@@ -9,6 +9,7 @@ import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { handleUnaryCall, UntypedServiceImplementation } from "@grpc/grpc-js";
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
 import { IssuedCertificate, TrustBundle } from "../../ca/v1/ca.ts";
+import { Ban } from "./bans.ts";
 
 export const protobufPackage = "muster.registration.v1";
 
@@ -21,6 +22,8 @@ export const BotState = {
   EXPIRED: 2,
   /** LOCKED - A copy of its credentials was used; it cannot renew and needs a new token. */
   LOCKED: 3,
+  /** BANNED - An operator has banned it. */
+  BANNED: 4,
 } as const;
 
 export type BotState = typeof BotState[keyof typeof BotState];
@@ -30,6 +33,7 @@ export namespace BotState {
   export type ACTIVE = typeof BotState.ACTIVE;
   export type EXPIRED = typeof BotState.EXPIRED;
   export type LOCKED = typeof BotState.LOCKED;
+  export type BANNED = typeof BotState.BANNED;
 }
 
 export interface RenewBotRequest {
@@ -62,6 +66,8 @@ export interface Bot {
     | undefined;
   /** The address that the copy was used at. */
   lockedFrom: string;
+  /** Set while the instance is banned. */
+  ban: Ban | undefined;
 }
 
 export interface RemoveBotRequest {
@@ -71,6 +77,27 @@ export interface RemoveBotRequest {
 
 export interface RemoveBotResponse {
   /** The bot as it was. */
+  bot: Bot | undefined;
+}
+
+export interface BanBotRequest {
+  /** The id of the instance. */
+  botId: string;
+  /** These two as in BanNodeRequest. */
+  durationSeconds: number;
+  reason: string;
+}
+
+export interface BanBotResponse {
+  bot: Bot | undefined;
+}
+
+export interface UnbanBotRequest {
+  /** The id of the instance. */
+  botId: string;
+}
+
+export interface UnbanBotResponse {
   bot: Bot | undefined;
 }
 
@@ -216,6 +243,7 @@ function createBaseBot(): Bot {
     certificateExpiresAt: undefined,
     lockedAt: undefined,
     lockedFrom: "",
+    ban: undefined,
   };
 }
 
@@ -256,6 +284,9 @@ export const Bot: MessageFns<Bot> = {
     }
     if (message.lockedFrom !== "") {
       writer.uint32(98).string(message.lockedFrom);
+    }
+    if (message.ban !== undefined) {
+      Ban.encode(message.ban, writer.uint32(106).fork()).join();
     }
     return writer;
   },
@@ -369,6 +400,14 @@ export const Bot: MessageFns<Bot> = {
             message.lockedFrom = reader.string();
             continue;
           }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.ban = Ban.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -450,6 +489,212 @@ export const RemoveBotResponse: MessageFns<RemoveBotResponse> = {
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseRemoveBotResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.bot = Bot.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseBanBotRequest(): BanBotRequest {
+  return { botId: "", durationSeconds: 0, reason: "" };
+}
+
+export const BanBotRequest: MessageFns<BanBotRequest> = {
+  encode(message: BanBotRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.botId !== "") {
+      writer.uint32(10).string(message.botId);
+    }
+    if (message.durationSeconds !== 0) {
+      writer.uint32(16).uint32(message.durationSeconds);
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BanBotRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBanBotRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.botId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.durationSeconds = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseBanBotResponse(): BanBotResponse {
+  return { bot: undefined };
+}
+
+export const BanBotResponse: MessageFns<BanBotResponse> = {
+  encode(message: BanBotResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.bot !== undefined) {
+      Bot.encode(message.bot, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BanBotResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBanBotResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.bot = Bot.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseUnbanBotRequest(): UnbanBotRequest {
+  return { botId: "" };
+}
+
+export const UnbanBotRequest: MessageFns<UnbanBotRequest> = {
+  encode(message: UnbanBotRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.botId !== "") {
+      writer.uint32(10).string(message.botId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UnbanBotRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUnbanBotRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.botId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseUnbanBotResponse(): UnbanBotResponse {
+  return { bot: undefined };
+}
+
+export const UnbanBotResponse: MessageFns<UnbanBotResponse> = {
+  encode(message: UnbanBotResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.bot !== undefined) {
+      Bot.encode(message.bot, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UnbanBotResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUnbanBotResponse();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -631,6 +876,26 @@ export const BotServiceService = {
     responseSerialize: (value: RemoveBotResponse): Buffer => Buffer.from(RemoveBotResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): RemoveBotResponse => RemoveBotResponse.decode(value),
   },
+  /** Bans an instance: it cannot renew, and none of its keys can join. Replaces its ban if it has one. Safe to repeat. */
+  banBot: {
+    path: "/muster.registration.v1.BotService/BanBot" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: BanBotRequest): Buffer => Buffer.from(BanBotRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): BanBotRequest => BanBotRequest.decode(value),
+    responseSerialize: (value: BanBotResponse): Buffer => Buffer.from(BanBotResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): BanBotResponse => BanBotResponse.decode(value),
+  },
+  /** Lifts the ban of an instance. Safe to repeat, and for one that is not banned. */
+  unbanBot: {
+    path: "/muster.registration.v1.BotService/UnbanBot" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: UnbanBotRequest): Buffer => Buffer.from(UnbanBotRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): UnbanBotRequest => UnbanBotRequest.decode(value),
+    responseSerialize: (value: UnbanBotResponse): Buffer => Buffer.from(UnbanBotResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): UnbanBotResponse => UnbanBotResponse.decode(value),
+  },
   /** Returns the instances of bots, by name, then id. */
   listBots: {
     path: "/muster.registration.v1.BotService/ListBots" as const,
@@ -657,6 +922,10 @@ export interface BotServiceServer extends UntypedServiceImplementation {
    * NOT_FOUND says that it is already removed.
    */
   removeBot: handleUnaryCall<RemoveBotRequest, RemoveBotResponse>;
+  /** Bans an instance: it cannot renew, and none of its keys can join. Replaces its ban if it has one. Safe to repeat. */
+  banBot: handleUnaryCall<BanBotRequest, BanBotResponse>;
+  /** Lifts the ban of an instance. Safe to repeat, and for one that is not banned. */
+  unbanBot: handleUnaryCall<UnbanBotRequest, UnbanBotResponse>;
   /** Returns the instances of bots, by name, then id. */
   listBots: handleUnaryCall<ListBotsRequest, ListBotsResponse>;
 }

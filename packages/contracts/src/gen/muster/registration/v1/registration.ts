@@ -14,6 +14,7 @@ import type {
 } from "@grpc/grpc-js";
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
 import { IssuedCertificate, TrustBundle } from "../../ca/v1/ca.ts";
+import { Ban } from "./bans.ts";
 
 export const protobufPackage = "muster.registration.v1";
 
@@ -29,6 +30,8 @@ export const NodeStatus = {
   EXPIRED: 4,
   /** UNKNOWN - Presence is not known right now: Redis does not answer. */
   UNKNOWN: 5,
+  /** BANNED - An operator has banned it. */
+  BANNED: 6,
 } as const;
 
 export type NodeStatus = typeof NodeStatus[keyof typeof NodeStatus];
@@ -40,6 +43,7 @@ export namespace NodeStatus {
   export type OFFLINE = typeof NodeStatus.OFFLINE;
   export type EXPIRED = typeof NodeStatus.EXPIRED;
   export type UNKNOWN = typeof NodeStatus.UNKNOWN;
+  export type BANNED = typeof NodeStatus.BANNED;
 }
 
 export interface RegisterRequest {
@@ -216,6 +220,8 @@ export interface Node {
   os: string;
   /** Its agent is older than the oldest that the cluster supports, or its version is not a semantic version. */
   outdated: boolean;
+  /** Set while the node is banned. */
+  ban: Ban | undefined;
 }
 
 export interface Node_LabelsEntry {
@@ -228,6 +234,26 @@ export interface RemoveNodeRequest {
 }
 
 export interface RemoveNodeResponse {
+  node: Node | undefined;
+}
+
+export interface BanNodeRequest {
+  nodeId: string;
+  /** How long; 0: until it is lifted. */
+  durationSeconds: number;
+  /** Why, for the node and the audit: at most 200 characters of printable text. May be empty. */
+  reason: string;
+}
+
+export interface BanNodeResponse {
+  node: Node | undefined;
+}
+
+export interface UnbanNodeRequest {
+  nodeId: string;
+}
+
+export interface UnbanNodeResponse {
   node: Node | undefined;
 }
 
@@ -1177,6 +1203,7 @@ function createBaseNode(): Node {
     certificateExpiresAt: undefined,
     os: "",
     outdated: false,
+    ban: undefined,
   };
 }
 
@@ -1223,6 +1250,9 @@ export const Node: MessageFns<Node> = {
     }
     if (message.outdated !== false) {
       writer.uint32(112).bool(message.outdated);
+    }
+    if (message.ban !== undefined) {
+      Ban.encode(message.ban, writer.uint32(122).fork()).join();
     }
     return writer;
   },
@@ -1353,6 +1383,14 @@ export const Node: MessageFns<Node> = {
             }
 
             message.outdated = reader.bool();
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.ban = Ban.decode(reader, reader.uint32());
             continue;
           }
         }
@@ -1493,6 +1531,212 @@ export const RemoveNodeResponse: MessageFns<RemoveNodeResponse> = {
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseRemoveNodeResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.node = Node.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseBanNodeRequest(): BanNodeRequest {
+  return { nodeId: "", durationSeconds: 0, reason: "" };
+}
+
+export const BanNodeRequest: MessageFns<BanNodeRequest> = {
+  encode(message: BanNodeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.nodeId !== "") {
+      writer.uint32(10).string(message.nodeId);
+    }
+    if (message.durationSeconds !== 0) {
+      writer.uint32(16).uint32(message.durationSeconds);
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BanNodeRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBanNodeRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.nodeId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.durationSeconds = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseBanNodeResponse(): BanNodeResponse {
+  return { node: undefined };
+}
+
+export const BanNodeResponse: MessageFns<BanNodeResponse> = {
+  encode(message: BanNodeResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.node !== undefined) {
+      Node.encode(message.node, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BanNodeResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBanNodeResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.node = Node.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseUnbanNodeRequest(): UnbanNodeRequest {
+  return { nodeId: "" };
+}
+
+export const UnbanNodeRequest: MessageFns<UnbanNodeRequest> = {
+  encode(message: UnbanNodeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.nodeId !== "") {
+      writer.uint32(10).string(message.nodeId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UnbanNodeRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUnbanNodeRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.nodeId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseUnbanNodeResponse(): UnbanNodeResponse {
+  return { node: undefined };
+}
+
+export const UnbanNodeResponse: MessageFns<UnbanNodeResponse> = {
+  encode(message: UnbanNodeResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.node !== undefined) {
+      Node.encode(message.node, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UnbanNodeResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUnbanNodeResponse();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -1995,7 +2239,8 @@ export const RegistrationServiceService = {
   /**
    * A node's heartbeats. Open one stream per node and keep it open. The first message is a hello, exactly one per stream;
    * every later message is a beat. Each message is answered with how often to beat. If the stream ends, open another and
-   * say hello again, with backoff. FAILED_PRECONDITION, NODE_UNKNOWN: the node was removed; stop. If the node half-closes the
+   * say hello again, with backoff. FAILED_PRECONDITION, NODE_UNKNOWN: the node was removed; stop. PERMISSION_DENIED,
+   * NODE_BANNED: the node is banned; the message says until when and why. If the node half-closes the
    * stream, the server still answers or refuses its hello before it ends the stream.
    * Once the certificate of its connection has expired, the stream ends with UNAUTHENTICATED, CERTIFICATE_EXPIRED. Open a new
    * stream over a new connection after each renewal.
@@ -2021,6 +2266,29 @@ export const RegistrationServiceService = {
     requestDeserialize: (value: Buffer): RemoveNodeRequest => RemoveNodeRequest.decode(value),
     responseSerialize: (value: RemoveNodeResponse): Buffer => Buffer.from(RemoveNodeResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): RemoveNodeResponse => RemoveNodeResponse.decode(value),
+  },
+  /**
+   * Bans a node: its streams end within a second on every replica, it cannot renew, and its key cannot join. It stays on the
+   * roll. Replaces the ban of a node that is banned already. Safe to repeat.
+   */
+  banNode: {
+    path: "/muster.registration.v1.RegistrationService/BanNode" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: BanNodeRequest): Buffer => Buffer.from(BanNodeRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): BanNodeRequest => BanNodeRequest.decode(value),
+    responseSerialize: (value: BanNodeResponse): Buffer => Buffer.from(BanNodeResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): BanNodeResponse => BanNodeResponse.decode(value),
+  },
+  /** Lifts the ban of a node. Safe to repeat, and for a node that is not banned. */
+  unbanNode: {
+    path: "/muster.registration.v1.RegistrationService/UnbanNode" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: UnbanNodeRequest): Buffer => Buffer.from(UnbanNodeRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): UnbanNodeRequest => UnbanNodeRequest.decode(value),
+    responseSerialize: (value: UnbanNodeResponse): Buffer => Buffer.from(UnbanNodeResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): UnbanNodeResponse => UnbanNodeResponse.decode(value),
   },
   /** Returns the nodes, by host name, then id. */
   listNodes: {
@@ -2064,7 +2332,8 @@ export interface RegistrationServiceServer extends UntypedServiceImplementation 
   /**
    * A node's heartbeats. Open one stream per node and keep it open. The first message is a hello, exactly one per stream;
    * every later message is a beat. Each message is answered with how often to beat. If the stream ends, open another and
-   * say hello again, with backoff. FAILED_PRECONDITION, NODE_UNKNOWN: the node was removed; stop. If the node half-closes the
+   * say hello again, with backoff. FAILED_PRECONDITION, NODE_UNKNOWN: the node was removed; stop. PERMISSION_DENIED,
+   * NODE_BANNED: the node is banned; the message says until when and why. If the node half-closes the
    * stream, the server still answers or refuses its hello before it ends the stream.
    * Once the certificate of its connection has expired, the stream ends with UNAUTHENTICATED, CERTIFICATE_EXPIRED. Open a new
    * stream over a new connection after each renewal.
@@ -2075,6 +2344,13 @@ export interface RegistrationServiceServer extends UntypedServiceImplementation 
    * the node is already removed.
    */
   removeNode: handleUnaryCall<RemoveNodeRequest, RemoveNodeResponse>;
+  /**
+   * Bans a node: its streams end within a second on every replica, it cannot renew, and its key cannot join. It stays on the
+   * roll. Replaces the ban of a node that is banned already. Safe to repeat.
+   */
+  banNode: handleUnaryCall<BanNodeRequest, BanNodeResponse>;
+  /** Lifts the ban of a node. Safe to repeat, and for a node that is not banned. */
+  unbanNode: handleUnaryCall<UnbanNodeRequest, UnbanNodeResponse>;
   /** Returns the nodes, by host name, then id. */
   listNodes: handleUnaryCall<ListNodesRequest, ListNodesResponse>;
   /** Sends all nodes, then each change as it happens. */

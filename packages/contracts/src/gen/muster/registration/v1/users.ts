@@ -9,6 +9,7 @@ import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { handleUnaryCall, UntypedServiceImplementation } from "@grpc/grpc-js";
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
 import { IssuedCertificate, TrustBundle } from "../../ca/v1/ca.ts";
+import { Ban } from "./bans.ts";
 
 export const protobufPackage = "muster.registration.v1";
 
@@ -22,6 +23,8 @@ export const UserState = {
   ACTIVE: 2,
   /** EXPIRED - The session is over; needs a reset. */
   EXPIRED: 3,
+  /** LOCKED - An admin has locked the person out. */
+  LOCKED: 4,
 } as const;
 
 export type UserState = typeof UserState[keyof typeof UserState];
@@ -31,6 +34,7 @@ export namespace UserState {
   export type INVITED = typeof UserState.INVITED;
   export type ACTIVE = typeof UserState.ACTIVE;
   export type EXPIRED = typeof UserState.EXPIRED;
+  export type LOCKED = typeof UserState.LOCKED;
 }
 
 export interface User {
@@ -53,7 +57,11 @@ export interface User {
     | Date
     | undefined;
   /** The end of the last certificate. Until the session ends, the person gets another for the same key. */
-  certificateExpiresAt: Date | undefined;
+  certificateExpiresAt:
+    | Date
+    | undefined;
+  /** Set while the person is locked out. */
+  lock: Ban | undefined;
 }
 
 export interface CreateUserRequest {
@@ -109,6 +117,25 @@ export interface RemoveUserRequest {
 }
 
 export interface RemoveUserResponse {
+  user: User | undefined;
+}
+
+export interface LockUserRequest {
+  name: string;
+  /** These two as in BanNodeRequest. */
+  durationSeconds: number;
+  reason: string;
+}
+
+export interface LockUserResponse {
+  user: User | undefined;
+}
+
+export interface UnlockUserRequest {
+  name: string;
+}
+
+export interface UnlockUserResponse {
   user: User | undefined;
 }
 
@@ -173,6 +200,7 @@ function createBaseUser(): User {
     lastSeenAt: undefined,
     sessionExpiresAt: undefined,
     certificateExpiresAt: undefined,
+    lock: undefined,
   };
 }
 
@@ -204,6 +232,9 @@ export const User: MessageFns<User> = {
     }
     if (message.certificateExpiresAt !== undefined) {
       Timestamp.encode(toTimestamp(message.certificateExpiresAt), writer.uint32(74).fork()).join();
+    }
+    if (message.lock !== undefined) {
+      Ban.encode(message.lock, writer.uint32(82).fork()).join();
     }
     return writer;
   },
@@ -291,6 +322,14 @@ export const User: MessageFns<User> = {
             }
 
             message.certificateExpiresAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.lock = Ban.decode(reader, reader.uint32());
             continue;
           }
         }
@@ -876,6 +915,212 @@ export const RemoveUserResponse: MessageFns<RemoveUserResponse> = {
   },
 };
 
+function createBaseLockUserRequest(): LockUserRequest {
+  return { name: "", durationSeconds: 0, reason: "" };
+}
+
+export const LockUserRequest: MessageFns<LockUserRequest> = {
+  encode(message: LockUserRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.durationSeconds !== 0) {
+      writer.uint32(16).uint32(message.durationSeconds);
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LockUserRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLockUserRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.durationSeconds = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseLockUserResponse(): LockUserResponse {
+  return { user: undefined };
+}
+
+export const LockUserResponse: MessageFns<LockUserResponse> = {
+  encode(message: LockUserResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.user !== undefined) {
+      User.encode(message.user, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LockUserResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLockUserResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.user = User.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseUnlockUserRequest(): UnlockUserRequest {
+  return { name: "" };
+}
+
+export const UnlockUserRequest: MessageFns<UnlockUserRequest> = {
+  encode(message: UnlockUserRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UnlockUserRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUnlockUserRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseUnlockUserResponse(): UnlockUserResponse {
+  return { user: undefined };
+}
+
+export const UnlockUserResponse: MessageFns<UnlockUserResponse> = {
+  encode(message: UnlockUserResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.user !== undefined) {
+      User.encode(message.user, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UnlockUserResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUnlockUserResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.user = User.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 function createBaseSignupRequest(): SignupRequest {
   return { token: "", userName: "", csrDer: Buffer.alloc(0), formerChainDer: [] };
 }
@@ -1396,6 +1641,30 @@ export const UserServiceService = {
     responseDeserialize: (value: Buffer): RemoveUserResponse => RemoveUserResponse.decode(value),
   },
   /**
+   * Locks a person out: every service rejects them within a second, on open connections too, and no signup token admits
+   * them. Neither the caller nor the last admin can be locked. Replaces the lock of a person who is locked already. Safe to
+   * repeat.
+   */
+  lockUser: {
+    path: "/muster.registration.v1.UserService/LockUser" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: LockUserRequest): Buffer => Buffer.from(LockUserRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): LockUserRequest => LockUserRequest.decode(value),
+    responseSerialize: (value: LockUserResponse): Buffer => Buffer.from(LockUserResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): LockUserResponse => LockUserResponse.decode(value),
+  },
+  /** Lifts the lock of a person. Safe to repeat, and for a person who is not locked. */
+  unlockUser: {
+    path: "/muster.registration.v1.UserService/UnlockUser" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: UnlockUserRequest): Buffer => Buffer.from(UnlockUserRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): UnlockUserRequest => UnlockUserRequest.decode(value),
+    responseSerialize: (value: UnlockUserResponse): Buffer => Buffer.from(UnlockUserResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): UnlockUserResponse => UnlockUserResponse.decode(value),
+  },
+  /**
    * With a signup token: issues a person the first certificate. Without a token: issues the next certificate for the key that
    * the person signed up with, with their current roles, until the session ends. Needs no client certificate: the token is
    * the proof, or the key. Safe to repeat with the same token and key. A caller without a token who has another key, an
@@ -1456,6 +1725,14 @@ export interface UserServiceServer extends UntypedServiceImplementation {
    * repeat: NOT_FOUND says that the person is already removed.
    */
   removeUser: handleUnaryCall<RemoveUserRequest, RemoveUserResponse>;
+  /**
+   * Locks a person out: every service rejects them within a second, on open connections too, and no signup token admits
+   * them. Neither the caller nor the last admin can be locked. Replaces the lock of a person who is locked already. Safe to
+   * repeat.
+   */
+  lockUser: handleUnaryCall<LockUserRequest, LockUserResponse>;
+  /** Lifts the lock of a person. Safe to repeat, and for a person who is not locked. */
+  unlockUser: handleUnaryCall<UnlockUserRequest, UnlockUserResponse>;
   /**
    * With a signup token: issues a person the first certificate. Without a token: issues the next certificate for the key that
    * the person signed up with, with their current roles, until the session ends. Needs no client certificate: the token is
