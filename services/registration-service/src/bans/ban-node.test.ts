@@ -26,7 +26,7 @@ beforeAll(async () => {
 beforeEach(async () => {
   await served.deps.refusals.close()
   await served.pool.query('truncate nodes, audit_events')
-  await served.redis.empty()
+  await served.forgetRefusals()
   node = served.cluster.node()
   await addNode(served.pool, node)
 })

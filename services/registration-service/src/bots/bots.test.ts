@@ -16,7 +16,7 @@ beforeAll(async () => {
 beforeEach(async () => {
   await served.deps.refusals.close()
   await served.pool.query('truncate nodes, bots, bot_keys, audit_events')
-  await served.redis.empty()
+  await served.forgetRefusals()
   served.tokens.refusal = undefined
   served.tokens.carries = { botName: 'ci' }
   served.tokens.failure = undefined

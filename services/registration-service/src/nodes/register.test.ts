@@ -15,7 +15,7 @@ beforeAll(async () => {
 beforeEach(async () => {
   await served.deps.refusals.close()
   await served.pool.query('truncate nodes, bots, bot_keys, audit_events')
-  await served.redis.empty()
+  await served.forgetRefusals()
   served.tokens.failure = undefined
   served.tokens.refusal = undefined
   served.tokens.carries = {}

@@ -17,7 +17,7 @@ beforeAll(async () => {
 })
 beforeEach(async () => {
   await people.empty()
-  await people.served.redis.empty()
+  await people.served.forgetRefusals()
   people.served.authority.signedUsers.length = 0
   people.served.authority.meanwhile = undefined
   key = generateKey()
