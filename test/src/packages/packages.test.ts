@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { mkdir, readFile, readlink, symlink } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, describe, expect } from '@jest/globals'
@@ -9,6 +10,7 @@ import { runTool, type ToolResult } from '../harness/tool.ts'
 import { useSharedCluster } from '../harness/use-cluster.ts'
 import { waitFor } from '../harness/waiting.ts'
 import { arch, buildPackages, readSums } from './build.ts'
+import { makeShellRoot } from './shell-root.ts'
 
 const cluster = useSharedCluster()
 const hasRpm = canRun('rpmbuild', '--version')
@@ -22,6 +24,7 @@ afterAll(() => built?.remove())
 
 const testPackages = testWith(built !== undefined, 'Linux, and Node from the npm registry')
 const VERSION_LINE = new RegExp(`^${VERSION.replaceAll('.', '\\.')} \\(commit [0-9a-f]{12}(-dirty)?\\)\\n$`)
+const UNIT = 'usr/lib/systemd/system/muster.service'
 /** PATH contains no Node and no other program. */
 const BARE = { PATH: '/nonexistent', HOME: '/nonexistent' }
 
@@ -41,6 +44,9 @@ async function succeed(program: string, args: readonly string[], options?: { env
   expect({ program, args, ...result }).toMatchObject({ status: 0 })
   return result
 }
+
+/** Runs a tool as root: the scripts of a package run in a root folder of their own, which only root may enter. */
+const asRoot = (...command: string[]) => succeed('env', [...AS_ROOT, ...command])
 
 /** A PATH with nothing on it but the tool that ends a program together with its tests. */
 async function pathOfSetpriv(): Promise<string> {
@@ -119,17 +125,28 @@ describe('the executable of the tarball', () => {
 })
 
 const testDeb = testWith(built !== undefined && canRun('dpkg', '--version'), 'dpkg')
+const testDebAsRoot = testWith(
+  built !== undefined && canRun('dpkg', '--version') && canRun('env', ...AS_ROOT, 'true'),
+  'dpkg, and root or sudo without a password',
+)
 const testRpm = testWith(built !== undefined && hasRpmAsRoot, 'rpmbuild, rpm, and root or sudo without a password')
 
 describe('an installation into an empty root', () => {
   const debArch = arch === 'arm64' ? 'arm64' : 'amd64'
+  const rpmArch = arch === 'arm64' ? 'aarch64' : 'x86_64'
   testDeb('a deb has the programs and manual pages, passes verification and is removed completely', async () => {
     const root = await newFolder('deb')
     const state = await newFolder('deb/var/lib/dpkg/updates')
     await mkdir(path.join(state, '..', 'info'))
     const dpkg = (...args: string[]) =>
-      succeed('dpkg', [`--root=${root}`, `--log=${root}/dpkg.log`, '--force-not-root', ...args])
-    // The root has no libc to depend on.
+      succeed('dpkg', [
+        `--root=${root}`,
+        `--log=${root}/dpkg.log`,
+        '--force-not-root',
+        '--force-script-chrootless',
+        ...args,
+      ])
+    // The root has no libc to depend on, and no shell.
     await dpkg('--force-depends', '--force-bad-path', '--install', packageFile(`muster_${VERSION}_${debArch}.deb`))
     await expectInstalled(root)
     expect((await dpkg('--verify', 'muster')).stdout).toBe('')
@@ -139,15 +156,55 @@ describe('an installation into an empty root', () => {
 
   testRpm('an rpm has the programs and manual pages, passes verification and is removed completely', async () => {
     const root = await newFolder('rpm')
-    const rpmArch = arch === 'arm64' ? 'aarch64' : 'x86_64'
-    const rpm = (...args: string[]) => succeed('env', [...AS_ROOT, 'rpm', '--root', root, '--nodeps', ...args])
-    await rpm('--install', packageFile(`muster-${VERSION}-1.${rpmArch}.rpm`))
+    const rpm = (...args: string[]) => asRoot('rpm', '--root', root, '--nodeps', ...args)
+    // The root has no shell.
+    await rpm('--install', '--noscripts', packageFile(`muster-${VERSION}-1.${rpmArch}.rpm`))
     await expectInstalled(root)
     expect((await rpm('--verify', 'muster')).stdout).toBe('')
-    await rpm('--erase', 'muster')
+    await rpm('--erase', '--noscripts', 'muster')
     await expect(readFile(path.join(root, 'usr/bin/muster'))).rejects.toMatchObject({ code: 'ENOENT' })
     // What is left is rpm's database, and root's.
-    await succeed('env', [...AS_ROOT, 'rm', '-rf', root])
+    await asRoot('rm', '-rf', root)
+  })
+
+  testDebAsRoot(
+    'a deb restarts the agent at an upgrade, stops it at a removal, and deletes its state at a purge',
+    async () => {
+      const { root, told } = await makeShellRoot(await newFolder('deb-scripts'))
+      await newFolder('deb-scripts/var/lib/dpkg/updates')
+      await newFolder('deb-scripts/var/lib/dpkg/info')
+      const dpkg = (...args: string[]) =>
+        asRoot('dpkg', `--root=${root}`, `--log=${root}/dpkg.log`, '--force-depends', '--force-bad-path', ...args)
+      const file = packageFile(`muster_${VERSION}_${debArch}.deb`)
+      await dpkg('--install', file)
+      expect(await told()).toEqual(['daemon-reload'])
+      expect(await readFile(path.join(root, UNIT), 'utf8')).toContain('\nExecStart=/usr/bin/muster start\n')
+      const state = ['var/lib/private/muster/key.pem', 'etc/muster.yaml', 'etc/muster/token']
+      for (const name of state) await asRoot('install', '-D', '/dev/null', path.join(root, name))
+      await dpkg('--install', file)
+      expect(await told()).toEqual(['daemon-reload', 'try-restart muster.service'])
+      await dpkg('--remove', 'muster')
+      expect(await told()).toEqual(['stop muster.service', 'daemon-reload'])
+      expect(state.filter((name) => !existsSync(path.join(root, name)))).toEqual([])
+      await dpkg('--purge', 'muster')
+      expect(state.filter((name) => existsSync(path.join(root, name)))).toEqual([])
+    },
+  )
+
+  testRpm('an rpm restarts the agent at an upgrade, stops it at a removal, and keeps its state', async () => {
+    const { root, told } = await makeShellRoot(await newFolder('rpm-scripts'))
+    const rpm = (...args: string[]) => asRoot('rpm', '--root', root, '--nodeps', ...args)
+    const file = packageFile(`muster-${VERSION}-1.${rpmArch}.rpm`)
+    await rpm('--install', file)
+    expect(await told()).toEqual(['daemon-reload'])
+    const key = path.join(root, 'var/lib/private/muster/key.pem')
+    await asRoot('install', '-D', '/dev/null', key)
+    await rpm('--upgrade', '--replacepkgs', file)
+    expect(await told()).toEqual(['daemon-reload', 'daemon-reload', 'try-restart muster.service'])
+    await rpm('--erase', 'muster')
+    expect(await told()).toEqual(['disable --now muster.service', 'daemon-reload'])
+    expect(existsSync(key)).toBe(true)
+    await asRoot('rm', '-rf', root)
   })
 
   testPackages('by npm has programs that join a cluster and operate it, on a machine with Node', async () => {

@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto'
 import { arOf } from '../archive/ar.ts'
-import { type Packed, type PackedFile, textFile } from '../archive/packed.ts'
+import { type Packed, type PackedFile, programFile, textFile } from '../archive/packed.ts'
 import { tarGzOf } from '../archive/tar.ts'
 import type { Contents } from '../contents/contents.ts'
 import { systemFiles } from '../contents/system-files.ts'
 import type { Arch } from '../executable/node-release.ts'
 import type { Release } from '../release.ts'
 import { DESCRIPTION, distributionVersion, SUMMARY } from './distribution.ts'
+import { DEB_SCRIPTS } from './service-scripts.ts'
 
 const DEBIAN_ARCH: Record<Arch, string> = { x64: 'amd64', arm64: 'arm64' }
 
@@ -18,7 +19,11 @@ export async function makeDeb(
   release: Release,
 ): Promise<PackedFile> {
   const files = await systemFiles(executable, contents, 'usr/share/zsh/vendor-completions')
-  const control = [textFile('control', controlOf(arch, release, files)), textFile('md5sums', md5sumsOf(files))]
+  const control = [
+    textFile('control', controlOf(arch, release, files)),
+    textFile('md5sums', md5sumsOf(files)),
+    ...Object.entries(DEB_SCRIPTS).map(([name, text]) => programFile(name, text)),
+  ]
   const members = [
     textFile('debian-binary', '2.0\n'),
     textFile('control.tar.gz', await tarGzOf(control, release.date, './')),

@@ -8,6 +8,7 @@ import { systemFiles } from '../contents/system-files.ts'
 import type { Arch } from '../executable/node-release.ts'
 import type { Release } from '../release.ts'
 import { DESCRIPTION, distributionVersion, SUMMARY } from './distribution.ts'
+import { RPM_SCRIPTLETS } from './service-scripts.ts'
 
 const RPM_ARCH: Record<Arch, string> = { x64: 'x86_64', arm64: 'aarch64' }
 
@@ -71,6 +72,7 @@ ${DESCRIPTION.join('\n')}
 %install
 cp -a %{stage}/. %{buildroot}/
 
+${RPM_SCRIPTLETS}
 %files
 ${files.map((file) => fileLine(file)).join('\n')}
 `
