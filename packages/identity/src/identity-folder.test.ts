@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
+import { generateKey, privateKeyPem } from '@muster/pki'
 import { testCluster } from '@muster/testkit'
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import os from 'node:os'
@@ -16,7 +17,10 @@ interface Profile {
   nodeId: string
 }
 
-const IDENTITY = { chainPem: 'chain', bundlePem: 'bundle', profile: { nodeId: 'n-1' } }
+const cluster = testCluster()
+const OWN = cluster.member({ kind: 'node', name: 'n-1' }).own
+const { keyPem } = OWN
+const IDENTITY = { chainPem: OWN.chainPem, bundlePem: cluster.hostRootsPem, profile: { nodeId: 'n-1' } }
 
 let root: string
 let folder: string
@@ -34,22 +38,22 @@ afterAll(async () => {
 
 describe('an identity folder', () => {
   test('an identity folder returns what was stored in it', async () => {
-    await ensureKey(folder, () => 'key')
+    await ensureKey(folder, () => keyPem)
     await writeIdentity(folder, IDENTITY)
-    expect(await readIdentity<Profile>(folder)).toEqual({ ...IDENTITY, keyPem: 'key' })
+    expect(await readIdentity<Profile>(folder)).toEqual({ ...IDENTITY, keyPem })
   })
 
   test('an identity folder has no identity before its profile is written, which comes last', async () => {
     expect(await readIdentity(folder)).toBeUndefined()
-    await ensureKey(folder, () => 'key')
-    await writeFile(path.join(folder, IDENTITY_FILES.chain), 'chain')
+    await ensureKey(folder, () => keyPem)
+    await writeFile(path.join(folder, IDENTITY_FILES.chain), OWN.chainPem)
     expect(await readIdentity(folder)).toBeUndefined()
   })
 
   test.each(['bundle', 'chain'] as const)(
     'an identity folder gets no profile when its %s cannot be written',
     async (name) => {
-      await ensureKey(folder, () => 'key')
+      await ensureKey(folder, () => keyPem)
       await mkdir(path.join(folder, IDENTITY_FILES[name]))
       await expect(writeIdentity(folder, IDENTITY)).rejects.toThrow()
       expect(await readdir(folder)).not.toContain(IDENTITY_FILES.profile)
@@ -58,14 +62,14 @@ describe('an identity folder', () => {
   )
 
   test('an identity folder and its key are readable by their owner only', async () => {
-    await ensureKey(folder, () => 'key')
+    await ensureKey(folder, () => keyPem)
     expect((await stat(folder)).mode & 0o777).toBe(0o700)
     expect((await stat(path.join(folder, IDENTITY_FILES.key))).mode & 0o777).toBe(0o600)
   })
 
   test('an identity folder keeps the first key, and returns it to all concurrent callers', async () => {
-    let made = 0
-    const keys = await Promise.all(Array.from({ length: 16 }, () => ensureKey(folder, () => `key ${++made}`)))
+    const make = () => privateKeyPem(generateKey())
+    const keys = await Promise.all(Array.from({ length: 16 }, () => ensureKey(folder, make)))
     expect(new Set(keys).size).toBe(1)
     expect(await ensureKey(folder, () => 'another')).toBe(keys[0])
     expect(await readdir(folder)).toEqual([IDENTITY_FILES.key])
@@ -74,7 +78,7 @@ describe('an identity folder', () => {
   test.each(['key', 'chain', 'bundle'] as const)(
     'an identity folder without its %s is reported as damaged',
     async (name) => {
-      await ensureKey(folder, () => 'key')
+      await ensureKey(folder, () => keyPem)
       await writeIdentity(folder, IDENTITY)
       await rm(path.join(folder, IDENTITY_FILES[name]))
       await expect(readIdentity(folder)).rejects.toThrow(new RegExp(`damaged.*${IDENTITY_FILES[name]}`))
@@ -82,7 +86,7 @@ describe('an identity folder', () => {
   )
 
   test('an identity folder with an unreadable profile is reported as damaged', async () => {
-    await ensureKey(folder, () => 'key')
+    await ensureKey(folder, () => keyPem)
     await writeIdentity(folder, IDENTITY)
     await writeFile(path.join(folder, IDENTITY_FILES.profile), '{"nodeId": "n-')
     await expect(readIdentity(folder)).rejects.toThrow('damaged')
@@ -90,14 +94,13 @@ describe('an identity folder', () => {
 })
 
 describe('an identity that changes its key', () => {
-  const cluster = testCluster()
   const [first, second] = [
     cluster.member({ kind: 'bot', name: 'ci' }).own,
     cluster.member({ kind: 'bot', name: 'ci' }).own,
   ]
   const profile = { nodeId: 'n-1' }
-  const before = { ...first, bundlePem: 'bundle', profile }
-  const after = { ...second, bundlePem: 'next bundle', profile: { nodeId: 'n-2' } }
+  const before = { ...first, bundlePem: cluster.hostRootsPem, profile }
+  const after = { ...second, bundlePem: testCluster().hostRootsPem, profile: { nodeId: 'n-2' } }
   const fileOf = (name: keyof typeof IDENTITY_FILES) => path.join(folder, IDENTITY_FILES[name])
 
   beforeEach(async () => {

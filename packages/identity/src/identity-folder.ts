@@ -1,7 +1,15 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFile, rm } from 'node:fs/promises'
 import path from 'node:path'
-import { createFileAtomic, ensureFolder, replaceFileAtomic, writeFileAtomic } from '@muster/runtime'
+import {
+  createFileAtomic,
+  ensureFolder,
+  FileError,
+  replaceFileAtomic,
+  withFile,
+  writeFileAtomic,
+} from '@muster/runtime'
+import { checkFile } from './check-file.ts'
 
 /** The files of a member's identity. The key is written first and the profile last: a folder with a profile is complete. */
 export const IDENTITY_FILES = {
@@ -33,7 +41,9 @@ export interface IdentityFolder<Profile> {
 export async function ensureKey(folder: string, make: () => string, name: 'key' | 'nextKey' = 'key'): Promise<string> {
   const file = fileOf(folder, name)
   const stored = await readIfPresent(file)
-  if (stored !== undefined) return stored
+  // No certificate is for an empty key, so a new one may take its place.
+  if (stored !== undefined && stored.trim() === '') await rm(file, { force: true })
+  else if (stored !== undefined) return checkFile('key', file, stored)
   await ensureFolder(folder)
   const made = make()
   return (await createFileAtomic(file, made)) ? made : readFile(file, 'utf8')
@@ -59,17 +69,22 @@ export async function discardIdentity(folder: string): Promise<void> {
 /** Completes a key change or a discard that a crash interrupted. The owner of the folder calls this before it reads. */
 export async function recoverIdentity(folder: string): Promise<void> {
   if ((await readIfPresent(fileOf(folder, 'discarded'))) !== undefined) await finishDiscard(folder)
-  const chainPem = await readIfPresent(fileOf(folder, 'chain'))
-  if (chainPem !== undefined) await orDamaged(folder, () => switchKey(folder, chainPem))
+  await orDamaged(folder, async () => {
+    const chainPem = await readIfPresent(fileOf(folder, 'chain'))
+    if (chainPem !== undefined) await switchKey(folder, chainPem)
+  })
 }
 
 /** Reads the identity; undefined if the folder has no profile yet. @throws Error that names a missing or damaged file */
 export async function readIdentity<P>(folder: string): Promise<IdentityFolder<P> | undefined> {
   const text = await readIfPresent(fileOf(folder, 'profile'))
   if (text === undefined) return undefined
-  const read = (name: keyof typeof IDENTITY_FILES) => readFile(fileOf(folder, name), 'utf8')
+  const read = async (name: 'key' | 'chain' | 'bundle') => {
+    const file = fileOf(folder, name)
+    return checkFile(name, file, await withFile('read', file, () => readFile(file, 'utf8')))
+  }
   return orDamaged(folder, async () => {
-    const profile = JSON.parse(text) as P
+    const profile = JSON.parse(checkFile('profile', fileOf(folder, 'profile'), text)) as P
     return { keyPem: await read('key'), chainPem: await read('chain'), bundlePem: await read('bundle'), profile }
   })
 }
@@ -77,6 +92,8 @@ export async function readIdentity<P>(folder: string): Promise<IdentityFolder<P>
 async function switchKey(folder: string, chainPem: string): Promise<void> {
   const nextKeyPem = await readIfPresent(fileOf(folder, 'nextKey'))
   if (nextKeyPem === undefined) return
+  checkFile('key', fileOf(folder, 'nextKey'), nextKeyPem)
+  checkFile('chain', fileOf(folder, 'chain'), chainPem)
   if (!new X509Certificate(chainPem).checkPrivateKey(createPrivateKey(nextKeyPem))) return
   await replaceFileAtomic(fileOf(folder, 'key'), fileOf(folder, 'nextKey'))
 }
@@ -87,11 +104,12 @@ async function finishDiscard(folder: string): Promise<void> {
   }
 }
 
-/** Adds the folder to an error of `read`. */
+/** Adds the folder to an error of `read`, unless the file is whole and this user may not read it. */
 async function orDamaged<T>(folder: string, read: () => Promise<T>): Promise<T> {
   try {
     return await read()
   } catch (error) {
+    if (error instanceof FileError && !['ENOENT', 'EISDIR'].includes(error.code ?? '')) throw error
     throw new Error(`the identity in ${folder} is damaged: ${(error as Error).message}`, { cause: error })
   }
 }
@@ -102,9 +120,9 @@ function fileOf(folder: string, name: keyof typeof IDENTITY_FILES): string {
 
 async function readIfPresent(file: string): Promise<string | undefined> {
   try {
-    return await readFile(file, 'utf8')
+    return await withFile('read', file, () => readFile(file, 'utf8'))
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    if (error instanceof FileError && error.code === 'ENOENT') return undefined
     throw error
   }
 }

@@ -1,4 +1,5 @@
 export * from './certificate-life.ts'
+export * from './check-file.ts'
 export * from './grant.ts'
 export * from './identity-folder.ts'
 export * from './profiles.ts'

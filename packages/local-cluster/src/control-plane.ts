@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import {
   byService,
@@ -11,7 +10,7 @@ import {
 } from '@muster/domain'
 import type { Postgres, Redis } from '@muster/embedded-stores'
 import type { OperatorProfile } from '@muster/identity'
-import { type Lifecycle, writeFileAtomic } from '@muster/runtime'
+import { ensureFolder, type Lifecycle, writeFileAtomic } from '@muster/runtime'
 import { settlePorts } from './addresses.ts'
 import { prepareDatabase } from './databases.ts'
 import { issueOperator, setAddresses } from './operator.ts'
@@ -64,7 +63,7 @@ export interface ControlPlane {
 export async function startControlPlane(options: ControlPlaneOptions, life: Lifecycle): Promise<ControlPlane> {
   const { dataDir, clusterName, dnsNames, step, programFile: fileOf = programFile } = options
   const logDir = path.join(dataDir, 'logs')
-  await mkdir(logDir, { recursive: true, mode: 0o700 })
+  await ensureFolder(logDir)
   const secrets = await ensureSecrets(dataDir)
   const databaseUrlFiles = await prepareDatabase(options.postgres, secrets.folder, options.database)
   const redisUrlFile = path.join(secrets.folder, 'redis-url')

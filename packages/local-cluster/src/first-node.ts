@@ -1,8 +1,8 @@
-import { mkdir, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import { main as musterctl } from '@muster/admin-cli'
 import { type ChildProcess, startChild, stopChild, type StopStep, until } from '@muster/embedded-stores'
-import { writeFileAtomic } from '@muster/runtime'
+import { ensureFolder, writeFileAtomic } from '@muster/runtime'
 import { type OperatorProfile, readIdentity } from '@muster/identity'
 import { openLog } from './rotating-log.ts'
 import { programFile } from './service-process.ts'
@@ -34,7 +34,7 @@ export interface FirstNode {
 export async function startFirstNode(options: FirstNodeOptions): Promise<FirstNode> {
   const { dataDir, operatorDir, profile, authServer } = options
   const nodeDir = path.join(dataDir, 'node')
-  await mkdir(nodeDir, { recursive: true, mode: 0o700 })
+  await ensureFolder(nodeDir)
   const tokenFile = path.join(nodeDir, 'join-token')
   const isNew = (await readIdentity(nodeDir)) === undefined
   if (isNew) await writeFileAtomic(tokenFile, await makeToken(operatorDir))

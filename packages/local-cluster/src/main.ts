@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
 import os from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { runProgram } from '@muster/cli-kit/run'
@@ -12,7 +11,15 @@ import {
   SERVICES,
 } from '@muster/domain'
 import { defaultCacheDir, ownerOf, startPostgres, startRedis } from '@muster/embedded-stores'
-import { Lifecycle, NPM_ECHO_MS, onParentGone, onStopSignals, outliveOutput, systemClock } from '@muster/runtime'
+import {
+  ensureFolder,
+  Lifecycle,
+  NPM_ECHO_MS,
+  onParentGone,
+  onStopSignals,
+  outliveOutput,
+  systemClock,
+} from '@muster/runtime'
 import { isPortFree, preferPort, reachableHost } from './addresses.ts'
 import { startControlPlane } from './control-plane.ts'
 import { startFirstNode } from './first-node.ts'
@@ -42,8 +49,8 @@ async function start({ dataDir, port, clusterName, withNode }: LocalClusterOptio
     )
   }
   // 0711: the account of Postgres must reach its folder; each folder inside is closed to other accounts.
-  await mkdir(dataDir, { recursive: true, mode: 0o711 })
-  await mkdir(`${dataDir}/logs`, { recursive: true, mode: 0o700 })
+  await ensureFolder(dataDir, 0o711)
+  await ensureFolder(`${dataDir}/logs`)
   const logTo = (name: string) =>
     life.own(`${name} log`, openLog(`${dataDir}/logs/${name}.log`), (log) => log.end()).write
   const postgresOptions = { dataDir: `${dataDir}/postgres`, log: logTo('postgres') }

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, readFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { byService, ENROLLING_SERVICES, type EnrollingService } from '@muster/domain'
-import { writeFileAtomic } from '@muster/runtime'
+import { ensureFolder, writeFileAtomic } from '@muster/runtime'
 
 /** The files that hold the secrets of a local cluster's services. Each has mode 0600, is made once and kept. */
 export interface SecretFiles {
@@ -15,7 +15,7 @@ export interface SecretFiles {
 /** Makes the secrets that are missing. */
 export async function ensureSecrets(dataDir: string): Promise<SecretFiles> {
   const folder = path.join(dataDir, 'secrets')
-  await mkdir(folder, { recursive: true, mode: 0o700 })
+  await ensureFolder(folder)
   const file = (name: string) => path.join(folder, name)
   const files: SecretFiles = {
     folder,

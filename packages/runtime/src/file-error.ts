@@ -13,10 +13,14 @@ export type FileUse = 'read' | 'write' | 'create'
 export class FileError extends Error {
   override readonly name = 'FileError'
   readonly code: string | undefined
+  readonly use: FileUse
+  readonly path: string
 
   /** @param source the flag or variable that names the file */
   constructor(use: FileUse, file: string, error: unknown, source?: string) {
     super(`${source === undefined ? '' : `${source}: `}${whyUnusable(use, file, error)}`, { cause: error })
+    this.use = use
+    this.path = file
     this.code = (error as NodeJS.ErrnoException | undefined)?.code
   }
 }
@@ -36,6 +40,15 @@ export function withFileSync<T>(use: FileUse, file: string, work: () => T, sourc
     return work()
   } catch (error) {
     throw asFileError(use, file, error, source)
+  }
+}
+
+/** Whether there is such a path, as far as this user can tell: true for one in a folder that this user may not look into. */
+export function mayExist(file: string): boolean {
+  try {
+    return statSync(file, { throwIfNoEntry: false }) !== undefined
+  } catch (error) {
+    return ['EACCES', 'EPERM', 'ELOOP'].includes((error as NodeJS.ErrnoException).code ?? '')
   }
 }
 

@@ -1,9 +1,9 @@
 import { CliError, type Io } from '@muster/cli-kit'
 import { randomBytes } from 'node:crypto'
-import { lstat, mkdir, readdir, readFile, realpath, rename, rm, symlink } from 'node:fs/promises'
+import { lstat, readdir, readFile, realpath, rename, rm, symlink } from 'node:fs/promises'
 import path from 'node:path'
 import { parseClusterName, tokenIdOf } from '@muster/domain'
-import { syncFolder, writeFileAtomic } from '@muster/runtime'
+import { ensureFolder, syncFolder, writeFileAtomic } from '@muster/runtime'
 import { ensureKey, type IdentityFolder, type OperatorProfile, writeIdentity } from '@muster/identity'
 
 // With retries: a renewal of another program may be writing there.
@@ -99,7 +99,7 @@ export class IdentityStore {
 
   async #newFolder(clusterName: string): Promise<string> {
     const folder = path.join(this.#identitiesOf(clusterName), randomBytes(6).toString('hex'))
-    await mkdir(folder, { recursive: true, mode: 0o700 })
+    await ensureFolder(folder)
     return folder
   }
 
@@ -112,7 +112,7 @@ export class IdentityStore {
 
   async #switchLink(clusterName: string, folder: string): Promise<void> {
     const link = this.folderOf(clusterName)
-    await mkdir(path.dirname(link), { recursive: true, mode: 0o700 })
+    await ensureFolder(path.dirname(link))
     // Not beside the link, where it would look like a cluster.
     const fresh = `${folder}.link`
     await symlink(path.relative(path.dirname(link), folder), fresh)

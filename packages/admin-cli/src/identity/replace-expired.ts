@@ -34,7 +34,7 @@ export async function withValidCertificate(
   })
   const returned = renewedBy(grant, operator, options.now())
   await writeIdentity(returned.realDir, returned).catch((error: unknown) => {
-    const line = `the new certificate could not be stored in ${returned.dir}: ${messageOf(error)}`
+    const line = `the new certificate could not be stored: ${messageOf(error)}`
     io.stderr.write(`musterctl: warning: ${safeText(line)}\n`)
   })
   return returned

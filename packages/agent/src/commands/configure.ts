@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { mayExist } from '@muster/runtime'
 import path from 'node:path'
 import { type Command, type Context, UsageError } from '@muster/cli-kit'
 import { configFileName } from '../config-file/config-file.ts'
@@ -135,6 +135,6 @@ function requireValues({ token, authServer }: StartOptions, given: string | unde
   if (token === undefined || authServer === undefined) {
     throw new UsageError(`${missing.join(' and ')} must be given, or an invitation, which holds both`)
   }
-  const isFile = given !== undefined && existsSync(given)
+  const isFile = given !== undefined && mayExist(given)
   return { authServer, token: isFile ? path.resolve(given) : token }
 }

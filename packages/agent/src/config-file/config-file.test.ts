@@ -63,6 +63,7 @@ describe('the configuration file', () => {
     const config = await loadConfigFile(file('whole.yaml', WHOLE), {})
     expect(parseStartFlags({}, {}, config)).toEqual({
       dataDir: '/var/lib/muster-two',
+      dataDirFrom: `muster.data_dir in ${path.join(folder, 'whole.yaml')}`,
       facts: { hostname: 'web-1', labels: { env: 'prod', team: 'web' }, advertisedAddress: '10.0.0.7' },
       joinTimeoutMs: 30_000,
       roles: ['app', 'node'],

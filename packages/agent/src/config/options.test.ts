@@ -53,6 +53,7 @@ describe('the flags of muster start', () => {
     })
     expect(options).toEqual({
       dataDir: path.resolve('relative'),
+      dataDirFrom: '--data-dir',
       facts: { hostname: 'web-1', labels: { env: 'prod', team: 'web' }, advertisedAddress: '10.0.0.7' },
       joinTimeoutMs: 90_000,
       roles: ['node', 'proxy'],

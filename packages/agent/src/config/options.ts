@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import {
@@ -14,7 +14,7 @@ import {
   secretText,
   secretWord,
 } from '@muster/domain'
-import { withFileSync } from '@muster/runtime'
+import { mayExist, withFileSync } from '@muster/runtime'
 import type { NodeFacts } from '@muster/identity'
 import { UsageError } from '@muster/cli-kit'
 import type { ConfigFile } from '../config-file/config-file.ts'
@@ -44,6 +44,8 @@ function machineName(): string {
 /** The checked flags of `muster start`. Values that only a first start needs may be undefined. */
 export interface StartOptions {
   dataDir: string
+  /** What named the data directory, for messages: a flag, a variable, a line of the configuration. */
+  dataDirFrom: string
   /** What the node reports about itself, as far as flags give it; the rest stays as in the last report. */
   facts: Partial<NodeFacts>
   joinTimeoutMs: number
@@ -104,6 +106,7 @@ export function parseStartFlags(flags: StartFlags, env: NodeJS.ProcessEnv, confi
   const diagAddr = flags.diagAddr ?? variable('MUSTER_DIAG_ADDR')
   const options = {
     dataDir: dataDirOf(flags.dataDir, env, config),
+    dataDirFrom: sourceOfDataDir(flags.dataDir, env, config),
     facts: {
       ...config?.facts,
       ...given('hostname', flags.nodename, (text) => parseHostname(text, '--nodename')),
@@ -144,6 +147,12 @@ export function dataDirOf(flag: string | undefined, env: NodeJS.ProcessEnv, conf
   return path.resolve(flag ?? (env['MUSTER_DATA_DIR'] || undefined) ?? config?.dataDir ?? defaultDataDir(env))
 }
 
+function sourceOfDataDir(flag: string | undefined, env: NodeJS.ProcessEnv, config: ConfigFile | undefined): string {
+  if (flag !== undefined) return '--data-dir'
+  if (env['MUSTER_DATA_DIR']) return 'MUSTER_DATA_DIR'
+  return config?.dataDir === undefined ? '--data-dir, by default' : `muster.data_dir in ${config.path}`
+}
+
 function rolesOf(text: string): NodeRole[] {
   return parseJoinRoles(text.split(','), '--roles')
 }
@@ -151,7 +160,7 @@ function rolesOf(text: string): NodeRole[] {
 /** Reads a token, or the file that holds it: a path keeps the token off the command line. */
 function valueOrFile(given: string, name: string): string {
   const text = secretText(given, name)
-  if (existsSync(text)) {
+  if (mayExist(text)) {
     const content = withFileSync('read', text, () => readFileSync(text), name)
     return secretWord(content, `${name}: the file ${text}`)
   }

@@ -1,6 +1,6 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { type Invitation, isInvitation, parseInvitation, secretText } from '@muster/domain'
-import { withFileSync } from '@muster/runtime'
+import { mayExist, withFileSync } from '@muster/runtime'
 
 /** The invitation, and the flags for what it contains. */
 interface InvitationFlags {
@@ -25,7 +25,7 @@ function valueOrFile(given: string, field: string): Invitation {
   const text = secretText(given, field)
   if (isInvitation(text)) return parseInvitation(text, field)
   // The error does not repeat the text: it may be a token in the wrong place.
-  if (!existsSync(text)) throw new Error(`${field}: neither an invitation, 'muster://...', nor a file with one`)
+  if (!mayExist(text)) throw new Error(`${field}: neither an invitation, 'muster://...', nor a file with one`)
   const source = `${field}: the file ${text}`
   return parseInvitation(
     secretText(

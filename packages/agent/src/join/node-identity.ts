@@ -1,3 +1,4 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import {
@@ -13,7 +14,7 @@ import {
   writeIdentity,
 } from '@muster/identity'
 import { generateKey, privateKeyPem } from '@muster/pki'
-import { createFileAtomic } from '@muster/runtime'
+import { createFileAtomic, FileError } from '@muster/runtime'
 import { NotTrustedError } from '../exit-status.ts'
 
 /**
@@ -24,10 +25,33 @@ export function ensureNodeKey(dataDir: string, name: 'key' | 'nextKey' = 'key'):
   return ensureKey(dataDir, () => privateKeyPem(generateKey()), name)
 }
 
-/** Reads the identity of an earlier run, if there is one. Completes first what that run could not complete. */
+/**
+ * Reads the identity of an earlier run, if there is one. Completes first what that run could not complete.
+ * @throws FileError; Error that names a damaged file and says what to do
+ */
 export async function loadIdentity(dataDir: string): Promise<NodeIdentity | undefined> {
-  await recoverIdentity(dataDir)
-  return readIdentity<NodeProfile>(dataDir)
+  try {
+    await recoverIdentity(dataDir)
+    const identity = await readIdentity<NodeProfile>(dataDir)
+    return identity && whole(dataDir, identity)
+  } catch (error) {
+    if (error instanceof FileError) throw error
+    throw new Error(`${(error as Error).message}; restore it from a backup, or delete ${dataDir} and join again`, {
+      cause: error,
+    })
+  }
+}
+
+function whole(dataDir: string, identity: NodeIdentity): NodeIdentity {
+  const { keyPem, chainPem } = identity
+  const { nodeId, clusterName, authServer, roles } = identity.profile as Partial<NodeProfile>
+  if (![nodeId, clusterName, authServer].every((text) => typeof text === 'string') || !Array.isArray(roles)) {
+    throw new Error(`${path.join(dataDir, IDENTITY_FILES.profile)} does not say which node this is`)
+  }
+  if (!new X509Certificate(chainPem).checkPrivateKey(createPrivateKey(keyPem))) {
+    throw new Error(`${path.join(dataDir, IDENTITY_FILES.key)} is not the key of the certificate beside it`)
+  }
+  return identity
 }
 
 /** The node or bot as messages name it. */

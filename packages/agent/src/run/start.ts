@@ -6,7 +6,7 @@ import { refusal } from '@muster/domain'
 import { dersFromPem, spkiPin } from '@muster/pki'
 import { claim } from '@muster/processes'
 import { connect, TlsIdentity } from '@muster/rpc'
-import { ensureFolder, withFile } from '@muster/runtime'
+import { ensureFolder, FileError, withFile } from '@muster/runtime'
 import { certificateLife, discardIdentity, type NodeIdentity, tlsMaterial, writeIdentity } from '@muster/identity'
 import { join, requireJoinOptions } from '../join/join.ts'
 import { describeMember, loadIdentity } from '../join/node-identity.ts'
@@ -23,10 +23,24 @@ import { runUntilStopped, type StartDeps } from './run-until-stopped.ts'
  * @throws Error if another agent uses the data directory: two that renew with the same credentials look like a theft
  */
 export async function start(options: StartOptions, deps: StartDeps): Promise<void> {
+  const { dataDir, dataDirFrom } = options
+  try {
+    await startIn(options, deps)
+  } catch (error) {
+    if (!(error instanceof FileError) || !isOf(dataDir, error)) throw error
+    const message = `${dataDirFrom}: ${error.message}`
+    throw error.use === 'create' ? new UsageError(message) : new Error(message, { cause: error })
+  }
+}
+
+/** Whether the path that failed is in the data directory, or is a folder on the way to it. */
+function isOf(dataDir: string, { use, path: failed }: FileError): boolean {
+  return use === 'create' || !path.relative(dataDir, failed).startsWith('..')
+}
+
+async function startIn(options: StartOptions, deps: StartDeps): Promise<void> {
   const { dataDir } = options
-  await ensureFolder(dataDir).catch((error: Error) => {
-    throw new UsageError(`--data-dir: ${error.message}`)
-  })
+  await ensureFolder(dataDir)
   const lock = path.join(dataDir, LOCK_FILE)
   const held = await withFile('write', lock, () => claim(lock, `The data directory ${dataDir}`))
   const beats = new BeatRecorder(dataDir, deps)

@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { CliError } from '@muster/cli-kit'
 import { utcTime } from '@muster/cli-kit/print'
-import { certificateLife, type CertificateLife, IDENTITY_FILES, type NodeProfile } from '@muster/identity'
+import { certificateLife, checkFile, type CertificateLife, IDENTITY_FILES, type NodeProfile } from '@muster/identity'
 import { holderOf } from '@muster/processes'
-import { VERSION, whyUnreadable } from '@muster/runtime'
+import { VERSION, whyUnreadable, withFileSync } from '@muster/runtime'
 import { type ClusterVersions, versionAdvice } from './version-advice.ts'
 import { type BeatRecord, type BeatRecorder, readBeatRecord, RECORD_EVERY_MS } from './beat-recorder.ts'
 
@@ -99,7 +99,10 @@ export function reportJson({
 
 function parseIdentity(profileText: string, dataDir: string): { profile: NodeProfile; certificate: CertificateLife } {
   try {
-    const chainPem = readFileSync(path.join(dataDir, IDENTITY_FILES.chain), 'utf8')
+    checkFile('profile', path.join(dataDir, IDENTITY_FILES.profile), profileText)
+    const file = path.join(dataDir, IDENTITY_FILES.chain)
+    const chainPem = withFileSync('read', file, () => readFileSync(file, 'utf8'))
+    checkFile('chain', file, chainPem)
     return { profile: JSON.parse(profileText) as NodeProfile, certificate: certificateLife(chainPem) }
   } catch (error) {
     throw new CliError(`the identity in ${dataDir} is damaged: ${(error as Error).message}`, undefined, error)
