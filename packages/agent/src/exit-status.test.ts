@@ -1,12 +1,14 @@
 import { describe, expect, test } from '@jest/globals'
-import { AppError, type ErrorKind, refusal } from '@muster/domain'
-import { EXIT, exitStatusOf, explain, NotTrustedError } from './exit-status.ts'
+import { AppError, ClockError, type ErrorKind, refusal } from '@muster/domain'
+import { EXIT, exitStatusOf, explain, NotTrustedError, WrongPinError } from './exit-status.ts'
 import { UsageError } from '@muster/cli-kit'
 
 describe('the exit status', () => {
   test.each<[string, unknown, number]>([
     ['bad usage', new UsageError('x'), 2],
     ['a server that is not trusted', new NotTrustedError('x'), 4],
+    ['a server that does not match the pin', new WrongPinError('x'), 4],
+    ['a certificate that the clock does not fit', new AppError('unavailable', 'x', { cause: new ClockError('x') }), 5],
     ['an unforeseen error', new TypeError('x'), 1],
     ['a thrown value that is not an error', 'x', 1],
   ])('the exit status for %s is fixed', (_what, error, status) => {
@@ -69,8 +71,14 @@ describe('an explanation', () => {
     )
   })
 
-  test('an explanation of a server that is not trusted says where the right pin is', () => {
-    expect(explain(new NotTrustedError('does not match'))).toMatch(/^does not match; .*musterctl status/)
+  test('an explanation of a wrong pin, and of no other distrust, says where the right pin is', () => {
+    expect(explain(new WrongPinError('does not match'))).toMatch(/^does not match; .*musterctl status/)
+    expect(explain(new NotTrustedError('is token-service'))).toBe('is token-service')
+  })
+
+  test('an explanation of a wrong clock advises nothing about addresses and pins', () => {
+    const text = 'the clock of this machine says 09:00; set the clock that is wrong'
+    expect(explain(new AppError('unavailable', text, { cause: new ClockError(text) }))).toBe(text)
   })
 
   test('an explanation of any other error is its own text', () => {

@@ -1,5 +1,5 @@
 import { UsageError } from '@muster/cli-kit'
-import { AppError, isServerFault, isTransient, nextStep } from '@muster/domain'
+import { AppError, ClockError, isServerFault, isTransient, nextStep } from '@muster/domain'
 import { mayPass } from '@muster/identity'
 import { messageWithCause } from '@muster/runtime'
 
@@ -16,9 +16,14 @@ export const EXIT_MEANINGS: Record<keyof typeof EXIT, string> = {
   unreachable: 'not reachable within --join-timeout',
 }
 
-/** The server is not the one that the pin names. */
+/** The server is not the one that the pin names, or granted something else than this machine asked for. */
 export class NotTrustedError extends Error {
-  override readonly name = 'NotTrustedError'
+  override readonly name: string = 'NotTrustedError'
+}
+
+/** The root that the server showed does not match the pin. */
+export class WrongPinError extends NotTrustedError {
+  override readonly name = 'WrongPinError'
 }
 
 /** The exit status after this error. */
@@ -36,11 +41,13 @@ const CHECK_PIN =
 /** What went wrong and what to do next, in one line. */
 export function explain(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
-  if (error instanceof NotTrustedError) return `${error.message}; ${CHECK_PIN}`
+  if (error instanceof WrongPinError) return `${error.message}; ${CHECK_PIN}`
   if (!(error instanceof AppError)) return error.message
   const next =
     nextStep(error.reason, 'muster') ??
-    (isTransient(error) && !isAnswer(error) ? 'check --auth-server and that the cluster is up' : undefined)
+    (isTransient(error) && !isAnswer(error) && !(error.cause instanceof ClockError)
+      ? 'check --auth-server and that the cluster is up'
+      : undefined)
   const reason = error.reason === undefined ? '' : ` (${error.reason})`
   return `${messageWithCause(error)}${reason}${next === undefined ? '' : `; ${next}`}`
 }

@@ -1,5 +1,6 @@
 export * from './tokens/ca-pin.ts'
 export * from './values/durations.ts'
+export * from './errors/clock-error.ts'
 export * from './errors/errors.ts'
 export * from './errors/kinds.ts'
 export * from './errors/reason-info.ts'

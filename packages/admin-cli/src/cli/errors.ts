@@ -1,5 +1,5 @@
 import { CliError } from '@muster/cli-kit'
-import { type AppError, nextStep, type ProgramName, type ServiceName } from '@muster/domain'
+import { type AppError, ClockError, nextStep, type ProgramName, type ServiceName } from '@muster/domain'
 
 /** The target of a failed call, and the identity that called. */
 export interface Asked {
@@ -37,6 +37,9 @@ function explainCall(error: AppError, asked: Asked): Explained {
       `${service} at ${address} could not be verified, so nothing was sent to it: ${text}`,
       `The address may belong to another cluster than the identity in ${identityDir}; check the addresses in its profile.json.`,
     ]
+  }
+  if (error.cause instanceof ClockError) {
+    return [`${service} at ${address} could not be verified, so nothing was sent to it: ${text}`, undefined]
   }
   switch (error.kind) {
     case 'unavailable':

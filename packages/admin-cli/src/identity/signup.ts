@@ -1,6 +1,6 @@
 import { CliError } from '@muster/cli-kit'
 import { registration, users } from '@muster/contracts'
-import { AppError } from '@muster/domain'
+import { AppError, ClockError } from '@muster/domain'
 import { createCsr, generateKey, privateKeyFromPem, privateKeyPem } from '@muster/pki'
 import { connect, fetchPinnedRoot, isTrustFailure, type ProxyFor, TlsIdentity } from '@muster/rpc'
 import type { IdentityFolder, OperatorProfile } from '@muster/identity'
@@ -75,6 +75,9 @@ function explained(error: unknown, { authServer, user }: SignupOptions): never {
       error.message,
       'Compare --auth-server and --ca-pin with the command that the admin gave you. If they are the same, do not go on: somebody may be in between.',
     ])
+  }
+  if (error.cause instanceof ClockError) {
+    throw new CallError(error, asked, [`cannot sign up at ${authServer} now: ${error.message}`, AGAIN])
   }
   switch (error.kind) {
     case 'unavailable':

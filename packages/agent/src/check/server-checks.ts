@@ -1,6 +1,6 @@
 import { lookup } from 'node:dns/promises'
 import { registration } from '@muster/contracts'
-import { AppError, CERTIFICATE_BACKDATE_MS, formatDuration, splitAddress } from '@muster/domain'
+import { CERTIFICATE_BACKDATE_MS, formatDuration, splitAddress } from '@muster/domain'
 import { dersFromPem, spkiPin } from '@muster/pki'
 import {
   addressThrough,
@@ -103,10 +103,6 @@ async function ask({ address, now, signal, proxyFor }: ServerToCheck, rootPem: s
     )
     const middle = (before + now().getTime()) / 2
     return { serverVersion, minimumAgentVersion, aheadMs: serverTime && middle - serverTime.getTime() }
-  } catch (error) {
-    if (!isTrustFailure(error)) throw error
-    const { message, cause } = error as AppError
-    throw new AppError('unavailable', `${message}; is the clock of this machine right?`, { cause })
   } finally {
     connection.close()
   }

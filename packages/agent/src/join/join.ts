@@ -1,10 +1,10 @@
 import { registration } from '@muster/contracts'
 import { mayPass, type NodeIdentity } from '@muster/identity'
 import { createCsr, privateKeyFromPem } from '@muster/pki'
-import { connect, fetchPinnedRoot, isTrustFailure, type ProxyFor, TlsIdentity } from '@muster/rpc'
+import { connect, fetchPinnedRoot, isPinMismatch, isTrustFailure, type ProxyFor, TlsIdentity } from '@muster/rpc'
 import { type Clock, FileError, type LineLog, retry, VERSION } from '@muster/runtime'
 import { UsageError } from '@muster/cli-kit'
-import { NotTrustedError } from '../exit-status.ts'
+import { NotTrustedError, WrongPinError } from '../exit-status.ts'
 import { ensureNodeKey, identityOf, storeIdentity } from './node-identity.ts'
 import { reportedFacts } from './reported-facts.ts'
 import { nodeFacts, type StartOptions } from '../config/options.ts'
@@ -107,6 +107,7 @@ export async function join(options: JoinOptions, { clock, log, signal, proxyFor 
       onRetry: (error) => log.warn({ err: error }, 'could not join yet; trying again'),
     })
   } catch (error) {
+    if (isPinMismatch(error)) throw new WrongPinError((error as Error).message, { cause: error })
     if (isTrustFailure(error)) throw new NotTrustedError((error as Error).message, { cause: error })
     throw error
   }

@@ -2,7 +2,16 @@ import { randomUUID } from 'node:crypto'
 import { bots, type ca, registration } from '@muster/contracts'
 import { AppError, CERTIFICATE_BACKDATE_MS, refusal } from '@muster/domain'
 import { parseCsr } from '@muster/pki'
-import { anyone, bindService, bots as botCallers, type CallContext, memberOf, nodes, operators } from '@muster/rpc'
+import {
+  anyone,
+  bindService,
+  bots as botCallers,
+  type CallContext,
+  memberOf,
+  nodes,
+  operators,
+  TlsIdentity,
+} from '@muster/rpc'
 import { VERSION } from '@muster/runtime'
 import { testCluster } from '@muster/testkit'
 import { serveForTest } from '@muster/testkit/rpc'
@@ -32,6 +41,8 @@ export interface TestRegistration {
   clockAheadMs: number
   /** Life of certificates. */
   ttlMs: number
+  /** Gives the server a certificate of a day, issued this many hours from now, as a clock that is off would see it. */
+  certifyFor(hours: number): void
   close(): Promise<void>
 }
 
@@ -99,9 +110,10 @@ export async function startTestRegistration(): Promise<TestRegistration> {
   const notHere = async () => {
     throw new AppError('internal', 'not in this test')
   }
+  const identity = new TlsIdentity(cluster.service('registration-service'))
   const server = await serveForTest({
     clusterName,
-    identity: cluster.service('registration-service'),
+    identity,
     services: [
       bindService(registration.RegistrationServiceService, {
         register: { callers: anyone, handle: register },
@@ -178,6 +190,11 @@ export async function startTestRegistration(): Promise<TestRegistration> {
     minimumVersion: undefined,
     clockAheadMs: 0,
     ttlMs: 3_600_000,
+    certifyFor(hours) {
+      const inHours = (count: number) => new Date(Date.now() + count * 3_600_000)
+      const [notBefore, notAfter] = [inHours(hours - 1), inHours(hours + 23)]
+      identity.update(cluster.member({ kind: 'service', name: 'registration-service', notBefore, notAfter }))
+    },
     close: () => server.close(),
   }
   return state

@@ -1,9 +1,9 @@
 import type { ServiceError } from '@grpc/grpc-js'
-import { AppError } from '@muster/domain'
+import { AppError, ClockError } from '@muster/domain'
 import { status } from '../grpc.ts'
 import { fromStatus } from '../status.ts'
 import type { RotatingChannelCredentials } from './channel-credentials.ts'
-import { ServerNotTrustedError } from '../tls/server-trust.ts'
+import { PinMismatchError, ServerNotTrustedError } from '../tls/server-trust.ts'
 
 // How grpc-js begins the text of a connection failure on this side. Texts of a server never begin like this.
 const LOCAL_FAILURE =
@@ -19,10 +19,13 @@ const DEADLINE_WITHOUT_CONNECTION = /(?:Waiting for LB pick|waiting for name res
  * where its own dependencies are.
  */
 export function explainFailure(error: ServiceError, credentials: RotatingChannelCredentials): AppError {
-  const { service, trustFailure, waitsFor } = credentials
+  const { service, trustFailure, clockError, waitsFor } = credentials
   const isUnconnected = error.code === status.UNAVAILABLE || DEADLINE_WITHOUT_CONNECTION.test(error.details)
   if (isUnconnected && trustFailure !== undefined) {
     return new AppError('unavailable', trustFailure.message, { cause: trustFailure })
+  }
+  if (isUnconnected && clockError !== undefined && isLocal(error)) {
+    return new AppError('unavailable', clockError.message, { cause: clockError })
   }
   if (error.code === status.DEADLINE_EXCEEDED && DEADLINE.test(error.details)) {
     if (!isUnconnected) return new AppError('deadlineExceeded', `${service} did not answer in time`)
@@ -36,8 +39,23 @@ export function explainFailure(error: ServiceError, credentials: RotatingChannel
   return unreachable(service, /^(?:undefined|null|)$/.test(detail) ? 'the connection was lost' : detail)
 }
 
+/** True for a failure on this side, false for an answer of a server. */
+function isLocal({ code, details }: ServiceError): boolean {
+  return code === status.DEADLINE_EXCEEDED ? DEADLINE.test(details) : LOCAL_FAILURE.test(details)
+}
+
 function unreachable(service: string, detail: string): AppError {
   return new AppError('unavailable', `${service} cannot be reached; try again`, { cause: new Error(detail) })
+}
+
+/** True if a call failed because a certificate of the server is not valid now by the clock of this machine. */
+export function isClockFailure(error: unknown): boolean {
+  return error instanceof AppError && error.cause instanceof ClockError
+}
+
+/** True if the root that a server showed does not match the pin. */
+export function isPinMismatch(error: unknown): boolean {
+  return error instanceof AppError && error.cause instanceof PinMismatchError
 }
 
 /** True if a call failed because the server's certificate is not trusted. Never true for an answer of a server. */

@@ -2,7 +2,8 @@ import type { DetailedPeerCertificate } from 'node:tls'
 import { AppError } from '@muster/domain'
 import { pemFromDer, spkiPin } from '@muster/pki'
 import { type DialOptions, dialTls } from './dial/dial.ts'
-import { ServerNotTrustedError } from '../tls/server-trust.ts'
+import { peerChain } from './peer-chain.ts'
+import { PinMismatchError } from '../tls/server-trust.ts'
 
 /** Where to look for a root, and the pins that it must match. */
 export interface PinnedRootOptions extends DialOptions {
@@ -10,12 +11,10 @@ export interface PinnedRootOptions extends DialOptions {
   pins: readonly string[] | undefined
 }
 
-const MAX_CHAIN = 8
-
 /**
  * Returns the root, PEM, of the chain that a server presents, if its key matches a pin. Only a TLS handshake happens: no
  * application data is sent. The chain is not verified yet; connect with this root as the only root next, which does it.
- * @throws unavailable if the server cannot be reached; unavailable caused by ServerNotTrustedError if no pin matches
+ * @throws unavailable if the server cannot be reached; unavailable caused by PinMismatchError if no pin matches
  */
 export async function fetchPinnedRoot(options: PinnedRootOptions): Promise<string> {
   const { address, pins } = options
@@ -33,20 +32,8 @@ async function presentedChain(options: PinnedRootOptions): Promise<DetailedPeerC
   const socket = await dialTls(options, tls).catch((error: Error) => {
     throw new AppError('unavailable', options.signal?.aborted ? 'stopped' : error.message, { cause: error.cause })
   })
-  const chain = chainOf(socket.getPeerCertificate(true))
+  const chain = peerChain(socket)
   socket.destroy()
-  return chain
-}
-
-function chainOf(leaf: DetailedPeerCertificate | undefined): DetailedPeerCertificate[] {
-  const chain: DetailedPeerCertificate[] = []
-  let certificate = leaf
-  while (certificate?.raw !== undefined && chain.length < MAX_CHAIN) {
-    chain.push(certificate)
-    // Node ends the chain with a certificate that is its own issuer.
-    if (certificate.issuerCertificate === certificate) break
-    certificate = certificate.issuerCertificate
-  }
   return chain
 }
 
@@ -64,5 +51,5 @@ function pinOf(der: Buffer): string {
 }
 
 function notTrusted(message: string): AppError {
-  return new AppError('unavailable', message, { cause: new ServerNotTrustedError(message) })
+  return new AppError('unavailable', message, { cause: new PinMismatchError(message) })
 }

@@ -70,26 +70,6 @@ describe('a server', () => {
           signedBy: cluster.authorities.user.issuing,
         }),
     ],
-    [
-      'the service with a certificate that has ended',
-      () =>
-        cluster.member({
-          kind: 'service',
-          name: 'registration-service',
-          notBefore: new Date(Date.now() - 7_200_000),
-          notAfter: new Date(Date.now() - 3_600_000),
-        }),
-    ],
-    [
-      'the service with a certificate whose time has not come',
-      () =>
-        cluster.member({
-          kind: 'service',
-          name: 'registration-service',
-          notBefore: new Date(Date.now() + 3_600_000),
-          notAfter: new Date(Date.now() + 7_200_000),
-        }),
-    ],
   ])('a server that is %s is not trusted, and gets no call', async (_what, identity) => {
     const server = await serveAs(identity())
     calls = 0

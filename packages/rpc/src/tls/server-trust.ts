@@ -1,19 +1,24 @@
 import type { PeerCertificate } from 'node:tls'
 import type { ServiceName } from '@muster/domain'
+import { isDateError } from './clock-error.ts'
 import { readMember } from './peer.ts'
 
 /** The server's certificate does not verify, or is not the one that was expected. */
 export class ServerNotTrustedError extends Error {
-  override readonly name = 'ServerNotTrustedError'
+  override readonly name: string = 'ServerNotTrustedError'
 }
+
+/** The root that the server shows does not match the pin. */
+export class PinMismatchError extends ServerNotTrustedError {}
 
 // Codes of failed verification in OpenSSL and Node. Other handshake errors (reset, alert) do not concern trust.
 const VERIFY_ERROR =
   /^(?:CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|ERR_TLS_CERT_|INVALID_|HOSTNAME_MISMATCH|ERROR_IN_CERT)/
 
-/** Turns an error of a TLS handshake into a ServerNotTrustedError if the certificate caused it. */
+/** Turns an error of a TLS handshake into a ServerNotTrustedError if the certificate caused it, and not its dates. */
 export function asTrustFailure(error: NodeJS.ErrnoException): ServerNotTrustedError | undefined {
   if (error instanceof ServerNotTrustedError) return error
+  if (isDateError(error)) return undefined
   if (!VERIFY_ERROR.test(error.code ?? '')) return undefined
   return new ServerNotTrustedError(`the server's certificate does not verify: ${error.message}`, { cause: error })
 }

@@ -7,6 +7,8 @@ export interface Relay {
   address: string
   /** How many connections of clients are open now. */
   open(): number
+  /** Ends every connection. New ones are passed on as before. */
+  cut(): void
   close(): Promise<void>
 }
 
@@ -25,12 +27,16 @@ export async function startRelay(target: string): Promise<Relay> {
     for (const socket of [client, upstream]) socket.on('error', () => {})
     client.pipe(upstream).pipe(client)
   })
+  const cut = () => {
+    for (const socket of sockets) socket.destroy()
+  }
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return {
     address: `127.0.0.1:${(server.address() as net.AddressInfo).port}`,
     open: () => sockets.size,
+    cut,
     async close() {
-      for (const socket of sockets) socket.destroy()
+      cut()
       await new Promise((resolve) => server.close(resolve))
     },
   }
