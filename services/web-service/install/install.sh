@@ -124,10 +124,12 @@ install_tarball() {
   rm -rf "$lib.old"
   ln -sf ../lib/muster/muster "$bin/muster"
   ln -sf ../lib/muster/musterctl "$bin/musterctl"
-  if [ -f "$lib/systemd/muster.service" ]; then
+  if [ ! -f "$lib/systemd/muster.service" ]; then return 0; fi
+  if [ -n "$root" ]; then
     mkdir -p "$root/etc/systemd/system"
-    sed 's|/usr/bin/muster|/usr/local/bin/muster|g' "$lib/systemd/muster.service" \
-      >"$root/etc/systemd/system/muster.service"
+    cp "$lib/systemd/muster.service" "$root/etc/systemd/system/muster.service"
+  elif have systemctl; then
+    "$lib/muster" install systemd
   fi
 }
 
@@ -172,21 +174,43 @@ join_cluster() {
   fi
   mkdir -p "$root/etc/muster"
   (umask 077 && printf '%s\n' "$invitation" >"$kept.new" && mv "$kept.new" "$kept")
-  if has_systemd && has_unit && muster configure --help >/dev/null 2>&1; then
-    if [ -e /etc/muster.yaml ]; then
-      say 'Keeping /etc/muster.yaml'
-    else
-      muster configure "$kept" -o file
-      # The token is in the configuration now, which only root reads.
-      rm -f "$kept"
-    fi
-    systemctl daemon-reload
-    systemctl enable muster.service
-    systemctl restart muster.service
-    say "Started muster. See: muster status; journalctl -u muster"
-  else
+  if ! has_systemd || ! has_unit; then
     say "Next, join the cluster: muster start $kept"
+    return 0
   fi
+  # The PATH of sudo may lack /usr/local/bin.
+  muster=/usr/bin/muster
+  if [ "$manager" = tarball ]; then muster=/usr/local/bin/muster; fi
+  configure_service
+  systemctl daemon-reload
+  systemctl --quiet enable muster.service
+  if ! systemctl restart muster.service; then
+    journalctl --unit=muster --no-pager --output=cat --lines=4 >&2 || true
+    die "muster did not start; what it said is above. Correct it, then: systemctl restart muster"
+  fi
+  say "Started muster, now and at each boot. See: muster status; journalctl -u muster"
+}
+
+# Writes the configuration, unless this machine has a valid identity or somebody else wrote one.
+configure_service() {
+  config=/etc/muster.yaml
+  set -- "$kept" -o file
+  if "$muster" status 2>/dev/null | grep -q '^Certificate *until'; then
+    say 'This machine has joined already; the invitation is not needed'
+    rm -f "$kept"
+    return 0
+  fi
+  if [ -e "$config" ]; then
+    if ! head -n 1 "$config" | grep -q "^# Written by 'muster configure'"; then
+      say "Keeping $config, which muster did not write. What it needs: muster show --show-token $kept"
+      return 0
+    fi
+    cp -p "$config" "$config.old"
+    set -- "$@" --force
+  fi
+  "$muster" configure "$@" || die "this machine was not configured; the invitation is in $kept"
+  # The token is in the configuration now, which only root reads.
+  rm -f "$kept"
 }
 
 uninstall() {
@@ -204,7 +228,9 @@ uninstall() {
   fi
   if [ -d "$root/usr/local/lib/muster" ]; then
     run rm -rf "$root/usr/local/lib/muster" "$root/usr/local/bin/muster" "$root/usr/local/bin/musterctl"
-    run rm -f "$root/etc/systemd/system/muster.service"
+    unit=$root/etc/systemd/system/muster.service
+    if [ -f "$unit" ] && grep -q '^# The agent of Muster' "$unit"; then run rm -f "$unit"; fi
+    if has_systemd; then run systemctl daemon-reload; fi
   fi
   run rm -f "$root/etc/muster/invitation"
   say 'Muster is removed. /etc/muster.yaml and /var/lib/muster stay; remove them to forget the identity.'

@@ -82,6 +82,7 @@ export async function bootMachine(life: Lifecycle, script: string): Promise<Mach
 async function makeRoot(root: string, script: string): Promise<void> {
   for (const folder of [
     'usr',
+    'usr-local/bin',
     'run',
     'tmp',
     'proc',
@@ -104,7 +105,8 @@ async function makeRoot(root: string, script: string): Promise<void> {
 
 function startNspawn(root: string): ChildProcess {
   const args = ['--quiet', '--register=no', '--keep-unit', '--directory', root, '--machine', path.basename(root)]
-  const binds = ['--bind-ro=/usr', `--bind-ro=${process.execPath}:/opt/muster/node`]
+  const local = path.join(root, 'usr-local')
+  const binds = ['--bind-ro=/usr', `--bind=${local}:/usr/local`, `--bind-ro=${process.execPath}:/opt/muster/node`]
   return spawn('systemd-nspawn', [...args, ...binds, '--boot', '--', '--unit=multi-user.target'], { stdio: 'ignore' })
 }
 

@@ -23,6 +23,7 @@ export function formatConfig({ facts, dataDir, roles, authServer, caPins, token,
   const pins = caPins.length > 1 ? `[${caPins.map(quoted).join(', ')}]` : quoted(caPins[0] ?? '')
   const labelLines = Object.entries(labels).map(([key, value]) => `    ${quoted(key)}: ${quoted(value)}`)
   return [
+    // The install script knows a file of ours by these words.
     "# Written by 'muster configure'; 'muster start' reads it. Once the node has joined, the token is not needed.",
     'version: v1',
     'muster:',

@@ -1,7 +1,7 @@
 /** The name of the unit. */
 export const UNIT = 'muster.service'
 
-/** The first line of every unit of ours. A file of the name without it is somebody else's. */
+/** The first line of every unit of ours, which the install script knows too. A file of the name without it is somebody else's. */
 export const UNIT_MARK = '# The agent of Muster. Written by Muster; change it by systemctl edit muster.'
 
 /**
