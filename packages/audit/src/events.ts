@@ -44,21 +44,63 @@ export interface ListedTo {
   id: string
 }
 
-/** A page of events, newest first. */
+/** Which events to list. */
+export interface Listing {
+  filter: Filter
+  size: number
+  /** Where the last page ended. */
+  before: ListedTo | undefined
+}
+
+/** How many events a page looks at, when only few of them may match and no index finds those. */
+const MOST_LOOKED_AT = 100_000
+
+/**
+ * A page of events, newest first, and where the next one starts; that is undefined after the last page. A page looks at a
+ * bounded number of events, so a page that is not the last may have few events or none.
+ */
 export async function selectEvents(
   db: Db,
-  { filter, size, before }: { filter: Filter; size: number; before: ListedTo | undefined },
-): Promise<(StoredEvent & { exactAt: string })[]> {
+  listing: Listing,
+  mostLookedAt = MOST_LOOKED_AT,
+): Promise<{ events: StoredEvent[]; next: ListedTo | undefined }> {
+  const { filter, size, before } = listing
+  const isSparse =
+    (filter.action ?? filter.actor ?? filter.outcome) !== undefined && (filter.tokenId ?? filter.nodeId) === undefined
+  const end = isSparse ? await endOfSlice(db, listing, mostLookedAt) : undefined
   const { rows } = await db.query<StoredEvent & { exactAt: string }>(
     `select ${COLUMNS}, ${EXACT_TIME} as "exactAt"
        from audit_events
       where ${MATCHES}
         and ($7::timestamptz is null or (at, id) < ($7, $8::bigint))
+        and ($9::timestamptz is null or (at, id) >= ($9, $10::bigint))
       order by at desc, id desc
-      limit $9`,
-    [...valuesOf(filter), before?.at ?? null, before?.id ?? null, size],
+      limit $11`,
+    [...valuesOf(filter), ...placeOf(before), ...placeOf(end), size + 1],
   )
-  return rows
+  const events = rows.slice(0, size)
+  const last = events.at(-1)
+  if (rows.length > size && last !== undefined) return { events, next: { at: last.exactAt, id: last.id } }
+  return { events, next: end }
+}
+
+/** The last event that a page of this listing may look at; undefined if it may look at all that are left. */
+async function endOfSlice(db: Db, { filter, before }: Listing, mostLookedAt: number): Promise<ListedTo | undefined> {
+  const { rows } = await db.query<{ exactAt: string; id: string }>(
+    `select ${EXACT_TIME} as "exactAt", id
+       from audit_events
+      where ($1::timestamptz is null or at >= $1 - interval '1 minute')
+        and ($2::timestamptz is null or (at, id) < ($2, $3::bigint))
+      order by at desc, id desc
+      limit 1
+     offset $4`,
+    [filter.since ?? null, ...placeOf(before), mostLookedAt - 1],
+  )
+  return rows[0] && { at: rows[0].exactAt, id: rows[0].id }
+}
+
+function placeOf(place: ListedTo | undefined): [at: string | null, id: string | null] {
+  return [place?.at ?? null, place?.id ?? null]
 }
 
 /** A moment in the order of commits: what the database had committed by then. */
@@ -91,9 +133,16 @@ export interface WatchedTo {
   id: string
 }
 
+/** Where a watch starts: before the first transaction that the snapshot does not show. */
+export function startOfWatch({ snapshot }: Position): WatchedTo {
+  const [xmin] = snapshot.split(':') as [string]
+  return { tx: xmin, id: '0' }
+}
+
 /**
  * A page of what was committed after `from` and not after `until`, in the order of the transactions. It compares
- * snapshots, not ids: a transaction may get its id first and commit last.
+ * snapshots, not ids: a transaction may get its id first and commit last. `after` alone says where the index is entered, so
+ * a first page starts at `startOfWatch`.
  */
 export async function selectCommitted(
   db: Db,
@@ -104,7 +153,6 @@ export async function selectCommitted(
     `select ${COLUMNS}, tx::text as tx
        from audit_events
       where ${MATCHES}
-        and tx >= pg_snapshot_xmin($7::pg_snapshot)
         and not pg_visible_in_snapshot(tx, $7::pg_snapshot)
         and pg_visible_in_snapshot(tx, $8::pg_snapshot)
         and (tx, id) > ($9::xid8, $10::bigint)

@@ -3,6 +3,8 @@ import { audit } from '@muster/contracts'
 import { everyKindOfPeer } from '@muster/testkit'
 import { accessOfEach } from '@muster/testkit/rpc'
 import { encodeCursor } from '@muster/domain'
+import { parseFilter } from './event-filter.ts'
+import { type ListedTo, selectEvents } from './events.ts'
 import { recordAudit, type AuditEvent } from './record.ts'
 import { filterBy, serveAudit, type Served } from '../test/support/audit.ts'
 
@@ -83,6 +85,19 @@ describe('the events of a service', () => {
       pageToken = page.nextPageToken
     } while (pageToken !== '')
     expect(found).toEqual(Array.from({ length: 45 }, (_, i) => `${44 - i}`))
+  })
+
+  test('the events of a service that match a rare filter come in pages that look at a bounded number of events', async () => {
+    for (let i = 0; i < 23; i++) await add({ action: i % 10 === 0 ? 'user.remove' : 'node.join' })
+    const filter = parseFilter(filterBy({ action: 'user' }))
+    const pages: string[][] = []
+    let before: ListedTo | undefined
+    do {
+      const { events, next } = await selectEvents(served.pool, { filter, size: 100, before }, 5)
+      pages.push(events.map(({ action }) => action))
+      before = next
+    } while (before !== undefined)
+    expect(pages).toEqual([['user.remove'], [], ['user.remove'], [], ['user.remove']])
   })
 
   test('the events of a service may be read by operators only', async () => {

@@ -10,13 +10,10 @@ export function listEvents({ name, pool }: AuditDeps): UnaryHandler<audit.ListEv
   return async (request) => {
     const size = parsePageSize(request.pageSize)
     const filter = parseFilter(request.filter)
-    const found = await selectEvents(pool, { filter, size: size + 1, before: parseCursor(request.pageToken) })
-    const page = found.slice(0, size)
-    const last = page.at(-1)
-    const isLast = found.length <= size || last === undefined
+    const { events, next } = await selectEvents(pool, { filter, size, before: parseCursor(request.pageToken) })
     return {
-      events: page.map((event) => toProto(name, event)),
-      nextPageToken: isLast ? '' : encodeCursor([last.exactAt, last.id]),
+      events: events.map((event) => toProto(name, event)),
+      nextPageToken: next === undefined ? '' : encodeCursor([next.at, next.id]),
     }
   }
 }

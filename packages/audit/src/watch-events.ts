@@ -3,7 +3,7 @@ import { invalid } from '@muster/domain'
 import type { ServerStreamHandler } from '@muster/rpc'
 import type pg from 'pg'
 import { parseFilter, type Filter } from './event-filter.ts'
-import { currentPosition, selectCommitted, type Position, type StoredEvent, type WatchedTo } from './events.ts'
+import { currentPosition, selectCommitted, startOfWatch, type Position, type StoredEvent } from './events.ts'
 import { toProto } from './list-events.ts'
 import type { AuditDeps } from './deps.ts'
 
@@ -42,7 +42,7 @@ async function* committedBetween(
   pool: pg.Pool,
   range: { filter: Filter; from: Position; until: Position },
 ): AsyncGenerator<StoredEvent> {
-  let after: WatchedTo = { tx: '0', id: '0' }
+  let after = startOfWatch(range.from)
   for (;;) {
     const page = await selectCommitted(pool, { ...range, after, size: PAGE })
     yield* page

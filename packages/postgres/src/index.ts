@@ -1,3 +1,4 @@
+export * from './in-batches.ts'
 export * from './migrate.ts'
 export * from './pool.ts'
 export * from './sql-state.ts'

@@ -30,7 +30,8 @@ export async function startApp(start: ServiceStart<Config>): Promise<void> {
   const follow = () => authorities.follow(() => currentRevision(pool))
   repeatEvery({ task: 'authority-refresh', everyMs: REFRESH_EVERY_MS, work: () => authorities.reload() }, background)
   repeatEvery({ task: 'rotation-follow', everyMs: FOLLOW_EVERY_MS, work: follow }, background)
-  repeatEvery({ task: 'certificate-purge', everyMs: REFRESH_EVERY_MS, work: () => purgeCertificates(pool) }, background)
+  const purge = (signal: AbortSignal) => purgeCertificates(pool, signal)
+  repeatEvery({ task: 'certificate-purge', everyMs: REFRESH_EVERY_MS, work: purge }, background)
   repeatEvery({ task: 'replica-purge', everyMs: REFRESH_EVERY_MS, work: () => purgeReplicas(pool) }, background)
 
   const deps: Deps = { config, pool, clock, refusals: audit.refusals, authorities }

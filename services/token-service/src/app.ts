@@ -16,8 +16,8 @@ export async function startApp(start: ServiceStart<Config>): Promise<void> {
   const staticTokens = new StaticTokens(config.MUSTER_CONFIG_FILE, pool, config.MUSTER_PEPPER_FILE, log)
   await staticTokens.store()
   life.own('static tokens', { ended: staticTokens.watch(clock, life.signal) }, ({ ended }) => ended)
-  const purge = async () => {
-    const count = await purgeTokens(pool, staticTokens.configured, config.MUSTER_TOKEN_RETENTION)
+  const purge = async (signal: AbortSignal) => {
+    const count = await purgeTokens(pool, staticTokens.configured, config.MUSTER_TOKEN_RETENTION, signal)
     log.debug({ event: 'tokens.purged', count }, 'purged old tokens')
   }
   repeatEvery({ task: 'token-purge', everyMs: PURGE_EVERY_MS, work: purge }, background)

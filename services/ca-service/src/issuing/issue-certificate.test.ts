@@ -133,7 +133,7 @@ describe('a certificate', () => {
   test('a certificate is deleted from the record thirty days after it expires', async () => {
     await issue({}, { clock: manualClock(new Date(Date.now() - 31 * DAY_MS)) })
     const kept = await issue({}, { clock: manualClock(new Date(Date.now() - 29 * DAY_MS)) })
-    await purgeCertificates(store.pool)
+    await purgeCertificates(store.pool, new AbortController().signal)
     expect((await recorded()).map(({ serial }) => serial.toString('hex'))).toEqual([kept.serial])
   })
 })

@@ -1,6 +1,6 @@
 import { AppError, AUTHORITY_OF, CERTIFICATE_BACKDATE_MS, formatSpiffeId, type MemberKind } from '@muster/domain'
 import { issueLeaf, keyFingerprint, newSerial, serialHex } from '@muster/pki'
-import type { Db } from '@muster/postgres'
+import { type Db, inBatches } from '@muster/postgres'
 import type { Clock } from '@muster/runtime'
 import type { ca } from '@muster/contracts'
 import type { Authorities } from '../authorities/authorities.ts'
@@ -107,10 +107,16 @@ async function recordCertificate(db: Db, record: CertificateRecord): Promise<boo
   return rowCount === 1
 }
 
-/** Deletes certificates that expired over 30 days ago. */
-export async function purgeCertificates(db: Db): Promise<void> {
-  await db.query(
-    `delete from certificates
-      where not_after < now() - interval '30 days'`,
-  )
+/** Deletes certificates that expired over 30 days ago, in batches. Safe on all replicas at once. @returns how many */
+export function purgeCertificates(db: Db, signal: AbortSignal): Promise<number> {
+  const text = `
+    delete from certificates
+     where serial in (
+       select serial
+         from certificates
+        where not_after < now() - interval '30 days'
+        order by not_after
+        limit $1
+          for update skip locked)`
+  return inBatches(db, { text }, signal)
 }

@@ -159,7 +159,7 @@ describe('a banned node', () => {
     await ban()
     await operator().removeNode({ nodeId: node.name })
     await served.pool.query(`update nodes set removed_at = now() - interval '2 days'`)
-    await purgeNodes(served.pool)
+    await purgeNodes(served.pool, new AbortController().signal)
     const join = served.client(served.cluster.anonymous()).register(joinRequest({}, node.privateKey))
     expect(await refusal(join)).toMatchObject({ reason: 'KEY_BANNED' })
   })

@@ -204,7 +204,7 @@ describe('the list of bots', () => {
     await add('old-and-locked', { certificate_expires_at: days(31), locked_at: days(31) })
     await add('removed-long-ago', { joined_at: null, removed_at: days(1.1) })
     await add('stuck', { joined_at: null, certificate_expires_at: null, created_at: days(1.1) })
-    await purgeBots(served.pool)
+    await purgeBots(served.pool, new AbortController().signal)
     const { rows } = await served.pool.query<{ id: string }>('select id from bots')
     expect(new Set(rows.map(({ id }) => id))).toEqual(new Set(kept))
   })
@@ -218,7 +218,7 @@ describe('the list of bots', () => {
         [Buffer.alloc(32, generation), id, generation],
       )
     }
-    await purgeBots(served.pool)
+    await purgeBots(served.pool, new AbortController().signal)
     const { rows } = await served.pool.query('select generation from bot_keys order by generation')
     expect(rows).toEqual([{ generation: 3 }, { generation: 4 }])
   })

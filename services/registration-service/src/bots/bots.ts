@@ -1,4 +1,4 @@
-import type { Db } from '@muster/postgres'
+import { type Db, inBatches } from '@muster/postgres'
 import { BAN_COLUMNS, type BanRow, IS_BANNED, isBanned, type StoredBan, withBan } from '../bans/stored-ban.ts'
 
 /** An instance of a bot, as stored. */
@@ -176,25 +176,36 @@ export async function endBot(
 /**
  * Deletes bots whose last certificate expired 30 days ago, joins that started over a day ago and never finished, and bots
  * that were removed over a day ago. A day is far longer than the spend of a token may be repeated. Also deletes earlier keys
- * when no certificate for them can be valid any more. The audit keeps its events.
+ * when no certificate for them can be valid any more. The audit keeps its events. Works in batches.
  */
-export async function purgeBots(db: Db): Promise<void> {
-  await db.query(
-    `delete from bots
+export async function purgeBots(db: Db, signal: AbortSignal): Promise<void> {
+  await inBatches(db, { text: PURGE_BOTS }, signal)
+  await inBatches(db, { text: PURGE_KEYS }, signal)
+}
+
+const PURGE_BOTS = `
+  delete from bots
+   where id in (
+     select id
+       from bots
       where coalesce(
               removed_at + interval '1 day',
               certificate_expires_at + interval '30 days',
               created_at + interval '1 day') < now()
-        and not ${IS_BANNED}`,
-  )
-  await db.query(
-    `delete from bot_keys
-      using bots
-      where bots.id = bot_keys.bot_id
-        and bot_keys.generation < bots.generation - 1
-        and bot_keys.recorded_at < now() - interval '30 days'`,
-  )
-}
+        and not ${IS_BANNED}
+      limit $1
+        for update skip locked)`
+
+const PURGE_KEYS = `
+  delete from bot_keys
+   where key_fingerprint in (
+     select key_fingerprint
+       from bot_keys
+       join bots on bots.id = bot_keys.bot_id
+      where bot_keys.generation < bots.generation - 1
+        and bot_keys.recorded_at < now() - interval '30 days'
+      limit $1
+        for update of bot_keys skip locked)`
 
 type Row = Omit<StoredBot, 'renewedAt' | 'lockedAt' | 'ban'> &
   BanRow & { renewedAt: Date | null; lockedAt: Date | null }

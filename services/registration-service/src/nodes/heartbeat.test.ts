@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import type { registration } from '@muster/contracts'
 import { VERSION } from '@muster/runtime'
 import { eventually, type TestMember } from '@muster/testkit'
-import { toRoll } from './roll.ts'
+import { toRoll } from './roll/roll.ts'
 import { selectNodes } from './store/roll-queries.ts'
 import { addNode, contract, refusal, serveRegistration, type Served } from '../../test/support/service.ts'
 

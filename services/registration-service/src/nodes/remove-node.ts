@@ -5,7 +5,7 @@ import { memberOf, type UnaryHandler } from '@muster/rpc'
 import type { Deps } from '../deps.ts'
 import { noSuchNode } from './node-errors.ts'
 import { takeOffRoll } from './store/removal.ts'
-import { toRoll } from './roll.ts'
+import { toRoll } from './roll/roll.ts'
 
 /**
  * Removes a node from the roll. Its stream ends on the replica that holds it, its renewal is refused, and watchers learn of

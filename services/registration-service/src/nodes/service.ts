@@ -4,11 +4,11 @@ import { VERSION } from '@muster/runtime'
 import type { Deps } from '../deps.ts'
 import { banNode, unbanNode } from '../bans/ban-node.ts'
 import { heartbeat } from './heartbeat.ts'
-import { listNodes } from './list-nodes.ts'
+import { listNodes } from './roll/list-nodes.ts'
 import { register } from './register.ts'
 import { removeNode } from './remove-node.ts'
 import { renewCertificate } from './renew-certificate.ts'
-import { watchNodes } from './watch-nodes.ts'
+import { watchNodes } from './roll/watch-nodes.ts'
 
 /** Every RPC of registration-service: who may call it, and which handler serves it. */
 export function registrationService(deps: Deps): BoundService {

@@ -40,8 +40,8 @@ export function sweepPresence(deps: SweepDeps, background: Background): void {
   repeatEvery({ task: 'standing', everyMs: FOLLOW_STANDING_EVERY_MS, work: followStanding(deps) }, background)
   const checkStreams = () => streams.checkAll()
   repeatEvery({ task: 'stream-check', everyMs: CHECK_STREAMS_EVERY_MS, work: checkStreams }, background)
-  repeatEvery({ task: 'node-purge', everyMs: PURGE_EVERY_MS, work: () => purgeNodes(pool) }, background)
-  repeatEvery({ task: 'bot-purge', everyMs: PURGE_EVERY_MS, work: () => purgeBots(pool) }, background)
+  repeatEvery({ task: 'node-purge', everyMs: PURGE_EVERY_MS, work: (signal) => purgeNodes(pool, signal) }, background)
+  repeatEvery({ task: 'bot-purge', everyMs: PURGE_EVERY_MS, work: (signal) => purgeBots(pool, signal) }, background)
 }
 
 async function sweepOnce({ pool, presence, pace }: SweepDeps, log: Logger): Promise<void> {

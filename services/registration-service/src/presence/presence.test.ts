@@ -114,6 +114,19 @@ describe('a node that falls silent', () => {
     expect((await here.view([id], 0)).silent.size).toBe(0)
   })
 
+  test('nodes that fall silent together are all noticed by one sweep and handed over by one call', async () => {
+    const ids = Array.from({ length: 1_200 }, () => randomUUID())
+    for (const id of ids) here.beat(id, 50)
+    await eventually('all counted', async () => (await redis.client.zcard(`muster:${clusterName}:alive`)) === 1_200)
+    await silence(ids.at(-1)!)
+    await eventually('swept', async () => (await here.sweep(50)) === 0)
+    const handedOver: string[] = []
+    await here.drainGone(async (seen) => void handedOver.push(...seen.map(({ id }) => id)))
+    expect(new Set(handedOver)).toEqual(new Set(ids))
+    await here.drainGone(async () => {})
+    expect(await redis.client.zcard(`muster:${clusterName}:gone`)).toBe(0)
+  })
+
   test('a node that falls silent and comes back is online again, and is announced', async () => {
     const id = randomUUID()
     await beat(id, 50)

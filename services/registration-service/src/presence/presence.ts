@@ -11,7 +11,7 @@ declare module 'ioredis' {
     musterSweep(
       keyCount: number,
       ...keysAndArgs: (string | number)[]
-    ): Result<[alive: number, listeningMs: number], Context>
+    ): Result<[alive: number, listeningMs: number, moved: number], Context>
   }
 }
 
@@ -173,7 +173,7 @@ export class Presence extends EventEmitter<{ changed: [nodeId: string]; recheck:
   }
 
   /**
-   * Notices nodes that fell silent; every replica gets each through `changed`. Once Redis has received beats long enough to call
+   * Notices nodes that fell silent, however many; every replica gets each through `changed`. Once Redis has received beats long enough to call
    * anyone offline, followers start over, since until then they were told `unknown`.
    * @returns how many nodes are alive
    */
@@ -184,7 +184,9 @@ export class Presence extends EventEmitter<{ changed: [nodeId: string]; recheck:
     // A look a little before the limit costs nothing: the presence key decides.
     const silence = Math.floor(offlineAfterMs * 0.9)
     const args = [this.#channel, this.#presenceKey(''), silence, SWEEP_LIMIT]
-    const [alive, listeningMs] = await this.#redis.musterSweep(keys.length, ...keys, ...args)
+    let [alive, listeningMs, moved] = await this.#redis.musterSweep(keys.length, ...keys, ...args)
+    while (moved === SWEEP_LIMIT)
+      [alive, listeningMs, moved] = await this.#redis.musterSweep(keys.length, ...keys, ...args)
     const wasTooEarly = this.#tooEarly
     this.#tooEarly = listeningMs < offlineAfterMs
     if (wasTooEarly && !this.#tooEarly) this.emit('resync')
@@ -192,22 +194,30 @@ export class Presence extends EventEmitter<{ changed: [nodeId: string]; recheck:
   }
 
   /**
-   * Hands over when silent nodes were last seen. What `keep` has stored stays here until the next call: a caller that read a
-   * node's row just before that still finds the time here. Safe on all replicas at once.
+   * Hands over when silent nodes were last seen, however many. What `keep` has stored stays here until the next call: a caller
+   * that read a node's row just before that still finds the time here. Safe on all replicas at once.
    */
   async drainGone(keep: (seen: { id: string; lastSeenAt: Date }[]) => Promise<void>): Promise<void> {
-    const entries = await this.#redis.zrange(this.#key('gone'), 0, String(SWEEP_LIMIT - 1), 'WITHSCORES')
-    const found = new Map<string, number>()
-    for (let i = 0; i < entries.length; i += 2) found.set(entries[i]!, Number(entries[i + 1]))
-    const isKept = ([id, time]: [string, number]) => this.#kept.get(id) === time
-    const settled = [...found].filter(isKept).map(([id]) => id)
-    const fresh = [...found].filter((entry) => !isKept(entry))
-    if (fresh.length > 0) {
-      const seen = fresh.map(([id, time]) => ({ id, lastSeenAt: new Date(time) }))
-      await keep(seen.filter(({ id }) => isNodeId(id)))
+    const settled = this.#kept
+    this.#kept = new Map()
+    for (let from = 0; ; from += SWEEP_LIMIT) {
+      const end = String(from + SWEEP_LIMIT - 1)
+      const entries = await this.#redis.zrange(this.#key('gone'), from, end, 'WITHSCORES')
+      const fresh = new Map<string, number>()
+      for (let i = 0; i < entries.length; i += 2) {
+        const [id, time] = [entries[i]!, Number(entries[i + 1])]
+        if (settled.get(id) !== time) fresh.set(id, time)
+      }
+      if (fresh.size > 0) {
+        const seen = [...fresh].map(([id, time]) => ({ id, lastSeenAt: new Date(time) }))
+        await keep(seen.filter(({ id }) => isNodeId(id)))
+      }
+      for (const [id, time] of fresh) this.#kept.set(id, time)
+      if (entries.length < 2 * SWEEP_LIMIT) break
     }
-    this.#kept = new Map(fresh)
-    if (settled.length > 0) await this.#redis.zrem(this.#key('gone'), ...settled)
+    const ids = [...settled.keys()].filter((id) => !this.#kept.has(id))
+    for (let i = 0; i < ids.length; i += SWEEP_LIMIT)
+      await this.#redis.zrem(this.#key('gone'), ...ids.slice(i, i + SWEEP_LIMIT))
   }
 
   close(): void {

@@ -4,6 +4,7 @@ import { tokenDigest } from '@muster/domain'
 import { purgeTokens } from './purge.ts'
 import { storeStaticToken } from '../static/static-token-rows.ts'
 
+const untilDone = new AbortController().signal
 let store: Store
 beforeEach(async () => {
   store = await openStore()
@@ -42,10 +43,10 @@ describe('the purge', () => {
     await sql(`update tokens set revoked_at = now() - interval '59 minutes' where id = $1`, young[1]!.id)
     await sql(`update spends set spent_at = now() - interval '3 days'`)
 
-    expect(await purgeTokens(store.pool, [], 3_600)).toBe(2)
+    expect(await purgeTokens(store.pool, [], 3_600, untilDone)).toBe(2)
     expect(await ids()).toEqual(new Set(young.map(({ id }) => id)))
     expect((await store.pool.query('select from spends')).rowCount).toBe(3)
-    expect(await purgeTokens(store.pool, [], 3_600)).toBe(0)
+    expect(await purgeTokens(store.pool, [], 3_600, untilDone)).toBe(0)
   })
 
   test('the purge keeps static tokens while a replica has them in its configuration, and for a day at least', async () => {
@@ -55,10 +56,10 @@ describe('the purge', () => {
       made.push((await storeStaticToken(store.pool, { digest, roles: ['node'], definedAt: 'token.yaml:2' }))!.id)
     }
     await sql(`update tokens set configured_at = now() - interval '23 hours'`)
-    expect(await purgeTokens(store.pool, [mine!], 3_600)).toBe(0)
-    expect(await purgeTokens(store.pool, [theirs!], 3_600)).toBe(0)
+    expect(await purgeTokens(store.pool, [mine!], 3_600, untilDone)).toBe(0)
+    expect(await purgeTokens(store.pool, [theirs!], 3_600, untilDone)).toBe(0)
     await sql(`update tokens set configured_at = configured_at - interval '2 hours'`)
-    expect(await purgeTokens(store.pool, [mine!], 3_600)).toBe(1)
+    expect(await purgeTokens(store.pool, [mine!], 3_600, untilDone)).toBe(1)
     expect(await ids()).toEqual(new Set(made.slice(0, 2)))
   })
 })

@@ -88,7 +88,7 @@ describe('a join', () => {
     for (const node of [old, young, complete]) await recordJoiningNode(store.pool, node)
     await activateNode(store.pool, complete.id, 'aa', inAnHour())
     await store.pool.query(`update nodes set created_at = now() - interval '25 hours' where id <> $1`, [young.id])
-    expect(await purgeNodes(store.pool)).toBe(1)
+    expect(await purgeNodes(store.pool, new AbortController().signal)).toBe(1)
     const { rows } = await store.pool.query<{ id: string }>('select id from nodes')
     expect(new Set(rows.map(({ id }) => id))).toEqual(new Set([young.id, complete.id]))
   })
@@ -174,9 +174,9 @@ describe('a removal', () => {
     expect(await roll()).toEqual([])
 
     await store.pool.query(`update nodes set created_at = now() - interval '25 hours'`)
-    expect(await purgeNodes(store.pool)).toBe(0)
+    expect(await purgeNodes(store.pool, new AbortController().signal)).toBe(0)
     await store.pool.query(`update nodes set removed_at = now() - interval '25 hours'`)
-    expect(await purgeNodes(store.pool)).toBe(1)
+    expect(await purgeNodes(store.pool, new AbortController().signal)).toBe(1)
   })
 
   test('a removal raced by joins with the same key on two replicas is not undone', async () => {

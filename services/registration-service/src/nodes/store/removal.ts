@@ -1,4 +1,4 @@
-import type { Db } from '@muster/postgres'
+import { type Db, inBatches } from '@muster/postgres'
 import { IS_BANNED } from '../../bans/stored-ban.ts'
 import { NODE_COLUMNS, type StoredNode, toStoredNode } from './stored-node.ts'
 
@@ -35,14 +35,20 @@ export async function takeOffRoll(
 
 /**
  * Deletes joins that started over a day ago and never finished, and nodes that were removed over a day ago. A day is far
- * longer than the spend of a token may be repeated. The row of a banned node keeps its key out. @returns how many rows were deleted
+ * longer than the spend of a token may be repeated. The row of a banned node keeps its
+ * key out. Works in batches. @returns how many rows were deleted
  */
-export async function purgeNodes(db: Db): Promise<number> {
-  const { rowCount } = await db.query(
-    `delete from nodes
-      where joined_at is null
-        and coalesce(removed_at, created_at) < now() - interval '1 day'
-        and not ${IS_BANNED}`,
-  )
-  return rowCount ?? 0
+export function purgeNodes(db: Db, signal: AbortSignal): Promise<number> {
+  const text = `
+    delete from nodes
+     where id in (
+       select id
+         from nodes
+        where joined_at is null
+          and coalesce(removed_at, created_at) < now() - interval '1 day'
+          and not ${IS_BANNED}
+        order by coalesce(removed_at, created_at)
+        limit $1
+          for update skip locked)`
+  return inBatches(db, { text }, signal)
 }

@@ -73,6 +73,7 @@ export interface ListEventsRequest {
 }
 
 export interface ListEventsResponse {
+  /** May be few or none before the last page: a page looks at a bounded number of events. */
   events: AuditEvent[];
   /** Empty on the last page. */
   nextPageToken: string;

@@ -1,9 +1,9 @@
 import type { registration } from '@muster/contracts'
 import { decodeCursor, encodeCursor, MAX_PAGE_SIZE, parseNodeId, parsePageSize } from '@muster/domain'
 import type { UnaryHandler } from '@muster/rpc'
-import type { Deps } from '../deps.ts'
+import type { Deps } from '../../deps.ts'
 import { parseNodeFilter, parseOlderThan, parseStatuses } from './node-filter.ts'
-import { selectNodes } from './store/roll-queries.ts'
+import { selectNodes } from '../store/roll-queries.ts'
 import { toRoll } from './roll.ts'
 
 /** A node may carry 16 KiB of labels. A page ends early before it exceeds what clients accept. */

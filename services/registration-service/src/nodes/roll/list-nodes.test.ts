@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import type { registration } from '@muster/contracts'
 import { eventually } from '@muster/testkit'
-import { addNode, NodeStatus, refusal, serveRegistration, type Served } from '../../test/support/service.ts'
+import { addNode, NodeStatus, refusal, serveRegistration, type Served } from '../../../test/support/service.ts'
 
 let served: Served
 

@@ -1,9 +1,9 @@
 import { registration } from '@muster/contracts'
 import type { Db } from '@muster/postgres'
 import { type Clock, isOlderVersion } from '@muster/runtime'
-import type { HeartbeatPace } from './heartbeat-pace.ts'
-import type { StoredNode } from './store/stored-node.ts'
-import type { Presence, PresenceView } from '../presence/presence.ts'
+import type { HeartbeatPace } from '../heartbeat-pace.ts'
+import type { StoredNode } from '../store/stored-node.ts'
+import type { Presence, PresenceView } from '../../presence/presence.ts'
 
 /** Where the parts of a roll entry come from. */
 export interface RollDeps {

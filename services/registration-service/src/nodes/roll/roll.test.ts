@@ -1,10 +1,10 @@
 import { describe, expect, test } from '@jest/globals'
 import { manualClock } from '@muster/testkit'
-import { HeartbeatPace } from './heartbeat-pace.ts'
-import type { StoredNode } from './store/stored-node.ts'
-import type { Presence, PresenceView } from '../presence/presence.ts'
+import { HeartbeatPace } from '../heartbeat-pace.ts'
+import type { StoredNode } from '../store/stored-node.ts'
+import type { Presence, PresenceView } from '../../presence/presence.ts'
 import { statusOf, toRoll, type RollDeps } from './roll.ts'
-import { NodeStatus } from '../../test/support/service.ts'
+import { NodeStatus } from '../../../test/support/service.ts'
 
 const now = new Date('2026-06-01T12:00:00Z')
 const earlier = new Date('2026-06-01T11:00:00Z')

@@ -1,8 +1,8 @@
 import { registration } from '@muster/contracts'
 import { invalid, parseLabels } from '@muster/domain'
 import { isOlderVersion, parseSemanticVersion } from '@muster/runtime'
-import type { NodeFilter } from './store/roll-queries.ts'
-import { parseTokenFilter } from './token-filter.ts'
+import type { NodeFilter } from '../store/roll-queries.ts'
+import { parseTokenFilter } from '../token-filter.ts'
 
 const MAX_SEARCH_CHARACTERS = 256
 

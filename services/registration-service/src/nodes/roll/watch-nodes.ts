@@ -1,8 +1,9 @@
 import type { registration } from '@muster/contracts'
 import type { ServerStreamHandler } from '@muster/rpc'
-import type { Deps } from '../deps.ts'
-import { selectNodes, selectNodesById } from './store/roll-queries.ts'
+import type { Deps } from '../../deps.ts'
 import { toRoll } from './roll.ts'
+import { type RollChanges, RollFeed } from './roll-feed.ts'
+import { selectNodes, selectNodesById } from '../store/roll-queries.ts'
 
 const PAGE = 500
 
@@ -15,12 +16,13 @@ const PAGE = 500
 export function watchNodes(
   deps: Deps,
 ): ServerStreamHandler<registration.WatchNodesRequest, registration.WatchNodesResponse> {
+  const feed = new RollFeed(deps)
   return async function* (_request, { signal }) {
     if (signal.aborted) return
-    const changes = followChanges(deps, signal)
+    const changes = followChanges(feed, signal)
     const told = new Set<string>()
     yield* snapshot(deps, told)
-    for await (const change of changes) yield* change === 'resync' ? snapshot(deps, told) : update(deps, told, change)
+    for await (const change of changes) yield* change === 'resync' ? snapshot(deps, told) : update(told, change)
   }
 }
 
@@ -40,24 +42,22 @@ async function* snapshot(deps: Deps, told: Set<string>): AsyncGenerator<registra
   }
   // Query these by id: a node that changed its host name meanwhile may have moved from a later page to an earlier one.
   const rest = [...unmentioned]
-  for (let i = 0; i < rest.length; i += PAGE) yield* update(deps, told, rest.slice(i, i + PAGE))
+  for (let i = 0; i < rest.length; i += PAGE) {
+    const ids = rest.slice(i, i + PAGE)
+    const nodes = await toRoll(deps, await selectNodesById(deps.pool, ids))
+    const found = new Map(nodes.map((node) => [node.id, node]))
+    yield* update(told, new Map(ids.map((id) => [id, found.get(id)])))
+  }
   yield { event: { $case: 'snapshotComplete', value: {} } }
 }
 
 /** The current state of these nodes. A node that is not on the roll is sent as removed only if the watcher was told of it. */
-async function* update(
-  deps: Deps,
-  told: Set<string>,
-  ids: readonly string[],
-): AsyncGenerator<registration.WatchNodesResponse> {
-  const found = await selectNodesById(deps.pool, ids)
-  for (const node of await toRoll(deps, found)) {
-    told.add(node.id)
-    yield nodeEvent(node)
-  }
-  const present = new Set(found.map(({ id }) => id))
-  for (const nodeId of ids) {
-    if (!present.has(nodeId) && told.delete(nodeId)) yield { event: { $case: 'removed', value: { nodeId } } }
+function* update(told: Set<string>, changes: RollChanges): Generator<registration.WatchNodesResponse> {
+  for (const [nodeId, node] of changes) {
+    if (node !== undefined) {
+      told.add(nodeId)
+      yield nodeEvent(node)
+    } else if (told.delete(nodeId)) yield { event: { $case: 'removed', value: { nodeId } } }
   }
 }
 
@@ -65,24 +65,33 @@ function nodeEvent(node: registration.Node): registration.WatchNodesResponse {
   return { event: { $case: 'node', value: node } }
 }
 
-/** Changed ids in batches. It listens from the call on, so that no change is lost between the snapshot and the changes. */
-function followChanges({ presence }: Deps, signal: AbortSignal): AsyncIterable<string[] | 'resync'> {
-  const changed = new Set<string>()
-  let resync = false
+/**
+ * The changes of the roll from the call on, so that none is lost between the snapshot and the changes. A watcher that
+ * reads slowly gets the last state of each node.
+ */
+function followChanges(feed: RollFeed, signal: AbortSignal): AsyncIterable<RollChanges | 'resync'> {
+  let changes = new Map<string, registration.Node | undefined>()
+  let needsResync = false
+  let failure: { error: unknown } | undefined
   let wake = () => {}
-  const onChanged = (nodeId: string) => {
-    changed.add(nodeId)
-    wake()
-  }
-  const onResync = () => {
-    resync = true
-    wake()
-  }
-  presence.on('changed', onChanged).on('resync', onResync)
+  const unfollow = feed.follow({
+    onChanges(changed) {
+      for (const [id, node] of changed) changes.set(id, node)
+      wake()
+    },
+    onResync() {
+      needsResync = true
+      wake()
+    },
+    onError(error) {
+      failure = { error }
+      wake()
+    },
+  })
   signal.addEventListener(
     'abort',
     () => {
-      presence.off('changed', onChanged).off('resync', onResync)
+      unfollow()
       wake()
     },
     { once: true },
@@ -90,14 +99,15 @@ function followChanges({ presence }: Deps, signal: AbortSignal): AsyncIterable<s
   return {
     async *[Symbol.asyncIterator]() {
       while (!signal.aborted) {
-        if (resync) {
-          resync = false
-          changed.clear()
+        if (failure !== undefined) throw failure.error
+        if (needsResync) {
+          needsResync = false
+          changes = new Map()
           yield 'resync' as const
-        } else if (changed.size > 0) {
-          const ids = [...changed].slice(0, PAGE)
-          ids.forEach((id) => changed.delete(id))
-          yield ids
+        } else if (changes.size > 0) {
+          const next = changes
+          changes = new Map()
+          yield next
         } else {
           await new Promise<void>((resolve) => (wake = resolve))
         }

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import type { registration } from '@muster/contracts'
 import type { CallContext } from '@muster/rpc'
 import { eventually, type TestMember } from '@muster/testkit'
-import { addNode, contract, NodeStatus, serveRegistration, type Served } from '../../test/support/service.ts'
+import { addNode, contract, NodeStatus, serveRegistration, type Served } from '../../../test/support/service.ts'
 import { watchNodes } from './watch-nodes.ts'
 
 let served: Served
