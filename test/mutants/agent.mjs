@@ -159,4 +159,11 @@ export const mutants = [
     replace: ``,
     tests: ['agent/src/commands/configure'],
   },
+  {
+    name: 'an older version counts as an upgrade',
+    folder: 'packages/agent/src',
+    find: `newerBy(from, to) !== 'no' ? 'downgrade' : 'none'`,
+    replace: `newerBy(from, to) !== 'no' ? 'upgrade' : 'none'`,
+    tests: ['agent/src/commands/upgrade'],
+  },
 ]

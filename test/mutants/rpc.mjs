@@ -243,4 +243,11 @@ export const mutants = [
     replace: `const remotePort = lastNumber`,
     tests: ['rpc/src/gate/proxy-protocol'],
   },
+  {
+    name: 'any service of the cluster is taken for its web face',
+    folder: 'packages/rpc/src',
+    find: `checkServerIdentity: (_host: string, shown: Shown) => check(shown)`,
+    replace: `checkServerIdentity: (_host: string, _shown: Shown) => undefined`,
+    tests: ['admin-cli/src/commands/tokens/install-line', 'agent/src/commands/upgrade'],
+  },
 ]

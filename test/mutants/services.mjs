@@ -136,11 +136,4 @@ export const mutants = [
     replace: ``,
     tests: ['ca-service/src/issuing'],
   },
-  {
-    name: 'the install command trusts the script of any service of the cluster',
-    folder: 'packages/admin-cli/src',
-    find: `checkServerIdentity: (_host, shown) => check(shown)`,
-    replace: `checkServerIdentity: () => undefined`,
-    tests: ['admin-cli/src/commands/tokens/install-line'],
-  },
 ]

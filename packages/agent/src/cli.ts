@@ -61,6 +61,12 @@ const UNINSTALL_SYSTEMD: Entry = {
   load: async () => (await import('./commands/uninstall-systemd.ts')).uninstallSystemdCommand,
 }
 
+const UPGRADE: Entry = {
+  verb: 'upgrade',
+  describe: 'Install the version that the cluster has for its agents, and restart the agent',
+  load: async () => (await import('./commands/upgrade.ts')).upgradeCommand,
+}
+
 /** `muster` as data. */
 export const MUSTER: Program = {
   name: 'muster',
@@ -77,6 +83,7 @@ export const MUSTER: Program = {
     START,
     STATUS,
     SHOW,
+    UPGRADE,
     INSTALL_SYSTEMD,
     UNINSTALL_SYSTEMD,
     ...COMPLETION_ENTRIES,

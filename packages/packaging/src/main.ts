@@ -3,6 +3,8 @@ import path from 'node:path'
 import { type Args, type OptionSet, UsageError } from '@muster/cli-kit'
 import { programOf } from '@muster/cli-kit/only'
 import { processIo, runProgram } from '@muster/cli-kit/run'
+import { messageOf } from '@muster/domain'
+import { parseSemanticVersion } from '@muster/runtime'
 import { checksumsOf } from './archive/checksums.ts'
 import { type PackedFile, textFile } from './archive/packed.ts'
 import { buildPackages, FORMATS } from './build.ts'
@@ -15,6 +17,11 @@ const SUMS = 'SHA256SUMS'
 const FLAGS = {
   formats: { type: 'string', value: 'FORMATS', describe: `Some of ${FORMATS.join(', ')}, with commas [default: all]` },
   arch: { type: 'string', value: 'ARCH', describe: `Some of ${ARCHITECTURES.join(', ')}, with commas [default: all]` },
+  'set-version': {
+    type: 'string',
+    value: 'VERSION',
+    describe: 'The version of the packages and of the programs in them [default: that of the checkout]',
+  },
   out: {
     type: 'string',
     value: 'DIR',
@@ -38,8 +45,9 @@ const PROGRAM = programOf({
   },
 })
 
-async function run({ formats, arch, out }: Args<typeof FLAGS>): Promise<void> {
-  const release = readRelease(process.env)
+async function run({ formats, arch, out, 'set-version': given }: Args<typeof FLAGS>): Promise<void> {
+  const version = given === undefined ? {} : { version: parseVersion(given) }
+  const release = { ...readRelease(process.env), ...version }
   const folder = path.resolve(CHECKOUT, out)
   await checkReplaceable(folder)
   const files = await buildPackages({
@@ -54,6 +62,14 @@ async function run({ formats, arch, out }: Args<typeof FLAGS>): Promise<void> {
   process.stdout.write(`${path.relative(process.cwd(), folder) || '.'}\n`)
   for (const { path: name, data } of files.filter((file) => !file.path.includes('/'))) {
     process.stdout.write(`  ${name}  ${(data.length / 1e6).toFixed(1)} MB\n`)
+  }
+}
+
+function parseVersion(text: string): string {
+  try {
+    return parseSemanticVersion(text, '--set-version')
+  } catch (error) {
+    throw new UsageError(messageOf(error))
   }
 }
 

@@ -17,6 +17,7 @@ Usage: sh install.sh [options]
 
   --invitation-file FILE  file with the invitation; - reads it from standard input
   --version VERSION       the version to install
+  --allow-downgrade       install a version older than the installed one too
   --edition EDITION       oss; there is one edition
   --tarball               install the tarball, also where there is a package manager
   --root DIR              install the tarball below DIR, as for an image, and start nothing
@@ -135,9 +136,15 @@ install_tarball() {
 
 install_package() {
   case $manager in
-    apt) DEBIAN_FRONTEND=noninteractive apt-get install -y "$work/$package" ;;
+    apt)
+      if [ "$downgrade" = yes ]; then set -- --allow-downgrades; else set --; fi
+      DEBIAN_FRONTEND=noninteractive apt-get install -y "$@" "$work/$package"
+      ;;
     dnf | yum) "$manager" install -y "$work/$package" ;;
-    zypper) zypper --non-interactive install --allow-unsigned-rpm "$work/$package" ;;
+    zypper)
+      if [ "$downgrade" = yes ]; then set -- --oldpackage; else set --; fi
+      zypper --non-interactive install --allow-unsigned-rpm "$@" "$work/$package"
+      ;;
     tarball) install_tarball ;;
   esac
 }
@@ -239,7 +246,7 @@ uninstall() {
 need_value() { [ "$2" -ge 2 ] || die "$1 needs a value"; }
 
 main() {
-  version=$VERSION invitation_file='' tarball=no root='' dry_run=no action=install
+  version=$VERSION invitation_file='' tarball=no downgrade=no root='' dry_run=no action=install
   while [ $# -gt 0 ]; do
     case $1 in
       --invitation-file) need_value "$1" $# && invitation_file=$2 && shift ;;
@@ -250,6 +257,7 @@ main() {
         shift
         ;;
       --tarball) tarball=yes ;;
+      --allow-downgrade) downgrade=yes ;;
       --root) need_value "$1" $# && root=${2%/} tarball=yes && shift ;;
       --dry-run) dry_run=yes ;;
       --uninstall) action=uninstall ;;

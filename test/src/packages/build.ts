@@ -19,17 +19,24 @@ export interface BuiltPackages {
 export const arch: 'x64' | 'arm64' | undefined =
   process.platform === 'linux' && (process.arch === 'x64' || process.arch === 'arm64') ? process.arch : undefined
 
+/** A build: the formats, and a version if not that of the checkout. */
+export type Build = string | { formats: string; version: string }
+
 /**
- * Builds packages as often as there are lists of formats here, at the same time, each with another folder for temporary
+ * Builds packages as often as there are builds here, at the same time, each with another folder for temporary
  * files. @returns undefined where there can be none: on another system than Linux, or when npm cannot fetch their Node
  */
-export async function buildPackages(...formats: readonly string[]): Promise<BuiltPackages | undefined> {
+export async function buildPackages(...wanted: readonly Build[]): Promise<BuiltPackages | undefined> {
   if (arch === undefined) return undefined
   const folder = await mkdtemp(path.join(os.tmpdir(), 'muster-packages-'))
   const remove = () => rm(folder, { recursive: true, force: true })
-  const builds = formats.map((_, i) => path.join(folder, `build-${i}`))
+  const builds = wanted.map((_, i) => path.join(folder, `build-${i}`))
   try {
-    await Promise.all(formats.map((list, i) => build(list, builds[i]!)))
+    await Promise.all(
+      wanted.map((one, i) =>
+        typeof one === 'string' ? build(one, builds[i]!) : build(one.formats, builds[i]!, one.version),
+      ),
+    )
     return { folder, builds, remove }
   } catch (error) {
     await remove()
@@ -38,11 +45,12 @@ export async function buildPackages(...formats: readonly string[]): Promise<Buil
   }
 }
 
-/** Builds packages of these formats into a folder. @throws Error with what the build said */
-export async function build(formats: string, out: string): Promise<void> {
+/** Builds packages of these formats into a folder, by default with the version of the checkout. @throws Error with what the build said */
+export async function build(formats: string, out: string, version?: string): Promise<void> {
   const manifest = createRequire(import.meta.url).resolve('@muster/packaging/package.json')
   const main = path.join(path.dirname(manifest), 'dist', 'main.js')
   const args = [main, `--formats=${formats}`, `--out=${out}`, ...(arch === undefined ? [] : [`--arch=${arch}`])]
+  if (version !== undefined) args.push(`--set-version=${version}`)
   const env = { ...process.env, NODE_OPTIONS: '' }
   await new Promise<void>((resolve, reject) => {
     execFile(process.execPath, args, { env, timeout: BUILD_LIMIT_MS }, (error, _stdout, stderr) =>

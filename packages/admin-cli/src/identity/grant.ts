@@ -1,6 +1,6 @@
 import { CliError } from '@muster/cli-kit'
 import type { ca, users } from '@muster/contracts'
-import { parseServerAddress, splitAddress } from '@muster/domain'
+import { parseServerAddress, resolveAddress } from '@muster/domain'
 import {
   type Grant,
   grantedClusterName,
@@ -89,11 +89,8 @@ function addressesIn(
   }
 }
 
-/** `:PORT` means that port of the host in `reached`. */
 function fromHere(given: string, reached: string): string {
-  const { host } = splitAddress(reached)
-  const whole = given.startsWith(':') ? `${host.includes(':') ? `[${host}]` : host}${given}` : given
-  return parseServerAddress(whole, 'address')
+  return parseServerAddress(resolveAddress(given, reached), 'address')
 }
 
 /** Turns a GrantError into one for people: they cannot fix it themselves. */

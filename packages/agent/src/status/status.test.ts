@@ -117,7 +117,7 @@ describe('muster status', () => {
     server.minimumVersion = '99.0.0'
     const port = await freePort()
     const agent = await startAgent(`--diag-addr=127.0.0.1:${port}`)
-    const advice = `the agent has version ${VERSION}, and the cluster supports 99.0.0 and later; upgrade the agent`
+    const advice = `the agent has version ${VERSION}, and the cluster supports 99.0.0 and later; upgrade it: sudo muster upgrade`
     const { status, report } = await statusJson()
     expect(report).toMatchObject({ ok: true, minimum_agent_version: '99.0.0', problems: [], warnings: [advice] })
     expect(status).toBe(0)

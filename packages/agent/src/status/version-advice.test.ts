@@ -13,7 +13,8 @@ describe('the version of an agent', () => {
   )
 
   test('an agent older than the oldest supported is to be upgraded, and may join', () => {
-    const advice = 'the agent has version 0.8.9, and the cluster supports 0.9.0 and later; upgrade the agent'
+    const advice =
+      'the agent has version 0.8.9, and the cluster supports 0.9.0 and later; upgrade it: sudo muster upgrade'
     expect(versionAdvice('0.8.9', cluster)).toEqual([advice])
     expect(checkVersion('0.8.9', cluster)).toBe(`this machine has 0.8.9, the cluster 0.10.0; ${advice}`)
   })

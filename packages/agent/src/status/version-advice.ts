@@ -13,7 +13,9 @@ export function versionAdvice(agentVersion: string, cluster: ClusterVersions): s
   const server = semantic(cluster.serverVersion)
   const minimum = semantic(cluster.minimumAgentVersion)
   if (minimum !== undefined && isOlderVersion(agentVersion, minimum)) {
-    return [`the agent has version ${agentVersion}, and the cluster supports ${minimum} and later; upgrade the agent`]
+    return [
+      `the agent has version ${agentVersion}, and the cluster supports ${minimum} and later; upgrade it: sudo muster upgrade`,
+    ]
   }
   if (server !== undefined && newerBy(agentVersion, server) !== 'no') {
     return [

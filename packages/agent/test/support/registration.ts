@@ -13,7 +13,7 @@ import {
   TlsIdentity,
 } from '@muster/rpc'
 import { VERSION } from '@muster/runtime'
-import { testCluster } from '@muster/testkit'
+import { testCluster, type TestCluster } from '@muster/testkit'
 import { serveForTest } from '@muster/testkit/rpc'
 
 /** Plays registration-service for agents in tests, over real mTLS. It keeps one bot, by the rules of RenewBot. */
@@ -21,6 +21,7 @@ export interface TestRegistration {
   address: string
   pin: string
   hostRootsPem: string
+  cluster: TestCluster
   /** Each requested join, by its public key in base64. */
   joins: { key: string; request: registration.RegisterRequest }[]
   /** The keys of the bot, by generation; the last one is its key now. */
@@ -38,6 +39,8 @@ export interface TestRegistration {
   version: string | undefined
   /** The oldest agent that it supports. */
   minimumVersion: string | undefined
+  /** Where it says that the web face is. */
+  webAddress: string | undefined
   clockAheadMs: number
   /** Life of certificates. */
   ttlMs: number
@@ -128,6 +131,7 @@ export async function startTestRegistration(): Promise<TestRegistration> {
             },
             serverVersion: state.version,
             minimumAgentVersion: state.minimumVersion,
+            webAddress: state.webAddress,
             serverTime: new Date(Date.now() + state.clockAheadMs),
           }),
         },
@@ -179,6 +183,7 @@ export async function startTestRegistration(): Promise<TestRegistration> {
     address: server.address,
     pin: cluster.pin,
     hostRootsPem: cluster.hostRootsPem,
+    cluster,
     joins: [],
     generations: [],
     renewals: 0,
@@ -188,6 +193,7 @@ export async function startTestRegistration(): Promise<TestRegistration> {
     after: {},
     version: VERSION,
     minimumVersion: undefined,
+    webAddress: undefined,
     clockAheadMs: 0,
     ttlMs: 3_600_000,
     certifyFor(hours) {

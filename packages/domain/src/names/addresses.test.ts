@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { parseAdvertisedAddress, parseServerAddress, splitAddress } from './addresses.ts'
+import { parseAdvertisedAddress, parseServerAddress, resolveAddress, splitAddress } from './addresses.ts'
 import { expectInvalid } from '../../test/support/failures.ts'
 
 describe('an advertised address', () => {
@@ -54,4 +54,12 @@ describe("a server's address", () => {
     expect(splitAddress('fe80::2')).toEqual({ host: 'fe80::2', port: undefined })
     expect(splitAddress('a:x').port).toBeNaN()
   })
+})
+
+test.each([
+  [':3080', 'web.example:3025', 'web.example:3080'],
+  [':3080', '[2001:db8::1]:3025', '[2001:db8::1]:3080'],
+  ['other.example:443', 'web.example:3025', 'other.example:443'],
+])('the address %s beside %s is %s', (given, base, resolved) => {
+  expect(resolveAddress(given, base)).toBe(resolved)
 })

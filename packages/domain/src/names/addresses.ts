@@ -29,6 +29,13 @@ export function parseServerAddress(value: string, field: string, defaultPort?: n
   return isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`
 }
 
+/** The address that is given relative to another: `:PORT` means that port of the host in `base`; anything else is whole. */
+export function resolveAddress(given: string, base: string): string {
+  if (!given.startsWith(':')) return given
+  const { host } = splitAddress(base)
+  return `${host.includes(':') ? `[${host}]` : host}${given}`
+}
+
 /** Host and port of an address. The port is NaN when it is not a number and undefined when there is none. */
 export function splitAddress(address: string): { host: string; port: number | undefined } {
   if (isIP(address) === 6) return { host: address, port: undefined }

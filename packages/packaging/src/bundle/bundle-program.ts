@@ -18,7 +18,7 @@ export type ProgramEntry = 'by-name' | 'muster' | 'musterctl'
  * Bundles a program into one CommonJS file for Node 20.19 and later: the form that a single executable takes, and that
  * Node 20 loads without its lexer. It is not minified, so stack traces can be read.
  */
-export async function bundleProgram(entry: ProgramEntry, { commit }: Pick<Release, 'commit'>): Promise<Bundle> {
+export async function bundleProgram(entry: ProgramEntry, release: NamedRelease): Promise<Bundle> {
   const { outputFiles, metafile } = await build({
     absWorkingDir: CHECKOUT,
     entryPoints: [path.join(CHECKOUT, 'packages', 'packaging', 'dist', 'programs', `${entry}.js`)],
@@ -28,7 +28,7 @@ export async function bundleProgram(entry: ProgramEntry, { commit }: Pick<Releas
     platform: 'node',
     target: 'node20.19',
     format: 'cjs',
-    define: { 'import.meta.url': 'MUSTER_BUNDLE_URL', MUSTER_COMMIT: commitLiteral(commit) },
+    define: { 'import.meta.url': 'MUSTER_BUNDLE_URL', ...releaseNames(release) },
     banner: { js: "const MUSTER_BUNDLE_URL = require('node:url').pathToFileURL(__filename).href;" },
     plugins: [ownCode()],
     logLevel: 'warning',
@@ -36,9 +36,15 @@ export async function bundleProgram(entry: ProgramEntry, { commit }: Pick<Releas
   return { code: Buffer.from(outputFiles[0]!.contents), inputs: inputsOf(metafile.outputs) }
 }
 
-/** The commit as a literal of JavaScript. */
-export function commitLiteral(commit: string | undefined): string {
-  return commit === undefined ? 'undefined' : JSON.stringify(commit)
+/** What a program knows of its release. */
+export type NamedRelease = Pick<Release, 'version' | 'commit'>
+
+/** The names that a release has in code, each as a literal of JavaScript. */
+export function releaseNames({ version, commit }: NamedRelease): Record<string, string> {
+  return {
+    MUSTER_VERSION: JSON.stringify(version),
+    MUSTER_COMMIT: commit === undefined ? 'undefined' : JSON.stringify(commit),
+  }
 }
 
 /** The files whose code is in these outputs of esbuild. */

@@ -4,8 +4,7 @@ import type { ServiceName } from '@muster/domain'
 import { build } from 'esbuild'
 import { type PackedFile, textFile } from '../archive/packed.ts'
 import { CHECKOUT } from '../checkout.ts'
-import type { Release } from '../release.ts'
-import { type Bundle, commitLiteral, inputsOf } from './bundle-program.ts'
+import { type Bundle, inputsOf, type NamedRelease, releaseNames } from './bundle-program.ts'
 import { FilesBeside } from './files-beside.ts'
 
 /** A service as one file of code, and the files that it reads at run time, below `files/` beside it. */
@@ -20,7 +19,7 @@ const __filename = import.meta.filename;
 const __dirname = import.meta.dirname;`
 
 /** Bundles a service into one ES module for Node 20.19 and later. */
-export async function bundleService(name: ServiceName, { commit }: Pick<Release, 'commit'>): Promise<ServiceBundle> {
+export async function bundleService(name: ServiceName, release: NamedRelease): Promise<ServiceBundle> {
   const beside = new FilesBeside()
   const { outputFiles, metafile } = await build({
     absWorkingDir: CHECKOUT,
@@ -31,7 +30,7 @@ export async function bundleService(name: ServiceName, { commit }: Pick<Release,
     platform: 'node',
     target: 'node20.19',
     format: 'esm',
-    define: { MUSTER_COMMIT: commitLiteral(commit) },
+    define: releaseNames(release),
     banner: { js: BANNER },
     // pg loads it only when PGNATIVE asks for it.
     external: ['pg-native'],

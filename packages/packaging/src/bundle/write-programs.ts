@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { SERVICE_NAMES } from '@muster/domain'
+import { VERSION } from '@muster/runtime'
 import { bundleProgram } from './bundle-program.ts'
 import { bundleService } from './bundle-service.ts'
 
@@ -9,7 +10,7 @@ import { bundleService } from './bundle-service.ts'
  * a checkout. @returns the file of each, by the name of its program
  */
 export async function writePrograms(folder: string): Promise<Record<string, string>> {
-  const release = { commit: undefined }
+  const release = { version: VERSION, commit: undefined }
   const services = SERVICE_NAMES.map(async (name) => {
     const { code, files } = await bundleService(name, release)
     const own = path.join(folder, name)

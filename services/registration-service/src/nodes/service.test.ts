@@ -3,6 +3,7 @@ import { bots } from '@muster/contracts'
 import { SERVICE_NAMES } from '@muster/domain'
 import { everyKindOfPeer } from '@muster/testkit'
 import { accessOf, accessOfEach } from '@muster/testkit/rpc'
+import { webAddressOf } from '../entry/get-trust-bundle.ts'
 import { contract, serveRegistration, type Served } from '../../test/support/service.ts'
 
 let served: Served
@@ -70,9 +71,18 @@ describe('GetTrustBundle', () => {
     expect(trustBundle).toEqual(served.authority.trustBundle)
   })
 
-  test('GetTrustBundle tells the version and the time of the server, for a machine that checks its own', async () => {
+  test('GetTrustBundle tells version and time of the server, the oldest supported agent and the address of the web face', async () => {
     const answer = await served.client(served.cluster.anonymous()).getTrustBundle({})
     expect(answer.serverVersion).toMatch(/^\d+\.\d+\.\d+/)
     expect(answer.serverTime).toEqual(served.clock.now())
+    expect(answer).toMatchObject({ minimumAgentVersion: '0.1.0', webAddress: 'muster.example:3080' })
+  })
+
+  test.each([
+    ['', '', undefined],
+    [':3080', '', ':3080'],
+    ['web.example:443', 'muster.example:3025', 'web.example:443'],
+  ])('the web face %j of a cluster at %j is told as %j', (webService, registrationService, told) => {
+    expect(webAddressOf({ webService, registrationService })).toBe(told)
   })
 })

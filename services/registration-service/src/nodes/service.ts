@@ -1,8 +1,8 @@
 import { registration } from '@muster/contracts'
 import { anyone, bindService, type BoundService, newcomers, nodes, operators } from '@muster/rpc'
-import { VERSION } from '@muster/runtime'
 import type { Deps } from '../deps.ts'
 import { banNode, unbanNode } from '../bans/ban-node.ts'
+import { getTrustBundle } from '../entry/get-trust-bundle.ts'
 import { heartbeat } from './heartbeat.ts'
 import { listNodes } from './roll/list-nodes.ts'
 import { register } from './register.ts'
@@ -14,15 +14,7 @@ import { watchNodes } from './roll/watch-nodes.ts'
 export function registrationService(deps: Deps): BoundService {
   return bindService(registration.RegistrationServiceService, {
     register: { callers: newcomers, handle: register(deps) },
-    getTrustBundle: {
-      callers: anyone,
-      handle: async () => ({
-        trustBundle: deps.identity.trustBundle(),
-        serverVersion: VERSION,
-        serverTime: deps.clock.now(),
-        minimumAgentVersion: deps.minimumAgentVersion,
-      }),
-    },
+    getTrustBundle: { callers: anyone, handle: getTrustBundle(deps) },
     renewCertificate: { callers: nodes, handle: renewCertificate(deps) },
     heartbeat: { callers: nodes, handle: heartbeat(deps) },
     removeNode: { callers: operators('operator'), handle: removeNode(deps) },

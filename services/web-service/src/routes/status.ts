@@ -1,4 +1,4 @@
-import { splitAddress } from '@muster/domain'
+import { resolveAddress } from '@muster/domain'
 import { VERSION } from '@muster/runtime'
 import type { FastifyInstance } from 'fastify'
 import type { Deps } from '../deps.ts'
@@ -11,7 +11,7 @@ export function statusRoutes(app: FastifyInstance, { config, clusterName }: Deps
     min_client_version: config.MUSTER_MINIMUM_AGENT_VERSION,
     addresses: {
       web: config.MUSTER_PUBLIC_ADDR,
-      registration: onHostOf(config.MUSTER_PUBLIC_ADDR, config.MUSTER_PUBLIC_REGISTRATION_ADDR),
+      registration: resolveAddress(config.MUSTER_PUBLIC_REGISTRATION_ADDR, config.MUSTER_PUBLIC_ADDR),
     },
   }
   for (const path of ['/webapi/ping', '/v1/webapi/ping']) app.get(path, () => pong)
@@ -24,11 +24,4 @@ export function statusRoutes(app: FastifyInstance, { config, clusterName }: Deps
       return reply.send(`v${version}`)
     })
   }
-}
-
-/** `:PORT` means that port of the host in `address`. */
-function onHostOf(address: string, given: string): string {
-  if (!given.startsWith(':')) return given
-  const { host } = splitAddress(address)
-  return `${host.includes(':') ? `[${host}]` : host}${given}`
 }

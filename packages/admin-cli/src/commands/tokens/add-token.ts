@@ -106,5 +106,6 @@ async function installLineOf(
   if (address === undefined) return undefined
   const { readProxies } = await import('../../cluster/read-proxies.ts')
   const proxyFor = readProxies(env)
-  return installLine({ address, clusterName, hostRootsPem: bundlePem, signal, proxyFor }, invitation)
+  const cluster = { name: clusterName, hostRootsPem: bundlePem }
+  return installLine({ address, cluster, signal, proxyFor }, invitation)
 }

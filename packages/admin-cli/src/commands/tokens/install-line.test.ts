@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto'
 import { execFile } from 'node:child_process'
-import { noProxy } from '@muster/rpc'
+import { noProxy, type WebFace } from '@muster/rpc'
 import { createServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { afterEach, expect, test } from '@jest/globals'
 import { testCluster, type TestMember } from '@muster/testkit'
 import { testWithCurl } from '@muster/testkit/tools'
-import { installLine, type WebFace } from './install-line.ts'
+import { installLine } from './install-line.ts'
 
 const INVITATION = "muster://CANARY@127.0.0.1:3025?ca-pin=sha256:x&label=it's"
 /** Prints its options and what it gets on standard input. */
@@ -36,8 +36,7 @@ async function serve(
   const { clusterName, hostRootsPem } = cluster
   return {
     address,
-    clusterName,
-    hostRootsPem,
+    cluster: { name: clusterName, hostRootsPem },
     publicRoots: publicRoots.hostRootsPem,
     signal: new AbortController().signal,
     proxyFor: noProxy,

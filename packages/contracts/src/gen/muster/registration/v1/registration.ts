@@ -132,7 +132,14 @@ export interface GetTrustBundleResponse {
     | Date
     | undefined;
   /** The oldest agent that the cluster supports. It admits older ones too. */
-  minimumAgentVersion?: string | undefined;
+  minimumAgentVersion?:
+    | string
+    | undefined;
+  /**
+   * Where machines reach web-service by HTTPS: HOST:PORT, or :PORT for the host at which they reach this service. Absent if the
+   * cluster does not say.
+   */
+  webAddress?: string | undefined;
 }
 
 export interface RenewCertificateRequest {
@@ -677,7 +684,13 @@ export const GetTrustBundleRequest: MessageFns<GetTrustBundleRequest> = {
 };
 
 function createBaseGetTrustBundleResponse(): GetTrustBundleResponse {
-  return { trustBundle: undefined, serverVersion: undefined, serverTime: undefined, minimumAgentVersion: undefined };
+  return {
+    trustBundle: undefined,
+    serverVersion: undefined,
+    serverTime: undefined,
+    minimumAgentVersion: undefined,
+    webAddress: undefined,
+  };
 }
 
 export const GetTrustBundleResponse: MessageFns<GetTrustBundleResponse> = {
@@ -693,6 +706,9 @@ export const GetTrustBundleResponse: MessageFns<GetTrustBundleResponse> = {
     }
     if (message.minimumAgentVersion !== undefined) {
       writer.uint32(34).string(message.minimumAgentVersion);
+    }
+    if (message.webAddress !== undefined) {
+      writer.uint32(42).string(message.webAddress);
     }
     return writer;
   },
@@ -740,6 +756,14 @@ export const GetTrustBundleResponse: MessageFns<GetTrustBundleResponse> = {
             }
 
             message.minimumAgentVersion = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.webAddress = reader.string();
             continue;
           }
         }
