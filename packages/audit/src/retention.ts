@@ -7,12 +7,12 @@ import { type Db, inBatches } from '@muster/postgres'
 export function purgeEvents(db: Db, retentionSeconds: number, signal: AbortSignal, size?: number): Promise<number> {
   const text = `
     delete from audit_events
-     where id in (
-       select id
+     where ctid = any (array(
+       select ctid
          from audit_events
         where at < now() - make_interval(secs => $1)
         order by at, id
         limit $2
-          for update skip locked)`
+          for update skip locked))`
   return inBatches(db, { text, values: [retentionSeconds], ...(size !== undefined && { size }) }, signal)
 }

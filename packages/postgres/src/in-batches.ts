@@ -2,7 +2,10 @@ import type { Db } from './pool.ts'
 
 const BATCH = 5_000
 
-/** A statement that deletes or changes at most as many rows as its last parameter says. */
+/**
+ * A statement that deletes or changes at most as many rows as its last parameter says. It should find and lock them in a
+ * subquery and name them by `ctid = any (array(...))`: by a key, Postgres may read the whole table to match them.
+ */
 export interface Batch {
   text: string
   /** All parameters but the last. */

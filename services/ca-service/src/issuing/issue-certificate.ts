@@ -111,12 +111,12 @@ async function recordCertificate(db: Db, record: CertificateRecord): Promise<boo
 export function purgeCertificates(db: Db, signal: AbortSignal): Promise<number> {
   const text = `
     delete from certificates
-     where serial in (
-       select serial
+     where ctid = any (array(
+       select ctid
          from certificates
         where not_after < now() - interval '30 days'
         order by not_after
         limit $1
-          for update skip locked)`
+          for update skip locked))`
   return inBatches(db, { text }, signal)
 }

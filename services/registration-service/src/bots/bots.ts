@@ -185,8 +185,8 @@ export async function purgeBots(db: Db, signal: AbortSignal): Promise<void> {
 
 const PURGE_BOTS = `
   delete from bots
-   where id in (
-     select id
+   where ctid = any (array(
+     select ctid
        from bots
       where coalesce(
               removed_at + interval '1 day',
@@ -194,18 +194,18 @@ const PURGE_BOTS = `
               created_at + interval '1 day') < now()
         and not ${IS_BANNED}
       limit $1
-        for update skip locked)`
+        for update skip locked))`
 
 const PURGE_KEYS = `
   delete from bot_keys
-   where key_fingerprint in (
-     select key_fingerprint
+   where ctid = any (array(
+     select bot_keys.ctid
        from bot_keys
        join bots on bots.id = bot_keys.bot_id
       where bot_keys.generation < bots.generation - 1
         and bot_keys.recorded_at < now() - interval '30 days'
       limit $1
-        for update of bot_keys skip locked)`
+        for update of bot_keys skip locked))`
 
 type Row = Omit<StoredBot, 'renewedAt' | 'lockedAt' | 'ban'> &
   BanRow & { renewedAt: Date | null; lockedAt: Date | null }

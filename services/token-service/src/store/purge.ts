@@ -48,13 +48,12 @@ function forgetSpends(db: Db, tokenId: string, signal: AbortSignal): Promise<num
   // Sorted by the primary key, so that Postgres walks it.
   const text = `
     delete from spends
-     where token_id = $1
-       and key_fingerprint in (
-         select key_fingerprint
+     where ctid = any (array(
+         select ctid
            from spends
           where token_id = $1
           order by token_id, key_fingerprint
           limit $2
-            for update skip locked)`
+            for update skip locked))`
   return inBatches(db, { text, values: [tokenId] }, signal)
 }

@@ -41,14 +41,14 @@ export async function takeOffRoll(
 export function purgeNodes(db: Db, signal: AbortSignal): Promise<number> {
   const text = `
     delete from nodes
-     where id in (
-       select id
+     where ctid = any (array(
+       select ctid
          from nodes
         where joined_at is null
           and coalesce(removed_at, created_at) < now() - interval '1 day'
           and not ${IS_BANNED}
         order by coalesce(removed_at, created_at)
         limit $1
-          for update skip locked)`
+          for update skip locked))`
   return inBatches(db, { text }, signal)
 }
