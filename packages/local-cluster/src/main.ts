@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import os from 'node:os'
 import { fileURLToPath } from 'node:url'
+import { UsageError } from '@muster/cli-kit'
 import { runProgram } from '@muster/cli-kit/run'
 import {
   describeService,
@@ -49,7 +50,9 @@ async function start({ dataDir, port, clusterName, withNode }: LocalClusterOptio
     )
   }
   // 0711: the account of Postgres must reach its folder; each folder inside is closed to other accounts.
-  await ensureFolder(dataDir, 0o711)
+  await ensureFolder(dataDir, 0o711).catch((error: Error) => {
+    throw new UsageError(`--data-dir: ${error.message}`)
+  })
   await ensureFolder(`${dataDir}/logs`)
   const logTo = (name: string) =>
     life.own(`${name} log`, openLog(`${dataDir}/logs/${name}.log`), (log) => log.end()).write

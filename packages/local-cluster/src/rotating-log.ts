@@ -1,3 +1,4 @@
+import { withFileSync } from '@muster/runtime'
 import { createWriteStream, openSync, renameSync, statSync, type WriteStream } from 'node:fs'
 
 /** How large a log file may grow, and how many full ones are kept beside it. */
@@ -54,7 +55,7 @@ export function openLog(file: string, { maxBytes, keep }: LogLimits = DEFAULT_LI
 
 // Opened at once, so that a rename cannot come between: what a stream still has to write follows its file.
 function openFile(file: string): { stream: WriteStream; bytes: number } {
-  const fd = openSync(file, 'a', 0o600)
+  const fd = withFileSync('write', file, () => openSync(file, 'a', 0o600))
   const stream = createWriteStream(file, { fd })
   stream.on('error', () => {})
   return { stream, bytes: statSync(file).size }

@@ -56,7 +56,7 @@ export async function enrollService(options: EnrollOptions): Promise<ServiceIden
     parseGrant(grant, { from: 'ca-service', keyPem, kind: 'service', name, trustedRootsPem, now: clock.now() })
   const enroll = async (): Promise<CheckedGrant> => {
     const address = options.caAddresses[tries++ % options.caAddresses.length]!
-    const hostRootsPem = await fetchPinnedRoot({ address, pins: options.caPins, signal })
+    const hostRootsPem = await fetchPinnedRoot({ address, pins: options.caPins, service: 'ca-service', signal })
     const anonymous = new TlsIdentity({ hostRootsPem, userRootsPem: '' })
     const connection = connect({ addresses: options.caAddresses, identity: anonymous, service: 'ca-service' })
     try {

@@ -2,6 +2,7 @@ import { connect as tcpConnect } from 'node:net'
 import { connect as tlsConnect } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { splitAddress } from '@muster/domain'
+import { fetchPinnedRoot } from '@muster/rpc'
 import { VERSION } from '@muster/runtime'
 import { eventually, testCluster } from '@muster/testkit'
 import { startWebFace, type WebFace } from '../test/support/web-face.ts'
@@ -44,6 +45,13 @@ describe('the web face', () => {
   test('/bundle.pem holds the roots that vouch for nodes and services', async () => {
     const { status, text } = await web.ask('/bundle.pem')
     expect([status, text]).toEqual([200, web.cluster.hostRootsPem])
+  })
+
+  test('a node that takes the web face for registration-service is told which service it has met', async () => {
+    const wanted = { address: web.address, pins: [web.cluster.pin], service: 'registration-service' } as const
+    await expect(fetchPinnedRoot(wanted)).rejects.toThrow(
+      'that is web-service; nodes, bots and people join registration-service, usually port 3025',
+    )
   })
 
   test('a revocation list and an unknown path are not found', async () => {

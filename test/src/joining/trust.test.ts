@@ -171,3 +171,12 @@ function keyIdentifierOf(der: Buffer): Buffer {
 test('the cluster announces the pin of its own root', async () => {
   expect(cluster().profile.caPins).toEqual([spkiPin(await realRoot())])
 })
+
+test.each(['token-service', 'ca-service'] as const)(
+  'an agent that meets %s names it, and the service and port that it should ask',
+  async (name) => {
+    const output = await expectNotTrusted(cluster().services[name][0]!.address)
+    expect(output).toContain(`that is ${name}; nodes, bots and people join registration-service, usually port 3025`)
+    expect(output).not.toContain('pin')
+  },
+)

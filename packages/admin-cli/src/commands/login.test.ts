@@ -7,7 +7,7 @@ import { testCluster } from '@muster/testkit'
 import { parse as parseYaml } from 'yaml'
 import { startTestCluster, type TestCluster } from '../../test/support/cluster.ts'
 import { aToken, SECRET } from '../../test/support/data.ts'
-import { HOUR_MS, SIGNUP_TOKEN, startPeople, type TestPeople } from '../../test/support/people.ts'
+import { SIGNUP_TOKEN, startPeople, type TestPeople } from '../../test/support/people.ts'
 
 let cluster: TestCluster
 let people: TestPeople
@@ -275,25 +275,6 @@ describe('login', () => {
     ])
     expect(stderr).toMatch(/cannot sign up at 127\.0\.0\.1:1 now: .*ECONNREFUSED/)
     expect(status).toBe(1)
-  })
-
-  test("login replaces one's own identity, and another person's only once the session is over or with --force", async () => {
-    await people.login()
-    expect(await people.login()).toMatchObject({ status: 0 })
-    const { status, stderr } = await people.login({ user: 'bob' })
-    expect(stderr).toContain(`already logged in to ${CLUSTER} as ada; the token was not sent\n`)
-    expect(stderr).toContain('--force')
-    expect(people.signups).toHaveLength(2)
-    expect(status).toBe(1)
-    expect(await people.login({ user: 'bob', flags: ['--force'] })).toMatchObject({ status: 0 })
-
-    const asleep = { now: () => new Date(Date.now() + 13 * HOUR_MS) }
-    expect(await people.login({ user: 'eve', io: asleep })).toMatchObject({ status: 1 })
-    const over = people.hand.sessionExpiresAt
-    people.hand.sessionExpiresAt = new Date(over.getTime() + 24 * HOUR_MS)
-    people.hand.livesMs = 31 * 24 * HOUR_MS
-    expect(await people.login({ user: 'eve', io: { now: () => over } })).toMatchObject({ status: 0 })
-    expect(await readdir(store('identities', CLUSTER))).toHaveLength(1)
   })
 
   test('login --cluster sends the token to that cluster only', async () => {

@@ -60,6 +60,7 @@ export const login = defineCommand({
     ])
     const identity = await signUp({
       ...wanted,
+      explainUsed: async (clusterName) => alreadyLoggedIn(store, clusterName, wanted.user, now()),
       token,
       store,
       now,
@@ -101,6 +102,17 @@ function parseFlags(args: { 'auth-server': string; 'ca-pin': string[]; user: str
     user: parseMemberName(user, '--user'),
     token,
   }))
+}
+
+/** The error for a token that is used up, if this very person is logged in: the login has worked before. */
+async function alreadyLoggedIn(store: IdentityStore, clusterName: string, user: string, now: Date) {
+  if (!(await store.has(clusterName))) return undefined
+  const there = await readOperator(store.folderOf(clusterName), 'login').catch(() => undefined)
+  if (there?.name !== user || isUnusable(there, now)) return undefined
+  return new CliError(
+    `already logged in to ${clusterName} as ${user}; the token was used before, and is not needed`,
+    `To log in again, ask an admin for 'musterctl users reset ${user}'.`,
+  )
 }
 
 function checkCluster(clusterName: string, wanted: string | undefined): void {

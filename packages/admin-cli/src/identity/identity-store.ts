@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { lstat, readdir, readFile, realpath, rename, rm, symlink } from 'node:fs/promises'
 import path from 'node:path'
 import { parseClusterName, tokenIdOf } from '@muster/domain'
-import { ensureFolder, syncFolder, writeFileAtomic } from '@muster/runtime'
+import { ensureFolder, syncFolder, withFile, writeFileAtomic } from '@muster/runtime'
 import { ensureKey, type IdentityFolder, type OperatorProfile, writeIdentity } from '@muster/identity'
 
 // With retries: a renewal of another program may be writing there.
@@ -40,13 +40,13 @@ export class IdentityStore {
 
   /** The names of the clusters with an identity, sorted. */
   async clusters(): Promise<string[]> {
-    const names = await ifThere(readdir(path.join(this.#root, 'clusters')))
+    const names = await ifThere(path.join(this.#root, 'clusters'), (folder) => readdir(folder))
     return (names ?? []).filter(isClusterName).sort()
   }
 
   /** The current cluster. Its identity may have been removed. */
   async current(): Promise<string | undefined> {
-    const name = (await ifThere(readFile(this.#currentFile(), 'utf8')))?.trim()
+    const name = (await ifThere(this.#currentFile(), (file) => readFile(file, 'utf8')))?.trim()
     return name !== undefined && isClusterName(name) ? name : undefined
   }
 
@@ -105,8 +105,8 @@ export class IdentityStore {
 
   /** The folder behind the link, if this store created it: users may have put links of their own there. */
   async #target(clusterName: string): Promise<string | undefined> {
-    const target = await ifThere(realpath(this.folderOf(clusterName)))
-    const ours = await ifThere(realpath(this.#identitiesOf(clusterName)))
+    const target = await ifThere(this.folderOf(clusterName), (link) => realpath(link))
+    const ours = await ifThere(this.#identitiesOf(clusterName), (folder) => realpath(folder))
     return target !== undefined && ours !== undefined && path.dirname(target) === ours ? target : undefined
   }
 
@@ -115,10 +115,10 @@ export class IdentityStore {
     await ensureFolder(path.dirname(link))
     // Not beside the link, where it would look like a cluster.
     const fresh = `${folder}.link`
-    await symlink(path.relative(path.dirname(link), folder), fresh)
+    await withFile('write', link, () => symlink(path.relative(path.dirname(link), folder), fresh))
     // A folder that a user put there by hand would block the rename.
-    if ((await ifThere(lstat(link)))?.isDirectory()) await rm(link, WHOLE)
-    await rename(fresh, link)
+    if ((await ifThere(link, (file) => lstat(file)))?.isDirectory()) await rm(link, WHOLE)
+    await withFile('write', link, () => rename(fresh, link))
     await syncFolder(link)
   }
 }
@@ -143,9 +143,10 @@ function isClusterName(name: string): boolean {
   }
 }
 
-async function ifThere<T>(found: Promise<T>): Promise<T | undefined> {
+/** @throws FileError */
+async function ifThere<T>(file: string, find: (file: string) => Promise<T>): Promise<T | undefined> {
   try {
-    return await found
+    return await withFile('read', file, () => find(file))
   } catch (error) {
     if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined
     throw error

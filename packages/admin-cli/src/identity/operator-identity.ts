@@ -5,6 +5,7 @@ import { realpath, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { BREAK_GLASS, CERTIFICATE_BACKDATE_MS, messageOf, parseSpiffeId } from '@muster/domain'
 import { IDENTITY_FILES, type IdentityFolder, type OperatorProfile, readIdentity } from '@muster/identity'
+import { FileError } from '@muster/runtime'
 import { howToRenew } from '../cli/errors.ts'
 
 /** An operator's complete identity. Its certificate may have expired. */
@@ -87,9 +88,15 @@ export async function readOperator(dir: string, foundBy: string): Promise<Operat
     if ((error as NodeJS.ErrnoException).code === 'ENOTDIR') return undefined
     // A login has just replaced the folder.
     if ((await resolveLinks(dir)) !== realDir) return readOperator(dir, foundBy)
-    throw new CliError(messageOf(error), howToRenew(), error)
+    throw new CliError(messageOf(error), error instanceof FileError ? undefined : howToReplace(foundBy), error)
   }
   return folder && { ...folder, ...describeIdentity(dir, folder), dir, realDir, foundBy }
+}
+
+/** The person's name is in the identity that cannot be read. */
+function howToReplace(foundBy: string): string {
+  const isLogin = ['the current cluster', '--cluster'].includes(foundBy)
+  return isLogin ? howToRenew({ user: 'YOUR-NAME' }) : howToRenew()
 }
 
 async function resolveLinks(dir: string): Promise<string> {

@@ -200,7 +200,9 @@ describe('a person who gets no new certificate', () => {
   test('an expired identity sends nothing to a server of another cluster, nor to another service of this one', async () => {
     await asleep()
     await changeProfile(({ addresses }) => (addresses.registration = addresses.token))
-    expect((await people.run(LS)).stderr).toMatch(/could not be verified.*the server is not registration-service/)
+    expect((await people.run(LS)).stderr).toMatch(
+      /could not be verified.*that is token-service; nodes, bots and people join registration-service, usually port 3025/,
+    )
     await changeProfile((profile) => {
       profile.addresses.registration = cluster.addresses.registration
       profile.clusterName = 'other.internal'

@@ -2,7 +2,7 @@ import { CliError } from '@muster/cli-kit'
 import { registration, users } from '@muster/contracts'
 import { AppError, ClockError } from '@muster/domain'
 import { createCsr, generateKey, privateKeyFromPem, privateKeyPem } from '@muster/pki'
-import { connect, fetchPinnedRoot, isTrustFailure, type ProxyFor, TlsIdentity } from '@muster/rpc'
+import { connect, fetchPinnedRoot, isTrustFailure, isWrongService, type ProxyFor, TlsIdentity } from '@muster/rpc'
 import type { IdentityFolder, OperatorProfile } from '@muster/identity'
 import { CallError, nextAfter } from '../cli/errors.ts'
 import { CLUSTER_FAULT, identityOf, readClusterName } from './grant.ts'
@@ -22,6 +22,8 @@ export interface SignupOptions {
   proxyFor: ProxyFor
   /** Called with the cluster's name before the token is sent; an error stops the signup. */
   onCluster: (clusterName: string) => Promise<void>
+  /** Called when the token is used up; may return a better error. */
+  explainUsed: (clusterName: string) => Promise<Error | undefined>
 }
 
 /**
@@ -35,10 +37,11 @@ export async function signUp(options: SignupOptions): Promise<IdentityFolder<Ope
   proxyFor(authServer)
   const keyPem = await store.pendingKey(user, authServer, token, () => privateKeyPem(generateKey()))
   const explain = (error: unknown) => explained(error, options)
-  const rootPem = await fetchPinnedRoot({ address: authServer, pins: caPins, proxyFor, signal }).catch(explain)
+  const service = 'registration-service'
+  const rootPem = await fetchPinnedRoot({ address: authServer, pins: caPins, service, proxyFor, signal }).catch(explain)
   const anonymous = new TlsIdentity({ hostRootsPem: rootPem, userRootsPem: '' })
   const addresses = [authServer]
-  const connection = connect({ addresses, identity: anonymous, service: 'registration-service', proxyFor })
+  const connection = connect({ addresses, identity: anonymous, service, proxyFor })
   try {
     const { getTrustBundle } = connection.client(registration.RegistrationServiceService)
     const { trustBundle } = await getTrustBundle({}, { signal }).catch(explain)
@@ -46,7 +49,11 @@ export async function signUp(options: SignupOptions): Promise<IdentityFolder<Ope
     await onCluster(clusterName)
     const csrDer = createCsr({ privateKey: privateKeyFromPem(keyPem), commonName: user })
     const { signup } = connection.client(users.UserServiceService)
-    const grant = await signup({ token, userName: user, csrDer, formerChainDer: [] }, { signal }).catch(explain)
+    const request = { token, userName: user, csrDer, formerChainDer: [] }
+    const grant = await signup(request, { signal }).catch(async (error: unknown) => {
+      const isUsed = error instanceof AppError && error.reason === 'TOKEN_USED_UP'
+      throw (isUsed ? await options.explainUsed(clusterName) : undefined) ?? explain(error)
+    })
     const identity = identityOf(grant, { keyPem, user, address: authServer, clusterName, now: now() })
     if (identity.profile.caPins.some((pin) => caPins.includes(pin))) return identity
     throw new CliError(
@@ -70,6 +77,9 @@ function explained(error: unknown, { authServer, user }: SignupOptions): never {
     user,
     untrusted,
   } as const
+  if (isWrongService(error)) {
+    throw new CallError(error, asked, [`${authServer}: ${error.message}`, 'Correct --auth-server. Nothing was sent.'])
+  }
   if (untrusted) {
     throw new CallError(error, asked, [
       error.message,

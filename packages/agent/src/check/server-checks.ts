@@ -53,7 +53,14 @@ export async function checkServer(server: ServerToCheck): Promise<ServerFindings
       'TLS',
       async () => {
         try {
-          rootPem = await fetchPinnedRoot({ address, pins, proxyFor, limitMs: STEP_LIMIT_MS, signal })
+          rootPem = await fetchPinnedRoot({
+            address,
+            pins,
+            service: 'registration-service',
+            proxyFor,
+            limitMs: STEP_LIMIT_MS,
+            signal,
+          })
         } catch (error) {
           // With pins, a handshake that succeeds may still show the wrong root.
           if (pins === undefined || !isTrustFailure(error)) throw error

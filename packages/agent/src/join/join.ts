@@ -77,7 +77,15 @@ export async function join(options: JoinOptions, { clock, log, signal, proxyFor 
   const within = (limitMs: number) => Math.max(LEAST_STEP_MS, Math.min(limitMs, giveUpAt - clock.now().getTime()))
   const ask = async (): Promise<NodeIdentity> => {
     const pins = skipCaPin ? undefined : caPins
-    const rootPem = await fetchPinnedRoot({ address: authServer, pins, proxyFor, limitMs: within(10_000), signal })
+    const service = 'registration-service'
+    const rootPem = await fetchPinnedRoot({
+      address: authServer,
+      pins,
+      service,
+      proxyFor,
+      limitMs: within(10_000),
+      signal,
+    })
     const anonymous = new TlsIdentity({ hostRootsPem: rootPem, userRootsPem: '' })
     const addresses = [authServer]
     const connection = connect({ addresses, identity: anonymous, service: 'registration-service', proxyFor })

@@ -75,7 +75,7 @@ export const MEMBER_REASONS = {
     kind: 'unauthenticated',
     retry: 'never',
     meaning: 'The caller is no longer a user: removed, reset, signed up elsewhere, or the session is over.',
-    next: { musterctl: RESET },
+    next: { musterctl: `${RESET}, or for 'musterctl users add USER' if you were removed` },
   },
   USER_NOT_FOUND: {
     kind: 'notFound',

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { parseAdvertisedAddress, parseServerAddress, resolveAddress, splitAddress } from './addresses.ts'
+import { isLoopback, parseAdvertisedAddress, parseServerAddress, resolveAddress, splitAddress } from './addresses.ts'
 import { expectInvalid } from '../../test/support/failures.ts'
 
 describe('an advertised address', () => {
@@ -62,4 +62,21 @@ test.each([
   ['other.example:443', 'web.example:3025', 'other.example:443'],
 ])('the address %s beside %s is %s', (given, base, resolved) => {
   expect(resolveAddress(given, base)).toBe(resolved)
+})
+
+describe('an address of the machine itself', () => {
+  test.each([
+    '127.0.0.1:3025',
+    '127.8.9.10:1',
+    '[::1]:3025',
+    'localhost:3025',
+    'db.localhost:1',
+    '0.0.0.0:1',
+    '[::ffff:127.0.0.1]:1',
+  ])('%s leads each machine to itself', (address) => expect(isLoopback(address)).toBe(true))
+
+  test.each(['10.0.0.1:3025', '[fe80::1]:3025', 'muster.example:3025', 'localhost.example:1', '128.0.0.1:1'])(
+    '%s leads to another machine',
+    (address) => expect(isLoopback(address)).toBe(false),
+  )
 })

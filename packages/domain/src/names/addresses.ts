@@ -1,4 +1,4 @@
-import { isIP } from 'node:net'
+import { BlockList, isIP } from 'node:net'
 import { invalid } from '../errors/errors.ts'
 import { printable } from '../values/printable.ts'
 import { parseHostname } from './host-names.ts'
@@ -43,4 +43,18 @@ export function splitAddress(address: string): { host: string; port: number | un
   if (match === null) return { host: address, port: Number.NaN }
   const port = match[3] === undefined ? undefined : /^\d{1,5}$/.test(match[3]) ? Number(match[3]) : Number.NaN
   return { host: match[1] ?? match[2] ?? '', port }
+}
+
+const LOOPBACK = new BlockList()
+LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4')
+LOOPBACK.addAddress('::1', 'ipv6')
+LOOPBACK.addAddress('0.0.0.0', 'ipv4')
+LOOPBACK.addAddress('::', 'ipv6')
+
+/** True for an address, HOST:PORT, that leads each machine to itself. A name counts only if it is localhost or below it. */
+export function isLoopback(address: string): boolean {
+  const { host } = splitAddress(address)
+  const family = isIP(host)
+  if (family === 0) return /^(?:.*\.)?localhost\.?$/i.test(host)
+  return LOOPBACK.check(host, family === 4 ? 'ipv4' : 'ipv6')
 }

@@ -3,7 +3,7 @@ import { AppError, ClockError } from '@muster/domain'
 import { status } from '../grpc.ts'
 import { fromStatus } from '../status.ts'
 import type { RotatingChannelCredentials } from './channel-credentials.ts'
-import { PinMismatchError, ServerNotTrustedError } from '../tls/server-trust.ts'
+import { PinMismatchError, ServerNotTrustedError, WrongServiceError } from '../tls/server-trust.ts'
 
 // How grpc-js begins the text of a connection failure on this side. Texts of a server never begin like this.
 const LOCAL_FAILURE =
@@ -56,6 +56,11 @@ export function isClockFailure(error: unknown): boolean {
 /** True if the root that a server showed does not match the pin. */
 export function isPinMismatch(error: unknown): boolean {
   return error instanceof AppError && error.cause instanceof PinMismatchError
+}
+
+/** True if a server is genuine and another service than the one that was called: the address is wrong. */
+export function isWrongService(error: unknown): boolean {
+  return error instanceof AppError && error.cause instanceof WrongServiceError
 }
 
 /** True if a call failed because the server's certificate is not trusted. Never true for an answer of a server. */

@@ -1,5 +1,5 @@
 import type { PeerCertificate } from 'node:tls'
-import type { ServiceName } from '@muster/domain'
+import { findService, SERVICES, type ServiceName } from '@muster/domain'
 import { isDateError } from './clock-error.ts'
 import { readMember } from './peer.ts'
 
@@ -10,6 +10,9 @@ export class ServerNotTrustedError extends Error {
 
 /** The root that the server shows does not match the pin. */
 export class PinMismatchError extends ServerNotTrustedError {}
+
+/** The server is genuine and another service of the cluster: the address or the port is wrong. */
+export class WrongServiceError extends ServerNotTrustedError {}
 
 // Codes of failed verification in OpenSSL and Node. Other handshake errors (reset, alert) do not concern trust.
 const VERIFY_ERROR =
@@ -31,7 +34,24 @@ export function expectService(service: ServiceName, clusterName: string | undefi
   return (certificate: PeerCertificate): Error | undefined => {
     const member = readMember(certificate.raw, clusterName)
     if (member?.kind === 'service' && member.name === service) return undefined
+    const other = member?.kind === 'service' ? findService(member.name) : undefined
+    if (other !== undefined) {
+      return new WrongServiceError(`that is ${other}; ${PURPOSE[service]}, usually port ${portOf(service)}`)
+    }
     const found = member?.spiffeId ?? 'no identity of this cluster'
     return new ServerNotTrustedError(`the server is not ${service}: its certificate says ${found}`)
   }
+}
+
+/** What a caller looks for, as a clause with the service. */
+const PURPOSE: Record<ServiceName, string> = {
+  'registration-service': 'nodes, bots and people join registration-service',
+  'token-service': 'tokens are kept by token-service',
+  'ca-service': 'services enrol with ca-service',
+  'web-service': 'browsers and curl use web-service',
+}
+
+function portOf(service: ServiceName): number {
+  const { listenPort, webPort } = SERVICES[service]
+  return listenPort ?? webPort
 }

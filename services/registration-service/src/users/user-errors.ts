@@ -10,7 +10,7 @@ export function noSuchUser(name: string): AppError {
  * another key, or past the end of the session.
  */
 export function unknownUser(name: string): AppError {
-  const message = `you are no longer a user of this cluster, or you signed up again elsewhere; ask an admin for 'musterctl users reset ${name}'`
+  const message = `you are no longer a user of this cluster, or you signed up again elsewhere; ask an admin for 'musterctl users reset ${name}', or for 'musterctl users add ${name}' if you were removed`
   return refusal('USER_UNKNOWN', message)
 }
 

@@ -3,6 +3,7 @@ import type { token } from '@muster/contracts'
 import { durationInWords, formatInvitation, formatLabels, type NodeRole } from '@muster/domain'
 import { safeText } from '@muster/domain/safe-text'
 import type { InstallLine } from './install-line.ts'
+import { reachability } from './reachability.ts'
 import { typeHints } from './type-hints.ts'
 
 /** The facts that the instructions for a new join token need. */
@@ -69,7 +70,7 @@ function notes({ made, authServer, flags, install }: JoinFacts, lifetime: string
   const { allowCidrs = [], allowHostnames = [] } = made.restrictions ?? {}
   return [
     `This invitation token will expire in ${lifetime}`,
-    `${authServer} must be reachable from the new ${botName === '' ? 'node' : 'machine'}`,
+    reachability(authServer, botName === '' ? 'the new node' : 'the new machine'),
     admits(made),
     ...(allowCidrs.length > 0 ? [`It admits nodes from these networks only: ${allowCidrs.join(', ')}`] : []),
     ...(allowHostnames.length > 0 ? [`It admits these host names only: ${allowHostnames.join(', ')}`] : []),

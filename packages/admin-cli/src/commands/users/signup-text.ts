@@ -2,6 +2,7 @@ import { shellQuote } from '@muster/cli-kit/print'
 import { durationInWords } from '@muster/domain'
 import type { IdentityFlags } from '../../identity/identity-flags.ts'
 import { flagsAgain } from '../../cli/flags-again.ts'
+import { reachability } from '../tokens/reachability.ts'
 
 /** The facts that the instructions for a new signup token need. */
 export interface SignupFacts {
@@ -29,7 +30,7 @@ Please note:
 
   - The first person to run it becomes ${user}: send it over a private channel
   - The key is created on that machine and never leaves it
-  - ${authServer} must be reachable from there
+  - ${reachability(authServer, 'there')}
   - The token is not shown again. If it is lost or has expired: musterctl users reset ${user}${again}
   - Its id is ${tokenId}; to revoke it: musterctl tokens rm ${tokenId}${again}
 `
