@@ -11,8 +11,9 @@ import { makeExecutable } from './executable/executable.ts'
 import { type NodeBinary, unpackNode } from './executable/node-binary.ts'
 import { type Arch, NODE_RELEASE } from './executable/node-release.ts'
 import { makeDeb } from './formats/deb.ts'
-import { imageContext } from './formats/image-context.ts'
+import { agentImageContext, imageContext } from './formats/image-context.ts'
 import { makeNpmPackage } from './formats/npm-package.ts'
+import type { ProgramCode } from './formats/node-script.ts'
 import { canMakeRpm, makeRpm } from './formats/rpm.ts'
 import { makeTarball } from './formats/tarball.ts'
 import type { Release } from './release.ts'
@@ -91,17 +92,27 @@ async function packExecutable({ arch, data, contents }: Executable, options: Bui
 }
 
 async function buildNpmPackage(release: Release): Promise<PackedFile> {
-  const [muster, musterctl] = [await bundleProgram('muster', release), await bundleProgram('musterctl', release)]
-  const contents = await readContents(release, noticesOf([...muster.inputs, ...musterctl.inputs]))
-  return makeNpmPackage({ muster: muster.code, musterctl: musterctl.code }, contents, release)
+  const { code, inputs } = await bundleBoth(release)
+  return makeNpmPackage(code, await readContents(release, noticesOf(inputs)), release)
 }
 
 async function buildImageContexts(release: Release): Promise<PackedFile[]> {
+  const licensesOf = (inputs: readonly string[]) => ({ license: ownLicense(), notices: noticesText(noticesOf(inputs)) })
   const contexts = SERVICE_NAMES.map(async (name) => {
     const bundle = await bundleService(name, release)
-    return imageContext(name, bundle, { license: ownLicense(), notices: noticesText(noticesOf(bundle.inputs)) })
+    return imageContext(name, bundle, licensesOf(bundle.inputs))
   })
-  return (await Promise.all(contexts)).flat()
+  const { code, inputs } = await bundleBoth(release)
+  return [...(await Promise.all(contexts)).flat(), ...agentImageContext(code, licensesOf(inputs))]
+}
+
+/** Bundles `muster` and `musterctl`. */
+async function bundleBoth(release: Release): Promise<{ code: ProgramCode; inputs: string[] }> {
+  const [muster, musterctl] = [await bundleProgram('muster', release), await bundleProgram('musterctl', release)]
+  return {
+    code: { muster: muster.code, musterctl: musterctl.code },
+    inputs: [...muster.inputs, ...musterctl.inputs],
+  }
 }
 
 function noticeOfNode({ license }: NodeBinary) {

@@ -6,6 +6,7 @@ import { SERVICE_NAMES, type ServiceName } from '@muster/domain'
 import { Lifecycle } from '@muster/runtime'
 import { createDatabase, type TestDatabase } from '@muster/testkit'
 import { startProgram } from '../harness/program.ts'
+import { runTool } from '../harness/tool.ts'
 import { build, readSums } from './build.ts'
 
 const life = new Lifecycle()
@@ -36,7 +37,7 @@ async function fileOf(name: string, content: string): Promise<string> {
 test('the contexts of the images are the same bytes again', async () => {
   const first = await readSums(path.join(folder, 'first'))
   expect([...first]).toEqual([...(await readSums(path.join(folder, 'second')))])
-  expect([...first.keys()].filter((name) => name.endsWith('/Dockerfile'))).toHaveLength(SERVICE_NAMES.length)
+  expect([...first.keys()].filter((name) => name.endsWith('/Dockerfile'))).toHaveLength(SERVICE_NAMES.length + 1)
 })
 
 test.each(SERVICE_NAMES)('%s runs from the context of its image, far from any checkout', async (name) => {
@@ -44,6 +45,16 @@ test.each(SERVICE_NAMES)('%s runs from the context of its image, far from any ch
   expect(await service.exit()).toBe(2)
   expect(service.output()).toContain(`The README of ${name} lists every variable.`)
   expect(await readFile(context(name, 'THIRD-PARTY-NOTICES'), 'utf8')).toMatch(/^@grpc\/grpc-js 1\./m)
+})
+
+test('the agent runs from the context of its image, and musterctl beside it', async () => {
+  const agent = path.join(folder, 'first/images/muster')
+  const runs = await Promise.all(['muster', 'musterctl'].map((name) => runTool(path.join(agent, name), ['--help'])))
+  expect(runs.map(({ status, stdout }) => [status, stdout.split('\n')[0]])).toEqual([
+    [0, 'Usage: muster COMMAND'],
+    [0, 'Usage: musterctl COMMAND'],
+  ])
+  expect(await readFile(path.join(agent, 'THIRD-PARTY-NOTICES'), 'utf8')).toMatch(/^@grpc\/grpc-js 1\./m)
 })
 
 test('ca-service from the context of its image finds its migrations and contracts, starts and stops', async () => {

@@ -12,7 +12,8 @@ import { programFile } from '../harness/programs.ts'
 import { runTool } from '../harness/tool.ts'
 import { useCluster } from '../harness/use-cluster.ts'
 import { waitFor } from '../harness/waiting.ts'
-import { bootMachine, MUSTER, testOnMachine } from '../systemd/machine.ts'
+import { MUSTER, testInContainer } from '../systemd/container.ts'
+import { bootMachine } from '../systemd/machine.ts'
 
 const packages = await mkdtemp(path.join(os.tmpdir(), 'muster-web-face-'))
 const cluster = useCluster({
@@ -75,7 +76,7 @@ testWithCurl('the command that tokens add prints installs Muster on a new machin
 })
 
 // After the test above, which packs the agent.
-testOnMachine(
+testInContainer(
   'the same command makes a machine with systemd a node that survives a reboot, and can be repeated',
   async () => {
     const machine = await bootMachine(life, programFile('muster'))
@@ -108,7 +109,7 @@ testOnMachine(
   },
 )
 
-testOnMachine('the command says why a service did not start, and a new invitation corrects it', async () => {
+testInContainer('the command says why a service did not start, and a new invitation corrects it', async () => {
   const machine = await bootMachine(life, programFile('muster'))
   const paste = (line: string) => machine.run(['sh', '-s'], `sudo() { "$@"; }\n${line}\n`)
   const line = await printedLine()

@@ -4,13 +4,14 @@ import { musterctlJson } from '../harness/musterctl.ts'
 import { programFile } from '../harness/programs.ts'
 import { useSharedCluster } from '../harness/use-cluster.ts'
 import { waitFor } from '../harness/waiting.ts'
-import { bootMachine, MUSTER, testOnMachine, type Machine } from './machine.ts'
+import { MUSTER, testInContainer } from './container.ts'
+import { bootMachine, type Machine } from './machine.ts'
 
 const cluster = useSharedCluster()
 const life = new Lifecycle()
 let machine: Machine
 beforeAll(async () => {
-  if (testOnMachine === test) machine = await bootMachine(life, programFile('muster'))
+  if (testInContainer === test) machine = await bootMachine(life, programFile('muster'))
 })
 afterAll(() => life.close())
 
@@ -41,7 +42,7 @@ describe('the service of systemd', () => {
   let secret: string
   let nodeId: string
 
-  testOnMachine('a service that was never configured fails with what it needs, and is not restarted', async () => {
+  testInContainer('a service that was never configured fails with what it needs, and is not restarted', async () => {
     expect(await muster('install', 'systemd')).toContain('systemctl enable --now muster')
     expect((await machine.run(['systemctl', 'start', 'muster'])).status).toBe(1)
     expect([await property('ActiveState'), await property('ExecMainStatus')]).toEqual(['failed', '2'])
@@ -49,7 +50,7 @@ describe('the service of systemd', () => {
     expect(await journal()).toContain('muster: /var/lib/muster holds no identity yet')
   })
 
-  testOnMachine('a configured service has joined when systemctl start returns, as a user of its own', async () => {
+  testInContainer('a configured service has joined when systemctl start returns, as a user of its own', async () => {
     const made = await musterctlJson<{ invitation: string; token: string }>(cluster(), ['tokens', 'add', '--type=node'])
     secret = made.token
     await machine.run(['sh', '-c', 'umask 077 && cat >/run/invitation'], made.invitation)
@@ -70,7 +71,7 @@ describe('the service of systemd', () => {
     }
   })
 
-  testOnMachine('a service that crashes is restarted with its identity', async () => {
+  testInContainer('a service that crashes is restarted with its identity', async () => {
     const pid = await property('MainPID')
     await succeed('kill', '-KILL', pid)
     await waitFor('a new process', async () => !['0', pid].includes(await property('MainPID')))
@@ -78,24 +79,29 @@ describe('the service of systemd', () => {
     expect((await report()).node_id).toBe(nodeId)
   })
 
-  testOnMachine('a service that is enabled returns after a reboot with its identity, and needs no token', async () => {
-    await succeed('sed', '-i', '/join_params/,/method/d', '/etc/muster.yaml')
-    await machine.reboot()
-    await online()
-    expect((await report()).node_id).toBe(nodeId)
-    expect(await journal('--boot')).toContain(`Back in muster.internal as node ${nodeId} (node); no token was needed.`)
-    // The journal has the time and the priority, so a line has neither.
-    expect(await journal('--boot', '--priority=info')).toMatch(/^online$/m)
-  })
+  testInContainer(
+    'a service that is enabled returns after a reboot with its identity, and needs no token',
+    async () => {
+      await succeed('sed', '-i', '/join_params/,/method/d', '/etc/muster.yaml')
+      await machine.reboot()
+      await online()
+      expect((await report()).node_id).toBe(nodeId)
+      expect(await journal('--boot')).toContain(
+        `Back in muster.internal as node ${nodeId} (node); no token was needed.`,
+      )
+      // The journal has the time and the priority, so a line has neither.
+      expect(await journal('--boot', '--priority=info')).toMatch(/^online$/m)
+    },
+  )
 
-  testOnMachine('a service that is stopped ends in order', async () => {
+  testInContainer('a service that is stopped ends in order', async () => {
     await succeed('systemctl', 'restart', 'muster')
     await online()
     expect([await property('Result'), await property('NRestarts')]).toEqual(['success', '0'])
     expect(await journal('--priority=warning')).not.toMatch(/^muster\.service: (Kill|Process)/m)
   })
 
-  testOnMachine('a service whose node was removed ends with status 3 and is not restarted', async () => {
+  testInContainer('a service whose node was removed ends with status 3 and is not restarted', async () => {
     await musterctlJson(cluster(), ['nodes', 'rm', nodeId])
     await waitFor('the end of the service', async () => (await property('ActiveState')) === 'failed')
     expect([await property('ExecMainStatus'), await property('NRestarts')]).toEqual(['3', '0'])
@@ -103,7 +109,7 @@ describe('the service of systemd', () => {
     expect(await journal()).not.toContain(secret)
   })
 
-  testOnMachine('an uninstalled service is gone, and its identity stays', async () => {
+  testInContainer('an uninstalled service is gone, and its identity stays', async () => {
     expect(await muster('uninstall', 'systemd')).toContain('The identity stays')
     expect((await machine.run(['systemctl', 'cat', 'muster'])).status).toBe(1)
     expect(await succeed('find', '/etc/systemd/system', '-name', 'muster*')).toBe('')

@@ -1,18 +1,15 @@
-import type { ProgramEntry } from '../bundle/bundle-program.ts'
 import { inFolder, type Packed, type PackedFile, programFile, textFile } from '../archive/packed.ts'
 import { tarGzOf } from '../archive/tar.ts'
 import { type Contents, PROGRAMS } from '../contents/contents.ts'
 import { npmReadme } from '../contents/readme.ts'
 import type { Release } from '../release.ts'
 import { SUMMARY } from './distribution.ts'
-
-/** The code of each program. */
-export type Code = Record<Exclude<ProgramEntry, 'by-name'>, Buffer>
+import { nodeScript, type ProgramCode } from './node-script.ts'
 
 /** The npm package for machines that have Node: each program as one file, and no dependencies. */
-export async function makeNpmPackage(code: Code, contents: Contents, release: Release): Promise<PackedFile> {
+export async function makeNpmPackage(code: ProgramCode, contents: Contents, release: Release): Promise<PackedFile> {
   const { manPages, license, notices } = contents
-  const names = Object.values(PROGRAMS) as (keyof Code)[]
+  const names = Object.values(PROGRAMS) as (keyof ProgramCode)[]
   const manifest = {
     name: 'muster',
     version: release.version,
@@ -27,7 +24,7 @@ export async function makeNpmPackage(code: Code, contents: Contents, release: Re
     textFile('README.md', npmReadme(release)),
     textFile('LICENSE', license),
     textFile('THIRD-PARTY-NOTICES', notices),
-    ...names.map((name) => programFile(`bin/${name}.cjs`, `#!/usr/bin/env node\n${code[name].toString()}`)),
+    ...names.map((name) => programFile(`bin/${name}.cjs`, nodeScript(code[name]))),
     ...manPages.map(({ name, text }) => textFile(`man/${name}`, text)),
   ]
   return textFile(`muster-${release.version}.tgz`, await tarGzOf(inFolder('package', packed), release.date))
