@@ -67,7 +67,7 @@ const untilDone = new AbortController().signal
 
 const CALLS: Record<string, (db: Db) => Promise<unknown>> = {
   'the first page of the roll': (db) => selectNodes(db, FIRST_PAGE),
-  'a page in the middle': (db) => selectNodes(db, { size: 100, after: { hostname: 'host-5', id: NODE } }),
+  'a page in the middle': (db) => selectNodes(db, { size: 100, after: ['host-5', NODE] }),
   'the nodes of a token': (db) => selectNodes(db, { ...FIRST_PAGE, tokenId: 'aaaaaaaaaa' }),
   'the nodes of a token that has none': (db) => selectNodes(db, { ...FIRST_PAGE, tokenId: 'cccccccccc' }),
   'nodes by id': (db) => selectNodesById(db, [NODE]),

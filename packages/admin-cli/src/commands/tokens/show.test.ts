@@ -111,6 +111,29 @@ web-02  0b7a7c3e-3a55-4b3f-8a6b-0d9a3f2f7e12  192.0.2.7  2026-11-20 08:00 UTC (2
     expect((await show(SECRET)).stdout).toMatch(/^Token id +abcdefghij\n/)
   })
 
+  test('tokens show shows the newest nodes of a token that admitted a fleet, and where the others are', async () => {
+    shown.uses = 500_000
+    const asked: number[] = []
+    cluster.answers.registration = {
+      async listNodes({ pageSize }) {
+        asked.push(pageSize)
+        const nodes = Array.from({ length: pageSize }, (_, i) => ({ ...aNode, hostname: `web-${i}` }))
+        return { nodes, nextPageToken: `after ${asked.length}` }
+      },
+    }
+    const { stdout, stderr } = await show('abcdefghij', '--limit=3')
+    expect(stdout).toMatch(/web-0 .*\nweb-1 .*\nweb-2 .*\n$/)
+    expect(stderr).toBe(
+      `These are the newest 3: raise --limit, or see all with 'musterctl nodes ls --token=abcdefghij'.\n`,
+    )
+    expect(asked).toEqual([4])
+    expect(JSON.parse((await show('abcdefghij', '--limit=2', '--format=json')).stdout)).toMatchObject({
+      uses: 500_000,
+      nodes: [{ hostname: 'web-0' }, { hostname: 'web-1' }],
+    })
+    expect((await show('abcdefghij', '--limit=0')).status).toBe(2)
+  })
+
   test('tokens show counts the nodes that are no longer listed', async () => {
     shown.uses = 3
     expect((await show('abcdefghij')).stdout).toMatch(

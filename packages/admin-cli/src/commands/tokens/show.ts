@@ -1,3 +1,4 @@
+import { UsageError } from '@muster/cli-kit'
 import { print, facts, styleFor, table, utcTimeAndDistance } from '@muster/cli-kit/print'
 import type { token } from '@muster/contracts'
 import { formatLabels } from '@muster/domain'
@@ -5,22 +6,26 @@ import { defineCommand, FORMAT } from '../../cli/command.ts'
 import { oneToken } from './token-argument.ts'
 import { expiryText, stateText, typeText } from './columns.ts'
 import { entrantColumns } from './entrant-columns.ts'
-import { entrantsOf, type Entrant } from './token-entrants.ts'
+import { newestEntrants, type Entrant } from './token-entrants.ts'
 import { tokenStateOf, tokenJson, tokenTypeOf, usesLeft } from './json.ts'
 
-/** Shows a token in any state and everyone who joined with it, but not its secret. */
+/** Shows a token in any state and the newest who joined with it, but not its secret. */
 export const tokensShow = defineCommand({
-  options: { format: FORMAT },
+  options: {
+    limit: { type: 'number', default: 100, describe: 'The largest number of nodes to show' },
+    format: FORMAT,
+  },
   examples: [
     ['$0 tokens show abcdefghij', 'who created it, what it admits, and who joined with it'],
     [`$0 tokens show abcdefghij --format=json | jq -r '.nodes[].hostname'`, 'the nodes alone'],
   ],
-  async run({ format, positionals }, { io, now, cluster }) {
+  async run({ format, limit, positionals }, { io, now, cluster }) {
     const idOrName = oneToken(positionals)
+    if (!Number.isInteger(limit) || limit < 1) throw new UsageError('--limit: must be a whole number above zero')
     const services = await cluster()
     const { token: found } = await services.tokens.getToken({ idOrName })
     if (found === undefined) throw new Error('token-service answered without a token')
-    const entrants = await entrantsOf(found, services)
+    const { newest: entrants, hasMore } = await newestEntrants(found, services, limit)
     const data = {
       ...tokenJson(found),
       nodes: entrants.filter(({ kind }) => kind === 'node').map(machineJson),
@@ -33,8 +38,13 @@ export const tokensShow = defineCommand({
       if (entrants.length > 0)
         io.stdout.write(table(entrantColumns(entrants[0]!.kind, now()), entrants, styleFor(io.stdout, io.env)))
       const others = found.uses - entrants.length
-      if (others > 0) io.stdout.write(`\n${goneText(others, entrants.length, found.id)}\n`)
+      if (others > 0 && !hasMore) io.stdout.write(`\n${goneText(others, entrants.length, found.id)}\n`)
     })
+    if (hasMore) {
+      io.stderr.write(
+        `These are the newest ${limit}: raise --limit, or see all with 'musterctl nodes ls --token=${found.id}'.\n`,
+      )
+    }
   },
 })
 

@@ -1,5 +1,5 @@
 import { audit, type token } from '@muster/contracts'
-import { allPages, PAGE_SIZE } from '../../cluster/all-pages.ts'
+import { PAGE_SIZE, pagesOf } from '../../cluster/all-pages.ts'
 import { botStateOf } from '../bots/json.ts'
 import type { Cluster } from '../../cluster/cluster.ts'
 import { EVERY_NODE } from '../nodes/filter.ts'
@@ -21,15 +21,30 @@ export interface Entrant {
   status: string
 }
 
-/** Everyone who joined with a token and is still listed; removed nodes are not. */
-export async function entrantsOf(made: token.Token, cluster: Cluster): Promise<Entrant[]> {
-  if (tokenTypeOf(made) === 'signup') return people(made, cluster)
-  return made.roles.includes('bot') ? botsOf(made.id, cluster) : nodesOf(made.id, cluster)
+/** The newest who joined with a token and are still listed. */
+export interface Entrants {
+  /** At most as many as asked for. */
+  newest: Entrant[]
+  hasMore: boolean
 }
 
-function nodesOf(tokenId: string, { registration }: Cluster): Promise<Entrant[]> {
-  return allPages(async (pageToken) => {
-    const page = await registration.listNodes({ ...EVERY_NODE, pageSize: PAGE_SIZE, pageToken, tokenId })
+/** The newest `limit` nodes, bots or people who joined with a token and are still listed; removed nodes are not. */
+export async function newestEntrants(made: token.Token, cluster: Cluster, limit: number): Promise<Entrants> {
+  if (tokenTypeOf(made) === 'signup') return { newest: await people(made, cluster), hasMore: false }
+  const pages = made.roles.includes('bot') ? botPages(made.id, cluster) : nodePages(made.id, cluster, limit)
+  const newest: Entrant[] = []
+  for await (const page of pages) {
+    newest.push(...page)
+    if (newest.length > limit) break
+  }
+  return { newest: newest.slice(0, limit), hasMore: newest.length > limit }
+}
+
+function nodePages(tokenId: string, { registration }: Cluster, limit: number): AsyncGenerator<Entrant[]> {
+  // One extra node shows whether there are more.
+  const pageSize = Math.min(limit + 1, PAGE_SIZE)
+  return pagesOf(async (pageToken) => {
+    const page = await registration.listNodes({ ...EVERY_NODE, pageSize, pageToken, tokenId })
     const items = page.nodes.map((node): Entrant => ({
       kind: 'node',
       id: node.id,
@@ -43,8 +58,9 @@ function nodesOf(tokenId: string, { registration }: Cluster): Promise<Entrant[]>
   })
 }
 
-function botsOf(tokenId: string, { bots }: Cluster): Promise<Entrant[]> {
-  return allPages(async (pageToken) => {
+/** A bot token is spent once, so these are few. */
+function botPages(tokenId: string, { bots }: Cluster): AsyncGenerator<Entrant[]> {
+  return pagesOf(async (pageToken) => {
     const page = await bots.listBots({ pageSize: PAGE_SIZE, pageToken, tokenId })
     const items = page.bots.map((bot): Entrant => ({
       kind: 'bot',

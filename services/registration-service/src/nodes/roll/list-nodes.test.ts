@@ -44,6 +44,8 @@ async function addNodes(count: number, hostname: (i: number) => string): Promise
   return members.map(({ name }) => name)
 }
 
+const NEWEST_FIRST = 'select id from nodes where token_id = $1 order by joined_at desc, id desc'
+
 describe('the roll', () => {
   test('the roll is listed in consecutive pages', async () => {
     const ids = await addNodes(7, (i) => `web-${i % 3}`)
@@ -63,17 +65,20 @@ describe('the roll', () => {
     expect((await list(0)).nodes).toHaveLength(7)
   })
 
-  test('the roll can be narrowed to nodes that joined by a token, in pages too', async () => {
+  test('the roll can be narrowed to nodes that joined by a token, newest first, in pages too', async () => {
     await addNodes(3, (i) => `web-${i}`)
     const members = Array.from({ length: 5 }, () => served.cluster.node())
     for (const [i, member] of members.entries()) {
       await addNode(served.pool, member, { hostname: `db-${i}`, tokenId: 'zyxwvutsrq' })
     }
+    const newest = (await served.pool.query<{ id: string }>(NEWEST_FIRST, ['zyxwvutsrq'])).rows.map(({ id }) => id)
     const first = await list(3, '', { tokenId: 'zyxwvutsrq' })
     const second = await list(3, first.nextPageToken, { tokenId: 'zyxwvutsrq' })
-    expect([...first.nodes, ...second.nodes].map(({ id }) => id)).toEqual(members.map(({ name }) => name))
+    expect([...first.nodes, ...second.nodes].map(({ id }) => id)).toEqual(newest)
     expect(second.nextPageToken).toBe('')
     expect((await list(0, '', { tokenId: 'aaaaaaaaaa' })).nodes).toEqual([])
+    const byName = (await list(1)).nextPageToken
+    expect(await refusal(list(3, byName, { tokenId: 'zyxwvutsrq' }))).toMatchObject({ field: 'page_token' })
     expect(await refusal(list(0, '', { tokenId: 'a\0' }))).toMatchObject({ kind: 'invalidArgument', field: 'token_id' })
   })
 

@@ -1,9 +1,17 @@
 import type { registration } from '@muster/contracts'
-import { decodeCursor, encodeCursor, MAX_PAGE_SIZE, parseNodeId, parsePageSize } from '@muster/domain'
+import {
+  decodeCursor,
+  encodeCursor,
+  invalid,
+  isTimestamp,
+  MAX_PAGE_SIZE,
+  parseNodeId,
+  parsePageSize,
+} from '@muster/domain'
 import type { UnaryHandler } from '@muster/rpc'
 import type { Deps } from '../../deps.ts'
 import { parseNodeFilter, parseOlderThan, parseStatuses } from './node-filter.ts'
-import { selectNodes } from '../store/roll-queries.ts'
+import { type NodeFilter, type NodePlace, placeOf, selectNodes } from '../store/roll-queries.ts'
 import { toRoll } from './roll.ts'
 
 /** A node may carry 16 KiB of labels. A page ends early before it exceeds what clients accept. */
@@ -14,9 +22,8 @@ const BYTES_BESIDE_LABELS = 1024
 export function listNodes(deps: Deps): UnaryHandler<registration.ListNodesRequest, registration.ListNodesResponse> {
   return async (request) => {
     const size = parsePageSize(request.pageSize)
-    const cursor = decodeCursor(request.pageToken, 2)
-    const after = cursor && { hostname: cursor[0]!, id: parseNodeId(cursor[1]!, 'page_token') }
     const filter = parseNodeFilter(request)
+    const after = parseCursor(request.pageToken, filter)
     const hasStatus = parseStatuses(request.statuses)
     const isOlder = parseOlderThan(request.olderThan)
     // The status is not in the database, and the database cannot compare versions: read more nodes than a page takes, and keep
@@ -27,8 +34,22 @@ export function listNodes(deps: Deps): UnaryHandler<registration.ListNodesReques
     const { page, next } = fill(size, await toRoll(deps, found.slice(0, limit)), matches)
     const last = found[next - 1]
     const isLast = next === found.length || last === undefined
-    return { nodes: page, nextPageToken: isLast ? '' : encodeCursor([last.hostname, last.id]) }
+    return { nodes: page, nextPageToken: isLast ? '' : encodeCursor(placeOf(last, filter)) }
   }
+}
+
+function parseCursor(pageToken: string, { tokenId }: NodeFilter): NodePlace | undefined {
+  const cursor = decodeCursor(pageToken, 2)
+  if (cursor === undefined) return undefined
+  const [key, id] = cursor as [string, string]
+  // The nodes of a token are sorted by time.
+  if (tokenId !== undefined && !isExactTime(key)) throw invalid('page_token', 'was not made by this service')
+  return [key, parseNodeId(id, 'page_token')]
+}
+
+function isExactTime(text: string): boolean {
+  const date = new Date(text)
+  return isTimestamp(date) && date.toISOString() === text
 }
 
 /** The nodes that match, as many as fit a page. @returns them, and the index of the first node that the next page is to look at */

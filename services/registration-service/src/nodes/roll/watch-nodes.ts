@@ -3,7 +3,7 @@ import type { ServerStreamHandler } from '@muster/rpc'
 import type { Deps } from '../../deps.ts'
 import { toRoll } from './roll.ts'
 import { type RollChanges, RollFeed } from './roll-feed.ts'
-import { selectNodes, selectNodesById } from '../store/roll-queries.ts'
+import { type NodePlace, placeOf, selectNodes, selectNodesById } from '../store/roll-queries.ts'
 
 const PAGE = 500
 
@@ -29,7 +29,7 @@ export function watchNodes(
 /** All nodes on the roll, and removals of nodes that the watcher was `told` of and that are no longer on it. */
 async function* snapshot(deps: Deps, told: Set<string>): AsyncGenerator<registration.WatchNodesResponse> {
   const unmentioned = new Set(told)
-  let after: { hostname: string; id: string } | undefined
+  let after: NodePlace | undefined
   for (;;) {
     const page = await selectNodes(deps.pool, { size: PAGE, after })
     for (const node of await toRoll(deps, page)) {
@@ -37,8 +37,9 @@ async function* snapshot(deps: Deps, told: Set<string>): AsyncGenerator<registra
       unmentioned.delete(node.id)
       yield nodeEvent(node)
     }
-    after = page.at(-1)
-    if (page.length < PAGE) break
+    const last = page.at(-1)
+    if (last === undefined || page.length < PAGE) break
+    after = placeOf(last, {})
   }
   // Query these by id: a node that changed its host name meanwhile may have moved from a later page to an earlier one.
   const rest = [...unmentioned]

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto'
 import { activateNode, recordJoiningNode, type JoiningNode } from './joining.ts'
 import { takeOffRoll, purgeNodes } from './removal.ts'
 import { recordRenewal } from './renewal.ts'
-import { selectNodes, selectNodesById } from './roll-queries.ts'
+import { type NodePlace, placeOf, selectNodes, selectNodesById } from './roll-queries.ts'
 import { recordHello, recordLastSeen } from './sightings.ts'
 import { addNode, openStore, type Store } from '../../../test/support/service.ts'
 
@@ -204,11 +204,12 @@ describe('the roll', () => {
     const all = (await roll()).map(({ id }) => id)
     expect(all).toHaveLength(hostnames.length)
     const seen: string[] = []
-    let after: { hostname: string; id: string } | undefined
+    let after: NodePlace | undefined
     do {
       const page = await selectNodes(store.pool, { size: 2, after })
       seen.push(...page.map(({ id }) => id))
-      after = page.at(-1)
+      const last = page.at(-1)
+      after = last && placeOf(last, {})
     } while (after !== undefined)
     expect(seen).toEqual(all)
   })

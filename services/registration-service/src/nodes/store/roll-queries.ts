@@ -16,11 +16,46 @@ export interface NodeFilter {
 /** Which part of the list to read. */
 export interface NodePage extends NodeFilter {
   size: number
-  after: { hostname: string; id: string } | undefined
+  after: NodePlace | undefined
 }
 
-/** A page of the roll by hostname, then id. */
+/** The place of a node in a list: what the list is sorted by, and the id. */
+export type NodePlace = readonly [key: string, id: string]
+
+interface NodeOrder {
+  comesAfter: string
+  orderBy: string
+  start: NodePlace
+  keyOf: (node: StoredNode) => string
+}
+
+const BY_HOSTNAME: NodeOrder = {
+  comesAfter: '(hostname, id) > ($1, $2)',
+  orderBy: 'hostname, id',
+  start: ['', '00000000-0000-0000-0000-000000000000'],
+  keyOf: ({ hostname }) => hostname,
+}
+
+/** The times of joins are whole milliseconds, so a place is exact. */
+const NEWEST_FIRST: NodeOrder = {
+  comesAfter: '(joined_at, id) < ($1::timestamptz, $2::uuid)',
+  orderBy: 'joined_at desc, id desc',
+  start: ['infinity', 'ffffffff-ffff-ffff-ffff-ffffffffffff'],
+  keyOf: ({ joinedAt }) => joinedAt.toISOString(),
+}
+
+function orderOf({ tokenId }: NodeFilter): NodeOrder {
+  return tokenId === undefined ? BY_HOSTNAME : NEWEST_FIRST
+}
+
+/** The place of a node in a list with this filter. */
+export function placeOf(node: StoredNode, filter: NodeFilter): NodePlace {
+  return [orderOf(filter).keyOf(node), node.id]
+}
+
+/** A page of the roll by hostname, then id; the nodes of one token come newest first. */
 export async function selectNodes(db: Db, { size, after, ...filter }: NodePage): Promise<StoredNode[]> {
+  const { comesAfter, orderBy, start } = orderOf(filter)
   const conditions = CONDITIONS.filter(({ of }) => filter[of] !== undefined)
   const { rows } = await db.query({
     name: ['select-nodes', ...conditions.map(({ of }) => of)].join('-'),
@@ -28,16 +63,11 @@ export async function selectNodes(db: Db, { size, after, ...filter }: NodePage):
       select ${NODE_COLUMNS}
         from nodes
        where joined_at is not null
-         and (hostname, id) > ($1, $2)
+         and ${comesAfter}
          ${conditions.map(({ sql }, i) => `and ${sql(`$${i + 4}`)}`).join('\n         ')}
-       order by hostname, id
+       order by ${orderBy}
        limit $3`,
-    values: [
-      after?.hostname ?? '',
-      after?.id ?? '00000000-0000-0000-0000-000000000000',
-      size,
-      ...conditions.map(({ of }) => filter[of]),
-    ],
+    values: [...(after ?? start), size, ...conditions.map(({ of }) => filter[of])],
   })
   return rows.map(toStoredNode)
 }

@@ -268,7 +268,7 @@ export interface ListNodesRequest {
   /** At most 1000; 0 means 100. */
   pageSize: number;
   pageToken: string;
-  /** Only nodes that joined with this token; empty: all. */
+  /** Only nodes that joined with this token, newest first; empty: all, by host name. */
   tokenId: string;
   /** Only nodes that carry all of these labels. */
   labels: { [key: string]: string };
