@@ -136,4 +136,18 @@ export const mutants = [
     replace: ``,
     tests: ['ca-service/src/issuing'],
   },
+  {
+    name: 'after a time without Redis, nodes that beat are called offline',
+    folder: 'services/registration-service/src',
+    find: "'NX', 'PX', ${holdMs}) then redis.call('PEXPIRE', ${epoch}, ${holdMs}) end",
+    replace: "'NX') then redis.call('GET', ${epoch}) end",
+    tests: ['registration-service/src/presence/presence.test'],
+  },
+  {
+    name: 'in a cluster of Redis, keys are in many slots',
+    folder: 'services/registration-service/src',
+    find: '`muster:{${clusterName}}:`',
+    replace: '`muster:${clusterName}:`',
+    tests: ['registration-service/src/presence'],
+  },
 ]

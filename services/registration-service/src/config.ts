@@ -1,6 +1,7 @@
 import { describeService, parseDuration, parseServerAddress, SERVICES } from '@muster/domain'
 import { fileText, minimumAgentField, parsedBy, publicAddress, serviceFields } from '@muster/service-kit'
 import { z } from 'zod'
+import { parseRedisUrl } from './presence/redis-url.ts'
 
 /** The row of registration-service in the table of services. */
 export const DESCRIPTOR = describeService('registration-service')
@@ -8,7 +9,7 @@ export const DESCRIPTOR = describeService('registration-service')
 /** The environment of registration-service. */
 export const configSchema = z.object({
   ...serviceFields(DESCRIPTOR),
-  MUSTER_REDIS_URL_FILE: fileText(),
+  MUSTER_REDIS_URL_FILE: fileText().pipe(parsedBy(checkedRedisUrl)),
   MUSTER_HEARTBEAT_INTERVAL_MS: z.coerce.number().int().min(100).max(600_000).default(5_000),
   MUSTER_HEARTBEAT_MISSED_LIMIT: z.coerce.number().int().min(2).max(100).default(3),
   MUSTER_HEARTBEATS_PER_SECOND: z.coerce.number().int().min(1).default(2_000),
@@ -23,3 +24,9 @@ export const configSchema = z.object({
 
 /** What the environment of registration-service says. */
 export type Config = z.output<typeof configSchema>
+
+/** The address as it is, once it can be read. */
+function checkedRedisUrl(url: string): string {
+  parseRedisUrl(url)
+  return url
+}

@@ -2,6 +2,7 @@ import { type AppError, formatDuration, refusal, sourceOf } from '@muster/domain
 import type { Logger } from '@muster/runtime'
 import type { Reserved } from '../presence/local-rate-limit.ts'
 import { RateLimit } from '../presence/rate-limit.ts'
+import { prefixOf } from '../presence/redis-url.ts'
 
 /** No call lasts longer, so a reservation expires only after its replica was killed. */
 const LEASE_MS = 35_000
@@ -28,7 +29,7 @@ export class RefusedAttempts {
   constructor({ redisUrl, clusterName, perMinute, log, now }: RefusedAttemptsOptions) {
     this.#limit = new RateLimit({
       redisUrl,
-      prefix: `muster:${clusterName}:refused:`,
+      prefix: `${prefixOf(redisUrl, clusterName)}refused:`,
       burst: perMinute,
       intervalMs: 60_000 / perMinute,
       log,

@@ -181,6 +181,20 @@ describe('an emptied Redis', () => {
   })
 })
 
+test('a Redis that no replica has reached for a while reports no node as offline before it has received beats again', async () => {
+  const [silent, other] = [randomUUID(), randomUUID()]
+  await beat(silent, 50)
+  await silence(silent)
+  const epoch = `muster:${clusterName}:epoch`
+  await eventually('old enough', async () => (await here.sweep(1_000)) === 0)
+  expect((await there.view([silent], 1_000)).tooEarly).toBe(false)
+  await eventually('out of reach', async () => (await redis.client.exists(epoch)) === 0)
+  await beat(other, LONG_MS)
+  expect((await there.view([silent], 1_000)).tooEarly).toBe(true)
+  expect(await here.sweep(LONG_MS)).toBe(1)
+  expect((await there.view([silent], LONG_MS)).tooEarly).toBe(true)
+})
+
 describe('a change', () => {
   test('a change is announced to every replica', async () => {
     const id = randomUUID()

@@ -2,8 +2,9 @@ import { EventEmitter } from 'node:events'
 import { isNodeId } from '@muster/domain'
 import type { Logger } from '@muster/runtime'
 import type { Redis, Result } from 'ioredis'
-import { BEAT, SWEEP } from './presence-scripts.ts'
-import { openRedis, redisWarning } from './redis.ts'
+import { BEAT, LISTENING, SWEEP } from './presence-scripts.ts'
+import { prefixOf } from './redis-url.ts'
+import { openRedis, openSubscriber, type RedisClient, redisWarning } from './redis.ts'
 
 declare module 'ioredis' {
   interface RedisCommander<Context> {
@@ -12,6 +13,7 @@ declare module 'ioredis' {
       keyCount: number,
       ...keysAndArgs: (string | number)[]
     ): Result<[alive: number, listeningMs: number, moved: number], Context>
+    musterListening(epoch: string): Result<number, Context>
   }
 }
 
@@ -38,6 +40,8 @@ export interface PresenceOptions {
 const BATCH_MS = 20
 const MAX_BATCH = 1_000
 const SWEEP_LIMIT = 500
+/** Several sweeps. */
+const LEAST_HOLD_MS = 2_000
 /** Put before the id of a node on the channel that may have been removed or banned: whether it may stay is to be checked. */
 const RECHECK = 'removed:'
 
@@ -45,14 +49,14 @@ const RECHECK = 'removed:'
  * Which nodes are alive: the one place that knows the layout in Redis. Everything here may be lost at any time; the next
  * beats restore it. No method waits for a Redis that is away, and `beat` never throws.
  *
- * Keys, each under `muster:<cluster>:` —
+ * Keys, each under `muster:<cluster>:`, or `muster:{<cluster>}:` in a cluster of Redis —
  * presence:<node id>  string: last beat (ms), TTL = the node's offline limit
  * alive               sorted set: node id by last beat (ms)
  * gone                sorted set: the same for nodes that went offline, until Postgres has it
- * epoch               string: since when (ms) this Redis receives beats
+ * epoch               string: since when (ms) this Redis receives beats; it expires when no replica has reached it for a while
  */
 export class Presence extends EventEmitter<{ changed: [nodeId: string]; recheck: [nodeId: string]; resync: [] }> {
-  readonly #redis: Redis
+  readonly #redis: RedisClient
   readonly #subscriber: Redis
   readonly #prefix: string
   readonly #channel: string
@@ -65,19 +69,26 @@ export class Presence extends EventEmitter<{ changed: [nodeId: string]; recheck:
   /** Resolves when the first connection to Redis is there, or has failed. */
   readonly #firstAttempt: Promise<void>
   #tooEarly = false
+  /** In a cluster: the last sweep failed. What was then published may be lost, while the subscriber's own node lives on. */
+  #isLost = false
+  /** Redis receives beats as long as some replica reaches it this often. In a longer time, a node that beats may turn silent. */
+  #holdMs = 10_000
 
   constructor({ redisUrl, clusterName, log }: PresenceOptions) {
     super()
     this.setMaxListeners(0)
     this.#warn = redisWarning(log, 'Redis is not usable; nodes show as unknown until it is')
-    this.#prefix = `muster:${clusterName}:`
+    this.#prefix = prefixOf(redisUrl, clusterName)
     this.#channel = `${this.#prefix}changed`
     const options = { commandTimeoutMs: 2_000, onError: this.#warn }
     this.#redis = openRedis(redisUrl, options)
     this.#redis.defineCommand('musterBeat', { lua: BEAT })
     this.#redis.defineCommand('musterSweep', { lua: SWEEP })
-    this.#firstAttempt = new Promise((resolve) => void this.#redis.once('ready', resolve).once('close', resolve))
-    this.#subscriber = openRedis(redisUrl, { ...options, autoResubscribe: false })
+    this.#redis.defineCommand('musterListening', { lua: LISTENING, numberOfKeys: 1 })
+    this.#firstAttempt = new Promise((resolve) => {
+      for (const event of ['ready', 'error', 'close']) this.#redis.once(event, resolve)
+    })
+    this.#subscriber = openSubscriber(redisUrl, this.#redis, { ...options, autoResubscribe: false })
     this.#subscriber.on('ready', () => {
       // Events during the outage are lost, so followers start over.
       this.#subscriber.subscribe(this.#channel).then(
@@ -119,7 +130,15 @@ export class Presence extends EventEmitter<{ changed: [nodeId: string]; recheck:
     if (batch.length === 0) return
     const keys = batch.map(([id]) => this.#presenceKey(id))
     this.#redis
-      .musterBeat(keys.length + 2, this.#key('alive'), this.#key('epoch'), ...keys, this.#channel, ...batch.flat())
+      .musterBeat(
+        keys.length + 2,
+        this.#key('alive'),
+        this.#key('epoch'),
+        ...keys,
+        this.#channel,
+        this.#holdMs,
+        ...batch.flat(),
+      )
       .catch((error: Error) => this.#warn(error))
   }
 
@@ -152,17 +171,15 @@ export class Presence extends EventEmitter<{ changed: [nodeId: string]; recheck:
   async view(nodeIds: readonly string[], offlineAfterMs: number): Promise<PresenceView> {
     if (nodeIds.length === 0) return { available: true, tooEarly: false, online: new Map(), silent: new Map() }
     try {
-      const [beats, epoch, time, alive, gone] = await Promise.all([
+      const [beats, listeningMs, alive, gone] = await Promise.all([
         this.#redis.mget(nodeIds.map((id) => this.#presenceKey(id))),
-        this.#redis.get(this.#key('epoch')),
-        this.#redis.time(),
+        this.#redis.musterListening(this.#key('epoch')),
         this.#redis.zmscore(this.#key('alive'), ...nodeIds),
         this.#redis.zmscore(this.#key('gone'), ...nodeIds),
       ])
-      const nowMs = Number(time[0]) * 1000 + Number(time[1]) / 1000
       return {
         available: true,
-        tooEarly: epoch === null || nowMs - Number(epoch) < offlineAfterMs,
+        tooEarly: listeningMs < offlineAfterMs,
         online: datesOf(nodeIds, beats),
         silent: new Map([...datesOf(nodeIds, gone), ...datesOf(nodeIds, alive)]),
       }
@@ -183,13 +200,20 @@ export class Presence extends EventEmitter<{ changed: [nodeId: string]; recheck:
     const keys = [this.#key('alive'), this.#key('gone'), this.#key('epoch')]
     // A look a little before the limit costs nothing: the presence key decides.
     const silence = Math.floor(offlineAfterMs * 0.9)
-    const args = [this.#channel, this.#presenceKey(''), silence, SWEEP_LIMIT]
-    let [alive, listeningMs, moved] = await this.#redis.musterSweep(keys.length, ...keys, ...args)
-    while (moved === SWEEP_LIMIT)
-      [alive, listeningMs, moved] = await this.#redis.musterSweep(keys.length, ...keys, ...args)
-    const wasTooEarly = this.#tooEarly
-    this.#tooEarly = listeningMs < offlineAfterMs
-    if (wasTooEarly && !this.#tooEarly) this.emit('resync')
+    this.#holdMs = Math.max(Math.floor(offlineAfterMs / 2), LEAST_HOLD_MS)
+    const args = [this.#channel, this.#presenceKey(''), silence, SWEEP_LIMIT, this.#holdMs, offlineAfterMs]
+    const sweepOnce = () =>
+      this.#redis.musterSweep(keys.length, ...keys, ...args).catch((error: Error) => {
+        this.#isLost = this.#redis.isCluster
+        throw error
+      })
+    let [alive, listeningMs, moved] = await sweepOnce()
+    while (moved === SWEEP_LIMIT) [alive, listeningMs, moved] = await sweepOnce()
+    const isEarly = listeningMs < offlineAfterMs
+    const startOver = this.#isLost || (this.#tooEarly && !isEarly)
+    this.#isLost = false
+    this.#tooEarly = isEarly
+    if (startOver) this.emit('resync')
     return alive
   }
 

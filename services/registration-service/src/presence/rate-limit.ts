@@ -1,8 +1,8 @@
 import type { Logger } from '@muster/runtime'
-import type { Redis, Result } from 'ioredis'
+import type { Result } from 'ioredis'
 import { LocalRateLimit, type Rate, type Reserved } from './local-rate-limit.ts'
 import { HIT, RESERVE, SETTLE } from './rate-limit-scripts.ts'
-import { openRedis, redisWarning } from './redis.ts'
+import { openRedis, type RedisClient, redisWarning } from './redis.ts'
 
 declare module 'ioredis' {
   interface RedisCommander<Context> {
@@ -47,7 +47,7 @@ export interface RateLimitOptions extends Rate {
  */
 export class RateLimit {
   readonly #local: LocalRateLimit
-  readonly #redis: Redis
+  readonly #redis: RedisClient
   readonly #options: RateLimitOptions
   readonly #warn: (error: unknown) => void
 
