@@ -19,8 +19,8 @@ export const mutants = [
   {
     name: 'the next key replaces the key though the certificate is for the old one',
     folder: 'packages/identity/src',
-    find: `if (!new X509Certificate(chainPem).checkPrivateKey(createPrivateKey(nextKeyPem))) return`,
-    replace: `if (nextKeyPem === '') return`,
+    find: `return new X509Certificate(chainPem).checkPrivateKey(createPrivateKey(keyPem))`,
+    replace: `return keyPem !== ''`,
     tests: ['identity/src/identity-folder', 'agent/src/run/bot'],
   },
   {

@@ -4,14 +4,7 @@ import { testCluster } from '@muster/testkit'
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
-import {
-  discardIdentity,
-  ensureKey,
-  IDENTITY_FILES,
-  readIdentity,
-  recoverIdentity,
-  writeIdentity,
-} from './identity-folder.ts'
+import { ensureKey, IDENTITY_FILES, readIdentity, recoverIdentity, writeIdentity } from './identity-folder.ts'
 
 interface Profile {
   nodeId: string
@@ -160,9 +153,23 @@ describe('an identity that changes its key', () => {
     },
   )
 
-  test('an identity that changes its key can be discarded', async () => {
-    await discardIdentity(folder)
-    expect(await readdir(folder)).toEqual([])
+  test('an identity that takes the place of another brings its own key, and the next key of the other goes', async () => {
+    await rename(fileOf('nextKey'), fileOf('joinKey'))
+    await ensureKey(folder, () => first.keyPem, 'nextKey')
     await recoverIdentity(folder)
+    expect(await readIdentity(folder)).toEqual(before)
+    await ensureKey(folder, () => first.keyPem, 'nextKey')
+    await writeIdentity(folder, after)
+    expect(await readIdentity(folder)).toEqual(after)
+    expect((await readdir(folder)).sort()).toEqual(['bundle.pem', 'chain.pem', 'key.pem', 'profile.json'])
+  })
+
+  test('an identity keeps its own key while the key of another has no certificate', async () => {
+    const other = privateKeyPem(generateKey())
+    await ensureKey(folder, () => other, 'joinKey')
+    await writeIdentity(folder, after)
+    await recoverIdentity(folder)
+    expect(await readIdentity(folder)).toEqual(after)
+    expect(await readFile(fileOf('joinKey'), 'utf8')).toBe(other)
   })
 })

@@ -19,9 +19,14 @@ export const IDENTITY_FILES = {
   profile: 'profile.json',
   /** The key for the next certificate, of a member that changes its key at each renewal. */
   nextKey: 'next-key.pem',
-  /** Replaces the profile while the identity is being discarded. */
+  /** The key for an identity that will take the place of this one. */
+  joinKey: 'join-key.pem',
+  /** What earlier versions renamed the profile to, before they deleted an identity. */
   discarded: 'discarded.json',
 } as const
+
+/** The keys that an identity folder may hold. */
+export type KeyName = 'key' | 'nextKey' | 'joinKey'
 
 /** What an identity folder holds. */
 export interface IdentityFolder<Profile> {
@@ -38,7 +43,7 @@ export interface IdentityFolder<Profile> {
  * Returns a private key of the folder, PEM. If there is none yet, stores the result of `make()` with mode 0600, and
  * creates the folder with mode 0700. Concurrent callers all get the same key.
  */
-export async function ensureKey(folder: string, make: () => string, name: 'key' | 'nextKey' = 'key'): Promise<string> {
+export async function ensureKey(folder: string, make: () => string, name: KeyName = 'key'): Promise<string> {
   const file = fileOf(folder, name)
   const stored = await readIfPresent(file)
   // No certificate is for an empty key, so a new one may take its place.
@@ -50,8 +55,8 @@ export async function ensureKey(folder: string, make: () => string, name: 'key' 
 }
 
 /**
- * Writes everything except the key. Each file is replaced atomically, the profile last. If the chain is for the next key,
- * that key replaces the current one right after the chain; `recoverIdentity` completes this after a crash.
+ * Writes everything except the key. Each file is replaced atomically, the profile last. If the chain is for one of the
+ * other keys, that key replaces the current one right after the chain; `recoverIdentity` completes this after a crash.
  */
 export async function writeIdentity<P>(folder: string, identity: Omit<IdentityFolder<P>, 'keyPem'>): Promise<void> {
   await writeFileAtomic(fileOf(folder, 'bundle'), identity.bundlePem, 0o644)
@@ -60,13 +65,12 @@ export async function writeIdentity<P>(folder: string, identity: Omit<IdentityFo
   await writeFileAtomic(fileOf(folder, 'profile'), `${JSON.stringify(identity.profile, null, 2)}\n`, 0o644)
 }
 
-/** Deletes the identity and its keys, so that the next identity gets a new key. A crash leaves all of it or nothing. */
-export async function discardIdentity(folder: string): Promise<void> {
-  await replaceFileAtomic(fileOf(folder, 'discarded'), fileOf(folder, 'profile'))
-  await finishDiscard(folder)
+/** Deletes the key of a join that did not end with an identity. */
+export async function forgetJoinKey(folder: string): Promise<void> {
+  await rm(fileOf(folder, 'joinKey'), { force: true })
 }
 
-/** Completes a key change or a discard that a crash interrupted. The owner of the folder calls this before it reads. */
+/** Completes a key change, or a discard of an earlier version, that a crash interrupted. The owner of the folder calls this before it reads. */
 export async function recoverIdentity(folder: string): Promise<void> {
   if ((await readIfPresent(fileOf(folder, 'discarded'))) !== undefined) await finishDiscard(folder)
   await orDamaged(folder, async () => {
@@ -90,12 +94,21 @@ export async function readIdentity<P>(folder: string): Promise<IdentityFolder<P>
 }
 
 async function switchKey(folder: string, chainPem: string): Promise<void> {
-  const nextKeyPem = await readIfPresent(fileOf(folder, 'nextKey'))
-  if (nextKeyPem === undefined) return
-  checkFile('key', fileOf(folder, 'nextKey'), nextKeyPem)
+  // The key for the next certificate of a former identity is of no use to this one.
+  if (await isKeyOf(folder, 'joinKey', chainPem)) {
+    await rm(fileOf(folder, 'nextKey'), { force: true })
+    await replaceFileAtomic(fileOf(folder, 'key'), fileOf(folder, 'joinKey'))
+  } else if (await isKeyOf(folder, 'nextKey', chainPem)) {
+    await replaceFileAtomic(fileOf(folder, 'key'), fileOf(folder, 'nextKey'))
+  }
+}
+
+async function isKeyOf(folder: string, name: 'nextKey' | 'joinKey', chainPem: string): Promise<boolean> {
+  const keyPem = await readIfPresent(fileOf(folder, name))
+  if (keyPem === undefined) return false
+  checkFile('key', fileOf(folder, name), keyPem)
   checkFile('chain', fileOf(folder, 'chain'), chainPem)
-  if (!new X509Certificate(chainPem).checkPrivateKey(createPrivateKey(nextKeyPem))) return
-  await replaceFileAtomic(fileOf(folder, 'key'), fileOf(folder, 'nextKey'))
+  return new X509Certificate(chainPem).checkPrivateKey(createPrivateKey(keyPem))
 }
 
 async function finishDiscard(folder: string): Promise<void> {

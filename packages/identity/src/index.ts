@@ -1,3 +1,4 @@
+export * from './clock-dispute.ts'
 export * from './certificate-life.ts'
 export * from './check-file.ts'
 export * from './grant.ts'

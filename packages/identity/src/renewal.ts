@@ -39,11 +39,17 @@ export async function renewForever(options: RenewalOptions): Promise<void> {
     random = Math.random,
   } = options
   let current = first
+  let obtainedAtMs = clock.elapsedMs()
   while (!signal.aborted) {
     try {
       const dueAt = renewalTime(current, random)
-      while (clock.now() < dueAt && !isUrgent() && !urgency.isRaised) {
-        const restMs = dueAt.getTime() - clock.now().getTime()
+      const dueAfterMs = dueAt.getTime() - current.issuedAt.getTime()
+      // By the time of day, which also counts a sleep of the machine; and by the other clock, in case the time of day is
+      // behind or is set back.
+      const restOf = () =>
+        Math.min(dueAt.getTime() - clock.now().getTime(), obtainedAtMs + dueAfterMs - clock.elapsedMs())
+      while (restOf() > 0 && !isUrgent() && !urgency.isRaised) {
+        const restMs = restOf()
         // Short sleeps of random length: a machine that was suspended notices soon after it wakes up, and members that
         // learn of an urgent renewal at once start it at different times.
         const sleepMs = Math.min(restMs, LONGEST_SLEEP_MS * (0.5 + random() / 2))
@@ -61,6 +67,7 @@ export async function renewForever(options: RenewalOptions): Promise<void> {
         maxDelayMs: 60_000,
         onRetry: (error) => log.warn({ err: error, expiresAt: current.expiresAt }, 'renewal failed; trying again'),
       })
+      obtainedAtMs = clock.elapsedMs()
       log.info({ event: 'certificate.renewed', expiresAt: current.expiresAt }, 'renewed the certificate')
     } catch (error) {
       if (!signal.aborted) throw error

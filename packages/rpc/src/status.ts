@@ -43,8 +43,15 @@ export function fromStatus(error: ServiceError): AppError {
   const details = metadata && { ...readLegacyDetails(metadata), ...decodeDetails(metadata.get(DETAILS_KEY)[0]) }
   return receivedError(KIND_OF.get(error.code) ?? 'internal', error.details || error.message, {
     cause: error,
+    ...answeredAt(metadata),
     ...details,
   })
+}
+
+/** HTTP/2 servers of Node put their time into the headers of a response. */
+function answeredAt(metadata: Metadata | undefined): { answeredAt?: Date } {
+  const time = new Date(String(metadata?.get('date')[0] ?? ''))
+  return Number.isNaN(time.getTime()) ? {} : { answeredAt: time }
 }
 
 /** True for an error that a peer answered, as grpc-js throws it: its stack says nothing about the peer. */

@@ -26,14 +26,14 @@ export interface RetryOptions {
 export async function retry<T>(action: () => Promise<T>, options: RetryOptions): Promise<T> {
   const { clock, signal, isTransient, giveUpAfterMs = Number.POSITIVE_INFINITY } = options
   const { baseDelayMs = 200, maxDelayMs = 10_000, random = Math.random } = options
-  const startedAt = clock.now().getTime()
+  const startedAt = clock.elapsedMs()
   for (let attempt = 0; ; attempt++) {
     try {
       return await action()
     } catch (error) {
       const toldMs = error instanceof AppError ? (error.retryAfterMs ?? 0) : 0
       const delayMs = toldMs + random() * Math.min(maxDelayMs, baseDelayMs * 2 ** Math.min(attempt, 30))
-      const elapsedMs = clock.now().getTime() - startedAt
+      const elapsedMs = clock.elapsedMs() - startedAt
       if (signal.aborted || !isTransient(error) || elapsedMs + delayMs > giveUpAfterMs) throw error
       options.onRetry?.(error, delayMs)
       await clock.sleep(delayMs, signal)

@@ -1,6 +1,8 @@
 /** The source of time. Tests pass a clock of their own. */
 export interface Clock {
   now(): Date
+  /** Milliseconds since some point in the past. Steps of the clock do not change it; how long a machine slept may be missing. */
+  elapsedMs(): number
   /** Resolves after `ms`, or rejects with the signal's reason as soon as it aborts. */
   sleep(ms: number, signal: AbortSignal): Promise<void>
 }
@@ -11,6 +13,7 @@ const MAX_TIMER_MS = 2 ** 31 - 1
 /** The machine's own clock. */
 export const systemClock: Clock = {
   now: () => new Date(),
+  elapsedMs: () => performance.now(),
   async sleep(ms, signal) {
     let rest = ms
     do {

@@ -1,5 +1,5 @@
 import { ca } from '@muster/contracts'
-import type { ServiceName } from '@muster/domain'
+import { AppError, type ServiceName } from '@muster/domain'
 import { createCsr, generateKey, privateKeyPem } from '@muster/pki'
 import { type Clock, type Logger, retry } from '@muster/runtime'
 import { connect, fetchPinnedRoot, isTrustFailure, TlsIdentity } from '@muster/rpc'
@@ -53,7 +53,7 @@ export async function enrollService(options: EnrollOptions): Promise<ServiceIden
 
   let tries = 0
   const check = (grant: Grant, trustedRootsPem: string) =>
-    parseGrant(grant, { from: 'ca-service', keyPem, kind: 'service', name, trustedRootsPem, now: clock.now() })
+    parseGrant(grant, { from: 'ca-service', keyPem, kind: 'service', name, trustedRootsPem })
   const enroll = async (): Promise<CheckedGrant> => {
     const address = options.caAddresses[tries++ % options.caAddresses.length]!
     const hostRootsPem = await fetchPinnedRoot({ address, pins: options.caPins, service: 'ca-service', signal })
@@ -85,8 +85,13 @@ export async function enrollService(options: EnrollOptions): Promise<ServiceIden
       tls.current.hostRootsPem,
     )
   }
+  // By the clock of ca-service the certificate is not valid now.
+  const enrollIfStranger = (error: unknown): Promise<CheckedGrant> => {
+    if (error instanceof AppError && error.kind === 'unauthenticated') return enroll()
+    throw error
+  }
   const renew = async (expired: boolean): Promise<CertificateLife> => {
-    const grant = expired ? await enroll() : await renewOnce()
+    const grant = expired ? await enroll() : await renewOnce().catch(enrollIfStranger)
     held.renewed(grant)
     return grant.life
   }

@@ -3,6 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 /** A clock that stands still until a test moves it. Implements the runtime's Clock. */
 export interface ManualClock {
   now(): Date
+  elapsedMs(): number
   sleep(ms: number, signal: AbortSignal): Promise<void>
   /** The requested length of each sleep so far, in milliseconds. */
   readonly sleeps: readonly number[]
@@ -10,6 +11,8 @@ export interface ManualClock {
   readonly sleepers: number
   /** Moves the time on. Sleepers wake in order, each at its own time, and may sleep again before the next one wakes. */
   advance(ms: number): Promise<void>
+  /** Sets the clock by this much, as a person or NTP does. No time passes, and nobody wakes. */
+  step(ms: number): void
 }
 
 interface Sleeper {
@@ -19,12 +22,18 @@ interface Sleeper {
 
 /** A clock at `start`, by default the present, since TLS checks certificates by the machine's clock. */
 export function manualClock(start: Date = new Date()): ManualClock {
-  let time = start.getTime()
+  // Since the start, by a clock that nobody sets.
+  let time = 0
+  let setAt = start.getTime()
   const sleeps: number[] = []
   const asleep = new Set<Sleeper>()
   const nextBefore = (end: number) => [...asleep].filter(({ at }) => at <= end).sort((a, b) => a.at - b.at)[0]
   return {
-    now: () => new Date(time),
+    now: () => new Date(setAt + time),
+    elapsedMs: () => time,
+    step(ms) {
+      setAt += ms
+    },
     sleeps,
     get sleepers() {
       return asleep.size

@@ -63,12 +63,14 @@ export const login = defineCommand({
       explainUsed: async (clusterName) => alreadyLoggedIn(store, clusterName, wanted.user, now()),
       token,
       store,
-      now,
       signal,
       proxyFor: readProxies(io.env),
-      onCluster: async (clusterName) => {
+      onCluster: async (clusterName, serverTime) => {
         checkCluster(clusterName, (args as { cluster?: string }).cluster)
-        if (args.force !== true) await refuseToReplace(store, clusterName, wanted.user, now())
+        if (args.force !== true) {
+          // The clock of this machine must not decide that another person's session is over.
+          await refuseToReplace(store, clusterName, wanted.user, serverTime ?? now())
+        }
       },
     })
     const { clusterName } = identity.profile

@@ -26,16 +26,15 @@ export interface GrantedPerson {
   address: string
   /** Undefined at a signup, which names the cluster. */
   clusterName?: string
-  now: Date
 }
 
 const FROM = 'registration-service'
 
 /** Turns a grant into an identity after checking that it is for this person and this key. @throws CliError if it is not */
 export function identityOf(grant: OperatorGrant, person: GrantedPerson): IdentityFolder<OperatorProfile> {
-  const { keyPem, user, address, clusterName, now } = person
+  const { keyPem, user, address, clusterName } = person
   return explainFault(() => {
-    const asked = { from: FROM, keyPem, kind: 'user', name: user, clusterName, trustedRootsPem: '', now } as const
+    const asked = { from: FROM, keyPem, kind: 'user', name: user, clusterName, trustedRootsPem: '' } as const
     const { trustBundle, chainPem, bundlePem } = parseGrant(grant, asked)
     const { sessionExpiresAt } = grant
     if (sessionExpiresAt === undefined) throw new GrantError(FROM, 'without the end of the session')
@@ -55,10 +54,10 @@ export function identityOf(grant: OperatorGrant, person: GrantedPerson): Identit
 }
 
 /** An operator's identity after a renewal. @throws CliError if the grant is not for this operator */
-export function renewedBy(grant: OperatorGrant, operator: OperatorIdentity, now: Date): OperatorIdentity {
+export function renewedBy(grant: OperatorGrant, operator: OperatorIdentity): OperatorIdentity {
   const { keyPem, name: user, profile, realDir } = operator
   const { clusterName, addresses } = profile
-  const renewed = identityOf(grant, { keyPem, user, address: addresses.registration, clusterName, now })
+  const renewed = identityOf(grant, { keyPem, user, address: addresses.registration, clusterName })
   return { ...operator, ...renewed, ...describeIdentity(realDir, renewed) }
 }
 
@@ -99,8 +98,7 @@ function explainFault<T>(check: () => T): T {
     return check()
   } catch (error) {
     if (!(error instanceof GrantError)) throw error
-    const next = error.isExpired ? "Check this machine's clock." : CLUSTER_FAULT
-    throw new CliError(`${error.message}; nothing was stored`, next, error)
+    throw new CliError(`${error.message}; nothing was stored`, CLUSTER_FAULT, error)
   }
 }
 

@@ -78,7 +78,8 @@ export class Renewal {
   }
 
   async #keepRenewing(): Promise<void> {
-    if (!canRenew(this.#operator)) return
+    // A certificate that is new, and has expired by the clock of this machine, would be renewed without end.
+    if (!canRenew(this.#operator) || needsReplacement(this.#operator, this.#options.now())) return
     const life = () => ({ issuedAt: this.#operator.issuedAt, expiresAt: this.#operator.expiresAt })
     try {
       await renewForever({
@@ -91,7 +92,7 @@ export class Renewal {
         isFinal: (error) => !(error instanceof AppError) || isRefused(error),
         // At half of its life and not later: this program may run only briefly.
         random: () => 0,
-        clock: { now: this.#options.now, sleep: systemClock.sleep },
+        clock: { ...systemClock, now: this.#options.now },
         log: SILENT,
         signal: this.#stop.signal,
       })
@@ -112,7 +113,7 @@ export class Renewal {
       const grant = needsReplacement(this.#operator, now())
         ? await requestReplacement(this.#operator, { signal, proxyFor })
         : await client.renewUser({}, { signal })
-      this.#operator = renewedBy(grant, this.#operator, now())
+      this.#operator = renewedBy(grant, this.#operator)
       tls.update(tlsMaterial(this.#operator))
       await writeIdentity(this.#operator.realDir, this.#operator)
     } catch (error) {

@@ -1,6 +1,6 @@
 import type { Io } from '@muster/cli-kit'
 import { users } from '@muster/contracts'
-import { AppError, messageOf } from '@muster/domain'
+import { AppError, clocksDiffer, messageOf } from '@muster/domain'
 import { createCsr, dersFromPem, privateKeyFromPem } from '@muster/pki'
 import { connect, isTrustFailure, type ProxyFor, TlsIdentity } from '@muster/rpc'
 import { CallError, howToRenew } from '../cli/errors.ts'
@@ -32,7 +32,11 @@ export async function withValidCertificate(
   const grant = await requestReplacement(operator, options).catch((error: unknown) => {
     throw explainNoReplacement(error, operator)
   })
-  const returned = renewedBy(grant, operator, options.now())
+  const returned = renewedBy(grant, operator)
+  const now = options.now()
+  if (needsReplacement(returned, now)) {
+    io.stderr.write(`musterctl: warning: ${clocksDiffer(now, returned.issuedAt)}\n`)
+  }
   await writeIdentity(returned.realDir, returned).catch((error: unknown) => {
     const line = `the new certificate could not be stored: ${messageOf(error)}`
     io.stderr.write(`musterctl: warning: ${safeText(line)}\n`)

@@ -16,12 +16,11 @@ export interface SignupOptions {
   caPins: readonly string[]
   user: string
   token: string
-  now: () => Date
   signal: AbortSignal
   /** The proxy for an address, if there is one. */
   proxyFor: ProxyFor
-  /** Called with the cluster's name before the token is sent; an error stops the signup. */
-  onCluster: (clusterName: string) => Promise<void>
+  /** Called with the cluster's name and its time before the token is sent; an error stops the signup. */
+  onCluster: (clusterName: string, serverTime: Date | undefined) => Promise<void>
   /** Called when the token is used up; may return a better error. */
   explainUsed: (clusterName: string) => Promise<Error | undefined>
 }
@@ -32,7 +31,7 @@ export interface SignupOptions {
  * be repeated. @throws CliError
  */
 export async function signUp(options: SignupOptions): Promise<IdentityFolder<OperatorProfile>> {
-  const { store, authServer, caPins, user, token, now, signal, proxyFor, onCluster } = options
+  const { store, authServer, caPins, user, token, signal, proxyFor, onCluster } = options
   // Fails at once if the variable of the environment is malformed.
   proxyFor(authServer)
   const keyPem = await store.pendingKey(user, authServer, token, () => privateKeyPem(generateKey()))
@@ -44,9 +43,9 @@ export async function signUp(options: SignupOptions): Promise<IdentityFolder<Ope
   const connection = connect({ addresses, identity: anonymous, service, proxyFor })
   try {
     const { getTrustBundle } = connection.client(registration.RegistrationServiceService)
-    const { trustBundle } = await getTrustBundle({}, { signal }).catch(explain)
+    const { trustBundle, serverTime } = await getTrustBundle({}, { signal }).catch(explain)
     const clusterName = readClusterName(trustBundle)
-    await onCluster(clusterName)
+    await onCluster(clusterName, serverTime)
     const csrDer = createCsr({ privateKey: privateKeyFromPem(keyPem), commonName: user })
     const { signup } = connection.client(users.UserServiceService)
     const request = { token, userName: user, csrDer, formerChainDer: [] }
@@ -54,7 +53,7 @@ export async function signUp(options: SignupOptions): Promise<IdentityFolder<Ope
       const isUsed = error instanceof AppError && error.reason === 'TOKEN_USED_UP'
       throw (isUsed ? await options.explainUsed(clusterName) : undefined) ?? explain(error)
     })
-    const identity = identityOf(grant, { keyPem, user, address: authServer, clusterName, now: now() })
+    const identity = identityOf(grant, { keyPem, user, address: authServer, clusterName })
     if (identity.profile.caPins.some((pin) => caPins.includes(pin))) return identity
     throw new CliError(
       'registration-service answered with the roots of another cluster; nothing was stored',

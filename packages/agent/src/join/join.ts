@@ -1,5 +1,6 @@
 import { registration } from '@muster/contracts'
-import { mayPass, type NodeIdentity } from '@muster/identity'
+import { CERTIFICATE_BACKDATE_MS, clocksDiffer } from '@muster/domain'
+import { certificateLife, mayPass, type NodeIdentity } from '@muster/identity'
 import { createCsr, privateKeyFromPem } from '@muster/pki'
 import { connect, fetchPinnedRoot, isPinMismatch, isTrustFailure, type ProxyFor, TlsIdentity } from '@muster/rpc'
 import { type Clock, FileError, type LineLog, retry, VERSION } from '@muster/runtime'
@@ -48,13 +49,17 @@ export function requireJoinOptions(options: StartOptions): JoinOptions {
 /**
  * Joins the cluster: checks the pin on a connection that sends no data, then sends the token over a connection that
  * trusts only the pinned root, then stores the identity. Retries within --join-timeout, no sooner than the server allows,
- * and always with the same key, so that a lost reply costs nothing.
+ * and always with the same key, so that a lost reply costs nothing. An identity in the folder stays until it is replaced.
  * @throws NotTrustedError, AppError with the server's reason, or the last transient AppError after the time limit
  */
-export async function join(options: JoinOptions, { clock, log, signal, proxyFor }: JoinDeps): Promise<NodeIdentity> {
+export async function join(
+  options: JoinOptions,
+  { clock, log, signal, proxyFor }: JoinDeps,
+  keyName: 'key' | 'joinKey' = 'key',
+): Promise<NodeIdentity> {
   const { dataDir, token, authServer, caPins, skipCaPin } = options
   const facts = nodeFacts(options.facts)
-  const keyPem = await ensureNodeKey(dataDir)
+  const keyPem = await ensureNodeKey(dataDir, keyName)
   const roles = options.roles ?? ['node' as const]
   if (skipCaPin) {
     log.warn(
@@ -72,9 +77,9 @@ export async function join(options: JoinOptions, { clock, log, signal, proxyFor 
   }
   // Fails at once if the variable of the environment is malformed.
   proxyFor(authServer)
-  const giveUpAt = clock.now().getTime() + options.joinTimeoutMs
+  const giveUpAt = clock.elapsedMs() + options.joinTimeoutMs
   /** The time limit of a step, so that --join-timeout also holds for a server that does not answer. */
-  const within = (limitMs: number) => Math.max(LEAST_STEP_MS, Math.min(limitMs, giveUpAt - clock.now().getTime()))
+  const within = (limitMs: number) => Math.max(LEAST_STEP_MS, Math.min(limitMs, giveUpAt - clock.elapsedMs()))
   const ask = async (): Promise<NodeIdentity> => {
     const pins = skipCaPin ? undefined : caPins
     const service = 'registration-service'
@@ -94,14 +99,17 @@ export async function join(options: JoinOptions, { clock, log, signal, proxyFor 
       const reply = await client.register(request, { timeoutMs: within(10_000), signal })
       const { nodeId, botName } = reply
       const profile = { nodeId, ...(botName !== '' && { botName }), roles, authServer, facts }
-      return identityOf({ keyPem, grant: reply, profile, trustedRootsPem: rootPem, now: clock.now() })
+      return identityOf({ keyPem, grant: reply, profile, trustedRootsPem: rootPem })
     } finally {
       connection.close()
     }
   }
   let granted: NodeIdentity | undefined
   const attempt = async (): Promise<NodeIdentity> => {
-    granted ??= await ask()
+    if (granted === undefined) {
+      granted = await ask()
+      warnOfClock(certificateLife(granted.chainPem).issuedAt, { clock, log })
+    }
     await storeIdentity(dataDir, granted)
     return granted
   }
@@ -119,4 +127,11 @@ export async function join(options: JoinOptions, { clock, log, signal, proxyFor 
     if (isTrustFailure(error)) throw new NotTrustedError((error as Error).message, { cause: error })
     throw error
   }
+}
+
+/** A certificate that the server has just issued tells its time. */
+function warnOfClock(issuedAt: Date, { clock, log }: Pick<JoinDeps, 'clock' | 'log'>): void {
+  const now = clock.now()
+  if (Math.abs(now.getTime() - issuedAt.getTime()) <= CERTIFICATE_BACKDATE_MS) return
+  log.warn({}, clocksDiffer(now, issuedAt))
 }

@@ -62,7 +62,6 @@ async function store(given: Grant, overrides: Partial<NodeProfile> = {}) {
     grant: given,
     profile: { ...profile, ...overrides },
     trustedRootsPem,
-    now: new Date(),
   })
   await storeIdentity(dataDir, identity)
   return identity

@@ -6,6 +6,7 @@ import {
   type Grant,
   GrantError,
   IDENTITY_FILES,
+  type KeyName,
   type NodeIdentity,
   type NodeProfile,
   parseGrant,
@@ -13,15 +14,16 @@ import {
   recoverIdentity,
   writeIdentity,
 } from '@muster/identity'
-import { generateKey, privateKeyPem } from '@muster/pki'
+import { parseSpiffeId } from '@muster/domain'
+import { dersFromPem, generateKey, parseIdentity, privateKeyPem } from '@muster/pki'
 import { createFileAtomic, FileError } from '@muster/runtime'
 import { NotTrustedError } from '../exit-status.ts'
 
 /**
  * Returns the node's private key, PEM. A new key is stored before it is first used, so a join that is repeated after a
- * crash uses the same key. `nextKey` is the key for a bot's next certificate.
+ * crash uses the same key. `nextKey` is the key for a bot's next certificate, `joinKey` the one for another instance.
  */
-export function ensureNodeKey(dataDir: string, name: 'key' | 'nextKey' = 'key'): Promise<string> {
+export function ensureNodeKey(dataDir: string, name: KeyName = 'key'): Promise<string> {
   return ensureKey(dataDir, () => privateKeyPem(generateKey()), name)
 }
 
@@ -51,7 +53,10 @@ function whole(dataDir: string, identity: NodeIdentity): NodeIdentity {
   if (!new X509Certificate(chainPem).checkPrivateKey(createPrivateKey(keyPem))) {
     throw new Error(`${path.join(dataDir, IDENTITY_FILES.key)} is not the key of the certificate beside it`)
   }
-  return identity
+  if (identity.profile.botName !== undefined) return identity
+  // The profile is written last: after a crash before that it is the one of the former node.
+  const { name } = parseSpiffeId(parseIdentity(dersFromPem(chainPem)[0]!).spiffeId) ?? {}
+  return { ...identity, profile: { ...identity.profile, nodeId: name ?? identity.profile.nodeId } }
 }
 
 /** The node or bot as messages name it. */
@@ -68,7 +73,6 @@ export interface GrantReply {
   profile: Omit<NodeProfile, 'clusterName' | 'trustBundleVersion'> & { clusterName?: string }
   /** Host roots that this node trusts already, PEM. */
   trustedRootsPem: string
-  now: Date
 }
 
 /**

@@ -1,7 +1,7 @@
 import os from 'node:os'
 import { registration } from '@muster/contracts'
 import { AppError } from '@muster/domain'
-import { isRefused, type NodeFacts } from '@muster/identity'
+import { certificateLife, isRefused, type NodeFacts, withClocks } from '@muster/identity'
 import type { Connection, TlsIdentity } from '@muster/rpc'
 import { type Clock, type LineLog, VERSION } from '@muster/runtime'
 import { reportedFacts } from '../join/reported-facts.ts'
@@ -42,8 +42,9 @@ export async function sendHeartbeats(deps: HeartbeatDeps, signal: AbortSignal): 
     try {
       const end = await runStream(deps, onOnline, signal)
       if (end === 'renewed') continue
-    } catch (error) {
+    } catch (thrown) {
       if (signal.aborted) return
+      const error = withClocks(thrown, { now: deps.clock.now(), expiresAt: expiryOf(deps.tls) })
       if (isRefused(error)) throw error
       // The first failure is often only a server that closes an old connection; the next attempt succeeds.
       if (failures > 0 && wasOnline !== false) {
@@ -62,12 +63,12 @@ export async function sendHeartbeats(deps: HeartbeatDeps, signal: AbortSignal): 
 async function runStream(deps: HeartbeatDeps, onOnline: () => void, signal: AbortSignal): Promise<'renewed' | 'ended'> {
   const { connection, tls, facts, clock, onAnswer } = deps
   let settings = FIRST_SETTINGS
-  let lastAnswerAt = clock.now().getTime()
+  const silence = new Silence(clock)
   const method = registration.RegistrationServiceService.heartbeat
   const answered = new AbortController()
   const stream = connection.duplex(method, (answer: registration.HeartbeatResponse) => {
     answered.abort()
-    lastAnswerAt = clock.now().getTime()
+    silence.end()
     settings = answer.settings ?? settings
     onAnswer(answer)
     onOnline()
@@ -90,7 +91,7 @@ async function runStream(deps: HeartbeatDeps, onOnline: () => void, signal: Abor
       // Up to a fifth early and never late: this spreads the heartbeats of a fleet.
       await clock.sleep(settings.intervalMs * (0.8 + 0.2 * Math.random()), streamEnded.signal).catch(() => {})
       if (streamEnded.signal.aborted) break
-      if (clock.now().getTime() - lastAnswerAt > settings.offlineAfterMs) {
+      if (silence.lengthMs() > settings.offlineAfterMs) {
         throw new AppError('unavailable', 'the server does not answer heartbeats')
       }
       stream.send({ message: { $case: 'beat', value: {} } })
@@ -108,4 +109,29 @@ async function runStream(deps: HeartbeatDeps, onOnline: () => void, signal: Abor
 function hello(facts: NodeFacts): registration.Hello {
   const { hostname, labels, advertisedAddress } = reportedFacts(facts)
   return { version: VERSION, hostname, labels, advertisedAddress, os: `${os.platform()} ${os.arch()} ${os.release()}` }
+}
+
+/** When the certificate that the connection shows ends. */
+function expiryOf({ current }: TlsIdentity): Date {
+  return current.own === undefined ? new Date(0) : certificateLife(current.own.chainPem).expiresAt
+}
+
+/** How long a server has been silent. The time of day also counts a sleep of the machine; the other clock is never set back. */
+class Silence {
+  readonly #clock: Clock
+  #since = { time: 0, elapsed: 0 }
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+    this.end()
+  }
+
+  end(): void {
+    this.#since = { time: this.#clock.now().getTime(), elapsed: this.#clock.elapsedMs() }
+  }
+
+  lengthMs(): number {
+    const { time, elapsed } = this.#since
+    return Math.max(this.#clock.now().getTime() - time, this.#clock.elapsedMs() - elapsed)
+  }
 }

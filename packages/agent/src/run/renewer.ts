@@ -1,5 +1,5 @@
 import { bots, registration } from '@muster/contracts'
-import { certificateLife, type NodeIdentity } from '@muster/identity'
+import { certificateLife, type NodeIdentity, withClocks } from '@muster/identity'
 import { createCsr, privateKeyFromPem } from '@muster/pki'
 import type { Connection } from '@muster/rpc'
 import { assertRoom, type Clock } from '@muster/runtime'
@@ -38,10 +38,14 @@ export class Renewer {
    * @throws NotTrustedError, AppError
    */
   async renew(signal: AbortSignal): Promise<NodeIdentity> {
-    const { dataDir } = this.#deps
+    const { dataDir, clock } = this.#deps
     if (this.#unstored === undefined || this.#isReplaceable(this.#unstored)) {
       if (this.#unstored === undefined) await assertRoom(dataDir)
-      this.#unstored = await this.#request(this.#used ?? this.#stored, signal)
+      const inUse = this.#used ?? this.#stored
+      this.#unstored = await this.#request(inUse, signal).catch((error: unknown) => {
+        const { expiresAt } = certificateLife(inUse.chainPem)
+        throw withClocks(error, { now: clock.now(), expiresAt })
+      })
     }
     await storeIdentity(dataDir, this.#unstored)
     this.#stored = this.#unstored
@@ -78,15 +82,15 @@ export class Renewer {
    * its credentials. The next key is on disk before the request, and the same after a lost reply or a crash.
    */
   async #request(identity: NodeIdentity, signal: AbortSignal): Promise<NodeIdentity> {
-    const { dataDir, connection, clock } = this.#deps
+    const { dataDir, connection } = this.#deps
     const { profile, keyPem, bundlePem: trustedRootsPem } = identity
     if (profile.botName === undefined) {
       const reply = await connection.client(registration.RegistrationServiceService).renewCertificate({}, { signal })
-      return identityOf({ keyPem, grant: reply, profile, trustedRootsPem, now: clock.now() })
+      return identityOf({ keyPem, grant: reply, profile, trustedRootsPem })
     }
     const nextKeyPem = await ensureNodeKey(dataDir, 'nextKey')
     const csrDer = createCsr({ privateKey: privateKeyFromPem(nextKeyPem), commonName: profile.botName })
     const reply = await connection.client(bots.BotServiceService).renewBot({ csrDer }, { signal })
-    return identityOf({ keyPem: nextKeyPem, grant: reply, profile, trustedRootsPem, now: clock.now() })
+    return identityOf({ keyPem: nextKeyPem, grant: reply, profile, trustedRootsPem })
   }
 }

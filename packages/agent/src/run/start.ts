@@ -2,12 +2,13 @@ import { UsageError } from '@muster/cli-kit'
 import { utcTime } from '@muster/cli-kit/print'
 import path from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
-import { refusal } from '@muster/domain'
+import { AppError } from '@muster/domain'
 import { dersFromPem, spkiPin } from '@muster/pki'
 import { claim } from '@muster/processes'
 import { connect, TlsIdentity } from '@muster/rpc'
 import { ensureFolder, FileError, withFile } from '@muster/runtime'
-import { certificateLife, discardIdentity, type NodeIdentity, tlsMaterial, writeIdentity } from '@muster/identity'
+import { certificateLife, forgetJoinKey, type NodeIdentity, tlsMaterial, writeIdentity } from '@muster/identity'
+import { hasExpired } from '../join/expiry.ts'
 import { join, requireJoinOptions } from '../join/join.ts'
 import { describeMember, loadIdentity } from '../join/node-identity.ts'
 import { nodeFacts, type StartOptions } from '../config/options.ts'
@@ -63,7 +64,7 @@ async function run(options: StartOptions, deps: StartDeps, beats: BeatRecorder):
   const { clock, log, say, signal, proxyFor } = deps
   const { dataDir, oneshot } = options
   let identity = await loadIdentity(dataDir)
-  const joins = identity === undefined || isExpired(identity, options, deps)
+  const joins = identity === undefined || (await hasExpired(identity, options, deps))
   if (identity === undefined || joins) {
     identity = await joinAgain(identity, options, deps)
     say(`Joined ${identity.profile.clusterName} as ${describeMember(identity.profile)}.`)
@@ -109,7 +110,10 @@ function notNeeded({ isInvited, token, tokenIn }: StartOptions): string {
   return isInvited ? 'the invitation was not needed' : 'no token was needed'
 }
 
-/** Joins, in place of an expired identity if there is one. A bot discards its key too: each key belongs to one instance. */
+/**
+ * Joins, in place of an expired identity if there is one. That one goes when the new one is on disk. A bot takes another
+ * key, since each key belongs to one instance.
+ */
 async function joinAgain(
   former: NodeIdentity | undefined,
   options: StartOptions,
@@ -117,8 +121,13 @@ async function joinAgain(
 ): Promise<NodeIdentity> {
   const joinOptions = requireJoinOptions(options)
   const isOfBot = former?.profile.botName !== undefined || options.roles?.includes('bot')
-  if (former !== undefined && isOfBot) await discardIdentity(options.dataDir)
-  return join(joinOptions, deps)
+  if (former === undefined || !isOfBot) return join(joinOptions, deps)
+  return join(joinOptions, deps, 'joinKey').catch(async (error: unknown) => {
+    // An earlier attempt, with another token, got its certificate and lost the reply.
+    if (!(error instanceof AppError) || error.reason !== 'KEY_USED_BEFORE') throw error
+    await forgetJoinKey(options.dataDir)
+    return join(joinOptions, deps, 'joinKey')
+  })
 }
 
 /** The roles of the first start remain in force, but a bot never becomes a node or the reverse. @throws UsageError */
@@ -144,12 +153,4 @@ function warnOfOtherPin(
     `the given CA pin is not of ${profile.clusterName}, to which this node belongs (${roots.join(', ')}); ` +
       `to join another cluster, choose another --data-dir or delete ${dataDir}`,
   )
-}
-
-/** True if the certificate has expired and a token allows to join again. @throws AppError if there is no token */
-function isExpired(identity: NodeIdentity, options: StartOptions, { clock }: StartDeps): boolean {
-  const { expiresAt } = certificateLife(identity.chainPem)
-  if (expiresAt > clock.now()) return false
-  if (options.token !== undefined) return true
-  throw refusal('CERTIFICATE_EXPIRED', `this node's certificate expired at ${utcTime(expiresAt)}`)
 }

@@ -10,3 +10,8 @@ export class ClockError extends Error {
 export function clockText(time: Date): string {
   return Number.isNaN(time.getTime()) ? 'an unknown time' : `${time.toISOString().replace('T', ' ').slice(0, 19)} UTC`
 }
+
+/** Says that two clocks differ, and what to do. */
+export function clocksDiffer(here: Date, cluster: Date): string {
+  return `the clock of this machine says ${clockText(here)}, and the clock of the cluster ${clockText(cluster)}; set the clock that is wrong`
+}

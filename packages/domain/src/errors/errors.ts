@@ -7,6 +7,8 @@ export interface ErrorDetails {
   field?: string
   /** When the same request may be worth sending again, in milliseconds from now. */
   retryAfterMs?: number
+  /** When the server answered, by its own clock; of an answer only. */
+  answeredAt?: Date
   /** For the log; never on the wire. */
   cause?: unknown
 }
@@ -19,6 +21,7 @@ export class AppError extends Error {
   readonly reason: string | undefined
   readonly field: string | undefined
   readonly retryAfterMs: number | undefined
+  readonly answeredAt: Date | undefined
 
   /** For an error whose kind says all. Use `refusal()` for an error with a reason: it takes the kind from the table. */
   constructor(kind: ErrorKind, message: string, details: ErrorDetails = {}, reason?: string) {
@@ -27,6 +30,7 @@ export class AppError extends Error {
     this.reason = reason
     this.field = details.field
     this.retryAfterMs = details.retryAfterMs
+    this.answeredAt = details.answeredAt
   }
 }
 
