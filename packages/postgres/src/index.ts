@@ -1,3 +1,4 @@
+export * from './glob.ts'
 export * from './in-batches.ts'
 export * from './migrate.ts'
 export * from './pool.ts'

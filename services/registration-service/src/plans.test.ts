@@ -75,7 +75,7 @@ const CALLS: Record<string, (db: Db) => Promise<unknown>> = {
   'a join': async (db) => {
     await assertKeyNotBanned(db, Buffer.alloc(32, 9))
     const node = { ...facts, id: NEW_NODE, roles: ['node' as const], tokenId: 'aaaaaaaaaa', keyFingerprint: KEY }
-    await recordJoiningNode(db, { ...node, nodeLabels: {} })
+    await recordJoiningNode(db, { ...node, nodeLabels: {}, allowHostnames: ['h*'], spentAt: new Date() })
     await activateNode(db, NEW_NODE, 'ff', HOUR)
   },
   'a renewal': async (db) => {
@@ -94,7 +94,7 @@ const CALLS: Record<string, (db: Db) => Promise<unknown>> = {
   'the join of a bot': async (db) => {
     await isKeyTaken(db, Buffer.alloc(32, 8), 'aaaaaaaaaa')
     const bot = { id: NEW_NODE, name: 'ci', hostname: 'h', remoteAddress, tokenId: 'aaaaaaaaaa' }
-    await recordJoiningBot(db, { ...bot, keyFingerprint: Buffer.alloc(32, 8) })
+    await recordJoiningBot(db, { ...bot, keyFingerprint: Buffer.alloc(32, 8), spentAt: new Date() })
     await activateBot(db, NEW_NODE, 'ff', HOUR)
   },
   'a bot by id': (db) => selectBot(db, NODE),

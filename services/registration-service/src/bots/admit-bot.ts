@@ -27,12 +27,13 @@ export function admitBot(deps: Deps, join: JoinRequest, context: CallContext): P
 async function recordBot(
   { pool, authority }: Deps,
   { hostname, keyFingerprint, publicKeyDer }: JoinRequest,
-  { nodeId: id, tokenId, botName: name }: token.SpentToken,
+  { nodeId: id, tokenId, botName: name, spentAt }: token.SpentToken,
   context: CallContext,
 ): Promise<registration.RegisterResponse> {
   const { remoteAddress } = context
   if (name === '') throw new AppError('internal', 'token-service named no bot')
-  const recorded = await recordJoiningBot(pool, { id, name, hostname, remoteAddress, tokenId, keyFingerprint })
+  const bot = { id, name, hostname, remoteAddress, tokenId, keyFingerprint, spentAt }
+  const recorded = await recordJoiningBot(pool, bot)
   if (!recorded) throw keyUsedBefore()
   const signed = await authority.signBot({ publicKeyDer, name }, { parent: context })
   const { certificate, trustBundle } = issuedCertificate(signed, 'ca-service')

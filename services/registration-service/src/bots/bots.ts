@@ -1,4 +1,5 @@
 import { type Db, inBatches } from '@muster/postgres'
+import { CREATABLE_FOR } from '../nodes/store/joining.ts'
 import { BAN_COLUMNS, type BanRow, IS_BANNED, isBanned, type StoredBan, withBan } from '../bans/stored-ban.ts'
 
 /** An instance of a bot, as stored. */
@@ -26,6 +27,8 @@ export interface JoiningBot {
   remoteAddress: string
   tokenId: string
   keyFingerprint: Buffer
+  /** When the key spent the token for the first time; undefined if an older token-service does not say. */
+  spentAt: Date | undefined
 }
 
 /**
@@ -54,7 +57,9 @@ export async function recordJoiningBot(db: Db, bot: JoiningBot): Promise<boolean
   const { rowCount } = await db.query(
     `with joining as (
        insert into bots (id, name, hostname, remote_address, token_id)
-       values ($1, $2, $3, $4, $5)
+       select $1::uuid, $2, $3, $4, $5
+        where coalesce($7::timestamptz, now()) > now() - ${CREATABLE_FOR}
+           or exists (select from bots where id = $1 and removed_at is null)
        on conflict on constraint bots_pkey do update
          set hostname = excluded.hostname,
              remote_address = excluded.remote_address
@@ -69,7 +74,7 @@ export async function recordJoiningBot(db: Db, bot: JoiningBot): Promise<boolean
      on conflict on constraint bot_keys_pkey do update
        set bot_id = bot_keys.bot_id
        where bot_keys.bot_id = excluded.bot_id`,
-    [bot.id, bot.name, bot.hostname, bot.remoteAddress, bot.tokenId, bot.keyFingerprint],
+    [bot.id, bot.name, bot.hostname, bot.remoteAddress, bot.tokenId, bot.keyFingerprint, bot.spentAt ?? null],
   )
   return rowCount === 1
 }
@@ -175,7 +180,7 @@ export async function endBot(
 
 /**
  * Deletes bots whose last certificate expired 30 days ago, joins that started over a day ago and never finished, and bots
- * that were removed over a day ago. A day is far longer than the spend of a token may be repeated. Also deletes earlier keys
+ * that were removed over a day ago: a spend of that age creates no row (CREATABLE_FOR). Also deletes earlier keys
  * when no certificate for them can be valid any more. The audit keeps its events. Works in batches.
  */
 export async function purgeBots(db: Db, signal: AbortSignal): Promise<void> {

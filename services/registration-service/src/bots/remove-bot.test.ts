@@ -4,7 +4,7 @@ import { bots } from '@muster/contracts'
 import { createCsr, generateKey, keyFingerprint, publicKeyDer } from '@muster/pki'
 import { eventually } from '@muster/testkit'
 import { joinRequest, refusal, serveRegistration, type Replica, type Served } from '../../test/support/service.ts'
-import { activateBot, recordJoiningBot } from './bots.ts'
+import { activateBot, purgeBots, recordJoiningBot } from './bots.ts'
 
 let served: Served
 let other: Replica
@@ -172,8 +172,19 @@ describe('the removal of a bot', () => {
     const { id, key } = await joined()
     await remove(id)
     const facts = { id, name: 'ci', hostname: 'runner-1', remoteAddress: '10.0.0.1', tokenId: 'abcdefghij' }
-    expect(await recordJoiningBot(served.pool, { ...facts, keyFingerprint: fingerprint(key) })).toBe(false)
+    const bot = { ...facts, keyFingerprint: fingerprint(key), spentAt: new Date() }
+    expect(await recordJoiningBot(served.pool, bot)).toBe(false)
     expect(await activateBot(served.pool, id, 'aa', new Date(Date.now() + 3_600_000))).toBe(false)
+  })
+
+  test('a removed bot whose row has been purged cannot come back by the spend of its token', async () => {
+    const { id, key } = await joined()
+    await remove(id)
+    await served.pool.query(`update bots set removed_at = now() - interval '25 hours'`)
+    await purgeBots(served.pool, new AbortController().signal)
+    const facts = { id, name: 'ci', hostname: 'runner-1', remoteAddress: '10.0.0.1', tokenId: 'abcdefghij' }
+    const bot = { ...facts, keyFingerprint: fingerprint(key), spentAt: new Date(Date.now() - 25 * 3_600_000) }
+    expect(await recordJoiningBot(served.pool, bot)).toBe(false)
   })
 
   test('a removal raced by renewals and repeated joins on two replicas is not undone, and 32 removals at once are one', async () => {

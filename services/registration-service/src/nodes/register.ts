@@ -45,12 +45,13 @@ async function admitNode(deps: Deps, join: JoinRequest, context: CallContext): P
 async function putOnRoll(
   { pool, authority, presence, pace }: Deps,
   join: JoinRequest,
-  { nodeId, tokenId, nodeLabels }: token.SpentToken,
+  { nodeId, tokenId, nodeLabels, allowHostnames, spentAt }: token.SpentToken,
   context: CallContext,
 ): Promise<registration.RegisterResponse> {
   const { publicKeyDer, roles, hostname } = join
   const { remoteAddress } = context
-  const recorded = await recordJoiningNode(pool, { ...join, id: nodeId, tokenId, nodeLabels, remoteAddress })
+  const spend = { tokenId, nodeLabels, allowHostnames, spentAt }
+  const recorded = await recordJoiningNode(pool, { ...join, ...spend, id: nodeId, remoteAddress })
   if (!recorded) throw await whyOff(pool, nodeId)
   const signed = await authority.signHost({ publicKeyDer, nodeId, roles }, { parent: context })
   const { certificate, trustBundle } = issuedCertificate(signed, 'ca-service')

@@ -13,7 +13,7 @@ export class FakeTokens {
   /** The refusals of its spends. */
   refusal: ((request: token.SpendTokenRequest) => Partial<token.RefusedToken> | undefined) | undefined
   /** The labels and other facts of the tokens that it spends. */
-  carries: { botName?: string; nodeLabels?: Record<string, string> } = {}
+  carries: Partial<token.SpentToken> = {}
   readonly spends: token.SpendTokenRequest[] = []
   readonly signupTokens: (token.CreateSignupTokenRequest & { id: string; value: string })[] = []
   readonly revokedSignups: token.RevokeSignupTokensRequest[] = []
@@ -33,7 +33,8 @@ export class FakeTokens {
     this.#nodeIds.set(key, nodeId)
     if (this.failure !== undefined) throw this.failure.error
     const tokenId = this.signupTokens.find(({ value }) => value === request.value)?.id ?? 'abcdefghij'
-    return { result: { $case: 'spent', value: { nodeId, tokenId, botName: '', nodeLabels: {}, ...this.carries } } }
+    const none = token.SpentToken.decode(Buffer.alloc(0))
+    return { result: { $case: 'spent', value: { ...none, nodeId, tokenId, ...this.carries } } }
   }
 
   async createSignupToken(request: token.CreateSignupTokenRequest): Promise<token.CreateSignupTokenResponse> {

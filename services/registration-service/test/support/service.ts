@@ -231,6 +231,8 @@ export async function addNode(pool: pg.Pool, member: TestMember, overrides: Part
     tokenId: 'abcdefghij',
     keyFingerprint: keyFingerprint(member.publicKeyDer),
     nodeLabels: {},
+    allowHostnames: [],
+    spentAt: undefined,
     ...overrides,
   })
   await activateNode(pool, member.name, member.serial, new Date(Date.now() + 86_400_000))

@@ -30,7 +30,14 @@ describe('SpendToken', () => {
     const first = await served.spend(spendRequest('the-value-of-a-token', {}, key))
     expect(first).toEqual({
       $case: 'spent',
-      value: { nodeId, tokenId: id, botName: '', nodeLabels: { rack: '7' } },
+      value: {
+        nodeId,
+        tokenId: id,
+        botName: '',
+        nodeLabels: { rack: '7' },
+        allowHostnames: [],
+        spentAt: expect.any(Date),
+      },
     })
     expect(await served.spend(spendRequest('the-value-of-a-token', {}, key))).toEqual(first)
     expect(await served.spend(spendRequest('the-value-of-a-token'))).not.toEqual(first)

@@ -56,8 +56,8 @@ function parsePurpose(purpose: token.SpendTokenRequest['purpose']): Pick<SpendIn
 
 function toProto(result: SpendResult): token.SpendTokenResponse {
   if (result.outcome === 'spent') {
-    const { nodeId, tokenId, botName = '', nodeLabels } = result
-    return { result: { $case: 'spent', value: { nodeId, tokenId, botName, nodeLabels } } }
+    const { nodeId, tokenId, botName = '', nodeLabels, allowHostnames, spentAt } = result
+    return { result: { $case: 'spent', value: { nodeId, tokenId, botName, nodeLabels, allowHostnames, spentAt } } }
   }
   const { reason, tokenId = '', restriction = '', retryAfterMs = 0 } = result
   return { result: { $case: 'refused', value: { reason, tokenId, restriction, retryAfterMs } } }

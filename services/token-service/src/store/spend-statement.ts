@@ -1,3 +1,5 @@
+import { likeOfGlob } from '@muster/postgres'
+
 /** How long the same key may spend the same token again, and get the same node id: lost replies, crashed agents. */
 const RETRY_WINDOW_SECONDS = 30 * 60
 
@@ -14,8 +16,7 @@ const WITHIN_RATE = `coalesce(spends.repeats_paid_until, now())
              <= now() + make_interval(secs => ${(REPEATS_AT_ONCE - 1) * REPEAT_COSTS_SECONDS})`
 const PAID_UNTIL = `greatest(spends.repeats_paid_until, now()) + make_interval(secs => ${REPEAT_COSTS_SECONDS})`
 
-/** Turns a host name pattern into one of LIKE: it escapes LIKE's special characters, then replaces * and ?. */
-const LIKE_PATTERN = String.raw`replace(replace(regexp_replace(glob, '([\\%_])', '\\\1', 'g'), '*', '%'), '?', '_')`
+const LIKE_PATTERN = likeOfGlob('glob')
 
 /**
  * `recordSpend` runs this. One statement, so that no two callers can both see the last use (Tailscale TS-2025-007, SPIRE 1.14.6 and headscale all
@@ -32,7 +33,7 @@ const LIKE_PATTERN = String.raw`replace(replace(regexp_replace(glob, '([\\%_])',
  */
 export const SPEND = `
   with found as (
-    select id, bot_name, node_labels, max_uses, uses,
+    select id, bot_name, node_labels, allow_hostnames, max_uses, uses,
            (type = 'signup') = ($5::text is not null) as right_type,
            revoked_at is not null or type = 'static' and digest <> all ($8::bytea[]) as revoked,
            expires_at <= now() as expired,
@@ -49,7 +50,7 @@ export const SPEND = `
       from tokens
      where digest = $1),
   token as (
-    select id, bot_name, node_labels, max_uses, right_type, revoked, expired, role_allowed, restriction,
+    select id, bot_name, node_labels, allow_hostnames, max_uses, right_type, revoked, expired, role_allowed, restriction,
            right_type and not revoked and role_allowed and restriction is null as admits,
            expired or max_uses is not null and uses >= max_uses as ended
       from found),
@@ -82,6 +83,7 @@ export const SPEND = `
        and tokens.max_uses is not null
        and spent.node_id = $4)
   select token.id as "tokenId", token.bot_name as "botName", token.node_labels as "nodeLabels",
+         token.allow_hostnames as "allowHostnames", coalesce(earlier.spent_at, now()) as "spentAt",
          token.right_type as "rightType", token.revoked, token.expired, token.role_allowed as "roleAllowed",
          token.restriction,
          coalesce(spent.node_id, repeated.node_id) as "nodeId",

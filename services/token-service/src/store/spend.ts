@@ -29,8 +29,20 @@ export interface SignupPurpose {
 }
 
 /** The outcome of a spend. The refusal of a genuine token names the token. */
-export type SpendResult =
-  { outcome: 'spent'; tokenId: string; nodeId: string; botName: string | undefined; nodeLabels: Labels } | RefusedSpend
+export type SpendResult = SuccessfulSpend | RefusedSpend
+
+/** The key has spent the token, now or before. */
+export interface SuccessfulSpend {
+  outcome: 'spent'
+  tokenId: string
+  nodeId: string
+  botName: string | undefined
+  nodeLabels: Labels
+  /** Patterns of host names; empty for any. */
+  allowHostnames: string[]
+  /** When this key spent the token for the first time. */
+  spentAt: Date
+}
 
 /** A refusal, without a token id if the token is unknown. */
 export interface RefusedSpend {
@@ -86,8 +98,9 @@ export async function recordSpend(db: Db, configured: Configured, input: SpendIn
   })
   const row = rows[0] as SpendRow | undefined
   if (row === undefined) return { outcome: 'refused', reason: 'TOKEN_UNKNOWN' }
-  const { tokenId, nodeId, nodeLabels } = row
-  if (nodeId !== null) return { outcome: 'spent', tokenId, nodeId, nodeLabels, botName: row.botName ?? undefined }
+  const { tokenId, nodeId, nodeLabels, allowHostnames, spentAt } = row
+  const botName = row.botName ?? undefined
+  if (nodeId !== null) return { outcome: 'spent', tokenId, nodeId, nodeLabels, botName, allowHostnames, spentAt }
   return { outcome: 'refused', tokenId, ...refusalOf(row) }
 }
 
@@ -95,6 +108,8 @@ interface SpendRow {
   tokenId: string
   botName: string | null
   nodeLabels: Labels
+  allowHostnames: string[]
+  spentAt: Date
   rightType: boolean
   revoked: boolean
   expired: boolean

@@ -15,12 +15,22 @@ export interface JoiningNode {
   keyFingerprint: Buffer
   /** Labels that the token forces on the node. They override the node's own, now and at each hello. */
   nodeLabels: Labels
+  /** Patterns of the host names that the token allows, now and at each hello; empty for any. */
+  allowHostnames: readonly string[]
+  /** When the key spent the token for the first time; undefined if an older token-service does not say. */
+  spentAt: Date | undefined
 }
+
+/**
+ * A spend that is older than this cannot create a row: there was one, and it is gone because the node was removed, or never
+ * finished its join. Purges keep such rows for twice as long.
+ */
+export const CREATABLE_FOR = "interval '12 hours'"
 
 /**
  * Records a node that is joining. A repeat with the same id updates the row. The id comes from the token's spend, so the
  * same id means the same key.
- * @returns false if the node was removed or is banned: its key may repeat the spend but not the join
+ * @returns false if the node was removed, however long ago, or is banned: its key may repeat the spend but not the join
  */
 export async function recordJoiningNode(db: Db, node: JoiningNode): Promise<boolean> {
   const { rowCount } = await db.query({
@@ -28,13 +38,16 @@ export async function recordJoiningNode(db: Db, node: JoiningNode): Promise<bool
     text: `
       insert into nodes
         (id, hostname, roles, labels, node_labels, version, advertised_address, remote_address, token_id,
-         key_fingerprint)
-      values ($1, $2, $3, $4::jsonb || $5::jsonb, $5, $6, $7, $8, $9, $10)
+         key_fingerprint, allow_hostnames)
+      select $1::uuid, $2, $3::text[], $4::jsonb || $5::jsonb, $5, $6, $7, $8, $9, $10::bytea, $11::text[]
+       where coalesce($12::timestamptz, now()) > now() - ${CREATABLE_FOR}
+          or exists (select from nodes where id = $1 and removed_at is null)
       on conflict on constraint nodes_pkey do update
         set hostname = excluded.hostname,
             roles = excluded.roles,
             labels = excluded.labels,
             node_labels = excluded.node_labels,
+            allow_hostnames = excluded.allow_hostnames,
             version = excluded.version,
             advertised_address = excluded.advertised_address,
             remote_address = excluded.remote_address
@@ -51,6 +64,8 @@ export async function recordJoiningNode(db: Db, node: JoiningNode): Promise<bool
       node.remoteAddress,
       node.tokenId,
       node.keyFingerprint,
+      node.allowHostnames,
+      node.spentAt ?? null,
     ],
   })
   return rowCount === 1

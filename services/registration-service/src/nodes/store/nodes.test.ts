@@ -33,6 +33,8 @@ function joining(overrides: Partial<JoiningNode> = {}): JoiningNode {
     tokenId: 'abcdefghij',
     keyFingerprint: Buffer.alloc(32),
     nodeLabels: {},
+    allowHostnames: [],
+    spentAt: undefined,
     ...overrides,
   }
 }
@@ -91,6 +93,22 @@ describe('a join', () => {
     expect(await purgeNodes(store.pool, new AbortController().signal)).toBe(1)
     const { rows } = await store.pool.query<{ id: string }>('select id from nodes')
     expect(new Set(rows.map(({ id }) => id))).toEqual(new Set([young.id, complete.id]))
+  })
+})
+
+describe('host names that a token allows', () => {
+  test('a hello cannot leave the host names that a token allows: the node keeps its last one', async () => {
+    const node = joining({ hostname: 'web-1', allowHostnames: ['web-*', 'db_?'] })
+    await recordJoiningNode(store.pool, node)
+    await activateNode(store.pool, node.id, 'aa', inAnHour())
+    const nameAfter = async (hostname: string) => {
+      expect(await recordHello(store.pool, { ...node, hostname, os: 'linux' })).toBe(true)
+      return (await roll())[0]!.hostname
+    }
+    expect(await nameAfter('bank-1')).toBe('web-1')
+    expect(await nameAfter('Web-2')).toBe('Web-2')
+    expect(await nameAfter('dbx1')).toBe('Web-2')
+    expect(await nameAfter('db_1')).toBe('db_1')
   })
 })
 
@@ -177,6 +195,18 @@ describe('a removal', () => {
     expect(await purgeNodes(store.pool, new AbortController().signal)).toBe(0)
     await store.pool.query(`update nodes set removed_at = now() - interval '25 hours'`)
     expect(await purgeNodes(store.pool, new AbortController().signal)).toBe(1)
+    // The row that remembered the removal is gone, and the token may live for long: the age of the spend tells.
+    const spentAt = new Date(Date.now() - 25 * 3_600_000)
+    expect(await recordJoiningNode(store.pool, { ...node, spentAt })).toBe(false)
+    expect(await roll()).toEqual([])
+  })
+
+  test('an old spend is repeated by a node that is on the roll, and a new one creates a node', async () => {
+    const node = joining({ spentAt: new Date() })
+    expect(await recordJoiningNode(store.pool, node)).toBe(true)
+    await activateNode(store.pool, node.id, 'aa', inAnHour())
+    expect(await recordJoiningNode(store.pool, { ...node, spentAt: new Date(0) })).toBe(true)
+    expect(await roll()).toHaveLength(1)
   })
 
   test('a removal raced by joins with the same key on two replicas is not undone', async () => {

@@ -34,9 +34,9 @@ export async function takeOffRoll(
 }
 
 /**
- * Deletes joins that started over a day ago and never finished, and nodes that were removed over a day ago. A day is far
- * longer than the spend of a token may be repeated. The row of a banned node keeps its
- * key out. Works in batches. @returns how many rows were deleted
+ * Deletes joins that started over a day ago and never finished, and nodes that were removed over a day ago. A spend of that
+ * age can be repeated, and creates no row (CREATABLE_FOR). The row of a banned node keeps its key out. Works in batches.
+ * @returns how many rows were deleted
  */
 export function purgeNodes(db: Db, signal: AbortSignal): Promise<number> {
   const text = `

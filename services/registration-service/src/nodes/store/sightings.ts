@@ -1,5 +1,5 @@
 import type { Labels } from '@muster/domain'
-import type { Db } from '@muster/postgres'
+import { type Db, likeOfGlob } from '@muster/postgres'
 import { IS_BANNED } from '../../bans/stored-ban.ts'
 
 /** What a node reports in the hello of its heartbeat. */
@@ -15,8 +15,12 @@ export interface HelloFacts {
   os: string
 }
 
+const ALLOWED = `(allow_hostnames = '{}'
+               or exists (select from unnest(allow_hostnames) as glob where lower($2) like ${likeOfGlob('glob')}))`
+
 /**
- * Stores what a node reports in its hello. Labels that its token forced on it stay.
+ * Stores what a node reports in its hello. Labels that its token forced on it stay. A host name that its token does not
+ * allow is not taken: the node keeps its last one.
  * @returns false if no node with that id and key is on the roll, or it is banned
  */
 export async function recordHello(db: Db, hello: HelloFacts): Promise<boolean> {
@@ -24,7 +28,7 @@ export async function recordHello(db: Db, hello: HelloFacts): Promise<boolean> {
     name: 'record-hello',
     text: `
       update nodes
-         set hostname = $2,
+         set hostname = case when ${ALLOWED} then $2 else hostname end,
              labels = $3::jsonb || node_labels,
              version = $4,
              advertised_address = $5,

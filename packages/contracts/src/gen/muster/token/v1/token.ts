@@ -225,6 +225,12 @@ export interface SpentToken {
   tokenId: string;
   botName: string;
   nodeLabels: { [key: string]: string };
+  /** When this key spent the token for the first time. A member that was removed since cannot repeat an old spend. */
+  spentAt:
+    | Date
+    | undefined;
+  /** Patterns of the host names that a node of this token may have, at the join and later. Empty: any. */
+  allowHostnames: string[];
 }
 
 export interface SpentToken_NodeLabelsEntry {
@@ -1830,7 +1836,7 @@ export const SpendTokenResponse: MessageFns<SpendTokenResponse> = {
 };
 
 function createBaseSpentToken(): SpentToken {
-  return { nodeId: "", tokenId: "", botName: "", nodeLabels: {} };
+  return { nodeId: "", tokenId: "", botName: "", nodeLabels: {}, spentAt: undefined, allowHostnames: [] };
 }
 
 export const SpentToken: MessageFns<SpentToken> = {
@@ -1847,6 +1853,12 @@ export const SpentToken: MessageFns<SpentToken> = {
     globalThis.Object.entries(message.nodeLabels).forEach(([key, value]: [string, string]) => {
       SpentToken_NodeLabelsEntry.encode({ key: key as any, value }, writer.uint32(34).fork()).join();
     });
+    if (message.spentAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.spentAt), writer.uint32(42).fork()).join();
+    }
+    for (const v of message.allowHostnames) {
+      writer.uint32(50).string(v!);
+    }
     return writer;
   },
 
@@ -1896,6 +1908,22 @@ export const SpentToken: MessageFns<SpentToken> = {
             if (entry4.value !== undefined) {
               message.nodeLabels[entry4.key] = entry4.value;
             }
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.spentAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.allowHostnames.push(reader.string());
             continue;
           }
         }
