@@ -56,6 +56,13 @@ describe('the house', () => {
     expect(documents.flatMap((document) => brokenLinks(document, documents))).toEqual([])
   })
 
+  test('no two decision records, and no two migrations of a service, have the same number', () => {
+    const numbered = [...documents, ...readSql()].map((file) => file.path).filter((file) => /\/\d{4}[-_]/.test(file))
+    const numbers = numbered.map((file) => /^(?:.*\/)\d{4}/.exec(file)![0])
+    expect(numbers.length).toBeGreaterThan(40)
+    expect(numbered.filter((_, i) => numbers.indexOf(numbers[i]!) !== i)).toEqual([])
+  })
+
   test('no SQL selects or returns all columns', () => {
     const files = [...sources, ...readSql()].filter((file) => /\b(select|returning)\s+(\w+\.)?\*/i.test(file.text))
     expect(files.map((file) => file.path).filter((name) => !name.includes('/house/'))).toEqual([])

@@ -25,7 +25,7 @@ interface Connector {
 
 /**
  * Makes grpc-js connect through diallers. By itself it waits without a limit for TCP, for TLS and for HTTP/2, and takes a
- * proxy from the environment. It has no option for either: see docs/decisions/0026-one-dialler.md. A test fails if a
+ * proxy from the environment. It has no option for either: see docs/decisions/0030-one-dialler.md. A test fails if a
  * new version of grpc-js no longer connects this way.
  */
 export function connectThroughDiallers(): void {
