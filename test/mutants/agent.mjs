@@ -166,4 +166,25 @@ export const mutants = [
     replace: `newerBy(from, to) !== 'no' ? 'upgrade' : 'none'`,
     tests: ['agent/src/commands/upgrade'],
   },
+  {
+    name: 'the agent is ready before it has joined',
+    folder: 'packages/agent/src',
+    find: `    const notifier = systemdNotifier(io.env, log)\n`,
+    replace: `    const notifier = systemdNotifier(io.env, log)\n    notifier.ready()\n`,
+    tests: ['agent/src/systemd', 'test/src/systemd'],
+  },
+  {
+    name: 'a unit that somebody else wrote is replaced',
+    folder: 'packages/agent/src',
+    find: `if (text === undefined || text.startsWith(UNIT_MARK)) return`,
+    replace: `if (text !== '') return`,
+    tests: ['agent/src/commands/install-systemd'],
+  },
+  {
+    name: 'the text that stands for no file is read as the token',
+    folder: 'packages/agent/src',
+    find: `return text.trim() === NO_FILE`,
+    replace: `return text === ''`,
+    tests: ['agent/src/systemd/credentials'],
+  },
 ]

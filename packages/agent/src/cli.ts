@@ -3,6 +3,7 @@ import { runProgram } from '@muster/cli-kit/run'
 import { COMPLETION_ENTRIES, HELP_OPTIONS } from '@muster/cli-kit/standard'
 import { safeText } from '@muster/domain/safe-text'
 import { INVITATION } from './config/start-flags.ts'
+import { errorsForJournal, isJournal } from './systemd/journal.ts'
 import { EXIT, EXIT_MEANINGS, exitStatusOf, explain } from './exit-status.ts'
 
 const START: Entry = {
@@ -112,7 +113,9 @@ export const MUSTER: Program = {
 
 /** Runs `muster` with these arguments. Never throws. @returns the exit status */
 export function main(argv: readonly string[], io: Io): Promise<number> {
-  return runProgram(MUSTER, argv, { ...io, stdout: safely(io.stdout), stderr: safely(io.stderr) })
+  const stderr = safely(io.stderr)
+  const errors = isJournal(2, io.env) ? errorsForJournal(stderr) : stderr
+  return runProgram(MUSTER, argv, { ...io, stdout: safely(io.stdout), stderr: errors })
 }
 
 /** Messages quote servers and file names, and none of that text may act on a terminal. */

@@ -47,7 +47,9 @@ describe('the service of systemd', () => {
     expect((await machine.run(['systemctl', 'start', 'muster'])).status).toBe(1)
     expect([await property('ActiveState'), await property('ExecMainStatus')]).toEqual(['failed', '2'])
     expect(await property('NRestarts')).toBe('0')
-    expect(await journal()).toContain('muster: /var/lib/muster holds no identity yet')
+    const errors = await journal('--priority=err')
+    expect(errors).toContain('muster: /var/lib/muster holds no identity yet')
+    expect(errors).toContain("write it by 'muster configure INVITATION -o file'")
   })
 
   testInContainer('a configured service has joined when systemctl start returns, as a user of its own', async () => {
@@ -105,7 +107,7 @@ describe('the service of systemd', () => {
     await musterctlJson(cluster(), ['nodes', 'rm', nodeId])
     await waitFor('the end of the service', async () => (await property('ActiveState')) === 'failed')
     expect([await property('ExecMainStatus'), await property('NRestarts')]).toEqual(['3', '0'])
-    expect(await journal()).toContain('muster: this node is not on the roll (NODE_UNKNOWN)')
+    expect(await journal('--priority=err')).toContain('muster: this node is not on the roll (NODE_UNKNOWN)')
     expect(await journal()).not.toContain(secret)
   })
 

@@ -16,6 +16,9 @@ export const startCommand: Command<typeof START_OPTIONS> = {
     const options = parseStartFlags(startFlagsOf(args), io.env, config)
     const unreadable = unreadableConfig(args.config, io.env)
     if (unreadable !== undefined) options.notes.push(unreadable)
+    if (config === undefined && io.env['CREDENTIALS_DIRECTORY']) {
+      options.notes.push("this service has no /etc/muster.yaml; write it by 'muster configure INVITATION -o file'")
+    }
     // Losing the log must not stop beats and renewals.
     io.outliveOutput?.()
     // Loads gRPC, so usage errors come first.

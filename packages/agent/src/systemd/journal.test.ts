@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { fstatSync } from 'node:fs'
+import { main } from '../cli.ts'
 import { openAgentLog } from '../config/agent-log.ts'
 
 /** What JOURNAL_STREAM is for a process whose standard error is that of this one. */
@@ -23,6 +24,14 @@ describe('the log for the journal of systemd', () => {
 
   test.each(['', '1:1', 'no numbers'])('a line for another reader has the time: JOURNAL_STREAM=%j', (stream) => {
     expect(linesFor({ JOURNAL_STREAM: stream })).toMatch(/^\d{4}-\S+Z info online\n\S+Z warn trying again/)
+  })
+
+  test('the reason why the agent ends has the priority of an error, on each line', async () => {
+    const env = { JOURNAL_STREAM: streamOf(2), MUSTER_AGENT_CONFIG_FILE: '/dev/null' }
+    let stderr = ''
+    const io = { stdout: { write() {} }, stderr: { write: (text: string) => (stderr += text) }, env, cwd: '/' }
+    expect(await main(['start', '--roles=king'], io)).toBe(2)
+    expect(stderr).toMatch(/^<3>muster: --roles.*\n<3>'muster start --help' shows how it is used\.\n$/)
   })
 
   test('a log in JSON stays JSON', () => {
