@@ -37,6 +37,8 @@ export interface ServiceIdentity {
   clusterName: string
   /** The trust bundle as this service knows it now. It follows a rotation within about a second. */
   trustBundle(): ca.TrustBundle
+  /** Which authorities sign now; undefined until ca-service has told, and for ca-service itself. */
+  signers(): ca.Signers | undefined
 }
 
 /**
@@ -99,5 +101,6 @@ export async function enrollService(options: EnrollOptions): Promise<ServiceIden
   void renewForever({ first: first.life, renew, urgency, clock, log, signal })
   const { confirmEveryMs } = options
   void followTrust({ held, connection, urgency, ...(confirmEveryMs && { confirmEveryMs }), clock, log, signal })
-  return { tls, clusterName: first.trustBundle.clusterName, trustBundle: () => held.trustBundle }
+  const { clusterName } = first.trustBundle
+  return { tls, clusterName, trustBundle: () => held.trustBundle, signers: () => held.signers }
 }

@@ -10,6 +10,7 @@ import { OpenStreams } from './nodes/open-streams.ts'
 import { registrationService } from './nodes/service.ts'
 import { sweepPresence } from './nodes/sweep-presence.ts'
 import { Presence } from './presence/presence.ts'
+import { confirmationService } from './trust/service.ts'
 import { operatorRoles } from './users/check-operator.ts'
 import { userService } from './users/service.ts'
 
@@ -56,7 +57,7 @@ export async function startApp(start: ServiceStart<Config>): Promise<void> {
     clock,
   }
   await serve({
-    services: [registrationService(deps), botService(deps), userService(deps)],
+    services: [registrationService(deps), botService(deps), userService(deps), confirmationService(deps)],
     currentRoles: operatorRoles(pool),
   })
 }

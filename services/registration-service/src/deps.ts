@@ -17,7 +17,7 @@ export interface Deps {
   streams: OpenStreams
   tokens: Pick<ClientOf<typeof token.TokenServiceService>, 'spendToken' | 'createSignupToken' | 'revokeSignupTokens'>
   authority: Pick<ClientOf<typeof ca.CaServiceService>, 'signHost' | 'signBot' | 'signUser'>
-  identity: Pick<ServiceIdentity, 'trustBundle'>
+  identity: Pick<ServiceIdentity, 'trustBundle' | 'signers'>
   refusals: Refusals
   /** The oldest agent that the cluster supports. */
   minimumAgentVersion: string

@@ -13,7 +13,7 @@ import { purgeNodes, takeOffRoll } from './nodes/store/removal.ts'
 import { checkRenewal, recordRenewal } from './nodes/store/renewal.ts'
 import { selectNodes, selectNodesById, selectStanding } from './nodes/store/roll-queries.ts'
 import { recordHello, recordLastSeen } from './nodes/store/sightings.ts'
-import { openStore, type Store } from '../test/support/service.ts'
+import { granted, openStore, type Store } from '../test/support/service.ts'
 
 const ROWS = 20_000
 /** The nodes table and each of its indexes by host name, id or token have more pages. A page of 100 nodes takes about 110. */
@@ -76,13 +76,14 @@ const CALLS: Record<string, (db: Db) => Promise<unknown>> = {
     await assertKeyNotBanned(db, Buffer.alloc(32, 9))
     const node = { ...facts, id: NEW_NODE, roles: ['node' as const], tokenId: 'aaaaaaaaaa', keyFingerprint: KEY }
     await recordJoiningNode(db, { ...node, nodeLabels: {}, allowHostnames: ['h*'], spentAt: new Date() })
-    await activateNode(db, NEW_NODE, 'ff', HOUR)
+    await activateNode(db, NEW_NODE, granted('ff', HOUR))
   },
   'a renewal': async (db) => {
     await checkRenewal(db, NODE, '4097', KEY)
-    await recordRenewal(db, { id: NODE, actor, remoteAddress, shownSerial: '4097', serial: 'fe', expiresAt: HOUR })
+    await recordRenewal(db, { id: NODE, actor, remoteAddress, shownSerial: '4097', ...granted('fe', HOUR) })
   },
-  'a hello': (db) => recordHello(db, { ...facts, id: NODE, keyFingerprint: KEY, os: 'linux' }),
+  'a hello': (db) =>
+    recordHello(db, { ...facts, id: NODE, keyFingerprint: KEY, os: 'linux', serial: '4097', trustVersion: 1 }),
   'the last sightings': (db) => recordLastSeen(db, [{ id: NODE, lastSeenAt: new Date() }]),
   'a removal': (db) => takeOffRoll(db, { id: NODE, actor, remoteAddress }),
   'a ban, and its end': async (db) => {
@@ -95,10 +96,10 @@ const CALLS: Record<string, (db: Db) => Promise<unknown>> = {
     await isKeyTaken(db, Buffer.alloc(32, 8), 'aaaaaaaaaa')
     const bot = { id: NEW_NODE, name: 'ci', hostname: 'h', remoteAddress, tokenId: 'aaaaaaaaaa' }
     await recordJoiningBot(db, { ...bot, keyFingerprint: Buffer.alloc(32, 8), spentAt: new Date() })
-    await activateBot(db, NEW_NODE, 'ff', HOUR)
+    await activateBot(db, NEW_NODE, granted('ff', HOUR))
   },
   'a bot by id': (db) => selectBot(db, NODE),
-  'the certificate of a bot': (db) => recordBotCertificate(db, { id: NODE, remoteAddress, expiresAt: HOUR }),
+  'the certificate of a bot': (db) => recordBotCertificate(db, { id: NODE, remoteAddress, ...granted('ff', HOUR) }),
   'the removal of a bot': (db) => endBot(db, { id: NODE, actor, remoteAddress }),
   'a purge that finds nothing': (db) => purgeNodes(db, untilDone),
 }

@@ -6,7 +6,7 @@ import { useSharedCluster } from '../harness/use-cluster.ts'
 import { connectAs, logIn } from '../harness/login.ts'
 import type { Addresses } from '../harness/operator.ts'
 
-const { audit, bots, ca, registration, token, users } = contracts
+const { audit, bots, ca, confirmations, registration, token, users } = contracts
 const cluster = useSharedCluster()
 
 const SERVED_BY = {
@@ -16,6 +16,7 @@ const SERVED_BY = {
     registration.RegistrationServiceService,
     users.UserServiceService,
     bots.BotServiceService,
+    confirmations.ConfirmationServiceService,
     audit.AuditServiceService,
   ],
 } as const
@@ -44,6 +45,8 @@ const NEEDED: Record<string, Record<string, string>> = {
     GetTrustBundle: 'anyone',
     WatchTrustBundle: 'token-service, registration-service, web-service',
     ListAuthorities: 'viewer',
+    ListRotations: 'viewer',
+    MoveRotation: 'admin',
   },
   'muster.registration.v1.RegistrationService': {
     Register: 'anyone',
@@ -51,6 +54,8 @@ const NEEDED: Record<string, Record<string, string>> = {
     RenewCertificate: 'nodes',
     Heartbeat: 'nodes',
     RemoveNode: 'operator',
+    BanNode: 'operator',
+    UnbanNode: 'operator',
     ListNodes: 'viewer',
     WatchNodes: 'viewer',
   },
@@ -60,11 +65,20 @@ const NEEDED: Record<string, Record<string, string>> = {
     UpdateUser: 'admin',
     ResetUser: 'admin',
     RemoveUser: 'admin',
+    LockUser: 'admin',
+    UnlockUser: 'admin',
     Signup: 'anyone',
     RenewUser: 'viewer',
     CheckOperator: 'token-service, ca-service',
   },
-  'muster.registration.v1.BotService': { RenewBot: 'bots', RemoveBot: 'operator', ListBots: 'viewer' },
+  'muster.registration.v1.ConfirmationService': { CountConfirmations: 'ca-service' },
+  'muster.registration.v1.BotService': {
+    RenewBot: 'bots',
+    RemoveBot: 'operator',
+    BanBot: 'operator',
+    UnbanBot: 'operator',
+    ListBots: 'viewer',
+  },
   'muster.audit.v1.AuditService': { ListEvents: 'viewer', WatchEvents: 'viewer' },
 }
 

@@ -96,6 +96,7 @@ function takeIn({ trustBundle, signers }: ca.WatchTrustBundleResponse, options: 
   const { held, urgency, log } = options
   const isNew = trustBundle !== undefined && held.trust(trustBundle)
   if (isNew) log.info({ event: 'trust-bundle.changed', version: trustBundle.version }, 'the trust bundle has changed')
+  held.signers = signers ?? held.signers
   if (signers !== undefined && signers.service !== held.authorityNumber) urgency.raise()
   return isNew
 }

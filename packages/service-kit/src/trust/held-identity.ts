@@ -9,6 +9,8 @@ import { TlsIdentity, type TlsMaterial } from '@muster/rpc'
  */
 export class HeldIdentity {
   readonly tls: TlsIdentity
+  /** Which authorities sign now; undefined until ca-service has told. */
+  signers: ca.Signers | undefined
   readonly #keyPem: string
   #grant: CheckedGrant
   #trustBundle: ca.TrustBundle

@@ -1,5 +1,5 @@
 import type { ca } from '@muster/contracts'
-import type { Deps } from '../deps.ts'
+import type { IssuingDeps } from '../deps.ts'
 import { trustBundle } from '../rpc/trust-bundle.ts'
 import { type CertificateRequest, issueCertificate } from './issue-certificate.ts'
 
@@ -11,7 +11,7 @@ export interface Granted {
 
 /** Issues a certificate by the authorities as they are now. Each call issues a new certificate. */
 export function grantCertificate(
-  { config, pool, clock, authorities }: Deps,
+  { config, pool, clock, authorities }: IssuingDeps,
   request: CertificateRequest,
 ): Promise<Granted> {
   const clusterName = config.MUSTER_CLUSTER_NAME

@@ -6,7 +6,7 @@ import { eventually, manualClock } from '@muster/testkit'
 import { ensureAuthorities } from '../authorities/authorities.ts'
 import { CurrentAuthorities } from '../authorities/current-authorities.ts'
 import type { Deps } from '../deps.ts'
-import { moveRotation } from '../rotation/move-rotation.ts'
+import { makeMove } from '../rotation/make-move.ts'
 import { liveReplicas } from '../rotation/replica-rows.ts'
 import { issueOwnIdentity } from './own-identity.ts'
 import { CLUSTER_NAME, openStore, silentLog, type Store } from '../../test/support/service.ts'
@@ -83,7 +83,7 @@ describe('ca-service', () => {
     const identity = await issueOwnIdentity(deps, silentLog, stop.signal)
     const first = leafOf(identity.tls).serial
     const move = async (to: 'init' | 'update_clients' | 'update_servers') => {
-      await moveRotation(store.authorityDeps(), { type: 'host', move: to, actor: 'test' })
+      await makeMove(store.authorityDeps(), { type: 'host', move: to, actor: 'test' })
       await authorities.reload()
     }
     await move('init')

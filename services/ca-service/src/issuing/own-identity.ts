@@ -4,7 +4,7 @@ import { type CheckedGrant, lifeBetween, renewForever, Urgency } from '@muster/i
 import { chainPem, generateKey, parseIdentity, privateKeyPem, publicKeyDer } from '@muster/pki'
 import type { Logger } from '@muster/runtime'
 import { HeldIdentity, type ServiceIdentity } from '@muster/service-kit'
-import type { Deps } from '../deps.ts'
+import type { IssuingDeps } from '../deps.ts'
 import { recordReplica } from '../rotation/replica-rows.ts'
 import { signerFor } from '../rotation/rotation-state.ts'
 import { serviceDnsNames } from '../rpc/enroll-service.ts'
@@ -21,7 +21,7 @@ export interface OwnIdentity extends ServiceIdentity {
  * Gives ca-service its identity: it signs its own certificate, which is recorded like any other, and renews it until the
  * signal aborts. It follows each move of a rotation at once.
  */
-export async function issueOwnIdentity(deps: Deps, log: Logger, signal: AbortSignal): Promise<OwnIdentity> {
+export async function issueOwnIdentity(deps: IssuingDeps, log: Logger, signal: AbortSignal): Promise<OwnIdentity> {
   const { config, pool, clock, authorities } = deps
   const clusterName = config.MUSTER_CLUSTER_NAME
   const replicaId = randomUUID()
@@ -58,17 +58,15 @@ export async function issueOwnIdentity(deps: Deps, log: Logger, signal: AbortSig
   }
   signal.addEventListener('abort', authorities.onChange(follow), { once: true })
   void renewForever({ first: first.life, renew, urgency, clock, log, signal })
-  return {
-    tls: held.tls,
-    clusterName,
-    trustBundle: () => held.trustBundle,
-    confirm: () =>
-      recordReplica(pool, {
-        id: replicaId,
-        service: 'ca-service',
-        hostname: os.hostname(),
-        trustVersion: held.trustBundle.version,
-        authorityNumber: held.authorityNumber,
-      }),
-  }
+  const confirm = () =>
+    recordReplica(pool, {
+      id: replicaId,
+      service: 'ca-service',
+      hostname: os.hostname(),
+      trustVersion: held.trustBundle.version,
+      authorityNumber: held.authorityNumber,
+    })
+  // The regular confirmation repeats it if it fails.
+  held.tls.onUpdate(() => void confirm().catch(() => {}))
+  return { tls: held.tls, clusterName, trustBundle: () => held.trustBundle, signers: () => undefined, confirm }
 }

@@ -1,7 +1,7 @@
 import { recordAudit } from '@muster/audit'
 import type { ServiceName } from '@muster/domain'
 import { transaction } from '@muster/postgres'
-import type { Deps } from '../deps.ts'
+import type { IssuingDeps } from '../deps.ts'
 import type { Granted } from './grant-certificate.ts'
 import { issueCertificate } from './issue-certificate.ts'
 import { trustBundle } from '../rpc/trust-bundle.ts'
@@ -25,7 +25,7 @@ export interface ServiceCertificateRequest {
  * call issues a new certificate.
  */
 export function issueServiceCertificate(
-  { config, pool, clock, authorities }: Deps,
+  { config, pool, clock, authorities }: IssuingDeps,
   { action, actor, remoteAddress, ...request }: ServiceCertificateRequest,
 ): Promise<Granted> {
   const clusterName = config.MUSTER_CLUSTER_NAME

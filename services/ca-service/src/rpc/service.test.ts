@@ -26,6 +26,8 @@ describe('callers of ca-service', () => {
     getTrustBundle: everyone,
     watchTrustBundle: ['token-service', 'registration-service', 'web-service'],
     listAuthorities: ['viewer', 'operator', 'admin'],
+    listRotations: ['viewer', 'operator', 'admin'],
+    moveRotation: ['admin'],
   }
 
   test('callers are defined for every RPC of the contract', () => {

@@ -4,6 +4,8 @@ import { anyone, bindService, type BoundService, newcomers, operators, services 
 import type { Deps } from '../deps.ts'
 import { enrollService } from './enroll-service.ts'
 import { listAuthorities } from './list-authorities.ts'
+import { listRotations } from './list-rotations.ts'
+import { moveRotation } from './move-rotation.ts'
 import { renewService } from './renew-service.ts'
 import { signBot } from './sign-bot.ts'
 import { signHost } from './sign-host.ts'
@@ -26,5 +28,7 @@ export function caService(deps: Deps): BoundService {
     },
     watchTrustBundle: { callers: services(...ENROLLING_SERVICES), handle: watchTrustBundle(deps) },
     listAuthorities: { callers: operators('viewer'), handle: listAuthorities(deps) },
+    listRotations: { callers: operators('viewer'), handle: listRotations(deps) },
+    moveRotation: { callers: operators('admin'), handle: moveRotation(deps) },
   })
 }

@@ -4,7 +4,7 @@ import { ca } from '@muster/contracts'
 import type { DuplexStream } from '@muster/rpc'
 import { eventually } from '@muster/testkit'
 import { rejection } from '@muster/testkit/rpc'
-import { moveRotation } from '../rotation/move-rotation.ts'
+import { makeMove } from '../rotation/make-move.ts'
 import { liveReplicas } from '../rotation/replica-rows.ts'
 import type { Phase } from '../rotation/rotation-state.ts'
 import { serveCa, type Served } from '../../test/support/service.ts'
@@ -21,7 +21,7 @@ afterEach(async () => {
   await served.close()
 })
 
-const move = (to: Phase) => moveRotation(served.authorityDeps(), { type: 'host', move: to, actor: 'test' })
+const move = (to: Phase) => makeMove(served.authorityDeps(), { type: 'host', move: to, actor: 'test' })
 
 const state = { replicaId: randomUUID(), hostname: 'box-1', trustBundleVersion: 1, authorityNumber: 1 }
 

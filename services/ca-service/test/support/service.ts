@@ -2,8 +2,8 @@ import { fileURLToPath } from 'node:url'
 import { randomBytes } from 'node:crypto'
 import { expect } from '@jest/globals'
 import { Refusals } from '@muster/audit'
-import { ca } from '@muster/contracts'
-import type { AuthorityType, ServiceName } from '@muster/domain'
+import { ca, type confirmations } from '@muster/contracts'
+import { AppError, type AuthorityType, type ServiceName } from '@muster/domain'
 import { type Identity, parseIdentity, verifyChain } from '@muster/pki'
 import { asAppError } from '@muster/postgres'
 import type { Connection } from '@muster/rpc'
@@ -16,6 +16,7 @@ import { type Authority, ensureAuthorities } from '../../src/authorities/authori
 import type { AuthorityDeps } from '../../src/authorities/authority-deps.ts'
 import { CurrentAuthorities } from '../../src/authorities/current-authorities.ts'
 import type { Config } from '../../src/config.ts'
+import type { Deps } from '../../src/deps.ts'
 import { caService } from '../../src/rpc/service.ts'
 
 export const CLUSTER_NAME = 'test.muster.internal'
@@ -51,6 +52,9 @@ export interface Served extends Store {
   authorities: Record<AuthorityType, Authority>
   /** The authorities that the service signs with. */
   current: CurrentAuthorities
+  /** What registration-service says of nodes, bots and people. */
+  members: confirmations.CountConfirmationsResponse & { fails?: string }
+  register: Deps['register']
   /** After `close` it has written its counts, and counts again from zero. */
   refusals: Refusals
   connect(material: TestMaterial): Connection
@@ -85,10 +89,18 @@ export async function serveCa(): Promise<Served> {
     MUSTER_BOT_CERTIFICATE_TTL_SECONDS: 900,
   } as Config
   const refusals = new Refusals(store.pool, silentLog)
+  const members: Served['members'] = { confirmations: [], unconfirmed: [] }
+  const register = {
+    countConfirmations: async () => {
+      if (members.fails !== undefined) throw new AppError('unavailable', members.fails)
+      return members
+    },
+  }
+  const deps = { config, pool: store.pool, clock: systemClock, refusals, authorities: current, register }
   const server = await serveForTest({
     clusterName: CLUSTER_NAME,
     identity: cluster.service('ca-service'),
-    services: [caService({ config, pool: store.pool, clock: systemClock, refusals, authorities: current })],
+    services: [caService({ ...deps, authorityDeps: store.authorityDeps() })],
     mapError: asAppError,
   })
   const { connect, closeAll } = connectionsTo(server, 'ca-service')
@@ -98,6 +110,8 @@ export async function serveCa(): Promise<Served> {
     server,
     authorities,
     current,
+    members,
+    register,
     refusals,
     connect,
     client: (material) => clientOf(connect(material)),
@@ -123,6 +137,7 @@ export async function serveCa(): Promise<Served> {
     async close() {
       closeAll()
       await server.close()
+      await refusals.close()
       await store.close()
     },
   }

@@ -6,6 +6,7 @@ import { assertKeyNotBanned } from '../bans/banned-key.ts'
 import { withFacts } from '../entry/attempt-facts.ts'
 import { spendToken } from '../entry/spend-token.ts'
 import type { Deps } from '../deps.ts'
+import { grantedCertificate } from '../trust/granted-trust.ts'
 import type { JoinRequest } from '../nodes/join-request.ts'
 import { activateBot, isKeyTaken, recordJoiningBot } from './bots.ts'
 
@@ -37,7 +38,8 @@ async function recordBot(
   if (!recorded) throw keyUsedBefore()
   const signed = await authority.signBot({ publicKeyDer, name }, { parent: context })
   const { certificate, trustBundle } = issuedCertificate(signed, 'ca-service')
-  if (!(await activateBot(pool, id, certificate.serial, certificate.expiresAt))) throw keyUsedBefore()
+  const granted = grantedCertificate({ certificate, trustBundle })
+  if (!(await activateBot(pool, id, granted))) throw keyUsedBefore()
 
   context.log.info({ event: 'bot.joined', botId: id, tokenId, name, hostname }, 'a bot joined')
   return { nodeId: id, certificate, trustBundle, heartbeat: undefined, botName: name }

@@ -1,6 +1,7 @@
 import { type Db, inBatches } from '@muster/postgres'
 import { CREATABLE_FOR } from '../nodes/store/joining.ts'
 import { BAN_COLUMNS, type BanRow, IS_BANNED, isBanned, type StoredBan, withBan } from '../bans/stored-ban.ts'
+import type { GrantedCertificate } from '../trust/granted-trust.ts'
 
 /** An instance of a bot, as stored. */
 export interface StoredBot {
@@ -83,13 +84,19 @@ export async function recordJoiningBot(db: Db, bot: JoiningBot): Promise<boolean
  * Stores the first certificate of a bot, with the audit event in the same statement. Safe to repeat.
  * @returns false if the bot has renewed, was locked or was removed meanwhile
  */
-export async function activateBot(db: Db, id: string, serial: string, expiresAt: Date): Promise<boolean> {
+export async function activateBot(
+  db: Db,
+  id: string,
+  { serial, expiresAt, authorityNumber, trustVersion }: GrantedCertificate,
+): Promise<boolean> {
   const { rowCount } = await db.query(
     `with active as (
        update bots
           set joined_at = coalesce(joined_at, date_trunc('milliseconds', now())),
               certificate_issued_at = now(),
-              certificate_expires_at = $3
+              certificate_expires_at = $3,
+              certificate_authority = $4,
+              trust_version = $5
         where id = $1
           and generation = 1
           and locked_at is null
@@ -100,7 +107,7 @@ export async function activateBot(db: Db, id: string, serial: string, expiresAt:
               action => 'bot.join', actor => 'anonymous', remote_address => remote_address, token_id => token_id,
               node_id => id, details => jsonb_build_object('name', name, 'hostname', hostname, 'serial', $2::text))
        from active`,
-    [id, serial, expiresAt],
+    [id, serial, expiresAt, authorityNumber, trustVersion],
   )
   return rowCount === 1
 }

@@ -2,6 +2,7 @@ import { recordAudit } from '@muster/audit'
 import { type Db, transaction } from '@muster/postgres'
 import type pg from 'pg'
 import { BAN_COLUMNS, type BanRow, banOf, IS_BANNED, type StoredBan } from '../bans/stored-ban.ts'
+import type { GrantedCertificate } from '../trust/granted-trust.ts'
 
 /** A bot's request to renew. */
 export interface StepRequest {
@@ -142,21 +143,29 @@ async function lock(db: Db, { id, name, tokenId, shown, generation }: Instance, 
   })
 }
 
+/** The certificate of a bot's renewal. */
+export interface BotCertificate extends GrantedCertificate {
+  id: string
+  remoteAddress: string
+}
+
 /** Stores the certificate for a bot's current key, unless the instance was locked, removed or banned meanwhile. */
 export async function recordBotCertificate(
   db: Db,
-  { id, remoteAddress, expiresAt }: { id: string; remoteAddress: string; expiresAt: Date },
+  { id, remoteAddress, expiresAt, authorityNumber, trustVersion }: BotCertificate,
 ): Promise<{ outcome: 'noted' | 'locked' | 'unknown' } | { outcome: 'banned'; ban: StoredBan }> {
   const { rowCount } = await db.query(
     `update bots
         set remote_address = $2,
             certificate_issued_at = now(),
-            certificate_expires_at = $3
+            certificate_expires_at = $3,
+            certificate_authority = $4,
+            trust_version = $5
       where id = $1
         and joined_at is not null
         and locked_at is null
         and not ${IS_BANNED}`,
-    [id, remoteAddress, expiresAt],
+    [id, remoteAddress, expiresAt, authorityNumber, trustVersion],
   )
   if (rowCount === 1) return { outcome: 'noted' }
   const { rows } = await db.query<BanRow>(`select ${BAN_COLUMNS} from bots where id = $1 and joined_at is not null`, [

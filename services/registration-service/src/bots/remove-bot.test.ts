@@ -3,7 +3,14 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/g
 import { bots } from '@muster/contracts'
 import { createCsr, generateKey, keyFingerprint, publicKeyDer } from '@muster/pki'
 import { eventually } from '@muster/testkit'
-import { joinRequest, refusal, serveRegistration, type Replica, type Served } from '../../test/support/service.ts'
+import {
+  granted,
+  joinRequest,
+  refusal,
+  serveRegistration,
+  type Replica,
+  type Served,
+} from '../../test/support/service.ts'
 import { activateBot, purgeBots, recordJoiningBot } from './bots.ts'
 
 let served: Served
@@ -174,7 +181,7 @@ describe('the removal of a bot', () => {
     const facts = { id, name: 'ci', hostname: 'runner-1', remoteAddress: '10.0.0.1', tokenId: 'abcdefghij' }
     const bot = { ...facts, keyFingerprint: fingerprint(key), spentAt: new Date() }
     expect(await recordJoiningBot(served.pool, bot)).toBe(false)
-    expect(await activateBot(served.pool, id, 'aa', new Date(Date.now() + 3_600_000))).toBe(false)
+    expect(await activateBot(served.pool, id, granted('aa', new Date(Date.now() + 3_600_000)))).toBe(false)
   })
 
   test('a removed bot whose row has been purged cannot come back by the spend of its token', async () => {

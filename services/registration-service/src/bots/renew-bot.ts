@@ -6,6 +6,7 @@ import { memberOf, pkiField, type UnaryHandler } from '@muster/rpc'
 import { banned } from '../bans/ban-errors.ts'
 import type { StoredBan } from '../bans/stored-ban.ts'
 import type { Deps } from '../deps.ts'
+import { grantedCertificate } from '../trust/granted-trust.ts'
 import { recordBotCertificate, takeStep, type Step } from './generations.ts'
 
 /**
@@ -41,7 +42,8 @@ export function renewBot(deps: Deps): UnaryHandler<bots.RenewBotRequest, bots.Re
     const { id, generation } = step
     const signed = await authority.signBot({ publicKeyDer, name }, { parent: context })
     const { certificate, trustBundle } = issuedCertificate(signed, 'ca-service')
-    const noted = await recordBotCertificate(pool, { id, remoteAddress, expiresAt: certificate.expiresAt })
+    const granted = grantedCertificate({ certificate, trustBundle })
+    const noted = await recordBotCertificate(pool, { id, remoteAddress, ...granted })
     const { outcome } = noted
     if (outcome === 'noted') return { certificate, trustBundle, generation }
     throw await refuse(outcome === 'banned' ? noted : { outcome }, id)

@@ -4,8 +4,9 @@ import { keyFingerprint } from '@muster/pki'
 import { type CallContext, type DuplexHandler, memberOf } from '@muster/rpc'
 import { isOlderVersion, VERSION } from '@muster/runtime'
 import type { Deps } from '../deps.ts'
+import { wantedTrust } from '../trust/wanted-trust.ts'
 import { parseVersion } from './join-request.ts'
-import { recordHello, type HelloFacts } from './store/sightings.ts'
+import { type HelloFacts, type Presented, recordHello } from './store/sightings.ts'
 import { whyOff } from './why-off.ts'
 
 /**
@@ -18,14 +19,15 @@ export function heartbeat(deps: Deps): DuplexHandler<registration.HeartbeatReque
     const nodeId = parseNodeId(memberOf(context.peer).name)
     // The offline limit follows from the interval that the node was told last, not from the one in the next reply.
     let toldIntervalMs = deps.pace.intervalMs
-    let greeting: Promise<void> | undefined
+    let greeting: Promise<Presented> | undefined
+    let presented: Presented = { authorityNumber: undefined }
     let isKnown = false
     let leave = () => {}
 
     const answer = (versions: Partial<registration.HeartbeatResponse> = {}) => {
       deps.presence.beat(nodeId, deps.pace.offlineAfterMs(toldIntervalMs))
       toldIntervalMs = deps.pace.intervalMs
-      stream.send({ ...reply(deps, toldIntervalMs), ...versions })
+      stream.send({ ...reply(deps, toldIntervalMs, presented), ...versions })
     }
     return new Promise((resolve, reject) => {
       const end = () => {
@@ -43,7 +45,8 @@ export function heartbeat(deps: Deps): DuplexHandler<registration.HeartbeatReque
           if (greeting !== undefined) throw invalid('message', 'only the first message may be a hello')
           leave = deps.streams.add(nodeId, reject)
           greeting = greet(deps, nodeId, message.value, context)
-          greeting.then(() => {
+          greeting.then((found) => {
+            presented = found
             isKnown = true
             answer({ serverVersion: VERSION, minimumAgentVersion: deps.minimumAgentVersion })
           }, reject)
@@ -58,15 +61,22 @@ export function heartbeat(deps: Deps): DuplexHandler<registration.HeartbeatReque
   }
 }
 
-function reply({ pace, identity }: Deps, intervalMs: number): registration.HeartbeatResponse {
+function reply(
+  { pace, identity }: Deps,
+  intervalMs: number,
+  { authorityNumber }: Presented,
+): registration.HeartbeatResponse {
+  const wanted = wantedTrust(identity)
+  const renewNow = wanted !== undefined && authorityNumber !== wanted.authorityNumber
   return {
     settings: { intervalMs, offlineAfterMs: pace.offlineAfterMs(intervalMs) },
     trustBundleVersion: identity.trustBundle().version,
-    renewNow: false,
+    renewNow,
+    ...(renewNow && { renewWithinMs: pace.renewWithinMs }),
   }
 }
 
-async function greet(deps: Deps, id: string, hello: registration.Hello, context: CallContext): Promise<void> {
+async function greet(deps: Deps, id: string, hello: registration.Hello, context: CallContext): Promise<Presented> {
   const hostname = parseHostname(hello.hostname)
   const facts: HelloFacts = {
     id,
@@ -77,10 +87,14 @@ async function greet(deps: Deps, id: string, hello: registration.Hello, context:
     advertisedAddress: parseAdvertisedAddress(hello.advertisedAddress),
     remoteAddress: context.remoteAddress,
     os: parseOs(hello.os),
+    serial: memberOf(context.peer).serial,
+    trustVersion: hello.trustBundleVersion,
   }
-  if (!(await recordHello(deps.pool, facts))) throw await refuse(deps, id, hostname, context)
+  const presented = await recordHello(deps.pool, facts)
+  if (presented === undefined) throw await refuse(deps, id, hostname, context)
   const outdated = isOlderVersion(facts.version, deps.minimumAgentVersion)
   context.log.info({ event: 'node.hello', nodeId: id, version: facts.version, outdated }, 'a node said hello')
+  return presented
 }
 
 async function refuse(

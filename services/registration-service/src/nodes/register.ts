@@ -7,6 +7,7 @@ import { assertKeyNotBanned } from '../bans/banned-key.ts'
 import { spendToken } from '../entry/spend-token.ts'
 import { admitBot } from '../bots/admit-bot.ts'
 import type { Deps } from '../deps.ts'
+import { grantedCertificate } from '../trust/granted-trust.ts'
 import { parseJoinRequest, type JoinRequest } from './join-request.ts'
 import { activateNode, recordJoiningNode } from './store/joining.ts'
 import { whyOff } from './why-off.ts'
@@ -55,9 +56,8 @@ async function putOnRoll(
   if (!recorded) throw await whyOff(pool, nodeId)
   const signed = await authority.signHost({ publicKeyDer, nodeId, roles }, { parent: context })
   const { certificate, trustBundle } = issuedCertificate(signed, 'ca-service')
-  if (!(await activateNode(pool, nodeId, certificate.serial, certificate.expiresAt))) {
-    throw await whyOff(pool, nodeId)
-  }
+  const granted = grantedCertificate({ certificate, trustBundle })
+  if (!(await activateNode(pool, nodeId, granted))) throw await whyOff(pool, nodeId)
 
   presence.announce(nodeId)
   context.log.info({ event: 'node.joined', nodeId, tokenId, hostname }, 'a node joined')

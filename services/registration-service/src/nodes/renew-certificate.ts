@@ -5,6 +5,8 @@ import { keyFingerprint } from '@muster/pki'
 import { memberOf, type UnaryHandler } from '@muster/rpc'
 import { banned } from '../bans/ban-errors.ts'
 import type { Deps } from '../deps.ts'
+import { grantedCertificate } from '../trust/granted-trust.ts'
+import { wantedTrust } from '../trust/wanted-trust.ts'
 import { unknownNode } from './node-errors.ts'
 import { checkRenewal, recordRenewal, type RefusedRenewal } from './store/renewal.ts'
 
@@ -17,12 +19,12 @@ export function renewCertificate(
   deps: Deps,
 ): UnaryHandler<registration.RenewCertificateRequest, registration.RenewCertificateResponse> {
   return async (_request, context) => {
-    const { pool, authority, refusals } = deps
+    const { pool, authority, identity, refusals } = deps
     const { name, serial: shownSerial, publicKeyDer, spiffeId: actor } = memberOf(context.peer)
     const { remoteAddress } = context
     const id = parseNodeId(name)
     const check = async () => {
-      const renewal = await checkRenewal(pool, id, shownSerial, keyFingerprint(publicKeyDer))
+      const renewal = await checkRenewal(pool, id, shownSerial, keyFingerprint(publicKeyDer), wantedTrust(identity))
       if (renewal.check === 'allowed') return renewal
       const error = whyRefused(renewal)
       const { reason = error.kind } = error
@@ -34,8 +36,8 @@ export function renewCertificate(
     const { roles } = await check()
     const signed = await authority.signHost({ publicKeyDer, nodeId: id, roles }, { parent: context })
     const { certificate, trustBundle } = issuedCertificate(signed, 'ca-service')
-    const { serial, expiresAt } = certificate
-    const renewed = await recordRenewal(pool, { id, actor, remoteAddress, shownSerial, serial, expiresAt })
+    const granted = grantedCertificate({ certificate, trustBundle })
+    const renewed = await recordRenewal(pool, { id, actor, remoteAddress, shownSerial, ...granted })
     if (!renewed) {
       await check()
       throw new AppError('aborted', 'the node changed while its certificate was signed; try again')

@@ -2,6 +2,7 @@ import { type AppError, refusal } from '@muster/domain'
 import type { CallContext } from '@muster/rpc'
 import { keyFingerprint } from '@muster/pki'
 import type { Deps } from '../deps.ts'
+import { grantedCertificate } from '../trust/granted-trust.ts'
 import { whyNotServed } from './why-refused.ts'
 import { signPerson, type Signed } from './sign-person.ts'
 import { recordUserRenewal } from './store/certificates.ts'
@@ -31,9 +32,8 @@ export async function renewPerson(
   if (session === undefined) throw await whyNotServed(deps.pool, holder)
   if (session === 'too-soon') throw renewedTooOften()
   const signed = await signPerson(deps, { name, publicKeyDer, ...session }, context)
-  const { serial, expiresAt } = signed.certificate
   const { remoteAddress } = context
-  const renewal = { ...holder, serial, expiresAt, actor, remoteAddress, hasReturned }
+  const renewal = { ...holder, ...grantedCertificate(signed), actor, remoteAddress, hasReturned }
   if (!(await recordUserRenewal(deps.pool, renewal))) throw await whyNotServed(deps.pool, holder)
   return signed
 }

@@ -1,11 +1,11 @@
-import type { users } from '@muster/contracts'
+import type { ca, users } from '@muster/contracts'
 import { issuedCertificate, type IssuedCertificate } from '@muster/identity'
 import type { CallContext } from '@muster/rpc'
 import type { Deps } from '../deps.ts'
 import type { Session } from './store/sessions.ts'
 
 /** The reply to a signup and to a renewal. */
-export type Signed = users.SignupResponse & { certificate: IssuedCertificate }
+export type Signed = users.SignupResponse & { certificate: IssuedCertificate; trustBundle: ca.TrustBundle }
 
 /** Has a person's key signed by ca-service, for no longer than their session. Safe to repeat. */
 export async function signPerson(

@@ -8,6 +8,7 @@ import { banned } from '../bans/ban-errors.ts'
 import { assertKeyNotBanned } from '../bans/banned-key.ts'
 import { spendToken } from '../entry/spend-token.ts'
 import type { Deps } from '../deps.ts'
+import { grantedCertificate } from '../trust/granted-trust.ts'
 import { comeBack } from './come-back.ts'
 import { signPerson } from './sign-person.ts'
 import { noteFirstCertificate } from './store/certificates.ts'
@@ -58,8 +59,8 @@ async function beginSession(
   const session = await bindKey(pool, { ...holder, tokenId, sessionTtlSeconds, remoteAddress })
   if (session === undefined) throw await whyNotAdmitted(deps, name)
   const signed = await signPerson(deps, { name, publicKeyDer, ...session }, context)
-  const { serial, expiresAt } = signed.certificate
-  if (!(await noteFirstCertificate(pool, { ...holder, serial, expiresAt }))) throw await whyNotAdmitted(deps, name)
+  if (!(await noteFirstCertificate(pool, { ...holder, ...grantedCertificate(signed) })))
+    throw await whyNotAdmitted(deps, name)
 
   context.log.info({ event: 'user.signed-up', user: name, tokenId }, 'a person signed up')
   return signed

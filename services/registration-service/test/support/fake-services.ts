@@ -69,6 +69,12 @@ export class FakeAuthority {
   readonly signed: { request: ca.SignHostRequest; serial: string }[] = []
   readonly signedBots: { request: ca.SignBotRequest; serial: string }[] = []
   readonly signedUsers: { request: ca.SignUserRequest; serial: string }[] = []
+  /** Which authorities sign. */
+  signers: ca.Signers = { node: 1, service: 1, user: 1 }
+  /** The roots of another authority, during a rotation. */
+  otherRootsDer: Buffer[] = []
+  /** The version of the bundle. */
+  version = 7
   readonly #cluster: TestCluster
 
   constructor(cluster: TestCluster) {
@@ -78,9 +84,9 @@ export class FakeAuthority {
   get trustBundle(): ca.TrustBundle {
     const { host, user } = this.#cluster.authorities
     return {
-      version: 7,
+      version: this.version,
       clusterName: this.#cluster.clusterName,
-      hostRootsDer: [host.root.certificateDer],
+      hostRootsDer: [host.root.certificateDer, ...this.otherRootsDer],
       userRootsDer: [user.root.certificateDer],
     }
   }
@@ -113,7 +119,9 @@ export class FakeAuthority {
     await this.meanwhile?.()
     if (this.failure !== undefined) throw this.failure.error
     const { issuing } = this.#cluster.authorities[member.kind === 'user' ? 'user' : 'host']
-    const certificate = { chainDer: [made.leafDer, issuing.certificateDer], serial: made.serial, expiresAt }
+    const chainDer = [made.leafDer, issuing.certificateDer]
+    const authorityNumber = this.signers[member.kind === 'user' ? 'user' : 'node']
+    const certificate = { chainDer, serial: made.serial, expiresAt, authorityNumber }
     return { certificate, trustBundle: this.trustBundle }
   }
 }

@@ -10,7 +10,7 @@ import type { KeyObject } from 'node:crypto'
 import type pg from 'pg'
 import type { Deps } from '../../src/deps.ts'
 import { registrationService } from '../../src/nodes/service.ts'
-import { serveRegistration, type Served } from './service.ts'
+import { granted, serveRegistration, type Served } from './service.ts'
 import { operatorRoles } from '../../src/users/check-operator.ts'
 import { userService } from '../../src/users/service.ts'
 import { noteFirstCertificate } from '../../src/users/store/certificates.ts'
@@ -119,7 +119,7 @@ async function addPerson(
   await insertUser(pool, { name, roles, createdBy: 'a test', signupTokenId: tokenId })
   await bindKey(pool, { ...holder, tokenId, sessionTtlSeconds, remoteAddress: '127.0.0.1' })
   const expiresAt = new Date(Date.now() + 3_600_000)
-  await noteFirstCertificate(pool, { ...holder, serial, expiresAt })
+  await noteFirstCertificate(pool, { ...holder, ...granted(serial, expiresAt) })
 }
 
 export function signupRequest(token: string, userName: string, privateKey: KeyObject): users.SignupRequest {

@@ -34,6 +34,7 @@ import { Presence } from '../../src/presence/presence.ts'
 import { EntryLimits } from '../../src/entry/entry-limits.ts'
 import { RefusedAttempts } from '../../src/entry/refused-attempts.ts'
 import { registrationService } from '../../src/nodes/service.ts'
+import type { GrantedCertificate, GrantedTrust } from '../../src/trust/granted-trust.ts'
 
 export { refusal, silentLog, type Store }
 
@@ -126,7 +127,7 @@ export async function serveRegistration({
       streams,
       tokens,
       authority,
-      identity: { trustBundle: () => authority.trustBundle },
+      identity: { trustBundle: () => authority.trustBundle, signers: () => authority.signers },
       refusals: new Refusals(pool, silentLog),
       minimumAgentVersion: '0.1.0',
       entryLimits: new EntryLimits(refusedAttempts),
@@ -218,6 +219,11 @@ export function joinRequest(
   }
 }
 
+/** A certificate of the first authority, as stored. */
+export function granted(serial: string, expiresAt: Date, trust: Partial<GrantedTrust> = {}): GrantedCertificate {
+  return { serial, expiresAt, authorityNumber: 1, trustVersion: 7, ...trust }
+}
+
 /** Puts a node with this certificate on the roll. */
 export async function addNode(pool: pg.Pool, member: TestMember, overrides: Partial<JoiningNode> = {}): Promise<void> {
   await recordJoiningNode(pool, {
@@ -235,7 +241,7 @@ export async function addNode(pool: pg.Pool, member: TestMember, overrides: Part
     spentAt: undefined,
     ...overrides,
   })
-  await activateNode(pool, member.name, member.serial, new Date(Date.now() + 86_400_000))
+  await activateNode(pool, member.name, granted(member.serial, new Date(Date.now() + 86_400_000)))
 }
 
 /** True if Redis answers now. */

@@ -1,6 +1,7 @@
 import type { Labels, NodeRole } from '@muster/domain'
 import type { Db } from '@muster/postgres'
 import { IS_BANNED, isBanned } from '../../bans/stored-ban.ts'
+import type { GrantedCertificate } from '../../trust/granted-trust.ts'
 
 /** A node that is joining. */
 export interface JoiningNode {
@@ -76,7 +77,11 @@ export async function recordJoiningNode(db: Db, node: JoiningNode): Promise<bool
  * statement. A repeat stores the newer certificate.
  * @returns false if the node was removed or banned meanwhile
  */
-export async function activateNode(db: Db, id: string, serial: string, expiresAt: Date): Promise<boolean> {
+export async function activateNode(
+  db: Db,
+  id: string,
+  { serial, expiresAt, authorityNumber, trustVersion }: GrantedCertificate,
+): Promise<boolean> {
   const { rowCount } = await db.query({
     name: 'activate-node',
     text: `
@@ -86,7 +91,9 @@ export async function activateNode(db: Db, id: string, serial: string, expiresAt
                previous_serial = certificate_serial,
                certificate_serial = $2,
                certificate_issued_at = now(),
-               certificate_expires_at = $3
+               certificate_expires_at = $3,
+               certificate_authority = $4,
+               trust_version = $5
          where id = $1
            and removed_at is null
            and not ${IS_BANNED}
@@ -95,7 +102,7 @@ export async function activateNode(db: Db, id: string, serial: string, expiresAt
                action => 'node.join', actor => 'anonymous', remote_address => remote_address, token_id => token_id,
                node_id => id, details => jsonb_build_object('hostname', hostname, 'roles', roles, 'serial', $2::text))
         from active`,
-    values: [id, serial, expiresAt],
+    values: [id, serial, expiresAt, authorityNumber, trustVersion],
   })
   return rowCount === 1
 }

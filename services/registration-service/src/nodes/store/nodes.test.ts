@@ -6,7 +6,7 @@ import { takeOffRoll, purgeNodes } from './removal.ts'
 import { recordRenewal } from './renewal.ts'
 import { type NodePlace, placeOf, selectNodes, selectNodesById } from './roll-queries.ts'
 import { recordHello, recordLastSeen } from './sightings.ts'
-import { addNode, openStore, type Store } from '../../../test/support/service.ts'
+import { addNode, granted, openStore, type Store } from '../../../test/support/service.ts'
 
 const cluster = testCluster()
 let store: Store
@@ -39,6 +39,8 @@ function joining(overrides: Partial<JoiningNode> = {}): JoiningNode {
   }
 }
 
+/** What a hello says of a node that presents its first certificate. */
+const shown = { serial: 'aa', trustVersion: undefined }
 const inAnHour = () => new Date(Date.now() + 3_600_000)
 
 async function roll() {
@@ -51,17 +53,17 @@ describe('a join', () => {
     await recordJoiningNode(store.pool, node)
     expect(await roll()).toEqual([])
     expect(await selectNodesById(store.pool, [node.id])).toEqual([])
-    await activateNode(store.pool, node.id, 'aa', inAnHour())
+    await activateNode(store.pool, node.id, granted('aa', inAnHour()))
     expect(await roll()).toMatchObject([{ id: node.id, hostname: 'web-1', labels: { env: 'prod' }, roles: ['node'] }])
   })
 
   test('a join that is repeated updates the row and keeps the time when it was first complete', async () => {
     const node = joining()
     await recordJoiningNode(store.pool, node)
-    await activateNode(store.pool, node.id, 'aa', inAnHour())
+    await activateNode(store.pool, node.id, granted('aa', inAnHour()))
     const [first] = await roll()
     await recordJoiningNode(store.pool, { ...node, hostname: 'web-2', labels: {} })
-    await activateNode(store.pool, node.id, 'bb', inAnHour())
+    await activateNode(store.pool, node.id, granted('bb', inAnHour()))
     const [second, ...others] = await roll()
     expect(others).toEqual([])
     expect(second).toMatchObject({ hostname: 'web-2', labels: {}, joinedAt: first!.joinedAt })
@@ -74,12 +76,12 @@ describe('a join', () => {
     await recordJoiningNode(store.pool, node)
     await store.pool.query('alter table audit_events add constraint full_disk check (false) not valid')
     try {
-      await expect(activateNode(store.pool, node.id, 'aa', inAnHour())).rejects.toThrow('full_disk')
+      await expect(activateNode(store.pool, node.id, granted('aa', inAnHour()))).rejects.toThrow('full_disk')
       expect(await roll()).toEqual([])
     } finally {
       await store.pool.query('alter table audit_events drop constraint full_disk')
     }
-    await activateNode(store.pool, node.id, 'aa', inAnHour())
+    await activateNode(store.pool, node.id, granted('aa', inAnHour()))
     const { rows } = await store.pool.query('select action, outcome, node_id, token_id from audit_events')
     expect(rows).toEqual([{ action: 'node.join', outcome: 'ok', node_id: node.id, token_id: 'abcdefghij' }])
     expect(await roll()).toHaveLength(1)
@@ -88,7 +90,7 @@ describe('a join', () => {
   test('a join that began over a day ago and was never finished is deleted', async () => {
     const [old, young, complete] = [joining(), joining(), joining()]
     for (const node of [old, young, complete]) await recordJoiningNode(store.pool, node)
-    await activateNode(store.pool, complete.id, 'aa', inAnHour())
+    await activateNode(store.pool, complete.id, granted('aa', inAnHour()))
     await store.pool.query(`update nodes set created_at = now() - interval '25 hours' where id <> $1`, [young.id])
     expect(await purgeNodes(store.pool, new AbortController().signal)).toBe(1)
     const { rows } = await store.pool.query<{ id: string }>('select id from nodes')
@@ -100,9 +102,9 @@ describe('host names that a token allows', () => {
   test('a hello cannot leave the host names that a token allows: the node keeps its last one', async () => {
     const node = joining({ hostname: 'web-1', allowHostnames: ['web-*', 'db_?'] })
     await recordJoiningNode(store.pool, node)
-    await activateNode(store.pool, node.id, 'aa', inAnHour())
+    await activateNode(store.pool, node.id, granted('aa', inAnHour()))
     const nameAfter = async (hostname: string) => {
-      expect(await recordHello(store.pool, { ...node, hostname, os: 'linux' })).toBe(true)
+      expect(await recordHello(store.pool, { ...node, hostname, os: 'linux', ...shown })).toBeDefined()
       return (await roll())[0]!.hostname
     }
     expect(await nameAfter('bank-1')).toBe('web-1')
@@ -118,10 +120,10 @@ describe('labels that a token forces', () => {
   test('labels that a token forces override what the node reports when it joins and at each hello', async () => {
     const node = joining({ labels: { env: 'lie', disk: 'ssd' }, nodeLabels: forced })
     await recordJoiningNode(store.pool, node)
-    await activateNode(store.pool, node.id, 'aa', inAnHour())
+    await activateNode(store.pool, node.id, granted('aa', inAnHour()))
     expect((await roll())[0]!.labels).toEqual({ ...forced, disk: 'ssd' })
 
-    const hello = { ...node, os: 'linux' }
+    const hello = { ...node, os: 'linux', ...shown }
     for (const labels of [{ env: 'another-lie', disk: 'hdd' }, {}, { team: '' }]) {
       await recordHello(store.pool, { ...hello, labels })
       expect((await roll())[0]!.labels).toEqual({ ...labels, ...forced })
@@ -132,7 +134,7 @@ describe('labels that a token forces', () => {
     const node = joining({ labels: { env: 'lie' }, nodeLabels: forced })
     await recordJoiningNode(store.pool, node)
     await recordJoiningNode(store.pool, { ...node, nodeLabels: { zone: 'b' } })
-    await activateNode(store.pool, node.id, 'aa', inAnHour())
+    await activateNode(store.pool, node.id, granted('aa', inAnHour()))
     expect((await roll())[0]!.labels).toEqual({ env: 'lie', zone: 'b' })
   })
 })
@@ -143,7 +145,7 @@ describe('a removal', () => {
   test('a removal of one node by 64 callers at once is done once, on two replicas, and recorded once', async () => {
     const node = joining()
     await recordJoiningNode(store.pool, node)
-    await activateNode(store.pool, node.id, 'aa', inAnHour())
+    await activateNode(store.pool, node.id, granted('aa', inAnHour()))
     const otherPool = store.openPool()
     const removals = Array.from({ length: 64 }, (_, i) =>
       takeOffRoll([store.pool, otherPool][i % 2]!, { id: node.id, ...by }),
@@ -165,29 +167,29 @@ describe('a removal', () => {
     const node = joining()
     await recordJoiningNode(store.pool, node)
     expect(await takeOffRoll(store.pool, { id: node.id, ...by })).toBeUndefined()
-    expect(await activateNode(store.pool, node.id, 'aa', inAnHour())).toBe(true)
+    expect(await activateNode(store.pool, node.id, granted('aa', inAnHour()))).toBe(true)
   })
 
   test('a removal between the steps of a repeated join is not undone by the rest of the join', async () => {
     const node = joining()
     await recordJoiningNode(store.pool, node)
-    await activateNode(store.pool, node.id, 'aa', inAnHour())
+    await activateNode(store.pool, node.id, granted('aa', inAnHour()))
     await recordJoiningNode(store.pool, node)
     await takeOffRoll(store.pool, { id: node.id, ...by })
-    expect(await activateNode(store.pool, node.id, 'bb', inAnHour())).toBe(false)
+    expect(await activateNode(store.pool, node.id, granted('bb', inAnHour()))).toBe(false)
     expect(await roll()).toEqual([])
   })
 
   test('a removal is not undone by a join, a hello or a renewal with the same key, and is deleted after a day', async () => {
     const node = joining()
     await recordJoiningNode(store.pool, node)
-    await activateNode(store.pool, node.id, 'aa', inAnHour())
+    await activateNode(store.pool, node.id, granted('aa', inAnHour()))
     await takeOffRoll(store.pool, { id: node.id, ...by })
 
     expect(await recordJoiningNode(store.pool, node)).toBe(false)
-    expect(await activateNode(store.pool, node.id, 'bb', inAnHour())).toBe(false)
-    expect(await recordHello(store.pool, { ...node, os: 'linux' })).toBe(false)
-    const renewal = { id: node.id, shownSerial: 'aa', serial: 'bb', expiresAt: inAnHour() }
+    expect(await activateNode(store.pool, node.id, granted('bb', inAnHour()))).toBe(false)
+    expect(await recordHello(store.pool, { ...node, os: 'linux', ...shown })).toBeUndefined()
+    const renewal = { id: node.id, shownSerial: 'aa', ...granted('bb', inAnHour()) }
     expect(await recordRenewal(store.pool, { ...renewal, ...by })).toBe(false)
     expect(await roll()).toEqual([])
 
@@ -204,7 +206,7 @@ describe('a removal', () => {
   test('an old spend is repeated by a node that is on the roll, and a new one creates a node', async () => {
     const node = joining({ spentAt: new Date() })
     expect(await recordJoiningNode(store.pool, node)).toBe(true)
-    await activateNode(store.pool, node.id, 'aa', inAnHour())
+    await activateNode(store.pool, node.id, granted('aa', inAnHour()))
     expect(await recordJoiningNode(store.pool, { ...node, spentAt: new Date(0) })).toBe(true)
     expect(await roll()).toHaveLength(1)
   })
@@ -212,10 +214,10 @@ describe('a removal', () => {
   test('a removal raced by joins with the same key on two replicas is not undone', async () => {
     const node = joining()
     await recordJoiningNode(store.pool, node)
-    await activateNode(store.pool, node.id, 'aa', inAnHour())
+    await activateNode(store.pool, node.id, granted('aa', inAnHour()))
     const otherPool = store.openPool()
     const join = async (pool: Store['pool'], serial: string) =>
-      (await recordJoiningNode(pool, node)) && (await activateNode(pool, node.id, serial, inAnHour()))
+      (await recordJoiningNode(pool, node)) && (await activateNode(pool, node.id, granted(serial, inAnHour())))
     await Promise.all(
       Array.from({ length: 64 }, (_, i) => {
         const pool = [store.pool, otherPool][i % 2]!
@@ -258,17 +260,17 @@ describe('a hello', () => {
   test('a hello is stored for the node with its key, and the time first seen is stored once', async () => {
     const node = joining()
     await recordJoiningNode(store.pool, node)
-    const hello = { id: node.id, keyFingerprint: node.keyFingerprint, ...facts }
-    expect(await recordHello(store.pool, hello)).toBe(false)
-    await activateNode(store.pool, node.id, 'aa', inAnHour())
-    expect(await recordHello(store.pool, { ...hello, keyFingerprint: Buffer.alloc(32, 1) })).toBe(false)
-    expect(await recordHello(store.pool, { ...hello, id: randomUUID() })).toBe(false)
+    const hello = { id: node.id, keyFingerprint: node.keyFingerprint, ...facts, ...shown }
+    expect(await recordHello(store.pool, hello)).toBeUndefined()
+    await activateNode(store.pool, node.id, granted('aa', inAnHour()))
+    expect(await recordHello(store.pool, { ...hello, keyFingerprint: Buffer.alloc(32, 1) })).toBeUndefined()
+    expect(await recordHello(store.pool, { ...hello, id: randomUUID() })).toBeUndefined()
     expect((await roll())[0]).toMatchObject({ hostname: 'web-1', firstSeenAt: undefined, lastSeenAt: undefined })
 
-    expect(await recordHello(store.pool, hello)).toBe(true)
+    expect(await recordHello(store.pool, hello)).toEqual({ authorityNumber: 1 })
     const [first] = await roll()
     expect(first).toMatchObject(facts)
-    expect(await recordHello(store.pool, hello)).toBe(true)
+    expect(await recordHello(store.pool, hello)).toEqual({ authorityNumber: 1 })
     const [second] = await roll()
     expect(second!.firstSeenAt).toEqual(first!.firstSeenAt)
     expect(second!.lastSeenAt!.getTime()).toBeGreaterThanOrEqual(first!.lastSeenAt!.getTime())

@@ -13,6 +13,15 @@ export interface HelloFacts {
   advertisedAddress: string
   remoteAddress: string
   os: string
+  /** Of the certificate that the node presents. */
+  serial: string
+  /** The bundle that the node uses; undefined from an agent that does not tell. */
+  trustVersion: number | undefined
+}
+
+/** The authority of the certificate that a node presents; undefined if it presents the one before its last. */
+export interface Presented {
+  authorityNumber: number | undefined
 }
 
 const ALLOWED = `(allow_hostnames = '{}'
@@ -21,10 +30,11 @@ const ALLOWED = `(allow_hostnames = '{}'
 /**
  * Stores what a node reports in its hello. Labels that its token forced on it stay. A host name that its token does not
  * allow is not taken: the node keeps its last one.
- * @returns false if no node with that id and key is on the roll, or it is banned
+ * An agent that does not tell its bundle stored the one that came with its last certificate.
+ * @returns undefined if no node with that id and key is on the roll, or it is banned
  */
-export async function recordHello(db: Db, hello: HelloFacts): Promise<boolean> {
-  const { rowCount } = await db.query({
+export async function recordHello(db: Db, hello: HelloFacts): Promise<Presented | undefined> {
+  const { rows } = await db.query<{ authorityNumber: number | null }>({
     name: 'record-hello',
     text: `
       update nodes
@@ -35,11 +45,15 @@ export async function recordHello(db: Db, hello: HelloFacts): Promise<boolean> {
              remote_address = $6,
              os = $7,
              first_seen_at = coalesce(first_seen_at, now()),
-             last_seen_at = now()
+             last_seen_at = now(),
+             confirmed_serial = $9,
+             confirmed_trust_version =
+               coalesce($10::int, case when certificate_serial = $9 then trust_version else 0 end)
        where id = $1
          and key_fingerprint = $8
          and joined_at is not null
-         and not ${IS_BANNED}`,
+         and not ${IS_BANNED}
+      returning case when certificate_serial = $9 then certificate_authority end as "authorityNumber"`,
     values: [
       hello.id,
       hello.hostname,
@@ -49,9 +63,11 @@ export async function recordHello(db: Db, hello: HelloFacts): Promise<boolean> {
       hello.remoteAddress,
       hello.os,
       hello.keyFingerprint,
+      hello.serial,
+      hello.trustVersion ?? null,
     ],
   })
-  return rowCount === 1
+  return rows[0] && { authorityNumber: rows[0].authorityNumber ?? undefined }
 }
 
 /** Stores when nodes were last seen. It never moves a time back, so it may be repeated or late. */

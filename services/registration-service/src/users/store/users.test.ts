@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/g
 import type { OperatorRole } from '@muster/domain'
 import type pg from 'pg'
 import { randomBytes } from 'node:crypto'
-import { openStore, refusal, type Store } from '../../../test/support/service.ts'
+import { granted, openStore, refusal, type Store } from '../../../test/support/service.ts'
 import { deleteUser, updateRoles } from './admins.ts'
 import { noteFirstCertificate, recordUserRenewal } from './certificates.ts'
 import { bindKey, resetIdentity } from './identities.ts'
@@ -43,7 +43,7 @@ async function active(name: string, roles: OperatorRole[] = ['viewer'], expiresA
 }
 
 function note(name: string, keyFingerprint: Buffer, expiresAt = inAnHour()): Promise<boolean> {
-  return noteFirstCertificate(pool, { name, keyFingerprint, serial: 'ab'.repeat(16), expiresAt })
+  return noteFirstCertificate(pool, { name, keyFingerprint, ...granted('ab'.repeat(16), expiresAt) })
 }
 
 /** The people who signed up, by the audit. */
@@ -165,7 +165,7 @@ describe('the key of a person', () => {
     await pool.query('truncate audit_events')
     await resetIdentity(pool, 'ada', 'newer')
     expect(await note('ada', keyFingerprint)).toBe(false)
-    const certificate = { serial: 'ab'.repeat(16), expiresAt: inAnHour(), hasReturned: false }
+    const certificate = { ...granted('ab'.repeat(16), inAnHour()), hasReturned: false }
     const who = { name: 'ada', keyFingerprint, actor: 'spiffe://c/user/ada', remoteAddress: '10.0.0.1' }
     expect(await recordUserRenewal(pool, { ...certificate, ...who })).toBe(false)
     expect((await pool.query('select id from audit_events')).rows).toEqual([])

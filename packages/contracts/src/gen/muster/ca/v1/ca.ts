@@ -171,6 +171,98 @@ export interface ListAuthoritiesResponse {
   authorities: Authority[];
 }
 
+export interface ListRotationsRequest {
+}
+
+export interface ListRotationsResponse {
+  rotations: Rotation[];
+}
+
+export interface MoveRotationRequest {
+  /** One of host, user. */
+  type: string;
+  /** The phase to move to: init, update_clients, update_servers, standby, rollback. */
+  phase: string;
+  /** The revision that the caller has seen. The move is refused if it has changed; 0 moves in any case. */
+  revision: number;
+  /** Move although live members have not confirmed the phase. They may have to join again. */
+  force: boolean;
+  /** Only with init: let ca-service make the other moves, each as soon as every live member has confirmed, for this long. */
+  automaticForSeconds: number;
+  /** Check everything and change nothing. */
+  dryRun: boolean;
+}
+
+export interface MoveRotationResponse {
+  rotation: Rotation | undefined;
+}
+
+/** Where the rotation of one type stands. */
+export interface Rotation {
+  /** One of host, user. */
+  type: string;
+  /** standby while no rotation is in progress; otherwise init, update_clients, update_servers or rollback. */
+  phase: string;
+  /** The phases that it may move to, the next step first. */
+  allowedMoves: string[];
+  /** Grows with each change. */
+  revision: number;
+  /** ca-service moves on by itself. */
+  automatic: boolean;
+  /** When automatic mode stops. */
+  graceEndsAt:
+    | Date
+    | undefined;
+  /** Why automatic mode stopped; empty if it did not. */
+  halted: string;
+  startedAt: Date | undefined;
+  movedAt:
+    | Date
+    | undefined;
+  /** When the last rotation was completed. A rollback is none. */
+  rotatedAt:
+    | Date
+    | undefined;
+  /** The pins of the roots that members trust: during a rotation of both. */
+  pins: string[];
+  /** By kind: service, node, bot, user. Empty in standby. */
+  confirmations: Confirmations[];
+  /** Up to 100 of each kind. */
+  unconfirmed: UnconfirmedMember[];
+  /** Why nodes, bots and people are not counted; empty if they are. */
+  unknown: string;
+}
+
+/** How many members of a kind have confirmed a phase. Members whose certificate has expired do not count. */
+export interface Confirmations {
+  /** One of service, node, bot, user. */
+  kind: string;
+  confirmed: number;
+  waiting: number;
+}
+
+/** A member that has not confirmed a phase. */
+export interface UnconfirmedMember {
+  /** One of service, node, bot, user. */
+  kind: string;
+  id: string;
+  /** The host name of a node or of a service's machine; the name of a bot or a person. */
+  name: string;
+  lastSeenAt:
+    | Date
+    | undefined;
+  /** When it stops counting, if it does not renew. Absent for a service. */
+  certificateExpiresAt:
+    | Date
+    | undefined;
+  /** Whether it has the trust bundle of the phase. */
+  hasBundle: boolean;
+  /** Whether the right authority signed its certificate. */
+  hasCertificate: boolean;
+  /** Whether it is connected now. Always false for bots and people. */
+  isOnline: boolean;
+}
+
 export interface Authority {
   /** One of host, user. */
   type: string;
@@ -1470,6 +1562,638 @@ export const ListAuthoritiesResponse: MessageFns<ListAuthoritiesResponse> = {
   },
 };
 
+function createBaseListRotationsRequest(): ListRotationsRequest {
+  return {};
+}
+
+export const ListRotationsRequest: MessageFns<ListRotationsRequest> = {
+  encode(_: ListRotationsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListRotationsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListRotationsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseListRotationsResponse(): ListRotationsResponse {
+  return { rotations: [] };
+}
+
+export const ListRotationsResponse: MessageFns<ListRotationsResponse> = {
+  encode(message: ListRotationsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.rotations) {
+      Rotation.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListRotationsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListRotationsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.rotations.push(Rotation.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseMoveRotationRequest(): MoveRotationRequest {
+  return { type: "", phase: "", revision: 0, force: false, automaticForSeconds: 0, dryRun: false };
+}
+
+export const MoveRotationRequest: MessageFns<MoveRotationRequest> = {
+  encode(message: MoveRotationRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.type !== "") {
+      writer.uint32(10).string(message.type);
+    }
+    if (message.phase !== "") {
+      writer.uint32(18).string(message.phase);
+    }
+    if (message.revision !== 0) {
+      writer.uint32(24).uint32(message.revision);
+    }
+    if (message.force !== false) {
+      writer.uint32(32).bool(message.force);
+    }
+    if (message.automaticForSeconds !== 0) {
+      writer.uint32(40).uint32(message.automaticForSeconds);
+    }
+    if (message.dryRun !== false) {
+      writer.uint32(48).bool(message.dryRun);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MoveRotationRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMoveRotationRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.type = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.phase = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.revision = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.force = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.automaticForSeconds = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.dryRun = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseMoveRotationResponse(): MoveRotationResponse {
+  return { rotation: undefined };
+}
+
+export const MoveRotationResponse: MessageFns<MoveRotationResponse> = {
+  encode(message: MoveRotationResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.rotation !== undefined) {
+      Rotation.encode(message.rotation, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MoveRotationResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMoveRotationResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.rotation = Rotation.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRotation(): Rotation {
+  return {
+    type: "",
+    phase: "",
+    allowedMoves: [],
+    revision: 0,
+    automatic: false,
+    graceEndsAt: undefined,
+    halted: "",
+    startedAt: undefined,
+    movedAt: undefined,
+    rotatedAt: undefined,
+    pins: [],
+    confirmations: [],
+    unconfirmed: [],
+    unknown: "",
+  };
+}
+
+export const Rotation: MessageFns<Rotation> = {
+  encode(message: Rotation, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.type !== "") {
+      writer.uint32(10).string(message.type);
+    }
+    if (message.phase !== "") {
+      writer.uint32(18).string(message.phase);
+    }
+    for (const v of message.allowedMoves) {
+      writer.uint32(26).string(v!);
+    }
+    if (message.revision !== 0) {
+      writer.uint32(32).uint32(message.revision);
+    }
+    if (message.automatic !== false) {
+      writer.uint32(40).bool(message.automatic);
+    }
+    if (message.graceEndsAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.graceEndsAt), writer.uint32(50).fork()).join();
+    }
+    if (message.halted !== "") {
+      writer.uint32(58).string(message.halted);
+    }
+    if (message.startedAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.startedAt), writer.uint32(66).fork()).join();
+    }
+    if (message.movedAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.movedAt), writer.uint32(74).fork()).join();
+    }
+    if (message.rotatedAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.rotatedAt), writer.uint32(82).fork()).join();
+    }
+    for (const v of message.pins) {
+      writer.uint32(90).string(v!);
+    }
+    for (const v of message.confirmations) {
+      Confirmations.encode(v!, writer.uint32(98).fork()).join();
+    }
+    for (const v of message.unconfirmed) {
+      UnconfirmedMember.encode(v!, writer.uint32(106).fork()).join();
+    }
+    if (message.unknown !== "") {
+      writer.uint32(114).string(message.unknown);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Rotation {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRotation();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.type = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.phase = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.allowedMoves.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.revision = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.automatic = reader.bool();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.graceEndsAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.halted = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.startedAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.movedAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.rotatedAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.pins.push(reader.string());
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.confirmations.push(Confirmations.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.unconfirmed.push(UnconfirmedMember.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.unknown = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseConfirmations(): Confirmations {
+  return { kind: "", confirmed: 0, waiting: 0 };
+}
+
+export const Confirmations: MessageFns<Confirmations> = {
+  encode(message: Confirmations, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.kind !== "") {
+      writer.uint32(10).string(message.kind);
+    }
+    if (message.confirmed !== 0) {
+      writer.uint32(16).uint32(message.confirmed);
+    }
+    if (message.waiting !== 0) {
+      writer.uint32(24).uint32(message.waiting);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Confirmations {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseConfirmations();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.confirmed = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.waiting = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseUnconfirmedMember(): UnconfirmedMember {
+  return {
+    kind: "",
+    id: "",
+    name: "",
+    lastSeenAt: undefined,
+    certificateExpiresAt: undefined,
+    hasBundle: false,
+    hasCertificate: false,
+    isOnline: false,
+  };
+}
+
+export const UnconfirmedMember: MessageFns<UnconfirmedMember> = {
+  encode(message: UnconfirmedMember, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.kind !== "") {
+      writer.uint32(10).string(message.kind);
+    }
+    if (message.id !== "") {
+      writer.uint32(18).string(message.id);
+    }
+    if (message.name !== "") {
+      writer.uint32(26).string(message.name);
+    }
+    if (message.lastSeenAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.lastSeenAt), writer.uint32(34).fork()).join();
+    }
+    if (message.certificateExpiresAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.certificateExpiresAt), writer.uint32(42).fork()).join();
+    }
+    if (message.hasBundle !== false) {
+      writer.uint32(48).bool(message.hasBundle);
+    }
+    if (message.hasCertificate !== false) {
+      writer.uint32(56).bool(message.hasCertificate);
+    }
+    if (message.isOnline !== false) {
+      writer.uint32(64).bool(message.isOnline);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UnconfirmedMember {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUnconfirmedMember();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.lastSeenAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.certificateExpiresAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.hasBundle = reader.bool();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.hasCertificate = reader.bool();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.isOnline = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 function createBaseAuthority(): Authority {
   return {
     type: "",
@@ -1677,6 +2401,32 @@ export const CaServiceService = {
       Buffer.from(ListAuthoritiesResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListAuthoritiesResponse => ListAuthoritiesResponse.decode(value),
   },
+  /** Returns where the rotation of each type stands, and who has confirmed its phase. For operators. */
+  listRotations: {
+    path: "/muster.ca.v1.CaService/ListRotations" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListRotationsRequest): Buffer => Buffer.from(ListRotationsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListRotationsRequest => ListRotationsRequest.decode(value),
+    responseSerialize: (value: ListRotationsResponse): Buffer =>
+      Buffer.from(ListRotationsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListRotationsResponse => ListRotationsResponse.decode(value),
+  },
+  /**
+   * Moves the rotation of one type to another phase. For admins. FAILED_PRECONDITION, ROTATION_MOVE_NOT_ALLOWED: the phase does
+   * not lead there. FAILED_PRECONDITION, ROTATION_NOT_CONFIRMED: live members would be left behind, and force is not set.
+   * ABORTED, ROTATION_MOVED: another move came first. Not safe to repeat without a revision.
+   */
+  moveRotation: {
+    path: "/muster.ca.v1.CaService/MoveRotation" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: MoveRotationRequest): Buffer => Buffer.from(MoveRotationRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): MoveRotationRequest => MoveRotationRequest.decode(value),
+    responseSerialize: (value: MoveRotationResponse): Buffer =>
+      Buffer.from(MoveRotationResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): MoveRotationResponse => MoveRotationResponse.decode(value),
+  },
 } as const;
 
 export interface CaServiceServer extends UntypedServiceImplementation {
@@ -1705,6 +2455,14 @@ export interface CaServiceServer extends UntypedServiceImplementation {
   watchTrustBundle: handleBidiStreamingCall<WatchTrustBundleRequest, WatchTrustBundleResponse>;
   /** Returns the authorities and their state, for operators. */
   listAuthorities: handleUnaryCall<ListAuthoritiesRequest, ListAuthoritiesResponse>;
+  /** Returns where the rotation of each type stands, and who has confirmed its phase. For operators. */
+  listRotations: handleUnaryCall<ListRotationsRequest, ListRotationsResponse>;
+  /**
+   * Moves the rotation of one type to another phase. For admins. FAILED_PRECONDITION, ROTATION_MOVE_NOT_ALLOWED: the phase does
+   * not lead there. FAILED_PRECONDITION, ROTATION_NOT_CONFIRMED: live members would be left behind, and force is not set.
+   * ABORTED, ROTATION_MOVED: another move came first. Not safe to repeat without a revision.
+   */
+  moveRotation: handleUnaryCall<MoveRotationRequest, MoveRotationResponse>;
 }
 
 function toTimestamp(date: Date): Timestamp {

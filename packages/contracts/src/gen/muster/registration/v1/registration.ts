@@ -166,6 +166,8 @@ export interface Hello {
   advertisedAddress: string;
   /** Operating system, such as "linux x64 6.1.0"; at most 128 characters of printable ASCII. */
   os: string;
+  /** The version of the trust bundle that the node uses. Open a new stream after it has changed: a rotation waits for that. */
+  trustBundleVersion?: number | undefined;
 }
 
 export interface Hello_LabelsEntry {
@@ -183,12 +185,11 @@ export interface HeartbeatResponse {
     | HeartbeatSettings
     | undefined;
   /**
-   * The version of the trust bundle that is valid now. If it differs from the version that the node has stored, call
-   * RenewCertificate soon, whatever is left of the certificate; its reply has the new bundle. Trust the old and the new
-   * bundle until then.
+   * The version of the trust bundle that is valid now. If it is higher than the version that the node has stored, call
+   * GetTrustBundle, store what it returns, and trust that. Never store a bundle of a lower version.
    */
   trustBundleVersion: number;
-  /** Renew the certificate now, whatever is left of it. */
+  /** Renew the certificate now, whatever is left of it: another authority signs since. */
   renewNow: boolean;
   /**
    * Only in the answer to a hello: the version of the server, such as 1.4.0. An agent may be older than the server; warn the person
@@ -201,7 +202,11 @@ export interface HeartbeatResponse {
    * Only in the answer to a hello: the oldest agent that the cluster supports. The stream of an older agent goes on; tell the
    * person who runs it to upgrade it.
    */
-  minimumAgentVersion?: string | undefined;
+  minimumAgentVersion?:
+    | string
+    | undefined;
+  /** With renew_now: wait a random part of this long first, so that a fleet does not renew all at once. */
+  renewWithinMs?: number | undefined;
 }
 
 export interface Node {
@@ -931,7 +936,7 @@ export const HeartbeatRequest: MessageFns<HeartbeatRequest> = {
 };
 
 function createBaseHello(): Hello {
-  return { version: "", hostname: "", labels: {}, advertisedAddress: "", os: "" };
+  return { version: "", hostname: "", labels: {}, advertisedAddress: "", os: "", trustBundleVersion: undefined };
 }
 
 export const Hello: MessageFns<Hello> = {
@@ -950,6 +955,9 @@ export const Hello: MessageFns<Hello> = {
     }
     if (message.os !== "") {
       writer.uint32(42).string(message.os);
+    }
+    if (message.trustBundleVersion !== undefined) {
+      writer.uint32(48).uint32(message.trustBundleVersion);
     }
     return writer;
   },
@@ -1008,6 +1016,14 @@ export const Hello: MessageFns<Hello> = {
             }
 
             message.os = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.trustBundleVersion = reader.uint32();
             continue;
           }
         }
@@ -1122,6 +1138,7 @@ function createBaseHeartbeatResponse(): HeartbeatResponse {
     renewNow: false,
     serverVersion: undefined,
     minimumAgentVersion: undefined,
+    renewWithinMs: undefined,
   };
 }
 
@@ -1141,6 +1158,9 @@ export const HeartbeatResponse: MessageFns<HeartbeatResponse> = {
     }
     if (message.minimumAgentVersion !== undefined) {
       writer.uint32(42).string(message.minimumAgentVersion);
+    }
+    if (message.renewWithinMs !== undefined) {
+      writer.uint32(48).uint32(message.renewWithinMs);
     }
     return writer;
   },
@@ -1196,6 +1216,14 @@ export const HeartbeatResponse: MessageFns<HeartbeatResponse> = {
             }
 
             message.minimumAgentVersion = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.renewWithinMs = reader.uint32();
             continue;
           }
         }

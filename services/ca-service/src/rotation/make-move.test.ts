@@ -7,7 +7,7 @@ import { openKey } from '../authorities/sealed-key.ts'
 import { issueCertificate } from '../issuing/issue-certificate.ts'
 import { trustBundle } from '../rpc/trust-bundle.ts'
 import { CLUSTER_NAME, openStore, refusal, type Store } from '../../test/support/service.ts'
-import { moveRotation, type MoveRequest } from './move-rotation.ts'
+import { makeMove, type MoveRequest } from './make-move.ts'
 import type { Phase } from './rotation-state.ts'
 
 let store: Store
@@ -24,7 +24,7 @@ afterEach(async () => {
 const openReplica = () => CurrentAuthorities.open(() => ensureAuthorities(store.authorityDeps()))
 
 async function move(to: Phase, request: Partial<MoveRequest> = {}): Promise<void> {
-  await moveRotation(store.authorityDeps(), { type: 'host', actor: 'test', move: to, ...request })
+  await makeMove(store.authorityDeps(), { type: 'host', actor: 'test', move: to, ...request })
   await replica.reload()
 }
 
@@ -113,7 +113,7 @@ describe('a rotation', () => {
     const pools = [store.openPool(), store.openPool()]
     const outcomes = await Promise.allSettled(
       Array.from({ length: 64 }, (_, index) =>
-        moveRotation(store.authorityDeps({ pool: pools[index % 2]! }), {
+        makeMove(store.authorityDeps({ pool: pools[index % 2]! }), {
           type: 'host',
           move: 'init',
           revision,

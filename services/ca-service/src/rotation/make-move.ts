@@ -27,7 +27,7 @@ export interface MoveRequest {
  * the move or after it, and nothing in between.
  * @throws failedPrecondition ROTATION_MOVE_NOT_ALLOWED; aborted ROTATION_MOVED if another move came first
  */
-export function moveRotation(deps: AuthorityDeps, request: MoveRequest): Promise<RotationRow> {
+export function makeMove(deps: AuthorityDeps, request: MoveRequest): Promise<RotationRow> {
   const { type, move } = request
   return transaction(deps.pool, async (db) => {
     await lockAuthorities(db)
