@@ -54,6 +54,30 @@ describe('the renewal of a certificate', () => {
     }
   })
 
+  test('a certificate is renewed in time though the clock was set back by days meanwhile', async () => {
+    const { clock, stop, renewals, options } = setUp()
+    const renewing = renewForever(options)
+    await clock.advance(0.3 * DAY_MS)
+    clock.step(-2 * DAY_MS)
+    await clock.advance(0.34 * DAY_MS)
+    expect(renewals).toEqual([])
+    await clock.advance(0.02 * DAY_MS)
+    expect(renewals).toHaveLength(1)
+    stop.abort()
+    await renewing
+  })
+
+  test('a certificate is renewed early when the clock is set forward past its end', async () => {
+    const { clock, stop, renewals, options } = setUp()
+    const renewing = renewForever(options)
+    await clock.advance(0.3 * DAY_MS)
+    clock.step(2 * DAY_MS)
+    await clock.advance(60_000)
+    expect(renewals).toMatchObject([{ expired: true }])
+    stop.abort()
+    await renewing
+  })
+
   test('a certificate is renewed each time it is due, until the signal aborts', async () => {
     const { clock, stop, renewals, options } = setUp()
     const renewing = renewForever(options)

@@ -38,6 +38,19 @@ describe('retry', () => {
     expect(clock.sleeps).toEqual([100, 200])
   })
 
+  test.each([-2, 2])('retry gives up in time though the clock is set by %d days meanwhile', async (days) => {
+    const { clock, options } = setUp({ random: () => 1, baseDelayMs: 100, maxDelayMs: 100, giveUpAfterMs: 1_000 })
+    const { action, tries } = failing(1_000)
+    const result = retry(action, options).catch((error: unknown) => error)
+    await clock.advance(500)
+    clock.step(days * 86_400_000)
+    await clock.advance(400)
+    expect(tries()).toBe(10)
+    await clock.advance(10_000)
+    expect(await result).toBeInstanceOf(Passing)
+    expect(tries()).toBe(11)
+  })
+
   test('retry doubles the cap of its delay up to the largest one', async () => {
     const { clock, options } = setUp({ random: () => 1, baseDelayMs: 200, maxDelayMs: 5_000 })
     const result = retry(failing(8).action, options)

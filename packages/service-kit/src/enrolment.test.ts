@@ -113,6 +113,16 @@ describe('a service', () => {
     expect(authority!.calls.slice(1).map(({ rpc }) => rpc)).toEqual(['enroll'])
   })
 
+  test('a service enrols again when ca-service does not accept a certificate that is valid here', async () => {
+    const address = await serve()
+    const identity = await enroll(address)
+    const first = shown(identity)
+    authority!.renewalRefusal = refusal('NO_IDENTITY', 'no certificate that is valid now')
+    await clock.advance(0.81 * DAY_MS)
+    await eventually('enrolled again', () => shown(identity).member.serial !== first.member.serial)
+    expect(authority!.calls.map(({ rpc }) => rpc)).toEqual(['enroll', 'renew', 'enroll'])
+  })
+
   test('a service waits for ca-service, and logs that without the token', async () => {
     const address = await serve()
     await authority!.server.close()

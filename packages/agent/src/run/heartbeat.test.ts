@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import type { registration } from '@muster/contracts'
-import { AppError, receivedError } from '@muster/domain'
+import { AppError, receivedError, refusal } from '@muster/domain'
 import { type Connection, type DuplexStream, TlsIdentity } from '@muster/rpc'
 import { createLineLog } from '@muster/runtime'
 import { eventually, manualClock } from '@muster/testkit'
@@ -149,6 +149,46 @@ describe('the agent', () => {
     expect(streams[0]!.cancelled).toBe(true)
     stop.abort()
     await beating
+  })
+
+  test('the agent replaces a stream on which the server is silent though the clock was set back by days', async () => {
+    const { clock, streams, stop, beating } = setUp({ answers: false })
+    await clock.advance(0)
+    streams[0]!.answer(1_000)
+    clock.step(-2 * 86_400_000)
+    await eventually('replaced', async () => {
+      await clock.advance(500)
+      return streams.length === 2
+    })
+    stop.abort()
+    await beating
+  })
+
+  test.each([-2, 2])(
+    'the agent goes on when a server whose clock is off by %d days refuses its certificate',
+    async (days) => {
+      const { clock, streams, lines, stop, beating } = setUp({ answers: false })
+      await clock.advance(0)
+      for (let i = 0; i < 3; i++) {
+        const answeredAt = new Date(clock.now().getTime() + days * 86_400_000)
+        streams.at(-1)!.end(refusal('NO_IDENTITY', 'no valid certificate', { answeredAt }))
+        const before = streams.length
+        await eventually('tried again', async () => {
+          await clock.advance(1_000)
+          return streams.length > before
+        })
+      }
+      expect(lines.join()).toMatch(/the clock of this machine says .*, the clock of the server .*; set the clock/)
+      stop.abort()
+      await beating
+    },
+  )
+
+  test('the agent ends when a server whose clock agrees refuses its certificate', async () => {
+    const { clock, streams, beating } = setUp({ answers: false })
+    await clock.advance(0)
+    streams[0]!.end(refusal('NO_IDENTITY', 'no valid certificate', { answeredAt: clock.now() }))
+    await expect(beating).rejects.toMatchObject({ reason: 'NO_IDENTITY' })
   })
 
   test('the agent replaces a stream that never got an answer', async () => {

@@ -87,12 +87,16 @@ describe('a peer that stops answering', () => {
     expect([error.kind, error.message]).toEqual(['deadlineExceeded', 'registration-service did not answer in time'])
   })
 
-  test('a server stream that a peer never answers ends, and says so', async () => {
+  test('a stream that a peer never answers ends, and says so', async () => {
     const { address } = await badPeer('silent after the request')
     const connection = open(address, cluster.node(), { clusterName, firstAnswerMs: HANDSHAKE_MS })
     const messages = connection.serverStream(contract.watchNodes, {}, new AbortController().signal)
-    const error = await rejection(messages[Symbol.asyncIterator]().next())
-    expect([error.kind, error.message]).toEqual(['deadlineExceeded', 'registration-service did not answer in time'])
+    const stream = connection.duplex(contract.heartbeat, () => {})
+    stream.send(beat)
+    const errors = [rejection(messages[Symbol.asyncIterator]().next()), rejection(stream.ended)]
+    for (const error of await Promise.all(errors)) {
+      expect([error.kind, error.message]).toEqual(['deadlineExceeded', 'registration-service did not answer in time'])
+    }
   })
 
   test('a peer that resets each connection is reported with the error of the socket', async () => {

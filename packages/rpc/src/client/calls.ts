@@ -24,7 +24,7 @@ export interface DuplexStream<Q> {
 }
 
 const DEFAULT_TIMEOUT_MS = 10_000
-/** How long a server stream may take to its first message. A server's statement in Postgres ends after 10 s. */
+/** How long a stream may take to its first message. A server's statement in Postgres ends after 10 s. */
 const FIRST_ANSWER_MS = 15_000
 /** Time that a caller keeps for itself after this call has timed out, so that the slow service is the one reported. */
 const HOP_MARGIN_MS = 20
@@ -96,7 +96,7 @@ export async function* serverStream<Q, S>(
       yield message
     }
   } catch (error) {
-    if (isSilent) throw new AppError('deadlineExceeded', `${credentials.service} did not answer in time`)
+    if (isSilent) throw noAnswer(credentials.service)
     if (!signal.aborted) throw explainFailure(error as ServiceError, credentials)
   } finally {
     clearTimeout(timer)
@@ -106,20 +106,36 @@ export async function* serverStream<Q, S>(
   }
 }
 
-/** Opens a bidirectional stream. */
+/**
+ * Opens a bidirectional stream. It breaks when the server does not answer in time: each stream of the contracts answers its
+ * first message, which the caller sends at once.
+ */
 export function duplex<Q, S>(
   { clients, credentials }: Channel,
   method: MethodDefinition<Q, S>,
   onMessage: (message: S) => void,
+  firstAnswerMs = FIRST_ANSWER_MS,
 ): DuplexStream<Q> {
   const { client, release } = clients.lease()
   const call = client.makeBidiStreamRequest(method.path, method.requestSerialize, method.responseDeserialize)
+  let isSilent = false
+  const timer = setTimeout(() => {
+    isSilent = true
+    call.cancel()
+  }, firstAnswerMs)
+  call.once('data', () => clearTimeout(timer))
   call.on('data', onMessage)
   const ended = new Promise<void>((resolve, reject) => {
-    call.on('error', (error: ServiceError) => reject(explainFailure(error, credentials)))
+    call.on('error', (error: ServiceError) => {
+      reject(isSilent ? noAnswer(credentials.service) : explainFailure(error, credentials))
+    })
     call.on('end', resolve)
   })
-  ended.then(release, release)
+  const end = () => {
+    clearTimeout(timer)
+    release()
+  }
+  ended.then(end, end)
   return {
     send: (message) => void call.write(message),
     ended,
@@ -131,4 +147,8 @@ export function duplex<Q, S>(
     },
     cancel: () => call.cancel(),
   }
+}
+
+function noAnswer(service: string): AppError {
+  return new AppError('deadlineExceeded', `${service} did not answer in time`)
 }

@@ -25,7 +25,7 @@ export interface ConnectOptions {
   proxyFor?: ProxyFor | undefined
   /** The longest time for one attempt to connect, in milliseconds; then another address or a new attempt follows. */
   attemptLimitMs?: number
-  /** How long a server stream may take to its first message, in milliseconds. */
+  /** How long a stream may take to its first message, in milliseconds. */
   firstAnswerMs?: number
 }
 
@@ -99,7 +99,7 @@ export function connect(options: ConnectOptions): Connection {
       return Object.fromEntries(methods)
     },
     serverStream: (method, request, signal) => serverStream(channel, method, request, signal, options.firstAnswerMs),
-    duplex: (method, onMessage) => duplex(channel, method, onMessage),
+    duplex: (method, onMessage) => duplex(channel, method, onMessage, options.firstAnswerMs),
     close: () => clients.close(),
   }
 }

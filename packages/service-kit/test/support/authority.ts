@@ -16,6 +16,8 @@ export interface FakeAuthority {
   calls: { rpc: 'enroll' | 'renew'; token?: string; by?: string }[]
   /** The answer to enrolments; undefined grants them. */
   refusal: AppError | undefined
+  /** The answer to renewals; undefined grants them. */
+  renewalRefusal: AppError | undefined
   /** What it grants and tells. */
   trust: Required<ca.WatchTrustBundleResponse> & { trustBundle: ca.TrustBundle; signers: ca.Signers }
   /** The authority that signs. */
@@ -77,6 +79,7 @@ export async function serveAuthority(
         handle: async (_request, { peer }) => {
           const { serial, name, publicKeyDer } = memberOf(peer)
           fake.calls.push({ rpc: 'renew', by: serial })
+          if (fake.renewalRefusal !== undefined) throw fake.renewalRefusal
           return grant(name, publicKeyDer)
         },
       },
@@ -90,6 +93,7 @@ export async function serveAuthority(
     server,
     calls: [],
     refusal: undefined,
+    renewalRefusal: undefined,
     trust: {
       trustBundle: {
         version: 1,

@@ -23,8 +23,12 @@ export function watchTrustBundle({
     let stopTelling = () => {}
     let isFirst = true
     let recorded = Promise.resolve()
+    let told = Promise.resolve()
     return new Promise<void>((resolve, reject) => {
       context.signal.addEventListener('abort', () => resolve(), { once: true })
+      stream.onEnd(() => {
+        Promise.all([recorded, told]).then(() => resolve(), reject)
+      })
       stream.onMessage((message) => {
         const replica = parseReplica(message, service)
         // One after the other: what it confirmed last must stand.
@@ -33,7 +37,8 @@ export function watchTrustBundle({
         if (!isFirst) return
         isFirst = false
         stopTelling = authorities.onChange(tell)
-        authorities.follow(() => currentRevision(pool)).then(tell, reject)
+        told = authorities.follow(() => currentRevision(pool)).then(tell)
+        told.catch(reject)
       })
     }).finally(() => stopTelling())
   }
