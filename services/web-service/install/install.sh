@@ -130,7 +130,7 @@ install_tarball() {
     mkdir -p "$root/etc/systemd/system"
     cp "$lib/systemd/muster.service" "$root/etc/systemd/system/muster.service"
   elif have systemctl; then
-    "$lib/muster" install systemd
+    "$lib/muster" install systemd >/dev/null
   fi
 }
 
@@ -215,9 +215,10 @@ configure_service() {
     cp -p "$config" "$config.old"
     set -- "$@" --force
   fi
-  "$muster" configure "$@" || die "this machine was not configured; the invitation is in $kept"
+  "$muster" configure "$@" >/dev/null || die "this machine was not configured; the invitation is in $kept"
   # The token is in the configuration now, which only root reads.
   rm -f "$kept"
+  say "Wrote $config"
 }
 
 uninstall() {

@@ -58,7 +58,7 @@ testWithCurl('the command that tokens add prints installs Muster on a new machin
   await packAgent()
   const line = await printedLine()
   const root = path.join(packages, 'root')
-  const pasted = line.replace('sudo sh "$f"', `sh "$f" --root '${root}'`)
+  const pasted = line.replace('$(command -v sudo) sh "$f"', `sh "$f" --root '${root}'`)
   expect(pasted).not.toBe(line)
   const installed = await runTool('sh', ['-s'], { input: pasted })
   expect(installed).toMatchObject({ status: 0, stderr: '' })

@@ -43,11 +43,16 @@ async function serve(
   }
 }
 
-/** Runs a line as a person would paste it, on a machine where sudo asks for nothing. */
-function paste(line: string): Promise<{ failed: boolean; stdout: string }> {
+/** Where sudo asks for nothing, and says that it ran. */
+const WITH_SUDO = 'sudo() { echo by sudo; "$@"; }'
+/** Where `command -v sudo` finds nothing. */
+const WITHOUT_SUDO = 'command() { false; }'
+
+/** Runs a line as a person would paste it. */
+function paste(line: string, machine = WITH_SUDO): Promise<{ failed: boolean; stdout: string }> {
   return new Promise((resolve) => {
     const shell = execFile('sh', ['-s'], (error, stdout) => resolve({ failed: error !== null, stdout }))
-    shell.stdin!.end(`sudo() { "$@"; }\n${line}\n`)
+    shell.stdin!.end(`${machine}\n${line}\n`)
   })
 }
 
@@ -64,10 +69,15 @@ testWithCurl(
     const line = await lineOf(face)
     expect(line).toContain(`curl -fsSk https://${face.address}/install.sh`)
     expect(line).toContain(createHash('sha256').update(SCRIPT).digest('hex'))
-    const { failed, stdout } = await paste(line)
-    expect(failed).toBe(false)
-    expect(stdout).toMatch(/^\S+: OK\n/)
-    expect(stdout.split('\n').slice(1)).toEqual(['--invitation-file -', INVITATION, ''])
+    for (const [machine, by] of [
+      [WITH_SUDO, ['by sudo']],
+      [WITHOUT_SUDO, []],
+    ] as const) {
+      const { failed, stdout } = await paste(line, machine)
+      expect(failed).toBe(false)
+      expect(stdout).toMatch(/^\S+: OK\n/)
+      expect(stdout.split('\n').slice(1)).toEqual([...by, '--invitation-file -', INVITATION, ''])
+    }
   },
 )
 
@@ -83,7 +93,7 @@ testWithCurl('a script that changed after the line was printed does not run', as
 test('the line for a certificate that any machine knows has curl verify it', async () => {
   const face = await serve(publicRoots.member({ kind: 'service', name: 'web', dnsNames: ['localhost'] }))
   const line = await lineOf(face)
-  expect(line).toContain(`curl -fsS https://${face.address}/install.sh -o "$f" && sudo`)
+  expect(line).toContain(`curl -fsS https://${face.address}/install.sh -o "$f" && $(command -v sudo) sh "$f"`)
   expect(line).not.toMatch(/-k|insecure|sha256sum/)
 })
 

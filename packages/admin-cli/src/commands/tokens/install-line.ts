@@ -25,9 +25,12 @@ export async function installLine(face: WebFace, invitation: string): Promise<In
   }
 }
 
-/** The invitation is in no process's arguments: the shell hands it over as standard input. */
+/**
+ * The invitation is in no process's arguments: the shell hands it over as standard input. A machine without sudo is one
+ * where root pastes the command, such as a container.
+ */
 function command(fetch: string, check: string, invitation: string): string {
-  return `f=$(mktemp) && ${fetch} -o "$f"${check} && sudo sh "$f" --invitation-file - <<'END'
+  return `f=$(mktemp) && ${fetch} -o "$f"${check} && $(command -v sudo) sh "$f" --invitation-file - <<'END'
 ${invitation}
 END`
 }
