@@ -13,7 +13,7 @@ usage() {
   cat <<'END'
 Installs Muster, and joins the cluster when it is given an invitation.
 
-Usage: sh install.sh [options]
+Usage: sh install.sh [options] [VERSION [EDITION]]
 
   --invitation-file FILE  file with the invitation; - reads it from standard input
   --version VERSION       the version to install
@@ -78,10 +78,12 @@ detect_machine() {
   esac
 }
 
-# Chooses the package for this machine: that of its package manager if the web face has it, else the tarball.
+# Chooses the package for this machine: the tarball if that is what it has, else the package of its package manager if the
+# web face has it, else the tarball.
 choose_package() {
   package_version=$(printf '%s' "$version" | tr - '~')
   manager=tarball
+  if [ -e /usr/local/lib/muster/muster ]; then tarball=yes; fi
   if [ "$tarball" = no ]; then
     if have apt-get && have dpkg; then
       manager=apt
@@ -104,6 +106,20 @@ choose_package() {
   fi
   sum=$(sum_of "$package")
   [ -n "$sum" ] || die "$ORIGIN has no $package; see $ORIGIN/packages/SHA256SUMS"
+}
+
+# The version that is installed where the package goes, or nothing.
+installed_version() {
+  program=/usr/bin/muster
+  if [ "$manager" = tarball ]; then program=$root/usr/local/lib/muster/muster; fi
+  if [ -x "$program" ]; then "$program" version 2>/dev/null | cut -d ' ' -f 1; fi
+}
+
+# Whether one version comes before another. A prerelease, 1.0.0-rc.1, comes before its release.
+is_older() {
+  [ "$1" != "$2" ] || return 1
+  first=$(printf '%s\n%s\n' "$1" "$2" | tr - '~' | sort -V | head -n 1 | tr '~' -)
+  [ "$first" = "$1" ]
 }
 
 download() {
@@ -136,18 +152,19 @@ install_tarball() {
 
 install_package() {
   case $manager in
-    apt)
-      if [ "$downgrade" = yes ]; then set -- --allow-downgrades; else set --; fi
-      DEBIAN_FRONTEND=noninteractive apt-get install -y "$@" "$work/$package"
-      ;;
-    dnf | yum) "$manager" install -y "$work/$package" ;;
+    apt) DEBIAN_FRONTEND=noninteractive apt-get install -y --allow-downgrades "$work/$package" || cannot_install ;;
+    dnf | yum) "$manager" install -y "$work/$package" || cannot_install ;;
     zypper)
-      if [ "$downgrade" = yes ]; then set -- --oldpackage; else set --; fi
-      zypper --non-interactive install --allow-unsigned-rpm "$@" "$work/$package"
+      zypper --non-interactive install --allow-unsigned-rpm --oldpackage "$work/$package" || cannot_install
       ;;
     tarball) install_tarball ;;
   esac
+  found=$(installed_version)
+  if [ -n "$found" ] && [ "$found" != "$version" ]; then cannot_install; fi
+  say "Installed muster $version"
 }
+
+cannot_install() { die "$manager did not install $package; what it said is above"; }
 
 # Reads the invitation into a variable, so that it is in no process's arguments.
 read_invitation() {
@@ -195,7 +212,7 @@ join_cluster() {
     journalctl --unit=muster --no-pager --output=cat --lines=4 >&2 || true
     die "muster did not start; what it said is above. Correct it, then: systemctl restart muster"
   fi
-  say "Started muster, now and at each boot. See: muster status; journalctl -u muster"
+  say "Started muster, now and at each boot. See: sudo muster status; journalctl -u muster"
 }
 
 # Writes the configuration, unless this machine has a valid identity or somebody else wrote one.
@@ -241,20 +258,21 @@ uninstall() {
     if has_systemd; then run systemctl daemon-reload; fi
   fi
   run rm -f "$root/etc/muster/invitation"
+  if [ "$dry_run" = yes ]; then return 0; fi
   say 'Muster is removed. /etc/muster.yaml and /var/lib/muster stay; remove them to forget the identity.'
 }
 
 need_value() { [ "$2" -ge 2 ] || die "$1 needs a value"; }
 
 main() {
-  version=$VERSION invitation_file='' tarball=no downgrade=no root='' dry_run=no action=install
+  version=$VERSION asked=no edition=oss invitation_file='' tarball=no downgrade=no root='' dry_run=no action=install
   while [ $# -gt 0 ]; do
     case $1 in
       --invitation-file) need_value "$1" $# && invitation_file=$2 && shift ;;
-      --version) need_value "$1" $# && version=${2#v} && shift ;;
+      --version) need_value "$1" $# && version=${2#v} asked=yes && shift ;;
       --edition)
         need_value "$1" $#
-        [ "$2" = oss ] || die "--edition: there is one edition, oss"
+        edition=$2
         shift
         ;;
       --tarball) tarball=yes ;;
@@ -263,10 +281,15 @@ main() {
       --dry-run) dry_run=yes ;;
       --uninstall) action=uninstall ;;
       --help) usage && exit 0 ;;
-      *) die "unknown option $1; see --help" ;;
+      -*) die "unknown option $1; see --help" ;;
+      # The two words that scripts of Teleport take.
+      *)
+        if [ "$asked" = no ]; then version=${1#v} asked=yes; else edition=$1; fi
+        ;;
     esac
     shift
   done
+  [ "$edition" = oss ] || die "$edition is not known; there is one edition, oss"
   if [ "$dry_run" = no ] && [ -z "$root" ] && [ "$(id -u)" != 0 ]; then die 'run this as root, such as with sudo'; fi
   if [ "$action" = uninstall ]; then
     uninstall
@@ -275,7 +298,11 @@ main() {
   read_invitation
   detect_machine
   choose_package
-  if [ "$dry_run" = yes ]; then
+  found=$(installed_version)
+  if [ -n "$found" ] && [ "$downgrade" = no ] && is_older "$version" "$found"; then
+    [ "$asked" = no ] || die "muster $found is installed, and $version is older; --allow-downgrade installs it"
+    say "Keeping muster $found, which is newer than $version"
+  elif [ "$dry_run" = yes ]; then
     say "would install $package (sha256 $sum) from $ORIGIN by $manager"
   else
     work=$(mktemp -d)
@@ -283,7 +310,6 @@ main() {
     trap 'exit 1' HUP INT TERM
     download
     install_package
-    say "Installed muster $version"
   fi
   if [ -n "$invitation" ]; then join_cluster; fi
 }

@@ -103,7 +103,7 @@ testUpgrade.each(['deb', 'tarball'] as const)(
 
     const upgraded = await upgrade()
     expect(upgraded).toMatchObject({ status: 0 })
-    expect(upgraded.stdout).toContain(`Upgraded Muster from ${VERSION} to ${NEXT}.`)
+    expect(upgraded.stdout).toContain(`Replaced Muster ${VERSION} by ${NEXT}.`)
     expect(upgraded.stdout).toContain(`The agent still runs ${VERSION} as process ${agent.pid}; restart it.`)
     expect(await version()).toBe(NEXT)
     expect((await machine.run('muster', ['status', own])).stdout).toContain('restart the agent')

@@ -108,7 +108,12 @@ describe('muster upgrade --check', () => {
 
   test.each([
     ['the same version', `v${VERSION}`, 'none', /^Upgrade +nothing to do$/m],
-    ['an older version', 'v0.0.1', 'downgrade', /^Upgrade +from \S+ back to 0\.0\.1, only with --allow-downgrade$/m],
+    [
+      'an older version',
+      'v0.0.1',
+      'downgrade',
+      /^Upgrade +from \S+ back to 0\.0\.1: sudo muster upgrade --allow-downgrade$/m,
+    ],
   ])('muster upgrade --check with %s in the channel promises no upgrade', async (_what, version, action, text) => {
     registration.webAddress = await webFaceOfCluster()
     pages[CHANNEL] = version
@@ -121,6 +126,8 @@ describe('muster upgrade --check', () => {
     pages[CHANNEL.replace('default', 'beta')] = 'v9.9.1-rc.1'
     expect(await checkJson('--channel=beta')).toMatchObject({ target_version: '9.9.1-rc.1' })
     expect(await checkJson('--to=v9.7.0')).toMatchObject({ target_version: '9.7.0' })
+    const { stdout } = await run(['upgrade', '--check', '--channel=beta'])
+    expect(stdout).toMatch(/^Upgrade +from \S+ to 9\.9\.1-rc\.1: sudo muster upgrade --channel=beta$/m)
     const { status, stderr } = await run(['upgrade', '--check', '--channel=gone'])
     expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringContaining('has no channel "gone"') })
   })

@@ -1,4 +1,4 @@
-import { CliError, type Command, FORMATS, type Io, UsageError } from '@muster/cli-kit'
+import { type Args, CliError, type Command, FORMATS, type Io, UsageError } from '@muster/cli-kit'
 import { facts, print } from '@muster/cli-kit/print'
 import { messageOf } from '@muster/domain'
 import { parseSemanticVersion, VERSION } from '@muster/runtime'
@@ -30,6 +30,8 @@ const UPGRADE_OPTIONS = {
   format: { type: 'string', alias: 'o', choices: FORMATS, default: 'text', describe: 'How to print --check' },
 } as const
 
+type UpgradeArgs = Args<typeof UPGRADE_OPTIONS>
+
 /**
  * Installs the version that the cluster's web face has for its agents, by the install script of that web face, and restarts the agent
  * if systemd runs it. Safe to repeat.
@@ -51,7 +53,7 @@ export const upgradeCommand: Command<typeof UPGRADE_OPTIONS> = {
     const plan = await planUpgrade(face, VERSION, target)
     if (args.check === true) {
       const data = { ...planJson(plan, face), ...installationJson(installation) }
-      await print(io, args.format, data, () => io.stdout.write(textOf(plan, face, installation)))
+      await print(io, args.format, data, () => io.stdout.write(textOf(plan, face, installation, flagsAgain(args))))
       return
     }
     await carryOut(plan, { face, installation, report, allowsDowngrade: args['allow-downgrade'] === true, io })
@@ -88,9 +90,9 @@ async function carryOut(
     )
   }
   const script = await readInstallScript(face)
-  const flags = [...(installation.scriptFlags ?? []), ...(action === 'downgrade' ? ['--allow-downgrade'] : [])]
-  await runInstallScript(script, ['--version', to, ...flags], io)
-  io.stdout.write(`Upgraded Muster from ${from} to ${to}.\n`)
+  const flags = ['--version', to, ...(installation.scriptFlags ?? [])]
+  await runInstallScript(script, action === 'downgrade' ? [...flags, '--allow-downgrade'] : flags, io)
+  io.stdout.write(`Replaced Muster ${from} by ${to}.\n`)
   if (await restartAgent({ byPackage: installation.scriptFlags?.length === 0 }))
     io.stdout.write('Restarted the agent.\n')
   else if (report.pid !== undefined)
@@ -108,12 +110,17 @@ function requireReplaceable({ program, scriptFlags }: Installation): void {
   if (process.getuid?.() !== 0) throw new CliError(`only root may replace ${program}`, 'Run: sudo muster upgrade')
 }
 
-function textOf(plan: UpgradePlan, { address, cluster }: WebFace, { program, scriptFlags }: Installation): string {
+function textOf(
+  plan: UpgradePlan,
+  { address, cluster }: WebFace,
+  { program, scriptFlags }: Installation,
+  again: string,
+): string {
   const { from, to, action, serverVersion = 'unknown' } = plan
   const next = {
     none: 'nothing to do',
-    upgrade: `from ${from} to ${to}: sudo muster upgrade`,
-    downgrade: `from ${from} back to ${to}, only with --allow-downgrade`,
+    upgrade: `from ${from} to ${to}: sudo muster upgrade${again}`,
+    downgrade: `from ${from} back to ${to}: sudo muster upgrade --allow-downgrade${again}`,
   }[action]
   const rows: [string, string][] = [
     ['Installed', `${from} (${program})`],
@@ -126,6 +133,15 @@ function textOf(plan: UpgradePlan, { address, cluster }: WebFace, { program, scr
     ...(scriptFlags === undefined && action !== 'none' ? [`${program} was not installed by the install script`] : []),
   ]
   return facts(rows) + notes.map((note) => `- ${note}\n`).join('')
+}
+
+/** The flags that choose the version, as a person gives them again. */
+function flagsAgain({ channel, to, 'web-addr': webAddr }: Pick<UpgradeArgs, 'channel' | 'to' | 'web-addr'>): string {
+  const flags = { channel: channel === 'default' ? undefined : channel, to, 'web-addr': webAddr }
+  return Object.entries(flags)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => ` --${name}=${value}`)
+    .join('')
 }
 
 function planJson({ from, to, action, serverVersion, minimumAgentVersion }: UpgradePlan, { address }: WebFace) {

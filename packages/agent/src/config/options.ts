@@ -17,6 +17,7 @@ import {
 import { mayExist, withFileSync } from '@muster/runtime'
 import type { NodeFacts } from '@muster/identity'
 import { UsageError } from '@muster/cli-kit'
+import { SYSTEM_DATA_DIR } from '../status/not-joined.ts'
 import type { ConfigFile } from '../config-file/config-file.ts'
 import { readIfThere } from '../config-file/text-or-file.ts'
 import type { LogSettings } from './agent-log.ts'
@@ -172,7 +173,7 @@ function valueOrFile(given: string, name: string): string {
 function defaultDataDir(env: NodeJS.ProcessEnv): string {
   // Of a unit of systemd with StateDirectory=.
   if (env['STATE_DIRECTORY']) return env['STATE_DIRECTORY']
-  return process.getuid?.() === 0 ? '/var/lib/muster' : userDataDir(env)
+  return process.getuid?.() === 0 ? SYSTEM_DATA_DIR : userDataDir(env)
 }
 
 /** The data directory of a user other than root. @throws UsageError if they have no home folder */

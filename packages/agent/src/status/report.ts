@@ -6,6 +6,7 @@ import { certificateLife, checkFile, type CertificateLife, IDENTITY_FILES, type 
 import { holderOf } from '@muster/processes'
 import { VERSION, whyUnreadable, withFileSync } from '@muster/runtime'
 import { type ClusterVersions, versionAdvice } from './version-advice.ts'
+import { notJoined } from './not-joined.ts'
 import { type BeatRecord, type BeatRecorder, readBeatRecord, RECORD_EVERY_MS } from './beat-recorder.ts'
 
 /** The file that an agent holds while it uses a data directory. */
@@ -47,7 +48,7 @@ export async function readReport({ dataDir, now, beats }: ReportSource): Promise
   const trouble =
     record?.trouble === undefined ? [] : [`since ${utcTime(record.trouble.since)}: ${record.trouble.message}`]
   if (profileText === undefined) {
-    const problems = [`this machine has not joined a cluster: ${dataDir} holds no identity`, ...trouble]
+    const problems = [notJoined(dataDir), ...trouble]
     return { ...report, profile: undefined, certificate: undefined, problems }
   }
   const { profile, certificate } = parseIdentity(profileText, dataDir)

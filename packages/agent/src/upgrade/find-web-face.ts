@@ -2,6 +2,7 @@ import { CliError } from '@muster/cli-kit'
 import { registration } from '@muster/contracts'
 import { parseServerAddress, resolveAddress } from '@muster/domain'
 import { connect, type ProxyFor, TlsIdentity, type WebFace } from '@muster/rpc'
+import { notJoined } from '../status/not-joined.ts'
 import { readBundle, type Report } from '../status/report.ts'
 
 /** The port of web-service, where an address has none. */
@@ -31,10 +32,7 @@ export async function findWebFace({ report, given, proxyFor, signal }: Whereabou
     return { address: parseServerAddress(given, '--web-addr', DEFAULT_WEB_PORT), cluster, proxyFor, signal }
   }
   if (profile === undefined || cluster === undefined) {
-    throw new CliError(
-      `this machine has not joined a cluster: ${dataDir} holds no identity`,
-      'Name the web face of a cluster that has a public certificate: --web-addr=HOST:PORT.',
-    )
+    throw new CliError(notJoined(dataDir), 'Or name a web face that has a public certificate: --web-addr=HOST:PORT.')
   }
   const told = await askForAddress(profile.authServer, cluster, { proxyFor, signal })
   if (told === undefined) {

@@ -42,12 +42,16 @@ function runProgram(command: string, args: readonly string[], env: Record<string
   })
 }
 
+/** A program that says its version as `muster` does, and else its arguments. */
+const PROGRAM = (version: string) =>
+  `#!/bin/sh\nif [ "$1" = version ]; then echo '${version} (commit x)'; else echo "muster $*"; fi\n`
+
 /** Fills a folder with a tarball, its checksum, and files that must not be served. */
 async function makePackages(folder: string): Promise<string> {
   const packages = path.join(folder, 'packages')
   const name = `muster-${VERSION}-linux-${ARCH}`
   await mkdir(path.join(packages, name), { recursive: true })
-  await writeFile(path.join(packages, name, 'muster'), '#!/bin/sh\necho "muster $*"\n', { mode: 0o755 })
+  await writeFile(path.join(packages, name, 'muster'), PROGRAM(VERSION), { mode: 0o755 })
   await symlink('muster', path.join(packages, name, 'musterctl'))
   expect(await runProgram('tar', ['-czf', path.join(packages, TARBALL), '-C', packages, name])).toMatchObject({
     status: 0,
@@ -144,6 +148,23 @@ describe('a web face with its own certificate', () => {
       expect(existsSync(kept)).toBe(false)
     })
 
+    testWithCurl.each([
+      ['9.9.9', [], 0, /^Keeping muster 9\.9\.9, which is newer than/, '9.9.9'],
+      ['9.9.9', ['--version', VERSION], 1, /--allow-downgrade installs it$/m, '9.9.9'],
+      ['9.9.9', ['--allow-downgrade'], 0, /^Installed/m, VERSION],
+      [`${VERSION}-rc.1`, [], 0, /^Installed/m, VERSION],
+      ['0.0.10', [], 0, /^Installed/m, VERSION],
+    ])('the script, where muster %s is installed, with %j', async (before, options, status, message, after) => {
+      const root = rootOf(`has-${before}-${options.length}`)
+      const program = path.join(root, 'usr/local/lib/muster/muster')
+      await mkdir(path.dirname(program), { recursive: true })
+      await writeFile(program, PROGRAM(before), { mode: 0o755 })
+      const ran = await run(root, options)
+      expect(ran).toMatchObject({ status })
+      expect(ran.stdout + ran.stderr).toMatch(message)
+      expect((await runProgram(program, ['version'])).stdout).toBe(`${after} (commit x)\n`)
+    })
+
     testWithCurl('the script installs nothing when the bytes of a package were changed', async () => {
       const file = path.join(web.folder, 'packages', TARBALL)
       const genuine = await readFile(file)
@@ -159,13 +180,15 @@ describe('a web face with its own certificate', () => {
     test('a dry run writes nothing, and wrong options say what is wrong', async () => {
       const root = rootOf('dry')
       const file = await web.write('invitation', INVITATION)
-      const { status, stdout } = await run(root, ['--dry-run', '--edition', 'oss', '--invitation-file', file])
+      const { status, stdout } = await run(root, ['--dry-run', `v${VERSION}`, 'oss', '--invitation-file', file])
       expect(status).toBe(0)
       expect(stdout).toContain(`would install ${TARBALL}`)
       expect(stdout).not.toContain('CANARY')
       expect(existsSync(root)).toBe(false)
       for (const [options, message] of [
         [['--edition', 'enterprise'], 'there is one edition'],
+        [[VERSION, 'enterprise'], 'there is one edition'],
+        [['9.9.9', 'oss'], `has no muster-9.9.9-linux-${ARCH}.tar.gz`],
         [['--version', '9.9.9'], `has no muster-9.9.9-linux-${ARCH}.tar.gz`],
         [['--frobnicate'], 'unknown option --frobnicate'],
         [['--version'], '--version needs a value'],
