@@ -31,6 +31,7 @@ beforeAll(async () => {
   document = await readFile(new URL('../../../docs/cli-output.md', import.meta.url), 'utf8')
   cluster = await startTestCluster()
   const ban = { bannedAt: NOW, until: undefined, by: 'spiffe://muster.internal/user/alice', reason: 'stolen' }
+  const clone = { foundAt: NOW, remoteAddresses: ['192.0.2.66'] }
   const locked = { ...aBot, state: bots.BotState.LOCKED, lockedAt: aBot.joinedAt, lockedFrom: '192.0.2.66' }
   const revoked = { ...aToken, name: 'web', state: token.TokenState.REVOKED, maxUses: 3, revokedAt: aToken.createdAt }
   const bundle = { version: 1, clusterName: 'muster.internal', hostRootsDer: [cluster.hostRootDer], userRootsDer: [] }
@@ -51,7 +52,7 @@ beforeAll(async () => {
     },
     registration: {
       listNodes: async () => ({
-        nodes: [aNode, { ...aNode, id: locked.id, lastSeenAt: undefined, ban }],
+        nodes: [aNode, { ...aNode, id: locked.id, lastSeenAt: undefined, ban, clone }],
         nextPageToken: '',
       }),
       removeNode: async () => ({ node: aNode }),

@@ -99,7 +99,7 @@ export const COMMANDS: readonly Entry<Context>[] = [
   {
     noun: 'nodes',
     verb: 'unban',
-    describe: 'Let banned nodes in again',
+    describe: 'Let banned nodes in again, and forget that a node was cloned',
     rest: { name: 'NODE...', describe: 'Node ids, at least 8 characters of each, or host names', names: 'node' },
     load: async () => (await import('./commands/nodes/unban.ts')).nodesUnban,
   },

@@ -1,6 +1,7 @@
 import { ca, token } from '@muster/contracts'
 import { openService, type ServiceStart } from '@muster/service-kit'
 import { botService } from './bots/service.ts'
+import { reportTwins } from './clones/report-clone.ts'
 import { type Config, DESCRIPTOR } from './config.ts'
 import type { Deps } from './deps.ts'
 import { EntryLimits } from './entry/entry-limits.ts'
@@ -33,6 +34,9 @@ export async function startApp(start: ServiceStart<Config>): Promise<void> {
   })
   const streams = life.own('open streams', new OpenStreams({ pool, presence, log }), (open) => open.close())
   sweepPresence({ pool, presence, pace, streams }, background)
+  const clonePolicy = config.MUSTER_CLONE_POLICY
+  const watching = reportTwins({ pool, presence, clonePolicy }, log)
+  const twins = life.own('twin streams', watching, (watch) => watch.close())
 
   const deps: Deps = {
     pool,
@@ -43,6 +47,8 @@ export async function startApp(start: ServiceStart<Config>): Promise<void> {
     authority: connections['ca-service'].client(ca.CaServiceService),
     identity,
     refusals: audit.refusals,
+    clonePolicy,
+    twins,
     minimumAgentVersion: config.MUSTER_MINIMUM_AGENT_VERSION,
     entryLimits: new EntryLimits(refusedAttempts, clock),
     people: {

@@ -1,6 +1,7 @@
 import { describeService, parseDuration, parseServerAddress, SERVICES } from '@muster/domain'
 import { fileText, minimumAgentField, parsedBy, publicAddress, serviceFields } from '@muster/service-kit'
 import { z } from 'zod'
+import { CLONE_POLICIES } from './clones/clone-policy.ts'
 import { parseRedisUrl } from './presence/redis-url.ts'
 
 /** The row of registration-service in the table of services. */
@@ -15,6 +16,7 @@ export const configSchema = z.object({
   MUSTER_HEARTBEATS_PER_SECOND: z.coerce.number().int().min(1).default(2_000),
   MUSTER_REFUSED_JOINS_PER_MINUTE: z.coerce.number().int().min(1).max(60_000).default(20),
   ...minimumAgentField(),
+  MUSTER_CLONE_POLICY: z.enum(CLONE_POLICIES).default('deny'),
   MUSTER_USER_SESSION_TTL: parsedBy((text) => parseDuration(text, 'session TTL')).default(30 * 86_400),
   MUSTER_PUBLIC_ADDR: parsedBy((text) => parseServerAddress(text, 'address')).default(''),
   MUSTER_PUBLIC_TOKEN_ADDR: publicAddress().default(`:${SERVICES['token-service'].listenPort}`),

@@ -4,6 +4,8 @@ import type { ClientOf } from '@muster/rpc'
 import type { Clock } from '@muster/runtime'
 import type { ServiceIdentity } from '@muster/service-kit'
 import type pg from 'pg'
+import type { ClonePolicy } from './clones/clone-policy.ts'
+import type { TwinStreams } from './clones/twin-streams.ts'
 import type { HeartbeatPace } from './nodes/heartbeat-pace.ts'
 import type { OpenStreams } from './nodes/open-streams.ts'
 import type { Presence } from './presence/presence.ts'
@@ -21,6 +23,8 @@ export interface Deps {
   refusals: Refusals
   /** The oldest agent that the cluster supports. */
   minimumAgentVersion: string
+  clonePolicy: ClonePolicy
+  twins: TwinStreams
   entryLimits: EntryLimits
   people: PeopleSettings
   clock: Clock

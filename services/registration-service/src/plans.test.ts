@@ -8,9 +8,10 @@ import { assertKeyNotBanned } from './bans/banned-key.ts'
 import { followStanding } from './bans/follow-standing.ts'
 import { activateBot, endBot, isKeyTaken, purgeBots, recordJoiningBot, selectBot, selectBots } from './bots/bots.ts'
 import { recordBotCertificate } from './bots/generations.ts'
+import { clearClone, markCloned, purgeSerials } from './clones/clone-store.ts'
 import { activateNode, recordJoiningNode } from './nodes/store/joining.ts'
 import { purgeNodes, takeOffRoll } from './nodes/store/removal.ts'
-import { checkRenewal, recordRenewal } from './nodes/store/renewal.ts'
+import { assess, recordRenewal } from './nodes/store/renewal.ts'
 import { selectNodes, selectNodesById, selectStanding } from './nodes/store/roll-queries.ts'
 import { recordHello, recordLastSeen } from './nodes/store/sightings.ts'
 import { granted, openStore, type Store } from '../test/support/service.ts'
@@ -24,7 +25,7 @@ let store: Store
 beforeAll(async () => {
   store = await openStore()
   const { pool } = store
-  for (const table of ['nodes', 'bots', 'bot_keys']) {
+  for (const table of ['nodes', 'node_serials', 'bots', 'bot_keys']) {
     await pool.query(`alter table ${table} set (autovacuum_enabled = off)`)
   }
   await pool.query(
@@ -46,6 +47,12 @@ beforeAll(async () => {
   await pool.query(
     `insert into bot_keys (key_fingerprint, bot_id, generation)
      select decode('f' || lpad(to_hex(i), 63, '0'), 'hex'), lpad(to_hex(i), 32, '0')::uuid, 1
+       from generate_series(1, $1::int) i`,
+    [ROWS],
+  )
+  await pool.query(
+    `insert into node_serials (node_id, serial, expires_at)
+     select lpad(to_hex(i), 32, '0')::uuid, i::text, now() + interval '1 day'
        from generate_series(1, $1::int) i`,
     [ROWS],
   )
@@ -79,16 +86,23 @@ const CALLS: Record<string, (db: Db) => Promise<unknown>> = {
     await activateNode(db, NEW_NODE, granted('ff', HOUR))
   },
   'a renewal': async (db) => {
-    await checkRenewal(db, NODE, '4097', KEY)
-    await recordRenewal(db, { id: NODE, actor, remoteAddress, shownSerial: '4097', ...granted('fe', HOUR) })
+    await assess(db, { id: NODE, serial: '4097', keyFingerprint: KEY })
+    const shown = { shownSerial: '4097', shownExpiresAt: HOUR, lastSerial: '4097' }
+    await recordRenewal(db, { id: NODE, actor, remoteAddress, ...shown, ...granted('fe', HOUR) })
   },
-  'a hello': (db) =>
-    recordHello(db, { ...facts, id: NODE, keyFingerprint: KEY, os: 'linux', serial: '4097', trustVersion: 1 }),
+  'a hello': (db) => {
+    const hello = { ...facts, id: NODE, keyFingerprint: KEY, os: 'linux', serial: 'an-older-one', trustVersion: 1 }
+    return recordHello(db, { ...hello, isStored: true })
+  },
   'the last sightings': (db) => recordLastSeen(db, [{ id: NODE, lastSeenAt: new Date() }]),
   'a removal': (db) => takeOffRoll(db, { id: NODE, actor, remoteAddress }),
   'a ban, and its end': async (db) => {
     await placeBan(db, 'node', { id: NODE, actor, remoteAddress, reason: '', durationSeconds: 60 })
     await liftBan(db, 'node', { id: NODE, actor, remoteAddress })
+  },
+  'the sign of a clone, and its end': async (db) => {
+    await markCloned(db, { id: NODE, actor, remoteAddress, remoteAddresses: [remoteAddress], details: {} }, 'deny')
+    await clearClone(db, { id: NODE, actor, remoteAddress })
   },
   'a page of bots': (db) => selectBots(db, { ...FIRST_PAGE, tokenId: undefined }),
   'the bots of a token': (db) => selectBots(db, { ...FIRST_PAGE, tokenId: 'aaaaaaaaaa' }),
@@ -101,7 +115,10 @@ const CALLS: Record<string, (db: Db) => Promise<unknown>> = {
   'a bot by id': (db) => selectBot(db, NODE),
   'the certificate of a bot': (db) => recordBotCertificate(db, { id: NODE, remoteAddress, ...granted('ff', HOUR) }),
   'the removal of a bot': (db) => endBot(db, { id: NODE, actor, remoteAddress }),
-  'a purge that finds nothing': (db) => purgeNodes(db, untilDone),
+  'a purge that finds nothing': async (db) => {
+    await purgeNodes(db, untilDone)
+    await purgeSerials(db, 0, untilDone)
+  },
 }
 
 describe('statements of the roll', () => {
@@ -123,7 +140,7 @@ describe('statements of the roll', () => {
   })
 
   test('a statement of every function of the stores of nodes, bots and bans is explained here', async () => {
-    const folders = ['nodes/store', 'bots', 'bans'].map((folder) => path.join(import.meta.dirname, folder))
+    const folders = ['nodes/store', 'bots', 'bans', 'clones'].map((folder) => path.join(import.meta.dirname, folder))
     const names = (await Promise.all(folders.map(storeFunctions))).flat()
     const source = readFileSync(import.meta.filename, 'utf8')
     expect(names.length).toBeGreaterThan(10)

@@ -17,7 +17,7 @@ export async function suggest(names: string, cursor: Cursor, io: Io): Promise<re
     case 'cluster':
       return plain(await openStore(io).clusters())
     case 'node-status':
-      return plain(['pending', 'online', 'offline', 'expired', 'banned'])
+      return plain(['pending', 'online', 'offline', 'expired', 'banned', 'cloned'])
     case 'node-role':
       return plain(NODE_ROLES)
     case 'token-type':

@@ -59,6 +59,7 @@ export const aNode: registration.Node = {
   os: 'linux x64 6.1.0',
   outdated: false,
   ban: undefined,
+  clone: undefined,
 }
 
 export const aBot: bots.Bot = {

@@ -59,7 +59,7 @@ export const removedTokenSchema = z.strictObject({ id: tokenId, deleted: z.liter
 export const nodeSchema = z.strictObject({
   id: z.uuid(),
   hostname: z.string(),
-  status: z.enum(['pending', 'online', 'offline', 'expired', 'unknown', 'banned']),
+  status: z.enum(['pending', 'online', 'offline', 'expired', 'unknown', 'banned', 'cloned']),
   last_seen_at: time.nullable(),
   public_address: z.string(),
   remote_address: z.string(),
@@ -72,6 +72,7 @@ export const nodeSchema = z.strictObject({
   joined_at: time.nullable(),
   certificate_expires_at: time.nullable(),
   ban: ban.nullable(),
+  clone: z.strictObject({ found_at: time.nullable(), remote_addresses: z.array(z.string()) }).nullable(),
 })
 
 /** A node that `nodes rm` removed. */

@@ -13,6 +13,8 @@ interface ServerSide {
   sent: Sent[]
   /** The labels in the last hello. */
   labels: object | undefined
+  /** What the last hello said of the certificate. */
+  isUnstored: boolean | undefined
   /** When each message came, in milliseconds since the stream opened. */
   times: number[]
   cancelled: boolean
@@ -20,7 +22,7 @@ interface ServerSide {
   end(error?: AppError): void
 }
 
-function setUp({ answers = true } = {}) {
+function setUp({ answers = true, isStored = true } = {}) {
   const clock = manualClock()
   const startedAt = clock.now().getTime()
   const streams: ServerSide[] = []
@@ -34,6 +36,7 @@ function setUp({ answers = true } = {}) {
       const stream: ServerSide = {
         sent: [],
         labels: undefined,
+        isUnstored: undefined,
         times: [],
         cancelled: false,
         answer: (intervalMs = 5_000) => {
@@ -47,7 +50,10 @@ function setUp({ answers = true } = {}) {
         send(message) {
           const sent = (message as registration.HeartbeatRequest).message!
           stream.sent.push(sent.$case)
-          if (sent.$case === 'hello') stream.labels = sent.value.labels
+          if (sent.$case === 'hello') {
+            stream.labels = sent.value.labels
+            stream.isUnstored = sent.value.certificateUnstored
+          }
           stream.times.push(clock.now().getTime() - startedAt)
           if (answers) stream.answer()
         },
@@ -64,12 +70,29 @@ function setUp({ answers = true } = {}) {
   const facts = { hostname: 'web-1', labels: {}, advertisedAddress: '' }
   const log = createLineLog((line) => lines.push(line))
   const away: unknown[] = []
-  const deps = { connection, tls, facts, clock, log, onAnswer: () => {}, onAway: (error: unknown) => away.push(error) }
+  const deps = {
+    connection,
+    tls,
+    facts,
+    clock,
+    log,
+    onAnswer: () => {},
+    onAway: (error: unknown) => away.push(error),
+    isStored: () => isStored,
+  }
   const beating = sendHeartbeats(deps, stop.signal)
   return { clock, streams, lines, away, tls, stop, beating }
 }
 
 describe('the agent', () => {
+  test.each([true, false])('the hello says whether the certificate is on disk: %s', async (isStored) => {
+    const { streams, stop, beating } = setUp({ isStored })
+    await eventually('greeted', () => streams[0]?.isUnstored !== undefined)
+    expect(streams[0]!.isUnstored).toBe(!isStored)
+    stop.abort()
+    await beating
+  })
+
   test('the agent sends one hello and then heartbeats, a little early and never late', async () => {
     const { clock, streams, stop, beating } = setUp()
     await clock.advance(60_000)

@@ -12,6 +12,8 @@ export interface HeartbeatDeps {
   /** The identity that the connection shows. */
   tls: TlsIdentity
   facts: NodeFacts
+  /** Whether the certificate that the connection shows is on disk; true by default. */
+  isStored?: () => boolean
   clock: Clock
   log: LineLog
   /** Called with each answer. */
@@ -61,7 +63,7 @@ export async function sendHeartbeats(deps: HeartbeatDeps, signal: AbortSignal): 
 
 /** Runs one stream, from the hello to its end. */
 async function runStream(deps: HeartbeatDeps, onOnline: () => void, signal: AbortSignal): Promise<'renewed' | 'ended'> {
-  const { connection, tls, facts, clock, onAnswer } = deps
+  const { connection, tls, facts, clock, onAnswer, isStored = () => true } = deps
   let settings = FIRST_SETTINGS
   const silence = new Silence(clock)
   const method = registration.RegistrationServiceService.heartbeat
@@ -83,7 +85,7 @@ async function runStream(deps: HeartbeatDeps, onOnline: () => void, signal: Abor
     stop()
   })
   try {
-    stream.send({ message: { $case: 'hello', value: hello(facts) } })
+    stream.send({ message: { $case: 'hello', value: { ...hello(facts), certificateUnstored: !isStored() } } })
     // The first answer sets the pace.
     const toldOrEnded = AbortSignal.any([answered.signal, streamEnded.signal])
     await clock.sleep(settings.offlineAfterMs, toldOrEnded).catch(() => {})

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { renameSync } from 'node:fs'
+import { mkdtemp, rename, rm } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import { AppError, type ErrorKind } from '@muster/domain'
@@ -46,14 +47,17 @@ async function startRenewing(token: string) {
   const tls = new TlsIdentity(tlsMaterial(identity))
   connection = connect({ addresses: [server.address], identity: tls, service: 'registration-service' })
   const renewed: NodeIdentity[] = []
+  const stored: boolean[] = []
   const onRenewed = (next: NodeIdentity) => void renewed.push(next)
-  const deps = { dataDir: flags.dataDir, identity, tls, connection, clock, log, isUrgent: () => false, onRenewed }
+  const onStored = (isStored: boolean) => void stored.push(isStored)
+  const isUrgent = () => false
+  const deps = { dataDir: flags.dataDir, identity, tls, connection, clock, log, isUrgent, onRenewed, onStored }
   const ended = renew(deps, stop.signal).then(
     () => 'stopped',
     (error: unknown) => error,
   )
   await eventually('asleep until the renewal is due', () => clock.sleepers === 1)
-  return { identity, renewed, ended }
+  return { identity, dataDir: flags.dataDir, renewed, stored, ended }
 }
 
 /** Moves the clock only between renewals, so that a slow machine does not outlive its certificates. */
@@ -106,4 +110,24 @@ describe.each([
       expect(renewed).toEqual([])
     },
   )
+})
+
+test('a node says that the certificate in use is not on disk, and that it is once the disk has taken it', async () => {
+  const { dataDir, renewed, stored } = await startRenewing(NODE_TOKEN)
+  const away = `${dataDir}-away`
+  server.before.renewCertificate = () => {
+    server.before = {}
+    renameSync(dataDir, away)
+  }
+  await eventually('lives from memory', async () => {
+    await advanceWhileAsleep()
+    return stored.length > 0
+  })
+  expect(stored).toEqual([false])
+  await rename(away, dataDir)
+  await eventually('stored', async () => {
+    await advanceWhileAsleep()
+    return renewed.length > 0
+  })
+  expect(stored).toEqual([false, true])
 })

@@ -12,6 +12,8 @@ export interface RenewDeps extends RenewerDeps {
   /** True to renew before the certificate is due. */
   isUrgent: () => boolean
   onRenewed: (identity: NodeIdentity) => void
+  /** Called before another certificate is shown: whether it is on disk. */
+  onStored: (isStored: boolean) => void
 }
 
 /**
@@ -21,18 +23,22 @@ export interface RenewDeps extends RenewerDeps {
  * @throws AppError if the server refuses this node or bot
  */
 export async function renew(deps: RenewDeps, signal: AbortSignal): Promise<void> {
-  const { tls, clock, log, isUrgent, onRenewed } = deps
+  const { tls, clock, log, isUrgent, onRenewed, onStored } = deps
   const renewer = new Renewer(deps)
   await renewForever({
     first: certificateLife(deps.identity.chainPem),
     renew: async () => {
       try {
         const identity = await renewer.renew(signal)
+        onStored(true)
         tls.update(tlsMaterial(identity))
         onRenewed(identity)
         return certificateLife(identity.chainPem)
       } catch (error) {
-        renewer.useUnstored((identity) => tls.update(tlsMaterial(identity)))
+        renewer.useUnstored((identity) => {
+          onStored(false)
+          tls.update(tlsMaterial(identity))
+        })
         throw error
       }
     },

@@ -51,6 +51,7 @@ export async function runUntilStopped(
   let knownBundle = firstBundle
   // A bot renews at once when it returns: an interrupted renewal may have left it a generation behind, and it should
   // learn early that it was locked.
+  let isStored = true
   let urgent = botName !== undefined && isBack
   const heartbeats: Task = (group) =>
     sendHeartbeats(
@@ -58,6 +59,7 @@ export async function runUntilStopped(
         connection,
         tls,
         facts,
+        isStored: () => isStored,
         clock,
         log,
         onAway: (error) => {
@@ -88,6 +90,7 @@ export async function runUntilStopped(
         clock,
         log,
         isUrgent: () => urgent,
+        onStored: (stored) => (isStored = stored),
         onRenewed: ({ profile }) => {
           greet()
           knownBundle = profile.trustBundleVersion

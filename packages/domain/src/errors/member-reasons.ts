@@ -38,6 +38,12 @@ export const MEMBER_REASONS = {
     meaning: "A copy of the bot's credentials was used, so this instance of the bot is locked for good.",
     next: { muster: NEW_BOT_TOKEN },
   },
+  NODE_CLONED: {
+    kind: 'failedPrecondition',
+    retry: 'never',
+    meaning: 'A copy of the credentials of the calling node was used, so it cannot renew until an operator has looked.',
+    next: { muster: "start again once an operator has cleared it with 'musterctl nodes unban'" },
+  },
   NODE_BANNED: {
     kind: 'permissionDenied',
     retry: 'never',
@@ -110,7 +116,7 @@ export const MEMBER_REASONS = {
   CERTIFICATE_SUPERSEDED: {
     kind: 'failedPrecondition',
     retry: 'never',
-    meaning: 'Another holder of the same node credentials has renewed since this certificate was issued.',
+    meaning: 'A newer certificate of the same node is in use, so these credentials are a copy or an old backup.',
     next: { muster: `delete the data directory and ${JOIN_AGAIN}` },
   },
   CERTIFICATE_EXPIRED: {

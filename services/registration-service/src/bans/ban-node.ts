@@ -2,6 +2,7 @@ import { recordRefused } from '@muster/audit'
 import type { registration } from '@muster/contracts'
 import { parseNodeId } from '@muster/domain'
 import type { CallContext, UnaryHandler } from '@muster/rpc'
+import { clearClone } from '../clones/clone-store.ts'
 import type { Deps } from '../deps.ts'
 import { noSuchNode } from '../nodes/node-errors.ts'
 import { toRoll } from '../nodes/roll/roll.ts'
@@ -25,12 +26,13 @@ export function banNode(deps: Deps): UnaryHandler<registration.BanNodeRequest, r
   }
 }
 
-/** Lifts the ban of a node. Safe to repeat. @throws notFound if the node is not on the roll */
+/** Lifts the ban of a node, and forgets that it was cloned. Safe to repeat. @throws notFound if the node is not on the roll */
 export function unbanNode(deps: Deps): UnaryHandler<registration.UnbanNodeRequest, registration.UnbanNodeResponse> {
   return async (request, context) => {
     const change = banChange(parseNodeId(request.nodeId), context)
     const node = await changeNode(deps, context, { id: change.id, action: unbanAction('node') }, async () => {
       await liftBan(deps.pool, 'node', change)
+      await clearClone(deps.pool, change)
     })
     return { node }
   }

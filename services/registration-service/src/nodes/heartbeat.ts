@@ -3,11 +3,15 @@ import { type AppError, invalid, parseAdvertisedAddress, parseHostname, parseLab
 import { keyFingerprint } from '@muster/pki'
 import { type CallContext, type DuplexHandler, memberOf } from '@muster/rpc'
 import { isOlderVersion, VERSION } from '@muster/runtime'
+import { banned } from '../bans/ban-errors.ts'
+import { overtaken, superseded } from '../clones/clone-errors.ts'
+import { reportOlder } from '../clones/report-clone.ts'
 import type { Deps } from '../deps.ts'
 import { wantedTrust } from '../trust/wanted-trust.ts'
 import { parseVersion } from './join-request.ts'
+import { unknownNode } from './node-errors.ts'
+import { assess, type Assessment } from './store/renewal.ts'
 import { type HelloFacts, type Presented, recordHello } from './store/sightings.ts'
-import { whyOff } from './why-off.ts'
 
 /**
  * Serves a node's heartbeat: a hello, then beats until either side ends the stream. The hello costs one SQL statement; a
@@ -23,6 +27,11 @@ export function heartbeat(deps: Deps): DuplexHandler<registration.HeartbeatReque
     let presented: Presented = { authorityNumber: undefined }
     let isKnown = false
     let leave = () => {}
+    const watched = deps.twins.add({
+      nodeId,
+      actor: memberOf(context.peer).spiffeId,
+      remoteAddress: context.remoteAddress,
+    })
 
     const answer = (versions: Partial<registration.HeartbeatResponse> = {}) => {
       deps.presence.beat(nodeId, deps.pace.offlineAfterMs(toldIntervalMs))
@@ -32,6 +41,7 @@ export function heartbeat(deps: Deps): DuplexHandler<registration.HeartbeatReque
     return new Promise((resolve, reject) => {
       const end = () => {
         leave()
+        watched.leave()
         resolve()
       }
       context.signal.addEventListener('abort', end, { once: true })
@@ -48,11 +58,14 @@ export function heartbeat(deps: Deps): DuplexHandler<registration.HeartbeatReque
           greeting.then((found) => {
             presented = found
             isKnown = true
+            watched.greeted()
             answer({ serverVersion: VERSION, minimumAgentVersion: deps.minimumAgentVersion })
           }, reject)
         } else if (message?.$case === 'beat' && greeting !== undefined) {
           // Ignore beats until the roll has confirmed the node: the reply to the hello is on its way.
-          if (isKnown) answer()
+          if (!isKnown) return
+          watched.beat(toldIntervalMs)
+          answer()
         } else {
           throw invalid('message', 'the first message must be a hello, all others beats')
         }
@@ -89,26 +102,36 @@ async function greet(deps: Deps, id: string, hello: registration.Hello, context:
     os: parseOs(hello.os),
     serial: memberOf(context.peer).serial,
     trustVersion: hello.trustBundleVersion,
+    isStored: hello.certificateUnstored !== true,
   }
-  const presented = await recordHello(deps.pool, facts)
-  if (presented === undefined) throw await refuse(deps, id, hostname, context)
+  const presented = (await recordHello(deps.pool, facts)) ?? (await refuse(deps, facts, context))
   const outdated = isOlderVersion(facts.version, deps.minimumAgentVersion)
   context.log.info({ event: 'node.hello', nodeId: id, version: facts.version, outdated }, 'a node said hello')
   return presented
 }
 
+/** Throws why a hello is refused; returns if the policy is to serve it nevertheless. */
 async function refuse(
-  { pool, refusals }: Deps,
-  nodeId: string,
-  hostname: string,
+  deps: Deps,
+  { id: nodeId, hostname, ...facts }: HelloFacts,
   context: CallContext,
-): Promise<AppError> {
-  const { remoteAddress } = context
-  const error = await whyOff(pool, nodeId)
+): Promise<Presented> {
   const { spiffeId: actor } = memberOf(context.peer)
+  const found = await assess(deps.pool, { id: nodeId, ...facts })
+  const isCopy = found.standing === 'known' && found.isOlder && !found.isOvertaken
+  if (isCopy) await reportOlder(deps, found, context)
+  if (isCopy && deps.clonePolicy === 'warn') return { authorityNumber: undefined }
+  const error = whyRefused(found)
+  const { remoteAddress } = context
   const { reason = error.kind } = error
-  await refusals.record({ action: 'node.hello', actor, remoteAddress, reason, nodeId, details: { hostname } })
-  return error
+  await deps.refusals.record({ action: 'node.hello', actor, remoteAddress, reason, nodeId, details: { hostname } })
+  throw error
+}
+
+function whyRefused(found: Assessment): AppError {
+  if (found.standing === 'banned') return banned('node', found.ban)
+  if (found.standing !== 'known') return unknownNode()
+  return found.isOlder && !found.isOvertaken ? superseded() : overtaken()
 }
 
 function parseOs(value: string): string {

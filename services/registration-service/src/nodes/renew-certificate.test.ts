@@ -54,7 +54,7 @@ async function setSerials(current: TestMember, previous: TestMember): Promise<vo
 
 async function refusals() {
   const { rows } = await served.pool.query(
-    `select action, reason, actor, node_id, details from audit_events where outcome = 'refused'`,
+    `select action, reason, actor, node_id, details from audit_events where outcome = 'refused' and action = 'node.renew'`,
   )
   return rows as Record<string, unknown>[]
 }

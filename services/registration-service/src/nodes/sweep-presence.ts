@@ -5,6 +5,7 @@ import { purgeBots } from '../bots/bots.ts'
 import type { Presence } from '../presence/presence.ts'
 import type { HeartbeatPace } from './heartbeat-pace.ts'
 import type { OpenStreams } from './open-streams.ts'
+import { purgeSerials } from '../clones/clone-store.ts'
 import { purgeNodes } from './store/removal.ts'
 import { recordLastSeen } from './store/sightings.ts'
 
@@ -22,6 +23,8 @@ const FOLLOW_STANDING_EVERY_MS = 500
 /** How long a removed node's stream may stay open on a replica that missed the news of the removal. */
 const CHECK_STREAMS_EVERY_MS = 60_000
 const PURGE_EVERY_MS = 60 * 60_000
+/** How long the serial of a certificate that has ended is kept. */
+const KEPT_SERIALS_SECONDS = 40 * 86_400
 
 /**
  * Keeps the roll true in the background: notices nodes that fell silent, even without a watcher, stores when they
@@ -42,6 +45,8 @@ export function sweepPresence(deps: SweepDeps, background: Background): void {
   repeatEvery({ task: 'stream-check', everyMs: CHECK_STREAMS_EVERY_MS, work: checkStreams }, background)
   repeatEvery({ task: 'node-purge', everyMs: PURGE_EVERY_MS, work: (signal) => purgeNodes(pool, signal) }, background)
   repeatEvery({ task: 'bot-purge', everyMs: PURGE_EVERY_MS, work: (signal) => purgeBots(pool, signal) }, background)
+  const purgeOldSerials = (signal: AbortSignal) => purgeSerials(pool, KEPT_SERIALS_SECONDS, signal)
+  repeatEvery({ task: 'serial-purge', everyMs: PURGE_EVERY_MS, work: purgeOldSerials }, background)
 }
 
 async function sweepOnce({ pool, presence, pace }: SweepDeps, log: Logger): Promise<void> {

@@ -36,12 +36,22 @@ export interface PresenceOptions {
   log: Logger
 }
 
+/** What a replica tells the others about a stream of a node: it has begun, or has proved to be alive. */
+export interface StreamNews {
+  nodeId: string
+  streamId: string
+  remoteAddress: string
+  news: 'begun' | 'alive'
+}
+
 /** Beats that come within this time share one command, across all streams. */
 const BATCH_MS = 20
 const MAX_BATCH = 1_000
 const SWEEP_LIMIT = 500
 /** Several sweeps. */
 const LEAST_HOLD_MS = 2_000
+/** Put before news of a stream on the channel. */
+const STREAM = 'stream:'
 /** Put before the id of a node on the channel that may have been removed or banned: whether it may stay is to be checked. */
 const RECHECK = 'removed:'
 
@@ -55,7 +65,12 @@ const RECHECK = 'removed:'
  * gone                sorted set: the same for nodes that went offline, until Postgres has it
  * epoch               string: since when (ms) this Redis receives beats; it expires when no replica has reached it for a while
  */
-export class Presence extends EventEmitter<{ changed: [nodeId: string]; recheck: [nodeId: string]; resync: [] }> {
+export class Presence extends EventEmitter<{
+  changed: [nodeId: string]
+  recheck: [nodeId: string]
+  stream: [StreamNews]
+  resync: []
+}> {
   readonly #redis: RedisClient
   readonly #subscriber: Redis
   readonly #prefix: string
@@ -97,6 +112,7 @@ export class Presence extends EventEmitter<{ changed: [nodeId: string]; recheck:
       )
     })
     this.#subscriber.on('message', (_channel, message) => {
+      if (message.startsWith(STREAM)) return this.#hearOfStream(message)
       const mayHaveToLeave = message.startsWith(RECHECK)
       const nodeId = mayHaveToLeave ? message.slice(RECHECK.length) : message
       if (!isNodeId(nodeId)) return
@@ -159,6 +175,21 @@ export class Presence extends EventEmitter<{ changed: [nodeId: string]; recheck:
       .publish(this.#channel, RECHECK + nodeId)
       .exec()
       .catch((error: Error) => this.#warn(error))
+  }
+
+  /** Tells every replica, this one first and also while Redis is away, about a stream. */
+  tellStream(told: StreamNews): void {
+    this.emit('stream', told)
+    const message = STREAM + [told.nodeId, told.streamId, told.news, told.remoteAddress].join(' ')
+    this.#redis.publish(this.#channel, message).catch((error: Error) => this.#warn(error))
+  }
+
+  /** News of this replica comes back from Redis, and changes nothing the second time. */
+  #hearOfStream(message: string): void {
+    const [nodeId = '', streamId = '', news = '', remoteAddress = ''] = message.slice(STREAM.length).split(' ')
+    if (isNodeId(nodeId) && (news === 'begun' || news === 'alive')) {
+      this.emit('stream', { nodeId, streamId, news, remoteAddress })
+    }
   }
 
   /** Tells every replica at once to check whether a node may stay: it was banned, or let in again. */

@@ -90,9 +90,11 @@ describe('the confirmations of nodes', () => {
     await hello(member, 8)
     expect([await count(), await missing()]).toEqual([{ confirmed: 0, waiting: 1 }, [true, false]])
     const next = served.cluster.member({ kind: 'node', name: member.name, privateKey: member.privateKey })
-    const renewal = { id: member.name, actor: 'x', remoteAddress: '::1', shownSerial: member.serial }
+    const inADay = new Date(Date.now() + DAY_MS)
+    const shown = { shownSerial: member.serial, shownExpiresAt: inADay, lastSerial: member.serial }
+    const renewal = { id: member.name, actor: 'x', remoteAddress: '::1', ...shown }
     const trust = { authorityNumber: 2, trustVersion: 8 }
-    await recordRenewal(served.pool, { ...renewal, ...granted(next.serial, new Date(Date.now() + DAY_MS), trust) })
+    await recordRenewal(served.pool, { ...renewal, ...granted(next.serial, inADay, trust) })
     // The renewal's answer may be lost: only a hello with the new certificate counts.
     expect([await count(), await missing()]).toEqual([{ confirmed: 0, waiting: 1 }, [true, false]])
     await hello(next, 8)

@@ -27,6 +27,8 @@ import type pg from 'pg'
 import { botService } from '../../src/bots/service.ts'
 import type { Deps } from '../../src/deps.ts'
 import { FakeAuthority, FakeTokens } from './fake-services.ts'
+import type { ClonePolicy } from '../../src/clones/clone-policy.ts'
+import { reportTwins } from '../../src/clones/report-clone.ts'
 import { HeartbeatPace } from '../../src/nodes/heartbeat-pace.ts'
 import { activateNode, recordJoiningNode, type JoiningNode } from '../../src/nodes/store/joining.ts'
 import { OpenStreams } from '../../src/nodes/open-streams.ts'
@@ -102,7 +104,8 @@ function clientOf(connection: Connection) {
 export async function serveRegistration({
   log = silentLog,
   refusedPerMinute = 20,
-}: { log?: Logger; refusedPerMinute?: number } = {}): Promise<Served> {
+  clonePolicy = 'deny',
+}: { log?: Logger; refusedPerMinute?: number; clonePolicy?: ClonePolicy } = {}): Promise<Served> {
   const [store, redis] = await Promise.all([openStore(), createRedis()])
   const cluster = testCluster()
   const clock = manualClock()
@@ -120,6 +123,7 @@ export async function serveRegistration({
     const refusedAttempts = new RefusedAttempts({ ...redisOptions, perMinute: refusedPerMinute, now })
     await isCounting(refusedAttempts, redis)
     const streams = new OpenStreams({ pool, presence, log: silentLog })
+    const twins = reportTwins({ pool, presence, clonePolicy }, silentLog)
     const deps: Deps = {
       pool,
       presence,
@@ -129,6 +133,8 @@ export async function serveRegistration({
       authority,
       identity: { trustBundle: () => authority.trustBundle, signers: () => authority.signers },
       refusals: new Refusals(pool, silentLog),
+      clonePolicy,
+      twins,
       minimumAgentVersion: '0.1.0',
       entryLimits: new EntryLimits(refusedAttempts),
       people: { sessionTtlSeconds: 86_400, addresses: ADDRESSES },
@@ -155,6 +161,7 @@ export async function serveRegistration({
         closeAll()
         await server.close()
         streams.close()
+        twins.close()
         presence.close()
         refusedAttempts.close()
         await deps.refusals.close()

@@ -78,7 +78,7 @@ describe('nodes ban and unban', () => {
 
   test('nodes unban takes several nodes, and continues after one that does not exist', async () => {
     const { status, stdout, stderr } = await run('nodes', 'unban', 'db-01', 'web-01')
-    expect(stdout).toBe(`Node web-01 (${aNode.id}) is not banned; start its agent again if it stopped\n`)
+    expect(stdout).toBe(`Node web-01 (${aNode.id}) is let in again; start its agent again if it stopped\n`)
     expect(stderr).toContain('no node has the id or host name db-01')
     expect({ status, asked }).toEqual({ status: 1, asked: [{ nodeId: aNode.id }] })
   })

@@ -10,6 +10,7 @@ const COLOUR: Record<Status, (text: string) => string> = {
   offline: paint.red,
   expired: paint.red,
   banned: paint.red,
+  cloned: paint.red,
 }
 
 /** Colours a node's status for a terminal. */

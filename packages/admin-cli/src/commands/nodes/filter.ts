@@ -15,10 +15,15 @@ export type NodeFilter = Omit<registration.ListNodesRequest, 'pageSize' | 'pageT
 export const EVERY_NODE: NodeFilter = { tokenId: '', labels: {}, statuses: [], search: '' }
 
 /** The words for registration.NodeStatus, written out because the contracts take a while to load. */
-const STATUSES = { pending: 1, online: 2, offline: 3, expired: 4, unknown: 5, banned: 6 } as const satisfies Record<
-  Status,
-  registration.NodeStatus
->
+const STATUSES = {
+  pending: 1,
+  online: 2,
+  offline: 3,
+  expired: 4,
+  unknown: 5,
+  banned: 6,
+  cloned: 7,
+} as const satisfies Record<Status, registration.NodeStatus>
 
 /** The flags that narrow a list of nodes. */
 export const NODE_FILTERS = {

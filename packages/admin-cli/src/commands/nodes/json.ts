@@ -1,7 +1,7 @@
 import type { registration } from '@muster/contracts'
 import { banJson } from '../bans/ban-json.ts'
 
-const STATUS = ['unknown', 'pending', 'online', 'offline', 'expired', 'unknown', 'banned'] as const
+const STATUS = ['unknown', 'pending', 'online', 'offline', 'expired', 'unknown', 'banned', 'cloned'] as const
 /** A node's status as a word. */
 export type Status = (typeof STATUS)[number]
 
@@ -13,6 +13,10 @@ export function nodeStatusOf({ status }: registration.Node): Status {
 /** The address that a node advertises, or else the address that it last called from. */
 export function publicAddress(node: registration.Node): string {
   return node.advertisedAddress === '' ? node.remoteAddress : node.advertisedAddress
+}
+
+function cloneJson(clone: registration.CloneSign | undefined) {
+  return clone === undefined ? null : { found_at: clone.foundAt ?? null, remote_addresses: clone.remoteAddresses }
 }
 
 /** A node as JSON and YAML show it. Documented in docs/cli-output.md. */
@@ -33,5 +37,6 @@ export function nodeJson(node: registration.Node) {
     joined_at: node.joinedAt ?? null,
     certificate_expires_at: node.certificateExpiresAt ?? null,
     ban: banJson(node.ban),
+    clone: cloneJson(node.clone),
   }
 }

@@ -121,6 +121,7 @@ describe('nodes ls', () => {
       joined_at: '2026-11-20T08:00:00.000Z',
       certificate_expires_at: '2026-11-23T08:00:00.000Z',
       ban: null,
+      clone: null,
     })
     expect(found[0]).toMatchObject({ hostname: 'db-01', public_address: '192.0.2.7', last_seen_at: null })
     const yaml = await cluster.run(['nodes', 'ls', '--format=yaml'])

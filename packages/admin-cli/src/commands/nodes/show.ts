@@ -33,6 +33,7 @@ function factsOf(node: registration.Node, now: Date): [string, string][] {
     ['UUID', node.id],
     ['Status', nodeStatusOf(node)],
     ['Banned', node.ban === undefined ? '' : describeBan(node.ban, now)],
+    ['Cloned', node.clone === undefined ? '' : describeClone(node.clone, now)],
     ['Last seen', node.lastSeenAt === undefined ? 'never' : time(node.lastSeenAt)],
     ['Roles', node.roles.join(', ')],
     ['Labels', formatLabels(node.labels)],
@@ -45,4 +46,9 @@ function factsOf(node: registration.Node, now: Date): [string, string][] {
     ['Certificate', node.certificateExpiresAt === undefined ? '' : `until ${time(node.certificateExpiresAt)}`],
   ]
   return rows.filter(([, value]) => value !== '').map(([name, value]) => [name, safeText(value)])
+}
+
+function describeClone({ foundAt, remoteAddresses }: registration.CloneSign, now: Date): string {
+  const found = foundAt === undefined ? 'found' : `found ${utcTimeAndDistance(foundAt, now)}`
+  return `${found}, used from ${remoteAddresses.join(' and ')}; 'nodes unban' clears it`
 }

@@ -3,7 +3,7 @@ import { changeEach } from '../bans/change-each.ts'
 import { nodeJson } from './json.ts'
 import { findNodeId, parseNodeReference } from './node-argument.ts'
 
-/** Lifts the bans of nodes. Continues after a refusal; the exit status is then 1. */
+/** Lifts the bans of nodes, and forgets that they were cloned. Continues after a refusal; the exit status is then 1. */
 export const nodesUnban = defineCommand({
   options: { format: FORMAT },
   examples: [['$0 nodes unban web-01', 'its agent may be started again']],
@@ -14,7 +14,7 @@ export const nodesUnban = defineCommand({
       change: async (services, reference) =>
         (await services.registration.unbanNode({ nodeId: await findNodeId(reference, services) })).node,
       json: nodeJson,
-      line: ({ id, hostname }) => `Node ${hostname} (${id}) is not banned; start its agent again if it stopped`,
+      line: ({ id, hostname }) => `Node ${hostname} (${id}) is let in again; start its agent again if it stopped`,
     })
   },
 })

@@ -25,8 +25,10 @@ const node: StoredNode = {
   lastSeenAt: earlier,
   certificateExpiresAt: later,
   ban: undefined,
+  clone: undefined,
 }
 const ban = { bannedAt: earlier, until: undefined, by: '', reason: '' }
+const clone = { foundAt: earlier, remoteAddresses: ['192.0.2.66'] }
 const neverSeen = { firstSeenAt: undefined, lastSeenAt: undefined }
 const ended = { certificateExpiresAt: now }
 
@@ -38,7 +40,8 @@ const away = { available: false, tooEarly: true }
 describe('the status of a node', () => {
   test.each<[string, Partial<StoredNode>, Partial<PresenceView>, keyof typeof NodeStatus]>([
     ['that beats', {}, online, 'ONLINE'],
-    ['that is banned, whatever else is true of it', { ban, ...ended }, online, 'BANNED'],
+    ['that was cloned', { clone, ...ended }, online, 'CLONED'],
+    ['that is banned, whatever else is true of it', { ban, clone, ...ended }, online, 'BANNED'],
     ['that beats with a certificate that has just ended', ended, online, 'ONLINE'],
     ['that beats though Redis is too young to tell who does not', {}, { ...online, tooEarly: true }, 'ONLINE'],
     ['that fell silent', {}, silent, 'OFFLINE'],

@@ -35,6 +35,7 @@ export async function toRoll(
 /** The one definition of a node's status. */
 export function statusOf(node: StoredNode, view: PresenceView, now: Date): registration.NodeStatus {
   if (node.ban !== undefined) return NodeStatus.BANNED
+  if (node.clone !== undefined) return NodeStatus.CLONED
   if (view.online.has(node.id)) return NodeStatus.ONLINE
   if (node.certificateExpiresAt <= now) return NodeStatus.EXPIRED
   if (node.firstSeenAt === undefined) return NodeStatus.PENDING

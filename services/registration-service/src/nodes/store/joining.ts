@@ -97,7 +97,12 @@ export async function activateNode(
          where id = $1
            and removed_at is null
            and not ${IS_BANNED}
-        returning id, token_id, remote_address, hostname, roles)
+        returning id, token_id, remote_address, hostname, roles),
+     recorded as (
+       insert into node_serials (node_id, serial, expires_at)
+       select id, $2, $3
+         from active
+       on conflict on constraint node_serials_pkey do nothing)
       select record_audit(
                action => 'node.join', actor => 'anonymous', remote_address => remote_address, token_id => token_id,
                node_id => id, details => jsonb_build_object('hostname', hostname, 'roles', roles, 'serial', $2::text))

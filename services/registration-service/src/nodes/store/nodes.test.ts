@@ -40,7 +40,7 @@ function joining(overrides: Partial<JoiningNode> = {}): JoiningNode {
 }
 
 /** What a hello says of a node that presents its first certificate. */
-const shown = { serial: 'aa', trustVersion: undefined }
+const shown = { serial: 'aa', trustVersion: undefined, isStored: true }
 const inAnHour = () => new Date(Date.now() + 3_600_000)
 
 async function roll() {
@@ -189,7 +189,8 @@ describe('a removal', () => {
     expect(await recordJoiningNode(store.pool, node)).toBe(false)
     expect(await activateNode(store.pool, node.id, granted('bb', inAnHour()))).toBe(false)
     expect(await recordHello(store.pool, { ...node, os: 'linux', ...shown })).toBeUndefined()
-    const renewal = { id: node.id, shownSerial: 'aa', ...granted('bb', inAnHour()) }
+    const before = { shownSerial: 'aa', shownExpiresAt: inAnHour(), lastSerial: 'aa' }
+    const renewal = { id: node.id, ...before, ...granted('bb', inAnHour()) }
     expect(await recordRenewal(store.pool, { ...renewal, ...by })).toBe(false)
     expect(await roll()).toEqual([])
 

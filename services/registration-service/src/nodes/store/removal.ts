@@ -10,7 +10,8 @@ export async function takeOffRoll(
   const { rows } = await db.query(
     `with known as (
        select id, hostname, roles, labels, version, advertised_address, remote_address, os, token_id, joined_at,
-              first_seen_at, last_seen_at, certificate_expires_at, banned_at, banned_until, banned_by, ban_reason
+              first_seen_at, last_seen_at, certificate_expires_at, banned_at, banned_until, banned_by,
+              ban_reason, cloned_at, cloned_from
          from nodes
         where id = $1
           and joined_at is not null

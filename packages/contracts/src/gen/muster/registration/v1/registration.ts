@@ -32,6 +32,8 @@ export const NodeStatus = {
   UNKNOWN: 5,
   /** BANNED - An operator has banned it. */
   BANNED: 6,
+  /** CLONED - Copies of its credentials were used; `clone` says where. */
+  CLONED: 7,
 } as const;
 
 export type NodeStatus = typeof NodeStatus[keyof typeof NodeStatus];
@@ -44,6 +46,7 @@ export namespace NodeStatus {
   export type EXPIRED = typeof NodeStatus.EXPIRED;
   export type UNKNOWN = typeof NodeStatus.UNKNOWN;
   export type BANNED = typeof NodeStatus.BANNED;
+  export type CLONED = typeof NodeStatus.CLONED;
 }
 
 export interface RegisterRequest {
@@ -167,7 +170,11 @@ export interface Hello {
   /** Operating system, such as "linux x64 6.1.0"; at most 128 characters of printable ASCII. */
   os: string;
   /** The version of the trust bundle that the node uses. Open a new stream after it has changed: a rotation waits for that. */
-  trustBundleVersion?: number | undefined;
+  trustBundleVersion?:
+    | number
+    | undefined;
+  /** True if the certificate of the connection is not on disk yet, so that the node may show the one before after a restart. */
+  certificateUnstored?: boolean | undefined;
 }
 
 export interface Hello_LabelsEntry {
@@ -233,12 +240,28 @@ export interface Node {
   /** Its agent is older than the oldest that the cluster supports, or its version is not a semantic version. */
   outdated: boolean;
   /** Set while the node is banned. */
-  ban: Ban | undefined;
+  ban:
+    | Ban
+    | undefined;
+  /** Set while the node counts as cloned: until it is unbanned or joins again. */
+  clone: CloneSign | undefined;
 }
 
 export interface Node_LabelsEntry {
   key: string;
   value: string;
+}
+
+/** A sign that the credentials of a node were copied. */
+export interface CloneSign {
+  foundAt:
+    | Date
+    | undefined;
+  /**
+   * The address that showed an older certificate than the last one in use, or the addresses of two streams that were alive at
+   * the same time.
+   */
+  remoteAddresses: string[];
 }
 
 export interface RemoveNodeRequest {
@@ -936,7 +959,15 @@ export const HeartbeatRequest: MessageFns<HeartbeatRequest> = {
 };
 
 function createBaseHello(): Hello {
-  return { version: "", hostname: "", labels: {}, advertisedAddress: "", os: "", trustBundleVersion: undefined };
+  return {
+    version: "",
+    hostname: "",
+    labels: {},
+    advertisedAddress: "",
+    os: "",
+    trustBundleVersion: undefined,
+    certificateUnstored: undefined,
+  };
 }
 
 export const Hello: MessageFns<Hello> = {
@@ -958,6 +989,9 @@ export const Hello: MessageFns<Hello> = {
     }
     if (message.trustBundleVersion !== undefined) {
       writer.uint32(48).uint32(message.trustBundleVersion);
+    }
+    if (message.certificateUnstored !== undefined) {
+      writer.uint32(56).bool(message.certificateUnstored);
     }
     return writer;
   },
@@ -1024,6 +1058,14 @@ export const Hello: MessageFns<Hello> = {
             }
 
             message.trustBundleVersion = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.certificateUnstored = reader.bool();
             continue;
           }
         }
@@ -1256,6 +1298,7 @@ function createBaseNode(): Node {
     os: "",
     outdated: false,
     ban: undefined,
+    clone: undefined,
   };
 }
 
@@ -1305,6 +1348,9 @@ export const Node: MessageFns<Node> = {
     }
     if (message.ban !== undefined) {
       Ban.encode(message.ban, writer.uint32(122).fork()).join();
+    }
+    if (message.clone !== undefined) {
+      CloneSign.encode(message.clone, writer.uint32(130).fork()).join();
     }
     return writer;
   },
@@ -1445,6 +1491,14 @@ export const Node: MessageFns<Node> = {
             message.ban = Ban.decode(reader, reader.uint32());
             continue;
           }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.clone = CloneSign.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1500,6 +1554,63 @@ export const Node_LabelsEntry: MessageFns<Node_LabelsEntry> = {
             }
 
             message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseCloneSign(): CloneSign {
+  return { foundAt: undefined, remoteAddresses: [] };
+}
+
+export const CloneSign: MessageFns<CloneSign> = {
+  encode(message: CloneSign, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.foundAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.foundAt), writer.uint32(10).fork()).join();
+    }
+    for (const v of message.remoteAddresses) {
+      writer.uint32(18).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CloneSign {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCloneSign();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.foundAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.remoteAddresses.push(reader.string());
             continue;
           }
         }
@@ -2274,8 +2385,9 @@ export const RegistrationServiceService = {
    * Issues the calling node a new certificate for the key of its connection. Call it with the current certificate, at
    * a random point between 50 and 80 % of its life, or at once when a HeartbeatResponse asks for it. Safe to repeat, but not in the first
    * twentieth of the life of the last certificate: that is RESOURCE_EXHAUSTED, RENEWED_JUST_NOW; keep the certificate and
-   * try again later. Only the last certificate and the one before it may renew; any other is refused with
-   * CERTIFICATE_SUPERSEDED, and an expired certificate cannot renew at all: join again with a token.
+   * try again later. Only the last certificate may renew, and the one before it until the node has shown the last one. An
+   * older one is a copy: it is refused with CERTIFICATE_SUPERSEDED, the node counts as cloned, and further renewals are
+   * NODE_CLONED until an operator has looked. An expired certificate cannot renew at all: join again with a token.
    */
   renewCertificate: {
     path: "/muster.registration.v1.RegistrationService/RenewCertificate" as const,
@@ -2332,7 +2444,7 @@ export const RegistrationServiceService = {
     responseSerialize: (value: BanNodeResponse): Buffer => Buffer.from(BanNodeResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): BanNodeResponse => BanNodeResponse.decode(value),
   },
-  /** Lifts the ban of a node. Safe to repeat, and for a node that is not banned. */
+  /** Lifts the ban of a node, and forgets that it was cloned. Safe to repeat, and for a node that is neither. */
   unbanNode: {
     path: "/muster.registration.v1.RegistrationService/UnbanNode" as const,
     requestStream: false as const,
@@ -2377,8 +2489,9 @@ export interface RegistrationServiceServer extends UntypedServiceImplementation 
    * Issues the calling node a new certificate for the key of its connection. Call it with the current certificate, at
    * a random point between 50 and 80 % of its life, or at once when a HeartbeatResponse asks for it. Safe to repeat, but not in the first
    * twentieth of the life of the last certificate: that is RESOURCE_EXHAUSTED, RENEWED_JUST_NOW; keep the certificate and
-   * try again later. Only the last certificate and the one before it may renew; any other is refused with
-   * CERTIFICATE_SUPERSEDED, and an expired certificate cannot renew at all: join again with a token.
+   * try again later. Only the last certificate may renew, and the one before it until the node has shown the last one. An
+   * older one is a copy: it is refused with CERTIFICATE_SUPERSEDED, the node counts as cloned, and further renewals are
+   * NODE_CLONED until an operator has looked. An expired certificate cannot renew at all: join again with a token.
    */
   renewCertificate: handleUnaryCall<RenewCertificateRequest, RenewCertificateResponse>;
   /**
@@ -2401,7 +2514,7 @@ export interface RegistrationServiceServer extends UntypedServiceImplementation 
    * roll. Replaces the ban of a node that is banned already. Safe to repeat.
    */
   banNode: handleUnaryCall<BanNodeRequest, BanNodeResponse>;
-  /** Lifts the ban of a node. Safe to repeat, and for a node that is not banned. */
+  /** Lifts the ban of a node, and forgets that it was cloned. Safe to repeat, and for a node that is neither. */
   unbanNode: handleUnaryCall<UnbanNodeRequest, UnbanNodeResponse>;
   /** Returns the nodes, by host name, then id. */
   listNodes: handleUnaryCall<ListNodesRequest, ListNodesResponse>;
