@@ -21,8 +21,8 @@ const cluster = useCluster({
 })
 const life = new Lifecycle()
 let machine: PrivateMachine
-const canTest = ['curl', 'apt-get', 'dpkg-deb'].every((tool) => canRun(tool, '--version'))
-const testInstall = canTest ? testOnPrivateMachine : testWith(false, 'curl and apt-get')
+const canTest = ['curl', 'wget', 'apt-get', 'dpkg-deb'].every((tool) => canRun(tool, '--version'))
+const testInstall = canTest ? testOnPrivateMachine : testWith(false, 'curl, wget and apt-get')
 
 beforeAll(async () => {
   if (testInstall !== test) return
@@ -89,6 +89,16 @@ testInstall('the install script replaces a tarball by a tarball, whose program c
   expect([await versionOf(TARBALL), await isAbsent(DEB)]).toEqual([NEXT, true])
   expect(await install('--uninstall')).toMatchObject({ status: 0 })
   expect(await isAbsent(TARBALL)).toBe(true)
+})
+
+testInstall('the install script downloads by wget where there is no curl, and asks for either', async () => {
+  await machine.run('sh', ['-c', 'for tool in curl wget; do mv "$(command -v $tool)" /run/; done'])
+  const none = await install('--tarball')
+  expect(none).toMatchObject({ status: 1, stderr: expect.stringContaining('curl or wget is needed') })
+  await machine.run('mv', ['/run/wget', '/usr/bin/'])
+  expect(await install('--tarball')).toMatchObject({ status: 0 })
+  expect(await versionOf(TARBALL)).toBe(NEXT)
+  expect(await install('--uninstall')).toMatchObject({ status: 0 })
 })
 
 testInstall('the install script fails when the package manager succeeds and installs nothing', async () => {

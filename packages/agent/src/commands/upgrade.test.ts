@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import os from 'node:os'
@@ -163,6 +163,19 @@ describe('muster upgrade without what it needs', () => {
     expect(status).toBe(1)
     expect(stderr).toContain('test.muster.internal does not tell the address of a web face')
     expect(stderr).toContain('MUSTER_PUBLIC_WEB_ADDR')
+  })
+
+  test('muster upgrade of a cluster that is away says that the address can be given', async () => {
+    const away = path.join(folder, 'away')
+    await cp(dataDir, away, { recursive: true })
+    const profile = JSON.parse(await readFile(path.join(away, 'profile.json'), 'utf8')) as object
+    await writeFile(path.join(away, 'profile.json'), JSON.stringify({ ...profile, authServer: '127.0.0.1:9' }))
+    const { status, stderr } = await run(['upgrade', '--check'], { dataDir: away })
+    expect(status).toBe(1)
+    expect(stderr).toContain('127.0.0.1:9 cannot be asked for the address of the web face')
+    expect(stderr).toContain('--web-addr=HOST:PORT')
+    const given = await run(['upgrade', '--check', `--web-addr=${await webFaceOfCluster()}`], { dataDir: away })
+    expect(given).toMatchObject({ status: 0, stderr: '' })
   })
 
   test('muster upgrade of a web face that is away, or answers something else, says so', async () => {

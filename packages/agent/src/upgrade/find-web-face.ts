@@ -1,6 +1,6 @@
 import { CliError } from '@muster/cli-kit'
 import { registration } from '@muster/contracts'
-import { parseServerAddress, resolveAddress } from '@muster/domain'
+import { messageOf, parseServerAddress, resolveAddress } from '@muster/domain'
 import { connect, type ProxyFor, TlsIdentity, type WebFace } from '@muster/rpc'
 import { notJoined } from '../status/not-joined.ts'
 import { readBundle, type Report } from '../status/report.ts'
@@ -56,6 +56,12 @@ async function askForAddress(
   try {
     const { getTrustBundle } = connection.client(registration.RegistrationServiceService)
     return (await getTrustBundle({}, { timeoutMs: LIMIT_MS, signal })).webAddress
+  } catch (error) {
+    throw new CliError(
+      `${authServer} cannot be asked for the address of the web face: ${messageOf(error)}`,
+      'Try again, or give the address: --web-addr=HOST:PORT.',
+      error,
+    )
   } finally {
     connection.close()
   }
