@@ -18,6 +18,8 @@ export interface NodeProfile {
   roles: NodeRole[]
   authServer: string
   trustBundleVersion: number
+  /** Of a bot: which authority signed its certificate; absent for the first. */
+  authorityNumber?: number
   /** What the node last reported about itself. */
   facts?: NodeFacts
 }

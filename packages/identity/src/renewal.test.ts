@@ -3,6 +3,7 @@ import { manualClock } from '@muster/testkit'
 import { memoryLog } from '@muster/testkit/log'
 import type { CertificateLife } from './certificate-life.ts'
 import { renewalTime, renewForever, type RenewalOptions } from './renewal.ts'
+import { Urgency } from './urgency.ts'
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
@@ -116,24 +117,35 @@ describe('the renewal of a certificate', () => {
     await renewing
   })
 
-  test('a certificate is renewed within a minute when that is urgent', async () => {
-    let urgent = false
-    const { clock, stop, renewals, options } = setUp({ isUrgent: () => urgent })
-    const renew = options.renew
+  test('a certificate is renewed at once, and once, when that is urgent', async () => {
+    const urgency = new Urgency()
+    const { clock, stop, renewals, options } = setUp({ urgency })
+    const renewing = renewForever(options)
+    await clock.advance(HOUR_MS)
+    expect(renewals).toEqual([])
+    urgency.raise()
+    await clock.advance(1)
+    expect(renewals).toHaveLength(1)
+    await clock.advance(HOUR_MS)
+    expect(renewals).toHaveLength(1)
+    stop.abort()
+    await renewing
+  })
+
+  test('a certificate is renewed again when that becomes urgent during a renewal', async () => {
+    const urgency = new Urgency()
+    const { clock, stop, renewals, options } = setUp({ urgency })
+    const { renew } = options
     const renewing = renewForever({
       ...options,
       renew: async (expired) => {
-        urgent = false
+        if (renewals.length === 0) urgency.raise()
         return renew(expired)
       },
     })
-    await clock.advance(HOUR_MS)
-    expect(renewals).toEqual([])
-    urgent = true
-    await clock.advance(60_000)
-    expect(renewals).toHaveLength(1)
-    await clock.advance(HOUR_MS)
-    expect(renewals).toHaveLength(1)
+    urgency.raise()
+    await clock.advance(1)
+    expect(renewals).toHaveLength(2)
     stop.abort()
     await renewing
   })

@@ -10,8 +10,6 @@ export interface RenewalOptions {
   renew: (expired: boolean) => Promise<CertificateLife>
   /** True for errors that a retry cannot fix; `renewForever` throws them. */
   isFinal?: (error: unknown) => boolean
-  /** Checked from time to time while waiting; true starts the renewal early. */
-  isUrgent?: () => boolean
   /** Raised, it starts the renewal at once. Cleared by each renewal. */
   urgency?: Urgency
   clock: Clock
@@ -31,7 +29,6 @@ export async function renewForever(options: RenewalOptions): Promise<void> {
     first,
     renew,
     isFinal = () => false,
-    isUrgent = () => false,
     urgency = new Urgency(),
     clock,
     log,
@@ -48,7 +45,7 @@ export async function renewForever(options: RenewalOptions): Promise<void> {
       // behind or is set back.
       const restOf = () =>
         Math.min(dueAt.getTime() - clock.now().getTime(), obtainedAtMs + dueAfterMs - clock.elapsedMs())
-      while (restOf() > 0 && !isUrgent() && !urgency.isRaised) {
+      while (restOf() > 0 && !urgency.isRaised) {
         const restMs = restOf()
         // Short sleeps of random length: a machine that was suspended notices soon after it wakes up, and members that
         // learn of an urgent renewal at once start it at different times.

@@ -70,7 +70,10 @@ export interface GrantReply {
   keyPem: string
   grant: Grant
   /** The profile so far; the first grant names the cluster. */
-  profile: Omit<NodeProfile, 'clusterName' | 'trustBundleVersion'> & { clusterName?: string }
+  profile: Omit<NodeProfile, 'clusterName' | 'trustBundleVersion'> & {
+    clusterName?: string
+    trustBundleVersion?: number
+  }
   /** Host roots that this node trusts already, PEM. */
   trustedRootsPem: string
 }
@@ -97,14 +100,23 @@ export function identityOf({ grant, profile, ...reply }: GrantReply): NodeIdenti
   }
   const member =
     botName === undefined ? { kind: 'node' as const, name: nodeId } : { kind: 'bot' as const, name: botName }
-  const { trustBundle, chainPem, bundlePem } = checkGrant(() =>
+  const checked = checkGrant(() =>
     parseGrant(grant, { from: 'registration-service', ...member, clusterName, ...reply }),
   )
+  const { trustBundle, chainPem, bundlePem, authorityNumber } = checked
+  // A replica that lags behind may send an older bundle than this node has; a bundle never goes back.
+  const held = profile.trustBundleVersion ?? 0
+  const isOlder = trustBundle.version < held
   return {
     keyPem: reply.keyPem,
     chainPem,
-    bundlePem,
-    profile: { ...profile, clusterName: trustBundle.clusterName, trustBundleVersion: trustBundle.version },
+    bundlePem: isOlder ? reply.trustedRootsPem : bundlePem,
+    profile: {
+      ...profile,
+      clusterName: trustBundle.clusterName,
+      trustBundleVersion: isOlder ? held : trustBundle.version,
+      ...(botName !== undefined && authorityNumber > 1 && { authorityNumber }),
+    },
   }
 }
 

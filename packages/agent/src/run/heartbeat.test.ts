@@ -76,6 +76,7 @@ function setUp({ answers = true, isStored = true } = {}) {
     facts,
     clock,
     log,
+    trustBundleVersion: () => 1,
     onAnswer: () => {},
     onAway: (error: unknown) => away.push(error),
     isStored: () => isStored,

@@ -14,6 +14,8 @@ export interface HeartbeatDeps {
   facts: NodeFacts
   /** Whether the certificate that the connection shows is on disk; true by default. */
   isStored?: () => boolean
+  /** The version of the trust bundle in use; each hello confirms it. */
+  trustBundleVersion: () => number
   clock: Clock
   log: LineLog
   /** Called with each answer. */
@@ -63,7 +65,7 @@ export async function sendHeartbeats(deps: HeartbeatDeps, signal: AbortSignal): 
 
 /** Runs one stream, from the hello to its end. */
 async function runStream(deps: HeartbeatDeps, onOnline: () => void, signal: AbortSignal): Promise<'renewed' | 'ended'> {
-  const { connection, tls, facts, clock, onAnswer, isStored = () => true } = deps
+  const { connection, tls, facts, trustBundleVersion, clock, onAnswer, isStored = () => true } = deps
   let settings = FIRST_SETTINGS
   const silence = new Silence(clock)
   const method = registration.RegistrationServiceService.heartbeat
@@ -85,7 +87,8 @@ async function runStream(deps: HeartbeatDeps, onOnline: () => void, signal: Abor
     stop()
   })
   try {
-    stream.send({ message: { $case: 'hello', value: { ...hello(facts), certificateUnstored: !isStored() } } })
+    const value = { ...hello(facts, trustBundleVersion()), certificateUnstored: !isStored() }
+    stream.send({ message: { $case: 'hello', value } })
     // The first answer sets the pace.
     const toldOrEnded = AbortSignal.any([answered.signal, streamEnded.signal])
     await clock.sleep(settings.offlineAfterMs, toldOrEnded).catch(() => {})
@@ -108,9 +111,16 @@ async function runStream(deps: HeartbeatDeps, onOnline: () => void, signal: Abor
   }
 }
 
-function hello(facts: NodeFacts): registration.Hello {
+function hello(facts: NodeFacts, trustBundleVersion: number): registration.Hello {
   const { hostname, labels, advertisedAddress } = reportedFacts(facts)
-  return { version: VERSION, hostname, labels, advertisedAddress, os: `${os.platform()} ${os.arch()} ${os.release()}` }
+  return {
+    version: VERSION,
+    hostname,
+    labels,
+    advertisedAddress,
+    os: `${os.platform()} ${os.arch()} ${os.release()}`,
+    trustBundleVersion,
+  }
 }
 
 /** When the certificate that the connection shows ends. */

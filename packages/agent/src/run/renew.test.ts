@@ -4,7 +4,7 @@ import { mkdtemp, rename, rm } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import { AppError, type ErrorKind } from '@muster/domain'
-import { type NodeIdentity, tlsMaterial } from '@muster/identity'
+import { type NodeIdentity, tlsMaterial, Urgency } from '@muster/identity'
 import { connect, type Connection, noProxy, TlsIdentity } from '@muster/rpc'
 import { eventually, manualClock, type ManualClock } from '@muster/testkit'
 import { memoryLog } from '@muster/testkit/log'
@@ -12,6 +12,7 @@ import { BOT_TOKEN, NODE_TOKEN, startTestRegistration, type TestRegistration } f
 import { parseStartFlags } from '../config/options.ts'
 import { join, requireJoinOptions } from '../join/join.ts'
 import { renew } from './renew.ts'
+import { Renewer } from './renewer.ts'
 
 let folder: string
 let server: TestRegistration
@@ -50,8 +51,8 @@ async function startRenewing(token: string) {
   const stored: boolean[] = []
   const onRenewed = (next: NodeIdentity) => void renewed.push(next)
   const onStored = (isStored: boolean) => void stored.push(isStored)
-  const isUrgent = () => false
-  const deps = { dataDir: flags.dataDir, identity, tls, connection, clock, log, isUrgent, onRenewed, onStored }
+  const renewer = new Renewer({ dataDir: flags.dataDir, identity, connection, clock })
+  const deps = { renewer, tls, clock, log, urgency: new Urgency(), onRenewed, onStored }
   const ended = renew(deps, stop.signal).then(
     () => 'stopped',
     (error: unknown) => error,

@@ -1,16 +1,25 @@
 import { AppError } from '@muster/domain'
 import type { TlsIdentity } from '@muster/rpc'
-import { type LineLog, retry } from '@muster/runtime'
-import { certificateLife, isRefused, type NodeIdentity, renewForever, tlsMaterial } from '@muster/identity'
+import { type Clock, type LineLog, retry } from '@muster/runtime'
+import {
+  certificateLife,
+  isRefused,
+  type NodeIdentity,
+  renewForever,
+  tlsMaterial,
+  type Urgency,
+} from '@muster/identity'
 import { NotTrustedError } from '../exit-status.ts'
 import { Renewer, type RenewerDeps } from './renewer.ts'
 
 /** What the renewal of a node's certificate needs. */
-export interface RenewDeps extends RenewerDeps {
+export interface RenewDeps {
+  renewer: Renewer
   tls: TlsIdentity
+  clock: Clock
   log: LineLog
-  /** True to renew before the certificate is due. */
-  isUrgent: () => boolean
+  /** Raised to renew before the certificate is due. */
+  urgency: Urgency
   onRenewed: (identity: NodeIdentity) => void
   /** Called before another certificate is shown: whether it is on disk. */
   onStored: (isStored: boolean) => void
@@ -23,10 +32,9 @@ export interface RenewDeps extends RenewerDeps {
  * @throws AppError if the server refuses this node or bot
  */
 export async function renew(deps: RenewDeps, signal: AbortSignal): Promise<void> {
-  const { tls, clock, log, isUrgent, onRenewed, onStored } = deps
-  const renewer = new Renewer(deps)
+  const { renewer, tls, clock, log, urgency, onRenewed, onStored } = deps
   await renewForever({
-    first: certificateLife(deps.identity.chainPem),
+    first: certificateLife(renewer.inUse.chainPem),
     renew: async () => {
       try {
         const identity = await renewer.renew(signal)
@@ -43,7 +51,7 @@ export async function renew(deps: RenewDeps, signal: AbortSignal): Promise<void>
       }
     },
     isFinal,
-    isUrgent,
+    urgency,
     clock,
     log,
     signal,

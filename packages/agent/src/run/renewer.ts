@@ -1,6 +1,6 @@
-import { bots, registration } from '@muster/contracts'
+import { bots, type ca, registration } from '@muster/contracts'
 import { certificateLife, type NodeIdentity, withClocks } from '@muster/identity'
-import { createCsr, privateKeyFromPem } from '@muster/pki'
+import { chainPem, createCsr, privateKeyFromPem } from '@muster/pki'
 import type { Connection } from '@muster/rpc'
 import { assertRoom, type Clock } from '@muster/runtime'
 import { ensureNodeKey, identityOf, storeIdentity } from '../join/node-identity.ts'
@@ -27,17 +27,51 @@ export class Renewer {
   #unstored: NodeIdentity | undefined
   /** The unstored identity that is in use. */
   #used: NodeIdentity | undefined
+  /** Settles when the step under way has ended: renewals and bundles wait for each other. */
+  #last: Promise<unknown> = Promise.resolve()
 
   constructor({ identity, ...deps }: RenewerDeps) {
     this.#deps = deps
     this.#stored = identity
   }
 
+  /** The identity in use. */
+  get inUse(): NodeIdentity {
+    return this.#used ?? this.#stored
+  }
+
   /**
    * Returns a fresh identity that is on disk. @throws FileError if it could not be stored; the next call stores it.
    * @throws NotTrustedError, AppError
    */
-  async renew(signal: AbortSignal): Promise<NodeIdentity> {
+  renew(signal: AbortSignal): Promise<NodeIdentity> {
+    return this.#inTurn(() => this.#renew(signal))
+  }
+
+  /**
+   * Stores the identity in use with a newer trust bundle, whose version never goes back. @returns it; undefined if the bundle
+   * is not newer, or while an identity waits for room on the disk: the renewal that follows brings the bundle too
+   */
+  trust({ version, clusterName, hostRootsDer }: ca.TrustBundle): Promise<NodeIdentity | undefined> {
+    return this.#inTurn(async () => {
+      const { profile } = this.#stored
+      const isNewer = version > profile.trustBundleVersion && clusterName === profile.clusterName
+      if (!isNewer || hostRootsDer.length === 0 || this.#unstored !== undefined) return undefined
+      const bundlePem = chainPem(hostRootsDer)
+      const next = { ...this.#stored, bundlePem, profile: { ...profile, trustBundleVersion: version } }
+      await storeIdentity(this.#deps.dataDir, next)
+      this.#stored = next
+      return next
+    })
+  }
+
+  #inTurn<T>(step: () => Promise<T>): Promise<T> {
+    const done = this.#last.then(step)
+    this.#last = done.catch(() => {})
+    return done
+  }
+
+  async #renew(signal: AbortSignal): Promise<NodeIdentity> {
     const { dataDir, clock } = this.#deps
     if (this.#unstored === undefined || this.#isReplaceable(this.#unstored)) {
       if (this.#unstored === undefined) await assertRoom(dataDir)

@@ -1,9 +1,12 @@
-import type { NodeFacts, NodeIdentity } from '@muster/identity'
+import { type NodeFacts, type NodeIdentity, Urgency } from '@muster/identity'
 import type { Connection, ProxyFor, TlsIdentity } from '@muster/rpc'
 import { type Clock, type LineLog, runTasks, type Task, VERSION } from '@muster/runtime'
+import { followBundle } from './follow-bundle.ts'
+import { FollowRotation } from './follow-rotation.ts'
 import { sendHeartbeats } from './heartbeat.ts'
 import { describeMember } from '../join/node-identity.ts'
 import { renew } from './renew.ts'
+import { Renewer } from './renewer.ts'
 import type { BeatRecorder } from '../status/beat-recorder.ts'
 import { versionAdvice } from '../status/version-advice.ts'
 import { explain } from '../exit-status.ts'
@@ -41,18 +44,20 @@ export async function runUntilStopped(
   { identity, facts, dataDir, tls, connection, isBack, notNeeded, beats }: JoinedMember,
   { clock, log, say, signal, notifier }: StartDeps,
 ): Promise<void> {
-  const { clusterName, botName, trustBundleVersion: firstBundle } = identity.profile
+  const { clusterName, botName } = identity.profile
   const greet = once(() => {
     if (isBack) say(`Back in ${clusterName} as ${describeMember(identity.profile)}; ${notNeeded}.`)
   })
   const who = `${describeMember(identity.profile)} of ${clusterName}`
   notifier.ready()
   notifier.status(who)
-  let knownBundle = firstBundle
+  const renewer = new Renewer({ dataDir, identity, connection, clock })
+  const urgency = new Urgency()
   // A bot renews at once when it returns: an interrupted renewal may have left it a generation behind, and it should
   // learn early that it was locked.
   let isStored = true
-  let urgent = botName !== undefined && isBack
+  if (botName !== undefined && isBack) urgency.raise()
+  const rotation = new FollowRotation({ renewer, tls, connection, urgency, clock, log, signal })
   const heartbeats: Task = (group) =>
     sendHeartbeats(
       {
@@ -60,6 +65,7 @@ export async function runUntilStopped(
         tls,
         facts,
         isStored: () => isStored,
+        trustBundleVersion: () => renewer.inUse.profile.trustBundleVersion,
         clock,
         log,
         onAway: (error) => {
@@ -67,7 +73,7 @@ export async function runUntilStopped(
           beats.trouble(trouble)
           notifier.status(`${who}; the cluster cannot be reached: ${trouble}`)
         },
-        onAnswer: ({ settings, trustBundleVersion, renewNow: now, ...versions }) => {
+        onAnswer: ({ settings, trustBundleVersion, renewNow, renewWithinMs, ...versions }) => {
           greet()
           notifier.status(`${who}; online`)
           beats.beat(settings?.offlineAfterMs)
@@ -75,7 +81,7 @@ export async function runUntilStopped(
           if (says !== undefined && beats.versions(versions)) {
             for (const advice of versionAdvice(VERSION, versions)) log.warn({}, advice)
           }
-          urgent = now || trustBundleVersion !== knownBundle
+          rotation.heard({ trustBundleVersion, renewNow, renewWithinMs })
         },
       },
       group,
@@ -83,24 +89,19 @@ export async function runUntilStopped(
   const renewals: Task = (group) =>
     renew(
       {
-        dataDir,
-        identity,
+        renewer,
         tls,
-        connection,
         clock,
         log,
-        isUrgent: () => urgent,
+        urgency,
         onStored: (stored) => (isStored = stored),
-        onRenewed: ({ profile }) => {
-          greet()
-          knownBundle = profile.trustBundleVersion
-          urgent = false
-        },
+        onRenewed: greet,
       },
       group,
     )
   try {
-    await runTasks(botName === undefined ? [heartbeats, renewals] : [renewals], signal)
+    const bundle: Task = (group) => followBundle({ renewer, connection, rotation, clock }, group)
+    await runTasks(botName === undefined ? [heartbeats, renewals] : [bundle, renewals], signal)
   } catch (error) {
     if (!signal.aborted) beats.trouble(explain(error))
     throw error

@@ -44,6 +44,14 @@ export interface TestRegistration {
   clockAheadMs: number
   /** Life of certificates. */
   ttlMs: number
+  /** The version of the bundle, and further host roots in it. */
+  bundle: { version: number; otherRootsDer: Buffer[] }
+  /** The number of the authority that signs; the first by default. */
+  nodeAuthority: number
+  /** Asks in each answer to a heartbeat for a renewal within this time. */
+  renewWithinMs: number | undefined
+  /** The version of the bundle in each hello. */
+  hellos: (number | undefined)[]
   /** Gives the server a certificate of a day, issued this many hours from now, as a clock that is off would see it. */
   certifyFor(hours: number): void
   close(): Promise<void>
@@ -66,8 +74,12 @@ export async function startTestRegistration(): Promise<TestRegistration> {
       serial,
       expiresAt,
     }
-    const hostRootsDer = [authorities.host.root.certificateDer]
-    return { certificate, trustBundle: { version: 1, clusterName, hostRootsDer, userRootsDer: [] } }
+    return { certificate: { ...certificate, authorityNumber: state.nodeAuthority }, trustBundle: trustBundle() }
+  }
+  const trustBundle = (): ca.TrustBundle => {
+    const { version, otherRootsDer } = state.bundle
+    const hostRootsDer = [authorities.host.root.certificateDer, ...otherRootsDer]
+    return { version, clusterName, hostRootsDer, userRootsDer: [] }
   }
 
   const register = async (request: registration.RegisterRequest): Promise<registration.RegisterResponse> => {
@@ -123,12 +135,8 @@ export async function startTestRegistration(): Promise<TestRegistration> {
         getTrustBundle: {
           callers: anyone,
           handle: async () => ({
-            trustBundle: {
-              version: 1,
-              clusterName,
-              hostRootsDer: [authorities.host.root.certificateDer],
-              userRootsDer: [],
-            },
+            trustBundle: trustBundle(),
+            nodeAuthority: state.nodeAuthority,
             serverVersion: state.version,
             minimumAgentVersion: state.minimumVersion,
             webAddress: state.webAddress,
@@ -150,7 +158,10 @@ export async function startTestRegistration(): Promise<TestRegistration> {
             stream.onMessage(({ message }) => {
               const { version: serverVersion, minimumVersion: minimumAgentVersion } = state
               const versions = message?.$case === 'hello' ? { serverVersion, minimumAgentVersion } : {}
-              stream.send({ settings, trustBundleVersion: 1, renewNow: false, ...versions })
+              if (message?.$case === 'hello') state.hellos.push(message.value.trustBundleVersion)
+              const { renewWithinMs } = state
+              const asks = { renewNow: renewWithinMs !== undefined, renewWithinMs }
+              stream.send({ settings, trustBundleVersion: state.bundle.version, ...asks, ...versions })
             })
             const ended = new Promise<void>((resolve) => {
               signal.addEventListener('abort', () => resolve(), { once: true })
@@ -195,6 +206,10 @@ export async function startTestRegistration(): Promise<TestRegistration> {
     minimumVersion: undefined,
     webAddress: undefined,
     clockAheadMs: 0,
+    bundle: { version: 1, otherRootsDer: [] },
+    nodeAuthority: 1,
+    renewWithinMs: undefined,
+    hellos: [],
     ttlMs: 3_600_000,
     certifyFor(hours) {
       const inHours = (count: number) => new Date(Date.now() + count * 3_600_000)

@@ -14,6 +14,7 @@ export function getTrustBundle(
     serverTime: deps.clock.now(),
     minimumAgentVersion: deps.minimumAgentVersion,
     webAddress: webAddressOf(deps.people.addresses),
+    nodeAuthority: deps.identity.signers()?.node,
   })
 }
 

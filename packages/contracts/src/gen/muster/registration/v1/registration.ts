@@ -142,7 +142,11 @@ export interface GetTrustBundleResponse {
    * Where machines reach web-service by HTTPS: HOST:PORT, or :PORT for the host at which they reach this service. Absent if the
    * cluster does not say.
    */
-  webAddress?: string | undefined;
+  webAddress?:
+    | string
+    | undefined;
+  /** The authority_number of the authority that signs now for nodes and bots. A bot whose certificate is of another renews. */
+  nodeAuthority?: number | undefined;
 }
 
 export interface RenewCertificateRequest {
@@ -718,6 +722,7 @@ function createBaseGetTrustBundleResponse(): GetTrustBundleResponse {
     serverTime: undefined,
     minimumAgentVersion: undefined,
     webAddress: undefined,
+    nodeAuthority: undefined,
   };
 }
 
@@ -737,6 +742,9 @@ export const GetTrustBundleResponse: MessageFns<GetTrustBundleResponse> = {
     }
     if (message.webAddress !== undefined) {
       writer.uint32(42).string(message.webAddress);
+    }
+    if (message.nodeAuthority !== undefined) {
+      writer.uint32(48).uint32(message.nodeAuthority);
     }
     return writer;
   },
@@ -792,6 +800,14 @@ export const GetTrustBundleResponse: MessageFns<GetTrustBundleResponse> = {
             }
 
             message.webAddress = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.nodeAuthority = reader.uint32();
             continue;
           }
         }
