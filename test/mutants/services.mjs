@@ -150,4 +150,25 @@ export const mutants = [
     replace: '`muster:${clusterName}:`',
     tests: ['registration-service/src/presence'],
   },
+  {
+    name: 'a database that takes no writes is used',
+    folder: 'packages/postgres/src',
+    find: `if (rows[0]?.transaction_read_only !== 'off')`,
+    replace: `if (rows[0]?.transaction_read_only === 'never')`,
+    tests: ['postgres/src/several-hosts'],
+  },
+  {
+    name: 'a database that was lost is asked for ever',
+    folder: 'packages/postgres/src',
+    find: `if (this.#known === url) this.#known = undefined`,
+    replace: ``,
+    tests: ['postgres/src/several-hosts'],
+  },
+  {
+    name: 'behind a pooler, a service uses the tables that its role happens to see',
+    folder: 'packages/postgres/src',
+    find: `if (path.replaceAll('"', '') !== schema)`,
+    replace: `if (path === '')`,
+    tests: ['postgres/src/several-hosts'],
+  },
 ]

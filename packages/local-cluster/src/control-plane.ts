@@ -109,7 +109,11 @@ export async function startControlPlane(options: ControlPlaneOptions, life: Life
     })
 
   await startAll('ca-service')
-  caPins = (await step('operator identity', () => issueOperator(operatorDir, envOptions, fileOf('ca-service')))).caPins
+  caPins = (
+    await step('operator identity', () =>
+      issueOperator(operatorDir, envOptions, fileOf('ca-service'), options.extraEnv?.['ca-service']),
+    )
+  ).caPins
   for (const name of ENROLLING_SERVICES) await startAll(name)
 
   const profile = await setAddresses(operatorDir, {
@@ -127,7 +131,8 @@ export async function startControlPlane(options: ControlPlaneOptions, life: Life
       await services[name][replica]!.stop()
       return (services[name][replica] = await startOne(name, replica))
     },
-    renewOperator: async () => void (await issueOperator(operatorDir, envOptions, fileOf('ca-service'))),
+    renewOperator: async () =>
+      void (await issueOperator(operatorDir, envOptions, fileOf('ca-service'), options.extraEnv?.['ca-service'])),
   }
 }
 

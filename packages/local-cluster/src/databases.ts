@@ -31,6 +31,10 @@ export async function prepareDatabase(
       await admin.query(
         `grant connect, create on database ${pg.escapeIdentifier(database)} to ${pg.escapeIdentifier(user)}`,
       )
+      // As a pooler before Postgres needs it.
+      await admin.query(
+        `alter role ${pg.escapeIdentifier(user)} in database ${pg.escapeIdentifier(database)} set search_path = ${pg.escapeIdentifier(describeService(service).schema)}`,
+      )
       files[service] = path.join(folder, `${user}-database-url`)
       await writeFileAtomic(files[service], `${postgres.url({ database, user, password })}\n`)
     }

@@ -5,19 +5,21 @@ import type { ServiceEnvOptions } from './service-env.ts'
 const ISSUE_LIMIT_MS = 30_000
 
 /**
- * Creates or renews the operator identity of a local cluster by `issue-admin` of the ca-service in this file. Keeps the
- * key in the folder.
+ * Creates or renews the operator identity of a local cluster by `issue-admin` of the ca-service in this file, with variables
+ * on top of the usual. Keeps the key in the folder.
  * @returns its profile, which holds the CA pins
  */
 export async function issueOperator(
   folder: string,
   options: ServiceEnvOptions,
   file: string,
+  extraEnv: Record<string, string> = {},
 ): Promise<OperatorProfile> {
   const env = {
     MUSTER_CLUSTER_NAME: options.clusterName,
     MUSTER_DATABASE_URL_FILE: options.databaseUrlFiles['ca-service'],
     MUSTER_KEY_ENCRYPTION_KEY_FILE: options.secrets.keyEncryptionKey,
+    ...extraEnv,
   }
   const args = [file, 'issue-admin', '--name', 'operator', '--roles', 'admin', '--out', folder]
   const before = await readIdentity<OperatorProfile>(folder)

@@ -1,4 +1,6 @@
 export * from './glob.ts'
+export type { DatabaseOptions } from './client.ts'
+export * from './database-url.ts'
 export * from './in-batches.ts'
 export * from './migrate.ts'
 export * from './pool.ts'

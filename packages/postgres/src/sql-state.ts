@@ -12,8 +12,14 @@ export function isRetryable(error: unknown): boolean {
   return error instanceof pg.DatabaseError && (error.code === '40001' || error.code === '40P01')
 }
 
-// Class 08 connection exception, 57P01-57P03 shutting down or starting up, 53300 too many connections, 57014 timed out.
-const UNAVAILABLE_STATES = /^(?:08...|57P0[123]|53300|57014)$/
+/** True for 25006 read_only_sql_transaction: the server takes no writes, as a standby does. */
+export function isReadOnly(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && error.code === '25006'
+}
+
+// Class 08 connection exception, 57P01-57P03 shutting down or starting up, 53300 too many connections, 57014 timed out,
+// 25006 read-only: a primary has become a standby.
+const UNAVAILABLE_STATES = /^(?:08...|57P0[123]|53300|57014|25006)$/
 const UNAVAILABLE_CODES = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
@@ -24,7 +30,7 @@ const UNAVAILABLE_CODES = new Set([
   'ENOENT',
 ])
 const UNAVAILABLE_TEXTS =
-  /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error/
+  /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Query read timeout|takes (?:no )?writes/
 
 /**
  * Translates a lost or refused database connection to `unavailable`, so that the caller retries. Other errors stay as they

@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import { localWork } from '@muster/runtime'
 import type { Db } from './pool.ts'
-import { isRetryable } from './sql-state.ts'
+import { isReadOnly, isRetryable } from './sql-state.ts'
 
 const MAX_TRIES = 5
 
@@ -36,6 +36,8 @@ async function once<T>(pool: pg.Pool, work: (db: Db) => Promise<T>): Promise<T> 
     await client.query('commit')
     return result
   } catch (error) {
+    // Another host may take writes by now.
+    if (isReadOnly(error)) broken = error as Error
     await client.query('rollback').catch((rollbackError: Error) => {
       broken = rollbackError
     })

@@ -1,9 +1,9 @@
 import { fileURLToPath } from 'node:url'
 import { type Audit, migrateWithAudit, openAudit } from '@muster/audit'
 import type { ServiceDescriptor } from '@muster/domain'
-import { openPool } from '@muster/postgres'
+import { checkPooledSession, openPool } from '@muster/postgres'
 import type { Background } from '@muster/runtime'
-import type { AnyServiceConfig } from './service-config.ts'
+import { type AnyServiceConfig, databaseOf } from './service-config.ts'
 
 /** The database pool of a service, whose statements see its own schema only. */
 export type Pool = ReturnType<typeof openPool>
@@ -26,11 +26,12 @@ export async function openStores(
 ): Promise<Stores | undefined> {
   if (schema === undefined) return undefined
   const { log, life } = background
-  const databaseUrl = config.MUSTER_DATABASE_URL_FILE!
+  const database = databaseOf(config as Parameters<typeof databaseOf>[0])
   const folder = migrations === undefined ? undefined : fileURLToPath(migrations)
-  await migrateWithAudit({ databaseUrl, schema, folder }, log)
-  const poolOptions = { databaseUrl, schema, applicationName: name, size: config.MUSTER_DATABASE_POOL_SIZE! }
+  await migrateWithAudit({ ...database, schema, folder }, log)
+  const poolOptions = { ...database, schema, applicationName: name, size: config.MUSTER_DATABASE_POOL_SIZE! }
   const pool = life.own('database', openPool(poolOptions, log), (p) => p.end())
+  if (database.poolMode === 'transaction') await checkPooledSession(pool, { schema }, log)
   const audit = openAudit({ name, pool, retentionSeconds: config.MUSTER_AUDIT_RETENTION!, background })
   return { pool, audit }
 }

@@ -38,6 +38,8 @@ describe('the variables of a service', () => {
       'MUSTER_AUDIT_RETENTION',
       'MUSTER_CA_ADDRS',
       'MUSTER_CA_PINS',
+      'MUSTER_DATABASE_NAMED_STATEMENTS',
+      'MUSTER_DATABASE_POOL_MODE',
       'MUSTER_DATABASE_POOL_SIZE',
       'MUSTER_DATABASE_URL_FILE',
       'MUSTER_DIAGNOSTICS_ADDR',

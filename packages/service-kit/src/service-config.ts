@@ -12,6 +12,7 @@ import {
   splitAddress,
 } from '@muster/domain'
 import { OLDEST_SUPPORTED_AGENT, parseSemanticVersion } from '@muster/runtime'
+import { type DatabaseOptions, parseDatabaseUrl } from '@muster/postgres'
 import { z } from 'zod'
 import { fileText, listOf, parsedBy } from './config.ts'
 import { gateFields } from './gate-config.ts'
@@ -64,10 +65,36 @@ function servingFields(port: number) {
   }
 }
 
+/** Where the database of a service is, and what a pooler before it can do. */
+export function databaseFields() {
+  return {
+    MUSTER_DATABASE_URL_FILE: fileText().pipe(parsedBy(checkedDatabaseUrl)),
+    MUSTER_DATABASE_POOL_MODE: z.enum(['session', 'transaction']).default('session'),
+    MUSTER_DATABASE_NAMED_STATEMENTS: z.stringbool().default(true),
+  }
+}
+
+/** The database that these variables name. */
+export function databaseOf(
+  config: z.output<z.ZodObject<ReturnType<typeof databaseFields>>>,
+): Required<DatabaseOptions> {
+  return {
+    databaseUrl: config.MUSTER_DATABASE_URL_FILE,
+    poolMode: config.MUSTER_DATABASE_POOL_MODE,
+    namedStatements: config.MUSTER_DATABASE_NAMED_STATEMENTS,
+  }
+}
+
+/** The URL as it is, once it can be read. */
+function checkedDatabaseUrl(url: string): string {
+  parseDatabaseUrl(url)
+  return url
+}
+
 /** Variables of the services that own a schema. */
 export function storeFields() {
   return {
-    MUSTER_DATABASE_URL_FILE: fileText(),
+    ...databaseFields(),
     MUSTER_DATABASE_POOL_SIZE: z.coerce.number().int().min(1).max(200).default(10),
     MUSTER_AUDIT_RETENTION: parsedBy((text) => parseDuration(text, 'audit retention')).default(90 * 86_400),
   }

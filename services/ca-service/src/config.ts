@@ -5,7 +5,7 @@ import {
   enrolTokenVariable,
   type EnrolTokenVariable,
 } from '@muster/domain'
-import { clusterNameField, fileText, parsedBy, serviceFields, storeFields } from '@muster/service-kit'
+import { clusterNameField, databaseFields, fileText, parsedBy, serviceFields } from '@muster/service-kit'
 import { z } from 'zod'
 
 const fileKey = fileText().pipe(
@@ -33,7 +33,7 @@ export const DESCRIPTOR = describeService('ca-service')
 /** The variables that `issue-admin` reads. */
 export const storeSchema = z.object({
   ...clusterNameField(),
-  MUSTER_DATABASE_URL_FILE: storeFields().MUSTER_DATABASE_URL_FILE,
+  ...databaseFields(),
   MUSTER_KEY_ENCRYPTION_KEY_FILE: fileKey,
 })
 

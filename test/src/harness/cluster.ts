@@ -19,6 +19,8 @@ export interface ClusterOptions {
   maxOpenFiles?: Partial<Record<ServiceName, readonly (number | undefined)[]>>
   /** False makes Postgres forget what a crash of the machine would lose: faster. Default false. */
   durable?: boolean
+  /** Starts what stands beside or before Postgres. @returns the URL that services get, given that of Postgres itself */
+  besidePostgres?: (postgres: Postgres, life: Lifecycle) => Promise<(url: string) => string>
   clusterName?: string
 }
 
@@ -79,6 +81,13 @@ export async function startCluster(life: Lifecycle, options: ClusterOptions = {}
   stores.redis = await startRedis(redisOptions)
   life.own('Redis', stores, (s) => s.redis.stop())
 
+  const urlOf = (await options.besidePostgres?.(stores.postgres, life)) ?? ((url) => url)
+  const forServices: Pick<Postgres, 'url'> = {
+    url: (target) => {
+      const url = stores.postgres.url(target)
+      return target?.user === undefined ? url : urlOf(url)
+    },
+  }
   const count = (name: ServiceName) => replicas[name] ?? (describeService(name).isOptional ? 0 : 1)
   const listen = byService(SERVICE_NAMES, (name) => Array.from({ length: count(name) }, () => '127.0.0.1:0'))
   await useBundles()
@@ -87,7 +96,8 @@ export async function startCluster(life: Lifecycle, options: ClusterOptions = {}
       dataDir,
       programFile,
       clusterName,
-      ...stores,
+      postgres: forServices,
+      redis: stores.redis,
       listen,
       publicAddress: (port) => `127.0.0.1:${port}`,
       dnsNames: ['localhost'],

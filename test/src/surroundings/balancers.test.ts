@@ -1,12 +1,12 @@
 import { expect } from '@jest/globals'
 import { registration } from '@muster/contracts'
 import { settlePorts } from '@muster/local-cluster'
-import { generateKey } from '@muster/pki'
 import { nodeIdOf, startAgent } from '../harness/agent.ts'
 import { joinDirectly } from '../harness/joining.ts'
 import { useCluster } from '../harness/use-cluster.ts'
 import { waitFor } from '../harness/waiting.ts'
 import { BALANCER, startHaproxy, startNginx } from './balancer.ts'
+import { joinWithoutEnd } from './load.ts'
 import { testWithHaproxy, testWithNginx } from './tools.ts'
 
 const { NodeStatus } = registration
@@ -44,25 +44,13 @@ async function killOneOf(replicas: readonly [number, number], start: typeof star
   const agent = await startAgent(cluster(), { name: `behind-${start.name}`, token, authServer: address })
   const agentId = await nodeIdOf(agent)
   await agent.line(/ online$/)
-  const answered: string[] = []
-  const stop = new AbortController()
-  // Each that fails comes again with its key, as an agent does.
-  const newcomer = async () => {
-    while (!stop.signal.aborted) {
-      const key = generateKey()
-      await waitFor('an answer', async () =>
-        answered.push((await joinDirectly(cluster(), { address, token, key, timeoutMs: 3_000 })).nodeId),
-      )
-    }
-  }
-  const load = Promise.all(Array.from({ length: 10 }, newcomer))
-  await waitFor('joins', () => answered.length > 20)
+  const load = joinWithoutEnd(cluster(), 10, { address, token })
+  await load.more(20)
   killed!.kill('SIGKILL')
   await killed!.exited
-  const answeredBefore = answered.length
-  await waitFor('joins by the other replica', () => answered.length > answeredBefore + 20)
-  stop.abort()
-  await load
+  await load.more(20)
+  await load.stop()
+  const { answered } = load
 
   const roll = (await operator.roll(1)).filter((node) => node.tokenId === tokenId)
   expect(roll.map(({ id }) => id)).toEqual(expect.arrayContaining([...answered, agentId]))

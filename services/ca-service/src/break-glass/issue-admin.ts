@@ -9,7 +9,7 @@ import { ensureKey, type OperatorProfile, writeIdentity } from '@muster/identity
 import { chainPem, generateKey, privateKeyFromPem, privateKeyPem, publicKeyDer, spkiPin } from '@muster/pki'
 import { openPool, transaction } from '@muster/postgres'
 import { systemClock } from '@muster/runtime'
-import { ConfigError, createLogger, parseConfig } from '@muster/service-kit'
+import { ConfigError, createLogger, databaseOf, parseConfig } from '@muster/service-kit'
 import type { z } from 'zod'
 import { MIGRATIONS } from '../app.ts'
 import { type Authorities, ensureAuthorities } from '../authorities/authorities.ts'
@@ -33,7 +33,7 @@ const PROGRAM = programOf({
     ],
     run: (flags, { io }) => issue(readOptions(flags), parseConfig(storeSchema, io.env), io),
   },
-  notes: ['Reads the variables MUSTER_CLUSTER_NAME, MUSTER_DATABASE_URL_FILE and MUSTER_KEY_ENCRYPTION_KEY_FILE.'],
+  notes: ['Reads the variables MUSTER_CLUSTER_NAME, MUSTER_DATABASE_* and MUSTER_KEY_ENCRYPTION_KEY_FILE.'],
   explain: (error) => (error instanceof ConfigError ? { status: 2, message: error.message } : undefined),
 })
 
@@ -50,10 +50,10 @@ async function issue(options: IssueAdminOptions, config: z.output<typeof storeSc
   const { name, roles, ttlSeconds, out, addresses, publicAddress, webAddress } = options
   const { schema } = DESCRIPTOR
   const log = createLogger(DESCRIPTOR.name, 'silent')
-  const databaseUrl = config.MUSTER_DATABASE_URL_FILE
+  const database = databaseOf(config)
   const clusterName = config.MUSTER_CLUSTER_NAME
-  await migrateWithAudit({ databaseUrl, schema, folder: fileURLToPath(MIGRATIONS) }, log)
-  const pool = openPool({ databaseUrl, schema, applicationName: ACTOR, size: 1 }, log)
+  await migrateWithAudit({ ...database, schema, folder: fileURLToPath(MIGRATIONS) }, log)
+  const pool = openPool({ ...database, schema, applicationName: ACTOR, size: 1 }, log)
   try {
     const keyEncryptionKey = config.MUSTER_KEY_ENCRYPTION_KEY_FILE
     const deps = { pool, keyEncryptionKey, clusterName, clock: systemClock, log }
