@@ -1,6 +1,7 @@
 import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { decode, reading } from './asn1/asn1.ts'
+import { assertEd25519Point } from './ed25519-point.ts'
 import { PkiError } from './errors.ts'
 
 /** The key algorithms that members may use. */
@@ -8,9 +9,10 @@ export type KeyAlgorithm = 'p256' | 'ed25519'
 
 // A SubjectPublicKeyInfo of an allowed key has exactly one DER form up to the key itself, so the bytes are compared and
 // not interpreted: named curve, uncompressed point (RFC 5480 §2), no parameters for Ed25519 (RFC 8410 §4).
+const ED25519_FORM = { prefix: Buffer.from('302a300506032b6570032100', 'hex'), length: 44 }
 const allowedForms = [
   { prefix: Buffer.from('3059301306072a8648ce3d020106082a8648ce3d03010703420004', 'hex'), length: 91 },
-  { prefix: Buffer.from('302a300506032b6570032100', 'hex'), length: 44 },
+  ED25519_FORM,
 ]
 
 /** Creates a private key, P-256 by default. */
@@ -75,4 +77,5 @@ export function assertKeyForm(spkiDer: Uint8Array): void {
   }
   if (der.length > form.length) throw new PkiError('KEY_NOT_ALLOWED', 'public key: trailing bytes')
   if (der.length < form.length) throw new PkiError('CSR_MALFORMED', 'public key: cut short')
+  if (form === ED25519_FORM) assertEd25519Point(der.subarray(form.prefix.length))
 }

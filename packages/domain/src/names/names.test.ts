@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals'
 import { parseClusterName, parseHostname } from './host-names.ts'
 import { parseAdvertisedAddress } from './addresses.ts'
-import { parseMemberName, parseNodeId, parseTokenName } from './names.ts'
+import { parseMemberName, parseNewMemberName, parseNodeId, parseTokenName } from './names.ts'
+import { SERVICE_NAMES } from './services.ts'
 import { expectInvalid } from '../../test/support/failures.ts'
 import { HOSTILE_NAMES } from '../../test/support/hostile-names.ts'
 
@@ -29,6 +30,21 @@ describe("a person's or bot's name", () => {
     "a person's or bot's name may not be %j",
     (name) => {
       expectInvalid(() => parseMemberName(name), 'name')
+    },
+  )
+})
+
+describe('the name of a new person or bot', () => {
+  test.each(['ada', 'operators', 'ca-service-2', 'registration', 'abcdef01-0000'])('it may be %j', (name) => {
+    expect(parseNewMemberName(name)).toBe(name)
+  })
+
+  test.each(['operator', ...SERVICE_NAMES, 'abcdef01-3a55-4b3f-8a6b-0d9a3f2f7e11'])(
+    'it may not be %j, which a foreign program could take for a node or a service',
+    (name) => {
+      expect(expectInvalid(() => parseNewMemberName(name, 'bot_name'), 'bot_name')).toContain('choose another')
+      // Those who have such a name keep it.
+      expect(parseMemberName(name)).toBe(name)
     },
   )
 })

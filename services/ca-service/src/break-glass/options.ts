@@ -5,7 +5,7 @@ import {
   messageOf,
   type OperatorRole,
   parseDuration,
-  parseMemberName,
+  parseNewMemberName,
   parseOperatorRoles,
   parseServerAddress,
   SERVING_SERVICES,
@@ -77,7 +77,8 @@ export function readOptions(flags: Args<typeof OWN_FLAGS>): IssueAdminOptions {
   try {
     return {
       out: flags.out,
-      name: parseMemberName(flags.name),
+      // A local cluster calls its identity operator.
+      name: flags.name === 'operator' ? flags.name : parseNewMemberName(flags.name),
       roles: parseOperatorRoles(flags.roles.split(',')),
       ttlSeconds: parseTtl(flags.ttl),
       addresses,

@@ -1,6 +1,6 @@
 import { recordAudit, recordRefused } from '@muster/audit'
 import type { users } from '@muster/contracts'
-import { type AppError, parseMemberName, parseOperatorRoles, refusal } from '@muster/domain'
+import { type AppError, parseNewMemberName, parseOperatorRoles, refusal } from '@muster/domain'
 import { transaction } from '@muster/postgres'
 import { memberOf, type UnaryHandler } from '@muster/rpc'
 import type { Deps } from '../deps.ts'
@@ -14,7 +14,7 @@ import { insertUser, selectUser } from './store/people.ts'
  */
 export function createUser(deps: Deps): UnaryHandler<users.CreateUserRequest, users.CreateUserResponse> {
   return async (request, context) => {
-    const name = parseMemberName(request.name)
+    const name = parseNewMemberName(request.name)
     const roles = parseOperatorRoles(request.roles)
     const ttlSeconds = request.signupTtlSeconds
     const { spiffeId: actor } = memberOf(context.peer)

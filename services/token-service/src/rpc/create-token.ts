@@ -10,7 +10,7 @@ import {
   parseCustomTokenValue,
   parseHostnameGlobs,
   parseLabels,
-  parseMemberName,
+  parseNewMemberName,
   parseJoinRoles,
   parseTokenName,
   refusal,
@@ -109,7 +109,7 @@ function parseBotName(name: string, roles: readonly NodeRole[]): string | undefi
     return undefined
   }
   if (name === '') throw invalid('bot_name', 'is required for the role bot')
-  return parseMemberName(name, 'bot_name')
+  return parseNewMemberName(name, 'bot_name')
 }
 
 /** A bot token admits one bot. Any other token has no use limit by default. */

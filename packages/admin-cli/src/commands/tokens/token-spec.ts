@@ -5,7 +5,7 @@ import {
   parseCidrs,
   parseHostnameGlobs,
   parseLabels,
-  parseMemberName,
+  parseNewMemberName,
   parseJoinRoles,
 } from '@muster/domain'
 import { MAX_UINT32 } from '../../cluster/wire-limits.ts'
@@ -59,5 +59,5 @@ function parseBotName(name: string, roles: readonly NodeRole[], nameOf: NameOfPa
     return ''
   }
   if (name === '') throw invalid(field, `is required with ${wanted}`)
-  return parseMemberName(name, field)
+  return parseNewMemberName(name, field)
 }
