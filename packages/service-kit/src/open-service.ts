@@ -6,6 +6,7 @@ import type { BoundService, Connection, CurrentRoles } from '@muster/rpc'
 import type { Background, Clock, Lifecycle, Logger } from '@muster/runtime'
 import type { Registry } from 'prom-client'
 import { askRegister } from './ask-register.ts'
+import { showCertificate } from './certificate-metric.ts'
 import { countBackgroundFailures, createMetrics } from './diagnostics.ts'
 import { enrollService, type ServiceIdentity } from './enrolment.ts'
 import { gateLimits } from './gate-config.ts'
@@ -82,6 +83,7 @@ export async function openService<const D extends ServiceDescriptor>(
 
   const join = async (own?: ServiceIdentity) => {
     const identity = own ?? (await enrollService(enrolment(descriptor, settings, background)))
+    showCertificate(metrics, identity.tls)
     const connections = openConnections(descriptor, settings, identity, life)
     const serve = (parts: ServedParts = {}) => {
       const rpc = rpcOptions(descriptor, settings, { identity, connections, audit: stores?.audit, parts })

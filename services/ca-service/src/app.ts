@@ -2,6 +2,7 @@ import { confirmations } from '@muster/contracts'
 import { repeatEvery } from '@muster/runtime'
 import { openService, type ServiceStart } from '@muster/service-kit'
 import { ensureAuthorities } from './authorities/authorities.ts'
+import { showAuthorities } from './authorities/authority-metric.ts'
 import { CurrentAuthorities } from './authorities/current-authorities.ts'
 import { type Config, DESCRIPTOR } from './config.ts'
 import type { Deps } from './deps.ts'
@@ -26,11 +27,12 @@ const DRIVE_EVERY_MS = 2_000
 /** Opens ca-service: the authorities, its identity, which it issues to itself, and what every service has. */
 export async function startApp(start: ServiceStart<Config>): Promise<void> {
   const { config, log, life, clock } = start
-  const { pool, audit, background, join } = await openService(DESCRIPTOR, start, MIGRATIONS)
+  const { pool, audit, background, metrics, join } = await openService(DESCRIPTOR, start, MIGRATIONS)
 
   const keyEncryptionKey = config.MUSTER_KEY_ENCRYPTION_KEY_FILE
   const authorityDeps = { pool, keyEncryptionKey, clusterName: config.MUSTER_CLUSTER_NAME, clock, log }
   const authorities = await CurrentAuthorities.open(() => ensureAuthorities(authorityDeps))
+  showAuthorities(metrics, () => authorities.current)
   const follow = () => authorities.follow(() => currentRevision(pool))
   repeatEvery({ task: 'authority-refresh', everyMs: REFRESH_EVERY_MS, work: () => authorities.reload() }, background)
   repeatEvery({ task: 'rotation-follow', everyMs: FOLLOW_EVERY_MS, work: follow }, background)

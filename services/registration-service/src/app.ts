@@ -6,6 +6,7 @@ import { type Config, DESCRIPTOR } from './config.ts'
 import type { Deps } from './deps.ts'
 import { EntryLimits } from './entry/entry-limits.ts'
 import { RefusedAttempts } from './entry/refused-attempts.ts'
+import { entryCounter, showRoll } from './metrics/roll-metrics.ts'
 import { HeartbeatPace } from './nodes/heartbeat-pace.ts'
 import { OpenStreams } from './nodes/open-streams.ts'
 import { registrationService } from './nodes/service.ts'
@@ -20,7 +21,7 @@ const MIGRATIONS = new URL('../migrations', import.meta.url)
 /** Opens registration-service: presence, the limit of refused attempts, and what every service has. */
 export async function startApp(start: ServiceStart<Config>): Promise<void> {
   const { config, log, life, clock } = start
-  const { pool, audit, background, join } = await openService(DESCRIPTOR, start, MIGRATIONS)
+  const { pool, audit, background, metrics, join } = await openService(DESCRIPTOR, start, MIGRATIONS)
   const { identity, connections, serve } = await join()
 
   const redis = { redisUrl: config.MUSTER_REDIS_URL_FILE, clusterName: identity.clusterName, log }
@@ -33,10 +34,15 @@ export async function startApp(start: ServiceStart<Config>): Promise<void> {
     beatsPerSecond: config.MUSTER_HEARTBEATS_PER_SECOND,
   })
   const streams = life.own('open streams', new OpenStreams({ pool, presence, log }), (open) => open.close())
-  sweepPresence({ pool, presence, pace, streams }, background)
   const clonePolicy = config.MUSTER_CLONE_POLICY
   const watching = reportTwins({ pool, presence, clonePolicy }, log)
   const twins = life.own('twin streams', watching, (watch) => watch.close())
+  let alive: number | undefined
+  const onSwept = (found: number | undefined) => {
+    alive = found
+  }
+  sweepPresence({ pool, presence, pace, streams, onSwept }, background)
+  showRoll(metrics, { pool, streams, alive: () => alive }, background)
 
   const deps: Deps = {
     pool,
@@ -49,6 +55,7 @@ export async function startApp(start: ServiceStart<Config>): Promise<void> {
     refusals: audit.refusals,
     clonePolicy,
     twins,
+    entries: entryCounter(metrics),
     minimumAgentVersion: config.MUSTER_MINIMUM_AGENT_VERSION,
     entryLimits: new EntryLimits(refusedAttempts, clock),
     people: {

@@ -7,6 +7,7 @@ import type pg from 'pg'
 import type { ClonePolicy } from './clones/clone-policy.ts'
 import type { TwinStreams } from './clones/twin-streams.ts'
 import type { HeartbeatPace } from './nodes/heartbeat-pace.ts'
+import type { EntryCounter } from './metrics/roll-metrics.ts'
 import type { OpenStreams } from './nodes/open-streams.ts'
 import type { Presence } from './presence/presence.ts'
 import type { EntryLimits } from './entry/entry-limits.ts'
@@ -21,6 +22,8 @@ export interface Deps {
   authority: Pick<ClientOf<typeof ca.CaServiceService>, 'signHost' | 'signBot' | 'signUser'>
   identity: Pick<ServiceIdentity, 'trustBundle' | 'signers'>
   refusals: Refusals
+  /** Counts joins, signups and returns. */
+  entries: EntryCounter
   /** The oldest agent that the cluster supports. */
   minimumAgentVersion: string
   clonePolicy: ClonePolicy

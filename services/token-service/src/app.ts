@@ -4,6 +4,7 @@ import { type Config, DESCRIPTOR } from './config.ts'
 import { tokenService } from './rpc/service.ts'
 import { StaticTokens } from './static/static-tokens.ts'
 import { purgeTokens } from './store/purge.ts'
+import { showTokens } from './token-metric.ts'
 
 const MIGRATIONS = new URL('../migrations', import.meta.url)
 const PURGE_EVERY_MS = 60 * 60_000
@@ -11,7 +12,7 @@ const PURGE_EVERY_MS = 60 * 60_000
 /** Opens token-service: the tokens, and what every service has. */
 export async function startApp(start: ServiceStart<Config>): Promise<void> {
   const { config, log, life, clock } = start
-  const { pool, audit, background, join } = await openService(DESCRIPTOR, start, MIGRATIONS)
+  const { pool, audit, background, metrics, join } = await openService(DESCRIPTOR, start, MIGRATIONS)
 
   const staticTokens = new StaticTokens(config.MUSTER_CONFIG_FILE, pool, config.MUSTER_PEPPER_FILE, log)
   await staticTokens.store()
@@ -21,6 +22,8 @@ export async function startApp(start: ServiceStart<Config>): Promise<void> {
     log.debug({ event: 'tokens.purged', count }, 'purged old tokens')
   }
   repeatEvery({ task: 'token-purge', everyMs: PURGE_EVERY_MS, work: purge }, background)
+
+  showTokens(metrics, pool, background)
 
   const { serve } = await join()
   await serve({ services: [tokenService({ config, pool, refusals: audit.refusals, staticTokens, clock })] })

@@ -1,15 +1,15 @@
 import { spawnSync } from 'node:child_process'
 import { describe, expect, test } from '@jest/globals'
-import { canRun, testWith } from '@muster/testkit/tools'
+import { canRun } from '@muster/testkit/tools'
 import fc from 'fast-check'
 import { parse } from 'yaml'
 import { toYaml } from './print.ts'
 
 /** Texts that YAML 1.1, YAML 1.2 or both would read as another type, or that break a document. */
 const TRICKY = [
-  ...['yes', 'Yes', 'NO', 'no', 'on', 'Off', 'y', 'N', 'true', 'False', 'null', 'Null', '~', ''],
-  ...['12:30:45', '190:20:30', '1:20', '12:30:45.5', '2026-11-28', '2026-11-28T10:00:00Z', '2001-12-14 21:59:43.10 -5'],
-  ...[
+  ['yes', 'Yes', 'NO', 'no', 'on', 'Off', 'y', 'N', 'true', 'False', 'null', 'Null', '~', ''],
+  ['12:30:45', '190:20:30', '1:20', '12:30:45.5', '2026-11-28', '2026-11-28T10:00:00Z', '2001-12-14 21:59:43.10 -5'],
+  [
     '0',
     '-1',
     '+12',
@@ -27,9 +27,9 @@ const TRICKY = [
     '.nan',
     '6.8523015e+5',
   ],
-  ...['<<', '=', '- a', 'a: b', 'a #b', '#a', '&a', '*a', '!a', '%a', '@a', '`a`', '|', '>', '{a}', '[a]', ','],
-  ...[' a', 'a ', 'a\nb', 'a\tb', '\u0085', '\u2028', '\ufeff', "it's", '"q"', '---', '...', '? a', ': a', 'a:', '\\x'],
-]
+  ['<<', '=', '- a', 'a: b', 'a #b', '#a', '&a', '*a', '!a', '%a', '@a', '`a`', '|', '>', '{a}', '[a]', ','],
+  [' a', 'a ', 'a\nb', 'a\tb', '\u0085', '\u2028', '\ufeff', "it's", '"q"', '---', '...', '? a', ': a', 'a:', '\\x'],
+].flat()
 
 const data = (texts: readonly string[]) => ({
   values: texts,
@@ -50,7 +50,8 @@ describe('YAML output', () => {
     )
   })
 
-  const testWithPyYaml = testWith(canRun('python3', '-c', 'import yaml'), 'Python with PyYAML')
+  // Where Python is; the table above always holds.
+  const testWithPyYaml = canRun('python3', '-c', 'import yaml') ? test : test.skip
   testWithPyYaml('YAML output is read back as the same texts by PyYAML, whatever they are', async () => {
     const piece = fc.oneof(
       fc.constantFrom(...TRICKY),

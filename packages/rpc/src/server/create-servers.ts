@@ -84,6 +84,7 @@ export function createServers(
     log: options.log,
     clock: options.clock,
     durations: durationHistogram(options.metrics),
+    streams: streamHistogram(options.metrics),
     isServed: (path) => callers.has(path),
     mapError: options.mapError,
   })
@@ -136,6 +137,17 @@ function durationHistogram(registry: Registry): Histogram<'method' | 'code'> {
     help: 'Time to serve a call, by method and gRPC status',
     labelNames: ['method', 'code'],
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+    registers: [registry],
+  })
+}
+
+/** Streams last from seconds to days, which the buckets of calls do not tell apart. */
+function streamHistogram(registry: Registry): Histogram<'method' | 'code'> {
+  return new Histogram({
+    name: 'muster_rpc_stream_duration_seconds',
+    help: 'How long a stream lasted, by method and gRPC status',
+    labelNames: ['method', 'code'],
+    buckets: [1, 10, 60, 600, 3_600, 6 * 3_600, 86_400, 7 * 86_400],
     registers: [registry],
   })
 }

@@ -60,6 +60,20 @@ describe('refused joins', () => {
     expect(error.retryAfterMs).toBeLessThanOrEqual(60_000 / LIMIT)
   })
 
+  test('joins are counted by outcome, and the refused ones by reason', async () => {
+    const countOf = async (outcome: string, reason: string) => {
+      const { values } = await served.deps.entries.get()
+      return values.find(({ labels }) => labels.outcome === outcome && labels.reason === reason)?.value ?? 0
+    }
+    const before = { ok: await countOf('ok', ''), unknown: await countOf('refused', 'TOKEN_UNKNOWN') }
+    const good = generated()
+    refuseAllBut(good)
+    await register(good)
+    await refusal(register(generated()))
+    expect(await countOf('ok', '')).toBe(before.ok + 1)
+    expect(await countOf('refused', 'TOKEN_UNKNOWN')).toBe(before.unknown + 1)
+  })
+
   test('refused joins are limited by all replicas together', async () => {
     refuseAllBut()
     await exhaust()

@@ -20,7 +20,7 @@ export interface Attempt {
  * rejected unread beyond the limit (see `EntryLimits`).
  */
 export async function attempt<T>(
-  { refusals, entryLimits }: Pick<Deps, 'refusals' | 'entryLimits'>,
+  { refusals, entryLimits, entries }: Pick<Deps, 'refusals' | 'entryLimits' | 'entries'>,
   { action, token, context }: Attempt,
   serve: () => Promise<T>,
 ): Promise<T> {
@@ -29,11 +29,17 @@ export async function attempt<T>(
   const claimedTokenId = tokenIdOf(token)
   const limited = { context, isGuess: token !== '' && claimedTokenId === undefined }
   try {
-    return await entryLimits.run(limited, serve, (thrown) => isRefusal(factsOf(thrown).error))
+    const served = await entryLimits.run(limited, serve, (thrown) => isRefusal(factsOf(thrown).error))
+    entries.inc({ action, outcome: 'ok', reason: '' })
+    return served
   } catch (thrown) {
     const { error, facts } = factsOf(thrown)
-    if (!isRefusal(error)) throw error
+    if (!isRefusal(error)) {
+      entries.inc({ action, outcome: 'failed', reason: '' })
+      throw error
+    }
     const reason = error.reason ?? error.kind
+    entries.inc({ action, outcome: 'refused', reason })
     const event = { action, actor: 'anonymous', remoteAddress, tokenId: claimedTokenId, reason, details: {} }
     await refusals.record({ ...event, ...facts })
     throw await entryLimits.answer(limited, error)

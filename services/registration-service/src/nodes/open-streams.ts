@@ -43,6 +43,11 @@ export class OpenStreams {
     }
   }
 
+  /** How many nodes have a stream here. */
+  get size(): number {
+    return this.#streams.size
+  }
+
   /** The same as `recheck`, but a failure is a warning: `checkAll` repeats it. */
   async check(nodeIds: readonly string[]): Promise<void> {
     await this.recheck(nodeIds).catch((error: unknown) =>

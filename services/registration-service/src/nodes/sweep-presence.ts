@@ -15,6 +15,8 @@ export interface SweepDeps {
   presence: Presence
   pace: HeartbeatPace
   streams: Pick<OpenStreams, 'checkAll' | 'recheck'>
+  /** Told after each sweep how many nodes are alive; undefined if Redis did not answer. */
+  onSwept?: (alive: number | undefined) => void
 }
 
 const SWEEP_EVERY_MS = 500
@@ -49,8 +51,13 @@ export function sweepPresence(deps: SweepDeps, background: Background): void {
   repeatEvery({ task: 'serial-purge', everyMs: PURGE_EVERY_MS, work: purgeOldSerials }, background)
 }
 
-async function sweepOnce({ pool, presence, pace }: SweepDeps, log: Logger): Promise<void> {
-  pace.setFleetSize(await presence.sweep(pace.offlineAfterMs()))
+async function sweepOnce({ pool, presence, pace, onSwept }: SweepDeps, log: Logger): Promise<void> {
+  const alive = await presence.sweep(pace.offlineAfterMs()).catch((error: unknown) => {
+    onSwept?.(undefined)
+    throw error
+  })
+  onSwept?.(alive)
+  pace.setFleetSize(alive)
   await presence.drainGone(async (seen) => {
     await recordLastSeen(pool, seen)
     for (const { id, lastSeenAt } of seen) {

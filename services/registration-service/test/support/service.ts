@@ -1,3 +1,5 @@
+import { Registry } from 'prom-client'
+import { entryCounter } from '../../src/metrics/roll-metrics.ts'
 import { fileURLToPath } from 'node:url'
 import { randomUUID, type KeyObject } from 'node:crypto'
 import { Refusals } from '@muster/audit'
@@ -135,6 +137,7 @@ export async function serveRegistration({
       refusals: new Refusals(pool, silentLog),
       clonePolicy,
       twins,
+      entries: entryCounter(new Registry()),
       minimumAgentVersion: '0.1.0',
       entryLimits: new EntryLimits(refusedAttempts),
       people: { sessionTtlSeconds: 86_400, addresses: ADDRESSES },

@@ -19,8 +19,8 @@ const SPENDS = 40_000
 const MOST_PAGES = 700
 /** Its matches may be anywhere in the index. */
 const SPARSE = 'a page of used tokens'
-/** These run each hour and look at every token. */
-const MAY_READ_ALL = ['purgeTokens']
+/** These run in the background, each hour or half minute, and look at every token. */
+const MAY_READ_ALL = ['purgeTokens', 'countLiveTokens']
 
 let store: Store
 let popular: string

@@ -5,7 +5,7 @@ import type { Rise } from '../attack.ts'
 /** Counters by name: see `readCounters`. */
 export type Counters = ReadonlyMap<string, number>
 
-const COUNTER = /^(muster_gate_refused_total|muster_rpc_duration_seconds_count)\{(.*)\} (\d+)$/gm
+const COUNTER = /^(muster_gate_refused_total|muster_rpc_(?:stream_)?duration_seconds_count)\{(.*)\} (\d+)$/gm
 
 /**
  * Adds up the counters of every replica. They are called `gate evicted` by reason, `calls UNAUTHENTICATED` by status, and

@@ -13,6 +13,7 @@ const QUIET = /^\/grpc\.(?:health|reflection)\./
 export class CallRecorder {
   readonly #log: Logger
   readonly #durations: Histogram<'method' | 'code'>
+  readonly #streams: Histogram<'method' | 'code'>
   /** What callers without an identity may write into the log. */
   readonly #strangers: LogBudget
   readonly #isServed: (path: string) => boolean
@@ -23,24 +24,34 @@ export class CallRecorder {
     log: Logger
     clock: Pick<Clock, 'now'>
     durations: Histogram<'method' | 'code'>
+    /** The same of streams. */
+    streams: Histogram<'method' | 'code'>
     isServed: (path: string) => boolean
     mapError: ((error: unknown) => unknown) | undefined
   }) {
     this.#log = options.log
     this.#strangers = new LogBudget(options.log, options.clock)
     this.#durations = options.durations
+    this.#streams = options.streams
     this.#isServed = options.isServed
     this.#mapError = options.mapError ?? ((error) => error)
   }
 
   /** Records a call that has ended and returns its status; `thrown` is the error of its handler, if any. */
-  record(path: string, context: CallContext, startedAt: number, thrown?: unknown): ReturnType<typeof toStatus> {
+  record(
+    path: string,
+    context: CallContext & { isStream: boolean },
+    startedAt: number,
+    thrown?: unknown,
+  ): ReturnType<typeof toStatus> {
     const durationMs = performance.now() - startedAt
     const error = thrown === undefined ? undefined : this.#mapError(thrown)
     const status =
       error === undefined ? { code: grpcStatus.OK, details: '', metadata: new Metadata() } : toStatus(error)
     const code = statusName(status.code)
-    this.#durations.observe({ method: this.#isServed(path) ? path : 'unknown', code }, durationMs / 1000)
+    const isServed = this.#isServed(path)
+    const durations = isServed && context.isStream ? this.#streams : this.#durations
+    durations.observe({ method: isServed ? path : 'unknown', code }, durationMs / 1000)
     const line = {
       method: path,
       code,

@@ -102,7 +102,8 @@ function send(path: string, bytes: Buffer, headers: Record<string, string> = {})
 }
 
 async function counted(method: string, code: string): Promise<number> {
-  const text = await metrics.getSingleMetricAsString('muster_rpc_duration_seconds')
+  const names = ['muster_rpc_duration_seconds', 'muster_rpc_stream_duration_seconds']
+  const text = (await Promise.all(names.map((name) => metrics.getSingleMetricAsString(name)))).join('\n')
   const labels = `{method="${method}",code="${code}"}`
   return Number(
     text
