@@ -55,6 +55,24 @@ async function newPerson(): Promise<string> {
   return name
 }
 
+async function bannedNode(): Promise<string> {
+  const nodeId = await newNode()
+  await musterctlJson(cluster(), ['nodes', 'ban', nodeId])
+  return nodeId
+}
+
+async function bannedBot(): Promise<string> {
+  const botId = await newBot()
+  await musterctlJson(cluster(), ['bots', 'ban', botId])
+  return botId
+}
+
+async function lockedPerson(): Promise<string> {
+  const name = await newPerson()
+  await musterctlJson(cluster(), ['users', 'lock', name])
+  return name
+}
+
 beforeAll(async () => {
   await newNode()
   const bot = await musterctlJson<{ token: string }>(cluster(), ['tokens', 'add', '--type=bot', '--bot-name=ci'])
@@ -105,6 +123,21 @@ const TRIES: Record<string, Try> = {
     json: expect.objectContaining({ event: 'node', node: expect.objectContaining({ id: NODE_ID }) }),
     until: newNode,
   },
+  'nodes show': {
+    args: async () => [await newNode()],
+    text: /^UUID +[0-9a-f-]{36}$/m,
+    json: expect.objectContaining({ id: NODE_ID, hostname: 'direct', ban: null }),
+  },
+  'nodes ban': {
+    args: async () => [await newNode(), '--for=1h'],
+    text: /^Node direct \([0-9a-f-]{36}\) is banned until \d{4}/,
+    json: [expect.objectContaining({ id: NODE_ID, status: 'banned' })],
+  },
+  'nodes unban': {
+    args: async () => [await bannedNode()],
+    text: /^Node direct \([0-9a-f-]{36}\) is let in again/,
+    json: [expect.objectContaining({ id: NODE_ID, ban: null })],
+  },
   'nodes rm': {
     args: async () => [await newNode()],
     text: /direct|[0-9a-f-]{36}/,
@@ -113,6 +146,16 @@ const TRIES: Record<string, Try> = {
   'bots ls': {
     text: /ci .*active/,
     json: [expect.objectContaining({ name: BOT_NAME, state: 'active', generation: 1 })],
+  },
+  'bots ban': {
+    args: async () => [await newBot(), '--reason=leaked'],
+    text: /^Bot short-lived on .* is banned until 'musterctl bots unban/,
+    json: [expect.objectContaining({ id: NODE_ID, ban: expect.objectContaining({ reason: 'leaked' }) })],
+  },
+  'bots unban': {
+    args: async () => [await bannedBot()],
+    text: /^Bot short-lived on .* is not banned/,
+    json: [expect.objectContaining({ id: NODE_ID, ban: null })],
   },
   'bots rm': {
     args: async () => [await newBot()],
@@ -137,6 +180,16 @@ const TRIES: Record<string, Try> = {
     args: async () => [await newPerson()],
     text: /^musterctl login \\$/m,
     json: expect.objectContaining({ token: expect.stringMatching(/^mtk_/), state: 'invited' }),
+  },
+  'users lock': {
+    args: async () => [await newPerson()],
+    text: /^User person-\d+ is locked out until 'musterctl users unlock/,
+    json: [expect.objectContaining({ name: expect.stringMatching(/^person-/), state: 'locked' })],
+  },
+  'users unlock': {
+    args: async () => [await lockedPerson()],
+    text: /^User person-\d+ is not locked out/,
+    json: [expect.objectContaining({ name: expect.stringMatching(/^person-/), state: 'invited' })],
   },
   'users rm': {
     args: async () => [await newPerson()],
