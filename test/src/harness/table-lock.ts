@@ -2,7 +2,7 @@ import pg from 'pg'
 import type { Cluster } from './cluster.ts'
 import { waitFor } from './waiting.ts'
 
-/** A table that is locked for all others: their statements wait, which stops a service at a known point of its work. */
+/** A table that others can read and not change: their changes wait, which stops a service at a known point of its work. */
 export interface TableLock {
   /** Resolves once a statement that contains this text waits for the table. */
   someoneWaits(statement: string): Promise<void>
@@ -17,7 +17,7 @@ export async function lockTable({ postgres, db, life }: Cluster, table: string):
   const holder = new pg.Client({ connectionString: postgres.url({ database: 'muster' }) })
   await holder.connect()
   await holder.query('begin')
-  await holder.query(`lock table ${table} in access exclusive mode`)
+  await holder.query(`lock table ${table} in share row exclusive mode`)
   const waiting = async (statement: string): Promise<boolean> => {
     const { rowCount } = await db.query(
       `select pid

@@ -100,7 +100,7 @@ test('a man in the middle that steps in after the pin check receives no byte of 
 test('another service of the same cluster receives no byte of the token', async () => {
   const wire = await startProxy(cluster().life, () => cluster().profile.addresses.token)
   const output = await expectNotTrusted(wire.address)
-  expect(output).toContain('spiffe://muster.internal/service/token-service')
+  expect(output).toContain('that is token-service; nodes, bots and people join registration-service')
   expect(wire.received().includes(token)).toBe(false)
   expect(await cluster().serviceLog('token-service')).not.toContain('RegistrationService')
 })

@@ -169,7 +169,7 @@ describe('people who come back and are refused', () => {
       const error = await refusal(comeBack('ada', shown()))
       expect(error).toMatchObject({ kind: 'unauthenticated', reason: 'USER_UNKNOWN', field: undefined })
       expect(error.message).toBe(
-        "you are no longer a user of this cluster, or you signed up again elsewhere; ask an admin for 'musterctl users reset ada'",
+        "you are no longer a user of this cluster, or you signed up again elsewhere; ask an admin for 'musterctl users reset ada', or for 'musterctl users add ada' if you were removed",
       )
       expect(await audits()).toEqual([
         {
