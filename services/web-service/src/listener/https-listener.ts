@@ -1,5 +1,6 @@
 import { createServer, type RequestListener, type Server } from 'node:http'
 import { COST_MS, Gate, type GateOptions } from '@muster/rpc/server'
+import { oneAtATime } from './one-at-a-time.ts'
 
 /** How to listen. */
 export interface ListenOptions extends Omit<GateOptions, 'onConnection' | 'protocol'> {
@@ -30,9 +31,9 @@ const LIMITS = {
 const MOST_REQUESTS_OF_A_CONNECTION = 100
 const SILENCE_MS = 30_000
 
-/** An HTTP server with limits, which has no connections of its own: a listener gives it some. */
+/** An HTTP server with limits, which answers a connection's requests in turn and has no connections of its own: a listener gives it some. */
 export function createHttpServer(handle: RequestListener): Server {
-  const server = createServer(LIMITS, handle)
+  const server = createServer(LIMITS, oneAtATime(handle))
   server.maxRequestsPerSocket = MOST_REQUESTS_OF_A_CONNECTION
   server.setTimeout(SILENCE_MS)
   return server

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { type FileHandle, open, readFile } from 'node:fs/promises'
+import { type FileHandle, lstat, open, readFile } from 'node:fs/promises'
 import path from 'node:path'
 
 /** The file of checksums that `npm run package` writes beside the packages. */
@@ -10,6 +10,13 @@ export interface Checksum {
   name: string
   /** SHA-256 in hex. */
   sha256: string
+}
+
+/** A package in the folder. */
+export interface FoundPackage {
+  bytes: number
+  /** SHA-256 in hex; undefined for the file of checksums itself. */
+  sha256: string | undefined
 }
 
 /** A line of SHA256SUMS for a file that stands beside it; contexts of images are in folders. */
@@ -35,17 +42,25 @@ export class PackageFolder {
     return found.filter((checksum) => checksum !== undefined)
   }
 
-  /** Opens a package for reading. @returns undefined for any name that is not in SHA256SUMS, and for a missing file */
-  async open(name: string): Promise<{ file: FileHandle; bytes: number; sha256: string | undefined } | undefined> {
+  /** What is known of a package. @returns undefined for any name that is not in SHA256SUMS, and for a missing file */
+  async find(name: string): Promise<FoundPackage | undefined> {
     if (this.#folder === undefined) return undefined
     const listed = (await this.checksums()).find((checksum) => checksum.name === name)
     if (listed === undefined && name !== SUMS_FILE) return undefined
-    // A link could lead out of the folder.
+    const found = await lstat(path.join(this.#folder, name)).catch(() => undefined)
+    return found?.isFile() === true ? { bytes: found.size, sha256: listed?.sha256 } : undefined
+  }
+
+  /** Opens a package for reading. @returns undefined as `find` does */
+  async open(name: string): Promise<(FoundPackage & { file: FileHandle }) | undefined> {
+    const found = await this.find(name)
+    if (this.#folder === undefined || found === undefined) return undefined
+    // A link could lead out of the folder. The file may have been replaced a moment ago.
     const flags = constants.O_RDONLY | constants.O_NOFOLLOW
     const file = await open(path.join(this.#folder, name), flags).catch(() => undefined)
     if (file === undefined) return undefined
-    const found = await file.stat()
-    if (found.isFile()) return { file, bytes: found.size, sha256: listed?.sha256 }
+    const opened = await file.stat()
+    if (opened.isFile()) return { ...found, file, bytes: opened.size }
     await file.close()
     return undefined
   }

@@ -1,9 +1,9 @@
 import { VERSION } from '@muster/runtime'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { Deps } from '../deps.ts'
 import { DownloadPlaces } from '../packages/download-places.ts'
 import { installScript } from '../packages/install-script.ts'
-import { PackageFolder } from '../packages/package-folder.ts'
+import { type FoundPackage, PackageFolder } from '../packages/package-folder.ts'
 
 const RETRY_AFTER_SECONDS = 30
 
@@ -12,8 +12,16 @@ export function packageRoutes(app: FastifyInstance, { config, isPublic }: Deps):
   const folder = new PackageFolder(config.MUSTER_PACKAGES_DIR)
   const places = new DownloadPlaces()
 
-  app.get<{ Params: { name: string } }>('/packages/:name', async (request, reply) => {
-    const leave = places.take(request.socket.remoteAddress ?? '')
+  // Fastify's own HEAD route would read the whole file.
+  app.head<OfPackage>('/packages/:name', async (request, reply) => {
+    const found = await folder.find(request.params.name)
+    if (found === undefined) return reply.code(404).send()
+    return describe(reply, found).send()
+  })
+
+  app.get<OfPackage>('/packages/:name', { exposeHeadRoute: false }, async (request, reply) => {
+    const { socket } = request
+    const leave = places.take(socket.remoteAddress ?? '')
     if (leave === undefined) {
       return reply.code(503).header('retry-after', RETRY_AFTER_SECONDS).send('too many downloads; try again\n')
     }
@@ -26,12 +34,15 @@ export function packageRoutes(app: FastifyInstance, { config, isPublic }: Deps):
       return reply.code(404).send('no such package\n')
     }
     const stream = found.file.createReadStream()
-    stream.once('close', leave)
-    reply.header('content-length', found.bytes)
-    if (found.sha256 !== undefined) reply.header('etag', `"${found.sha256}"`)
-    return reply
-      .type(found.sha256 === undefined ? 'text/plain; charset=utf-8' : 'application/octet-stream')
-      .send(stream)
+    const end = () => stream.destroy()
+    socket.once('close', end)
+    stream.once('close', () => {
+      socket.off('close', end)
+      leave()
+    })
+    // The client may have left while the file was opened.
+    if (socket.destroyed) end()
+    return describe(reply, found).send(stream)
   })
 
   app.get('/install.sh', async (_request, reply) => {
@@ -41,4 +52,14 @@ export function packageRoutes(app: FastifyInstance, { config, isPublic }: Deps):
     const script = installScript({ address: config.MUSTER_PUBLIC_ADDR, version, isPublic, checksums })
     return reply.type('text/x-shellscript; charset=utf-8').send(script)
   })
+}
+
+interface OfPackage {
+  Params: { name: string }
+}
+
+function describe(reply: FastifyReply, { bytes, sha256 }: FoundPackage): FastifyReply {
+  reply.header('content-length', bytes)
+  if (sha256 !== undefined) reply.header('etag', `"${sha256}"`)
+  return reply.type(sha256 === undefined ? 'text/plain; charset=utf-8' : 'application/octet-stream')
 }
