@@ -65,6 +65,13 @@ async function startInstalled(machine: PrivateMachine, name: string, invitation?
   return { agent, nodeId: await nodeIdOf(agent) }
 }
 
+/** Puts a systemctl on the machine that writes down what it is told, and that systemd runs. */
+async function pretendSystemd(machine: PrivateMachine): Promise<void> {
+  const systemctl = '#!/bin/sh\\necho "$*" >>/run/told\\n'
+  const commands = `mkdir -p /run/systemd/system && printf '${systemctl}' >/usr/bin/systemctl && chmod +x /usr/bin/systemctl`
+  expect(await machine.run('sh', ['-c', commands])).toMatchObject({ status: 0 })
+}
+
 /** The version of a node on the roll, once it is online with it. */
 async function onRoll(nodeId: string, version: string) {
   await waitFor(`${version} on the roll`, async () =>
@@ -116,8 +123,16 @@ testUpgrade.each(['deb', 'tarball'] as const)(
 
     expect(await upgrade(`--to=${VERSION}`)).toMatchObject({ status: 1, stderr: expect.stringContaining('is older') })
     expect(await version()).toBe(NEXT)
-    expect(await upgrade(`--to=${VERSION}`, '--allow-downgrade')).toMatchObject({ status: 0 })
+
+    await pretendSystemd(machine)
+    const back = await upgrade(`--to=${VERSION}`, '--allow-downgrade')
+    expect(back).toMatchObject({ status: 0, stdout: expect.stringMatching(/^Restarted the agent\.$/m) })
     expect(await version()).toBe(VERSION)
+    const told = (await machine.run('cat', ['/run/told'])).stdout.split('\n')
+    // The package restarts the agent by itself.
+    expect(told.filter((line) => /restart/.test(line))).toEqual([
+      format === 'deb' ? 'try-restart muster.service' : '--no-ask-password restart muster.service',
+    ])
     await next.agent.stop()
   },
 )

@@ -12,6 +12,7 @@ import { versionAdvice } from '../status/version-advice.ts'
 import { findWebFace } from '../upgrade/find-web-face.ts'
 import { type Installation, readInstallation } from '../upgrade/installation.ts'
 import { planUpgrade, readInstallScript, type Target, type UpgradePlan } from '../upgrade/upgrade-plan.ts'
+import { upgradeJson } from '../upgrade/upgrade-json.ts'
 import { restartAgent } from '../upgrade/restart-agent.ts'
 import { runInstallScript } from '../upgrade/run-script.ts'
 
@@ -52,8 +53,9 @@ export const upgradeCommand: Command<typeof UPGRADE_OPTIONS> = {
     const face = await findWebFace({ report, given: args['web-addr'], proxyFor: readProxies(io.env), signal })
     const plan = await planUpgrade(face, VERSION, target)
     if (args.check === true) {
-      const data = { ...planJson(plan, face), ...installationJson(installation) }
-      await print(io, args.format, data, () => io.stdout.write(textOf(plan, face, installation, flagsAgain(args))))
+      await print(io, args.format, upgradeJson(plan, face, installation), () =>
+        io.stdout.write(textOf(plan, face, installation, flagsAgain(args))),
+      )
       return
     }
     await carryOut(plan, { face, installation, report, allowsDowngrade: args['allow-downgrade'] === true, io })
@@ -142,19 +144,4 @@ function flagsAgain({ channel, to, 'web-addr': webAddr }: Pick<UpgradeArgs, 'cha
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => ` --${name}=${value}`)
     .join('')
-}
-
-function planJson({ from, to, action, serverVersion, minimumAgentVersion }: UpgradePlan, { address }: WebFace) {
-  return {
-    installed_version: from,
-    target_version: to,
-    action,
-    server_version: serverVersion ?? null,
-    minimum_agent_version: minimumAgentVersion ?? null,
-    web_addr: address,
-  }
-}
-
-function installationJson({ program, scriptFlags }: Installation) {
-  return { program, replaceable: scriptFlags !== undefined }
 }
