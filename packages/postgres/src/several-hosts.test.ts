@@ -5,6 +5,7 @@ import pg from 'pg'
 import { silentLog } from '../test/support/database.ts'
 import { checkPooledSession, openPool, type PoolOptions } from './pool.ts'
 import { asAppError } from './sql-state.ts'
+import { transaction } from './transaction.ts'
 
 let database: TestDatabase
 let pools: pg.Pool[]
@@ -102,6 +103,24 @@ test('a host that took writes and takes none any more is not used for new connec
     const error = await pool.query('select 1').catch((cause: unknown) => asAppError(cause))
     expect(error).toMatchObject({ kind: 'unavailable' })
   }
+})
+
+test('a transaction on a server that takes no writes any more gives its connection up', async () => {
+  const pool = open(database.url)
+  const work = transaction(pool, async (db) => {
+    await db.query('set transaction read only')
+    await db.query('create table things ()')
+  })
+  expect(await work.catch((error: unknown) => asAppError(error))).toMatchObject({ kind: 'unavailable' })
+  expect(pool.totalCount).toBe(0)
+})
+
+test('a transaction on a server that gives no answer ends when the statement should have ended', async () => {
+  const pool = open(database.url)
+  Object.assign(pool.options, { query_timeout: 300 })
+  const work = transaction(pool, (db) => db.query('select pg_sleep(60)'))
+  expect(await work.catch((error: unknown) => asAppError(error))).toMatchObject({ kind: 'unavailable' })
+  expect(pool.totalCount).toBe(0)
 })
 
 test.each([

@@ -12,10 +12,14 @@ export function isRetryable(error: unknown): boolean {
   return error instanceof pg.DatabaseError && (error.code === '40001' || error.code === '40P01')
 }
 
-/** True for 25006 read_only_sql_transaction: the server takes no writes, as a standby does. */
-export function isReadOnly(error: unknown): boolean {
-  return error instanceof pg.DatabaseError && error.code === '25006'
+/** True if the server gave no answer in time, or takes no writes (25006), as a standby: another connection may do better. */
+export function isOfNoUse(error: unknown): boolean {
+  if (error instanceof pg.DatabaseError) return error.code === '25006'
+  return types.isNativeError(error) && error.message === NO_ANSWER
 }
+
+/** What `pg` says when `query_timeout` is over. */
+const NO_ANSWER = 'Query read timeout'
 
 // Class 08 connection exception, 57P01-57P03 shutting down or starting up, 53300 too many connections, 57014 timed out,
 // 25006 read-only: a primary has become a standby.

@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import { localWork } from '@muster/runtime'
 import type { Db } from './pool.ts'
-import { isReadOnly, isRetryable } from './sql-state.ts'
+import { isOfNoUse, isRetryable } from './sql-state.ts'
 
 const MAX_TRIES = 5
 
@@ -36,11 +36,12 @@ async function once<T>(pool: pg.Pool, work: (db: Db) => Promise<T>): Promise<T> 
     await client.query('commit')
     return result
   } catch (error) {
-    // Another host may take writes by now.
-    if (isReadOnly(error)) broken = error as Error
-    await client.query('rollback').catch((rollbackError: Error) => {
-      broken = rollbackError
-    })
+    // A server without an answer has none to a rollback either, and a standby is not wanted: the end of the connection suffices.
+    if (isOfNoUse(error)) broken = error as Error
+    else
+      await client.query('rollback').catch((rollbackError: Error) => {
+        broken = rollbackError
+      })
     throw error
   } finally {
     client.off('error', onError)
