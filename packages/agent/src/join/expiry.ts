@@ -6,6 +6,7 @@ import { retry } from '@muster/runtime'
 import { utcTime } from '@muster/cli-kit/print'
 import type { StartOptions } from '../config/options.ts'
 import type { JoinDeps } from './join.ts'
+import { stepLimits } from './step-limits.ts'
 
 /**
  * True if the certificate of an identity has expired and a token allows to join again. The clock of this machine alone does
@@ -19,7 +20,9 @@ export async function hasExpired(identity: NodeIdentity, options: StartOptions, 
   const seemsExpired = () => expiresAt <= clock.now()
   if (!seemsExpired()) return false
   const mustEnd = options.token !== undefined || options.oneshot
-  const serverTime = await retry(async () => (seemsExpired() ? askTime(identity, options, deps) : clock.now()), {
+  const within = stepLimits(clock, mustEnd ? options.joinTimeoutMs : Number.POSITIVE_INFINITY)
+  const ask = () => askTime(identity, options, deps, within(10_000))
+  const serverTime = await retry(async () => (seemsExpired() ? ask() : clock.now()), {
     clock,
     signal,
     isTransient: (error) => mayPass(error) && !isTrustFailure(error),
@@ -48,6 +51,7 @@ async function askTime(
   { bundlePem, profile }: NodeIdentity,
   options: StartOptions,
   { clock, signal, proxyFor }: JoinDeps,
+  timeoutMs: number,
 ): Promise<Date> {
   const identity = new TlsIdentity({ hostRootsPem: bundlePem, userRootsPem: '' })
   const addresses = [options.authServer ?? profile.authServer]
@@ -55,7 +59,7 @@ async function askTime(
   const connection = connect({ addresses, identity, service: 'registration-service', clusterName, proxyFor })
   try {
     const { getTrustBundle } = connection.client(registration.RegistrationServiceService)
-    return (await getTrustBundle({}, { signal })).serverTime ?? clock.now()
+    return (await getTrustBundle({}, { timeoutMs, signal })).serverTime ?? clock.now()
   } finally {
     connection.close()
   }

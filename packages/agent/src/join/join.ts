@@ -8,10 +8,8 @@ import { UsageError } from '@muster/cli-kit'
 import { NotTrustedError, WrongPinError } from '../exit-status.ts'
 import { ensureNodeKey, identityOf, storeIdentity } from './node-identity.ts'
 import { reportedFacts } from './reported-facts.ts'
+import { stepLimits } from './step-limits.ts'
 import { nodeFacts, type StartOptions } from '../config/options.ts'
-
-/** The least time for a step of a join, even if --join-timeout is nearly over. */
-const LEAST_STEP_MS = 500
 
 /** The options of a join, which needs a token and an address. */
 export interface JoinOptions extends StartOptions {
@@ -77,9 +75,7 @@ export async function join(
   }
   // Fails at once if the variable of the environment is malformed.
   proxyFor(authServer)
-  const giveUpAt = clock.elapsedMs() + options.joinTimeoutMs
-  /** The time limit of a step, so that --join-timeout also holds for a server that does not answer. */
-  const within = (limitMs: number) => Math.max(LEAST_STEP_MS, Math.min(limitMs, giveUpAt - clock.elapsedMs()))
+  const within = stepLimits(clock, options.joinTimeoutMs)
   const ask = async (): Promise<NodeIdentity> => {
     const pins = skipCaPin ? undefined : caPins
     const service = 'registration-service'

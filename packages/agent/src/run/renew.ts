@@ -10,6 +10,7 @@ import {
   type Urgency,
 } from '@muster/identity'
 import { NotTrustedError } from '../exit-status.ts'
+import { stepLimits } from '../join/step-limits.ts'
 import { Renewer, type RenewerDeps } from './renewer.ts'
 
 /** What the renewal of a node's certificate needs. */
@@ -65,8 +66,9 @@ export async function renewNow(
   signal: AbortSignal,
 ): Promise<NodeIdentity> {
   const renewer = new Renewer(deps)
+  const within = stepLimits(deps.clock, limitMs)
   try {
-    return await retry(() => renewer.renew(signal), {
+    return await retry(() => renewer.renew(signal, within(10_000)), {
       clock: deps.clock,
       signal,
       isTransient: (error) => !isFinal(error) && !isTooSoon(error),

@@ -1,7 +1,7 @@
 import { bots, type ca, registration } from '@muster/contracts'
 import { certificateLife, type NodeIdentity, withClocks } from '@muster/identity'
 import { chainPem, createCsr, privateKeyFromPem } from '@muster/pki'
-import type { Connection } from '@muster/rpc'
+import type { CallOptions, Connection } from '@muster/rpc'
 import { assertRoom, type Clock } from '@muster/runtime'
 import { ensureNodeKey, identityOf, storeIdentity } from '../join/node-identity.ts'
 
@@ -44,8 +44,8 @@ export class Renewer {
    * Returns a fresh identity that is on disk. @throws FileError if it could not be stored; the next call stores it.
    * @throws NotTrustedError, AppError
    */
-  renew(signal: AbortSignal): Promise<NodeIdentity> {
-    return this.#inTurn(() => this.#renew(signal))
+  renew(signal: AbortSignal, timeoutMs = 10_000): Promise<NodeIdentity> {
+    return this.#inTurn(() => this.#renew({ signal, timeoutMs }))
   }
 
   /**
@@ -71,12 +71,12 @@ export class Renewer {
     return done
   }
 
-  async #renew(signal: AbortSignal): Promise<NodeIdentity> {
+  async #renew(call: CallOptions): Promise<NodeIdentity> {
     const { dataDir, clock } = this.#deps
     if (this.#unstored === undefined || this.#isReplaceable(this.#unstored)) {
       if (this.#unstored === undefined) await assertRoom(dataDir)
       const inUse = this.#used ?? this.#stored
-      this.#unstored = await this.#request(inUse, signal).catch((error: unknown) => {
+      this.#unstored = await this.#request(inUse, call).catch((error: unknown) => {
         const { expiresAt } = certificateLife(inUse.chainPem)
         throw withClocks(error, { now: clock.now(), expiresAt })
       })
@@ -115,16 +115,16 @@ export class Renewer {
    * Asks for a certificate. A node keeps its key. A bot changes its key each time, so that the cluster notices a copy of
    * its credentials. The next key is on disk before the request, and the same after a lost reply or a crash.
    */
-  async #request(identity: NodeIdentity, signal: AbortSignal): Promise<NodeIdentity> {
+  async #request(identity: NodeIdentity, call: CallOptions): Promise<NodeIdentity> {
     const { dataDir, connection } = this.#deps
     const { profile, keyPem, bundlePem: trustedRootsPem } = identity
     if (profile.botName === undefined) {
-      const reply = await connection.client(registration.RegistrationServiceService).renewCertificate({}, { signal })
+      const reply = await connection.client(registration.RegistrationServiceService).renewCertificate({}, call)
       return identityOf({ keyPem, grant: reply, profile, trustedRootsPem })
     }
     const nextKeyPem = await ensureNodeKey(dataDir, 'nextKey')
     const csrDer = createCsr({ privateKey: privateKeyFromPem(nextKeyPem), commonName: profile.botName })
-    const reply = await connection.client(bots.BotServiceService).renewBot({ csrDer }, { signal })
+    const reply = await connection.client(bots.BotServiceService).renewBot({ csrDer }, call)
     return identityOf({ keyPem: nextKeyPem, grant: reply, profile, trustedRootsPem })
   }
 }

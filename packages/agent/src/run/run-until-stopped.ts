@@ -21,6 +21,8 @@ export interface StartDeps {
   signal: AbortSignal
   /** The proxy for an address, if there is one. */
   proxyFor: ProxyFor
+  /** The longest time for one attempt to connect; by default 10 s. */
+  attemptLimitMs?: number
   notifier: Notifier
 }
 

@@ -86,8 +86,14 @@ async function run(options: StartOptions, deps: StartDeps, beats: BeatRecorder):
 
   const tls = new TlsIdentity(tlsMaterial(identity))
   const { clusterName } = profile
-  const addresses = [authServer]
-  const connection = connect({ addresses, identity: tls, service: 'registration-service', clusterName, proxyFor })
+  const connection = connect({
+    addresses: [authServer],
+    identity: tls,
+    service: 'registration-service',
+    clusterName,
+    proxyFor,
+    ...(deps.attemptLimitMs !== undefined && { attemptLimitMs: deps.attemptLimitMs }),
+  })
   try {
     if (oneshot) {
       const limitMs = options.joinTimeoutMs

@@ -44,7 +44,7 @@ export class BeatRecorder {
   /** Records that the cluster has answered. */
   beat(offlineAfterMs = DEFAULT_OFFLINE_AFTER_MS): void {
     const now = this.#clock.now()
-    const isDue = this.#record.trouble !== undefined || now.getTime() - this.#writtenAt >= RECORD_EVERY_MS
+    const isDue = this.#record.trouble !== undefined || this.#clock.elapsedMs() - this.#writtenAt >= RECORD_EVERY_MS
     this.#record = { lastBeatAt: now, offlineAfterMs, versions: this.#record.versions }
     if (isDue) this.#write()
   }
@@ -66,7 +66,7 @@ export class BeatRecorder {
   }
 
   #write(): void {
-    this.#writtenAt = this.#clock.now().getTime()
+    this.#writtenAt = this.#clock.elapsedMs()
     try {
       writeFileSync(`${this.#file}.tmp`, `${JSON.stringify(this.#record)}\n`, { mode: 0o644 })
       renameSync(`${this.#file}.tmp`, this.#file)

@@ -13,7 +13,7 @@ import {
   TlsIdentity,
 } from '@muster/rpc'
 import { VERSION } from '@muster/runtime'
-import { testCluster, type TestCluster } from '@muster/testkit'
+import { testCluster, type TestCluster, type TestMember } from '@muster/testkit'
 import { serveForTest } from '@muster/testkit/rpc'
 
 /** Plays registration-service for agents in tests, over real mTLS. It keeps one bot, by the rules of RenewBot. */
@@ -41,6 +41,7 @@ export interface TestRegistration {
   minimumVersion: string | undefined
   /** Where it says that the web face is. */
   webAddress: string | undefined
+  /** How far its clock is ahead, as it tells and as it dates certificates. */
   clockAheadMs: number
   /** Life of certificates. */
   ttlMs: number
@@ -53,7 +54,7 @@ export interface TestRegistration {
   /** The version of the bundle in each hello. */
   hellos: (number | undefined)[]
   /** Gives the server a certificate of a day, issued this many hours from now, as a clock that is off would see it. */
-  certifyFor(hours: number): void
+  certifyFor(hours: number): TestMember
   close(): Promise<void>
 }
 
@@ -66,8 +67,9 @@ export async function startTestRegistration(): Promise<TestRegistration> {
   const ids = new Map<string, string>()
 
   const grant = (kind: 'node' | 'bot', name: string, publicKeyDer: Buffer) => {
-    const expiresAt = new Date(Date.now() + state.ttlMs)
-    const notBefore = new Date(Date.now() - CERTIFICATE_BACKDATE_MS)
+    const now = Date.now() + state.clockAheadMs
+    const expiresAt = new Date(now + state.ttlMs)
+    const notBefore = new Date(now - CERTIFICATE_BACKDATE_MS)
     const { leafDer, serial } = cluster.certify({ kind, name, publicKeyDer, notBefore, notAfter: expiresAt })
     const certificate: ca.IssuedCertificate = {
       chainDer: [leafDer, authorities.host.issuing.certificateDer],
@@ -214,7 +216,9 @@ export async function startTestRegistration(): Promise<TestRegistration> {
     certifyFor(hours) {
       const inHours = (count: number) => new Date(Date.now() + count * 3_600_000)
       const [notBefore, notAfter] = [inHours(hours - 1), inHours(hours + 23)]
-      identity.update(cluster.member({ kind: 'service', name: 'registration-service', notBefore, notAfter }))
+      const member = cluster.member({ kind: 'service', name: 'registration-service', notBefore, notAfter })
+      identity.update(member)
+      return member
     },
     close: () => server.close(),
   }

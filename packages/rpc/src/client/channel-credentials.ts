@@ -117,6 +117,8 @@ export class RotatingChannelCredentials extends ChannelCredentials {
   /** Asks the server for its chain and its time over a connection that is not verified, and shows no certificate. */
   async #explainDates(attempt: Attempt, target: TcpTarget, peer: string, cause: Error): Promise<Error> {
     const options = { rejectUnauthorized: false, ALPNProtocols: ['h2'], ...TLS_OPTIONS }
+    // For a call that ends while the server is asked.
+    this.clockError = clockError(this.service, new Date(), undefined, cause)
     const ask = async () => askServer(await openTls(attempt, await this.#open(attempt, target), peer, options))
     if (this.#asked === undefined || performance.now() - this.#asked.at > ASK_AGAIN_MS) {
       this.#asked = { shown: await ask().catch(() => undefined), at: performance.now() }

@@ -4,6 +4,9 @@ import { dersFromPem, verifyChain } from '@muster/pki'
 import type { ServerDates } from '../tls/clock-error.ts'
 import { peerChain } from './peer-chain.ts'
 
+/** The message is as good without the time of a server that does not tell it. */
+const DATE_LIMIT_MS = 2_000
+
 /** What a server shows and tells over a connection that need not be verified. */
 export interface ServerShown {
   /** The certificates of its chain, DER, leaf first. */
@@ -28,7 +31,9 @@ export function hasVerified({ chainDer, dates }: ServerShown, rootsPem: string):
 function readDate(socket: TLSSocket): Promise<Date | undefined> {
   return new Promise((resolve) => {
     const session = connectHttp2('https://server', { createConnection: () => socket })
+    const timer = setTimeout(() => end(), DATE_LIMIT_MS)
     const end = (date?: string) => {
+      clearTimeout(timer)
       const now = new Date(date ?? '')
       resolve(Number.isNaN(now.getTime()) ? undefined : now)
       session.destroy()
