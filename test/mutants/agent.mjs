@@ -70,8 +70,8 @@ export const mutants = [
   {
     name: 'a renewal goes on with the old certificate until a restart',
     folder: 'packages/agent/src',
-    find: `      tls.update(tlsMaterial(identity))\n`,
-    replace: ``,
+    find: `        tls.update(tlsMaterial(identity))\n        onRenewed`,
+    replace: `        onRenewed`,
     tests: ['agent/src/run/renew', 'agent/src/run/bot'],
   },
   {
@@ -186,5 +186,26 @@ export const mutants = [
     find: `return text.trim() === NO_FILE`,
     replace: `return text === ''`,
     tests: ['agent/src/systemd/credentials'],
+  },
+  {
+    name: 'a claim that a power cut tore keeps everybody out',
+    folder: 'packages/processes/src',
+    find: `  } catch {\n    return {}`,
+    replace: `  } catch (error) {\n    throw error`,
+    tests: ['processes/src/claim'],
+  },
+  {
+    name: 'a certificate that could not be stored is requested again',
+    folder: 'packages/agent/src',
+    find: `if (this.#unstored === undefined || `,
+    replace: `if (this.#unstored === undefined || true || `,
+    tests: ['agent/src/run/renewer'],
+  },
+  {
+    name: 'what YAML 1.1 would retype is not quoted',
+    folder: 'packages/cli-kit/src',
+    find: `compat: 'yaml-1.1'`,
+    replace: `compat: null`,
+    tests: ['cli-kit/src/print/yaml'],
   },
 ]

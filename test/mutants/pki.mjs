@@ -148,4 +148,11 @@ export const mutants = [
     replace: ``,
     tests: ['pki/src'],
   },
+  {
+    name: 'an Ed25519 key of small order is allowed',
+    folder: 'packages/pki/src',
+    find: `if (SMALL_ORDER.has(hex)) throw`,
+    replace: `if (hex === '') throw`,
+    tests: ['pki/src/ed25519-point'],
+  },
 ]

@@ -197,7 +197,7 @@ export const mutants = [
   {
     name: 'paths that strangers invent become metrics of their own',
     folder: 'packages/rpc/src',
-    find: `this.#isServed(path) ? path : 'unknown'`,
+    find: `isServed ? path : 'unknown'`,
     replace: `path`,
     tests: ['rpc/src/server/calls'],
   },

@@ -68,9 +68,9 @@ export const mutants = [
   },
   {
     name: 'a wildcard of LIKE is one in a host name pattern too',
-    folder: 'services/token-service/src',
-    find: String.raw`regexp_replace(glob, '([\\%_])', '\\\1', 'g')`,
-    replace: `glob`,
+    folder: 'packages/postgres/src',
+    find: "regexp_replace(${glob}, '([\\\\%_])', '\\\\\\1', 'g')",
+    replace: '${glob}',
     tests: spends,
   },
   {
@@ -170,5 +170,19 @@ export const mutants = [
     find: `if (path.replaceAll('"', '') !== schema)`,
     replace: `if (path === '')`,
     tests: ['postgres/src/several-hosts'],
+  },
+  {
+    name: 'a removed node comes back by an old spend',
+    folder: 'services/registration-service/src',
+    find: 'where coalesce($12::timestamptz, now()) > now() - ${CREATABLE_FOR}',
+    replace: 'where coalesce($12::timestamptz, now()) is not null',
+    tests: ['registration-service/src/nodes/store'],
+  },
+  {
+    name: 'a hello leaves the host names that the token allows',
+    folder: 'services/registration-service/src',
+    find: 'set hostname = case when ${ALLOWED} then $2 else hostname end',
+    replace: 'set hostname = case when ${ALLOWED} then $2 else $2 end',
+    tests: ['registration-service/src/nodes/store'],
   },
 ]

@@ -8,8 +8,9 @@ const rows = readFileSync(path.join(root, 'docs/lessons.md'), 'utf8')
   .filter((line) => /^\| \d+ /.test(line))
 
 describe('docs/lessons.md', () => {
-  test('docs/lessons.md has all 22 lessons', () => {
-    expect(rows.map((row) => Number(row.split('|')[1]))).toEqual(Array.from({ length: 22 }, (_, i) => i + 1))
+  test('docs/lessons.md numbers its lessons from 1 without a gap', () => {
+    expect(rows.map((row) => Number(row.split('|')[1]))).toEqual(rows.map((_, i) => i + 1))
+    expect(rows.length).toBeGreaterThanOrEqual(29)
   })
 
   test.each(rows.map((row) => [row.split('|')[1]!.trim(), row]))('lesson %s names tests that exist', (_number, row) => {

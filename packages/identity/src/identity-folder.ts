@@ -16,6 +16,7 @@ export const IDENTITY_FILES = {
   key: 'key.pem',
   chain: 'chain.pem',
   bundle: 'bundle.pem',
+  userBundle: 'user-bundle.pem',
   profile: 'profile.json',
   /** The key for the next certificate, of a member that changes its key at each renewal. */
   nextKey: 'next-key.pem',
@@ -36,6 +37,8 @@ export interface IdentityFolder<Profile> {
   chainPem: string
   /** Host roots, PEM. */
   bundlePem: string
+  /** User roots, PEM; absent from folders that earlier versions wrote. */
+  userBundlePem?: string
   profile: Profile
 }
 
@@ -60,6 +63,9 @@ export async function ensureKey(folder: string, make: () => string, name: KeyNam
  */
 export async function writeIdentity<P>(folder: string, identity: Omit<IdentityFolder<P>, 'keyPem'>): Promise<void> {
   await writeFileAtomic(fileOf(folder, 'bundle'), identity.bundlePem, 0o644)
+  if (identity.userBundlePem !== undefined) {
+    await writeFileAtomic(fileOf(folder, 'userBundle'), identity.userBundlePem, 0o644)
+  }
   await writeFileAtomic(fileOf(folder, 'chain'), identity.chainPem, 0o644)
   await switchKey(folder, identity.chainPem)
   await writeFileAtomic(fileOf(folder, 'profile'), `${JSON.stringify(identity.profile, null, 2)}\n`, 0o644)
@@ -87,9 +93,16 @@ export async function readIdentity<P>(folder: string): Promise<IdentityFolder<P>
     const file = fileOf(folder, name)
     return checkFile(name, file, await withFile('read', file, () => readFile(file, 'utf8')))
   }
+  const userBundlePem = await readIfPresent(fileOf(folder, 'userBundle'))
   return orDamaged(folder, async () => {
     const profile = JSON.parse(checkFile('profile', fileOf(folder, 'profile'), text)) as P
-    return { keyPem: await read('key'), chainPem: await read('chain'), bundlePem: await read('bundle'), profile }
+    return {
+      keyPem: await read('key'),
+      chainPem: await read('chain'),
+      bundlePem: await read('bundle'),
+      ...(userBundlePem !== undefined && { userBundlePem }),
+      profile,
+    }
   })
 }
 
@@ -112,7 +125,7 @@ async function isKeyOf(folder: string, name: 'nextKey' | 'joinKey', chainPem: st
 }
 
 async function finishDiscard(folder: string): Promise<void> {
-  for (const name of ['key', 'nextKey', 'chain', 'bundle', 'discarded'] as const) {
+  for (const name of ['key', 'nextKey', 'chain', 'bundle', 'userBundle', 'discarded'] as const) {
     await rm(fileOf(folder, name), { force: true })
   }
 }

@@ -22,6 +22,8 @@ export interface ConfigFile {
   caPins: TextOrFile | undefined
   log: Partial<LogSettings>
   diagAddr: string | undefined
+  identityGroup: string | undefined
+  onRenew: string | undefined
 }
 
 /** The file that `muster` reads, as given by --config or the environment, else the default. */

@@ -49,6 +49,8 @@ function readTop(top: YamlMap, file: string): ConfigFile {
     token: readToken(muster.map('join_params'), folder),
     log: readLog(muster.map('log'), folder),
     diagAddr: muster.text('diag_addr', parseDiagAddr),
+    identityGroup: muster.text('identity_group', (group) => group),
+    onRenew: muster.text('on_renew', (command) => command),
   }
   muster.refuse('proxy_server', 'joining through a proxy is not available in this version; set auth_server instead')
   muster.refuseOthers()

@@ -65,6 +65,10 @@ export interface StartOptions {
   notes: string[]
   log: Partial<LogSettings>
   diagAddr: string | undefined
+  /** The group whose members may read what is published for foreign servers. */
+  identityGroup: string | undefined
+  /** A shell command for after each change of it. */
+  onRenew: string | undefined
 }
 
 /**
@@ -132,6 +136,8 @@ export function parseStartFlags(flags: StartFlags, env: NodeJS.ProcessEnv, confi
     tokenIn: usesTokenOfConfig ? config.path : undefined,
     notes,
     log: config?.log ?? {},
+    identityGroup: flags.identityGroup ?? variable('MUSTER_IDENTITY_GROUP') ?? config?.identityGroup,
+    onRenew: flags.onRenew ?? variable('MUSTER_ON_RENEW') ?? config?.onRenew,
     diagAddr: diagAddr === undefined ? config?.diagAddr : parse(() => parseDiagAddr(diagAddr)),
   }
   if (options.skipCaPin && options.caPins.length > 0) {

@@ -22,6 +22,8 @@ export interface StartFlags {
   insecureSkipCaPin?: boolean | undefined
   oneshot?: boolean | undefined
   diagAddr?: string | undefined
+  identityGroup?: string | undefined
+  onRenew?: string | undefined
 }
 
 /** The positional argument of `muster start`. */
@@ -74,6 +76,12 @@ export const START_OPTIONS = {
       'The configuration; flags and the environment have precedence [default: /etc/muster.yaml if there is one]',
   },
   'diag-addr': { ...text, value: 'HOST:PORT', describe: 'Loopback address of /healthz, /readyz and /metrics' },
+  'identity-group': {
+    ...text,
+    value: 'GROUP',
+    describe: 'Publish the identity in DATA-DIR/tls for servers of this group',
+  },
+  'on-renew': { ...text, value: 'COMMAND', describe: 'Publish it too, and run this command after each change' },
   oneshot: { type: 'boolean', describe: 'Leave fresh credentials in the data directory and exit' },
   'insecure-skip-ca-pin': { type: 'boolean', describe: 'Trust any server that answers; for experiments only' },
 } as const satisfies OptionSet
@@ -108,5 +116,7 @@ export function startFlagsOf(args: Args<typeof START_OPTIONS>): StartFlags {
     insecureSkipCaPin: args['insecure-skip-ca-pin'],
     oneshot: args.oneshot,
     diagAddr: args['diag-addr'],
+    identityGroup: args['identity-group'],
+    onRenew: args['on-renew'],
   }
 }

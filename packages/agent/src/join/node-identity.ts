@@ -15,7 +15,7 @@ import {
   writeIdentity,
 } from '@muster/identity'
 import { parseSpiffeId } from '@muster/domain'
-import { dersFromPem, generateKey, parseIdentity, privateKeyPem } from '@muster/pki'
+import { chainPem as pemOf, dersFromPem, generateKey, parseIdentity, privateKeyPem } from '@muster/pki'
 import { createFileAtomic, FileError } from '@muster/runtime'
 import { NotTrustedError } from '../exit-status.ts'
 
@@ -111,6 +111,7 @@ export function identityOf({ grant, profile, ...reply }: GrantReply): NodeIdenti
     keyPem: reply.keyPem,
     chainPem,
     bundlePem: isOlder ? reply.trustedRootsPem : bundlePem,
+    ...(!isOlder && trustBundle.userRootsDer.length > 0 && { userBundlePem: pemOf(trustBundle.userRootsDer) }),
     profile: {
       ...profile,
       clusterName: trustBundle.clusterName,

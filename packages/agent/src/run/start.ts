@@ -11,6 +11,7 @@ import { certificateLife, forgetJoinKey, type NodeIdentity, tlsMaterial, writeId
 import { hasExpired } from '../join/expiry.ts'
 import { join, requireJoinOptions } from '../join/join.ts'
 import { describeMember, loadIdentity } from '../join/node-identity.ts'
+import { identityServer } from '../served/serve-identity.ts'
 import { nodeFacts, type StartOptions } from '../config/options.ts'
 import { BeatRecorder } from '../status/beat-recorder.ts'
 import { LOCK_FILE, readReport } from '../status/report.ts'
@@ -63,6 +64,7 @@ async function startIn(options: StartOptions, deps: StartDeps): Promise<void> {
 async function run(options: StartOptions, deps: StartDeps, beats: BeatRecorder): Promise<void> {
   const { clock, log, say, signal, proxyFor } = deps
   const { dataDir, oneshot } = options
+  const publish = await identityServer(options, deps)
   let identity = await loadIdentity(dataDir)
   const joins = identity === undefined || (await hasExpired(identity, options, deps))
   if (identity === undefined || joins) {
@@ -85,6 +87,9 @@ async function run(options: StartOptions, deps: StartDeps, beats: BeatRecorder):
   }
 
   const tls = new TlsIdentity(tlsMaterial(identity))
+  // Each identity is on disk before it is in use. A stop ends what still tries.
+  const publishLater = () => void publish().catch(() => {})
+  tls.onUpdate(publishLater)
   const { clusterName } = profile
   const connection = connect({
     addresses: [authServer],
@@ -98,10 +103,12 @@ async function run(options: StartOptions, deps: StartDeps, beats: BeatRecorder):
     if (oneshot) {
       const limitMs = options.joinTimeoutMs
       const fresh = joins ? identity : await renewNow({ dataDir, identity, connection, clock, log }, limitMs, signal)
+      await publish()
       const until = utcTime(certificateLife(fresh.chainPem).expiresAt)
       say(`The credentials are in ${dataDir}: key.pem, chain.pem and bundle.pem, good until ${until}.`)
       return
     }
+    publishLater()
     await runUntilStopped(
       { identity, facts, dataDir, tls, connection, isBack: !joins, notNeeded: notNeeded(options), beats },
       deps,
