@@ -8,6 +8,7 @@ export const NOUNS: Readonly<Record<string, string>> = {
   nodes: 'List, show and watch the nodes of the cluster; ban and remove them',
   bots: 'List bots, find out which are locked, ban and remove them',
   users: 'Manage who may operate the cluster',
+  auth: 'Rotate the authorities, and see how far a rotation is',
   audit: 'Read the audit log: who did what, and what was refused',
   clusters: 'List the clusters that you are logged in to, and choose one',
 }
@@ -191,6 +192,18 @@ export const COMMANDS: readonly Entry<Context>[] = [
     describe: 'Remove people; every service rejects them at once',
     rest: { name: 'NAME...', describe: 'Names of the people', names: 'user' },
     load: async () => (await import('./commands/users/rm.ts')).usersRm,
+  },
+  {
+    noun: 'auth',
+    verb: 'status',
+    describe: 'Show the phase of each rotation, the pins, and who has not confirmed',
+    load: async () => (await import('./commands/auth/status.ts')).authStatus,
+  },
+  {
+    noun: 'auth',
+    verb: 'rotate',
+    describe: 'Replace an authority by a new one, without a failed call and without a restart',
+    load: async () => (await import('./commands/auth/rotate.ts')).authRotate,
   },
   {
     noun: 'audit',

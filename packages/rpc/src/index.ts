@@ -8,6 +8,7 @@ export { isClockFailure, isPinMismatch, isTrustFailure, isWrongService } from '.
 export { expectService, ServerNotTrustedError } from './tls/server-trust.ts'
 export * from './tls/peer.ts'
 export * from './client/pinned-root.ts'
+export { fetchVouchedBundle, type VouchedRootsOptions } from './client/vouched-roots.ts'
 export * from './client/web-face.ts'
 export * from './server/pki-field.ts'
 export * from './route.ts'

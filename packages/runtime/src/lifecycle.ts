@@ -1,9 +1,10 @@
+import { setMaxListeners } from 'node:events'
 import type { Logger } from './logger.ts'
 
 /** A stack of open resources. It closes them in reverse order; after a failed close it logs the error and continues. */
 export class Lifecycle {
   readonly #closers: { name: string; close: () => unknown }[] = []
-  readonly #abort = new AbortController()
+  readonly #abort = newController()
   #closing: Promise<void> | undefined
 
   /** Aborts when closing starts. Loops and timers stop on it. */
@@ -33,4 +34,11 @@ export class Lifecycle {
       }
     }
   }
+}
+
+/** Each background task waits on the signal, and Node would warn of a leak from the eleventh on. */
+function newController(): AbortController {
+  const controller = new AbortController()
+  setMaxListeners(0, controller.signal)
+  return controller
 }

@@ -48,7 +48,7 @@ test('a person signs up by the command that an admin got, works past the end of 
   await bob.run(...pastedLogin((await musterctl(cluster(), ['users', 'add', 'bob', '--roles=viewer'])).stdout))
 
   const wrongPin = login.map((flag) => (flag.startsWith('--ca-pin') ? `--ca-pin=sha256:${'0'.repeat(64)}` : flag))
-  expect((await ada.run(...wrongPin)).output).toContain('Nothing was sent to it')
+  expect((await ada.run(...wrongPin)).output).toContain('No secret was sent to it')
   const signedUp = await ada.run(...login)
   expect(signedUp).toEqual({ status: 0, output: expect.stringContaining(`Logged in to ${NAME} as ada: viewer.`) })
   expect(await ada.modeOf('key.pem')).toBe(0o600)

@@ -25,6 +25,7 @@ import { CallError } from '../cli/errors.ts'
 import { findIdentity, type FindOptions } from '../identity/identity.ts'
 import { assertUsable, type OperatorIdentity } from '../identity/operator-identity.ts'
 import { tlsMaterial } from '@muster/identity'
+import { renewTrust } from '../identity/renew-trust.ts'
 import { Renewal } from '../identity/renewal.ts'
 import { safeText } from '@muster/domain/safe-text'
 
@@ -68,10 +69,12 @@ export async function openCluster(options: FindOptions & { signal: AbortSignal }
   const tls = new TlsIdentity(tlsMaterial(operator))
   const refreshRoles = () => renewal.refreshRoles()
   const replaceExpired = () => renewal.replaceExpired()
+  const learnRoots = () => renewTrust({ operator, tls, proxyFor, signal: options.signal })
   const services = byService(SERVING_SERVICES, (service) => {
     const address = addresses[describeService(service).shortName]
     const { signal } = options
-    return new Service({ service, address, operator, tls, proxyFor, refreshRoles, replaceExpired, signal })
+    const renewals = { refreshRoles, replaceExpired, learnRoots }
+    return new Service({ service, address, operator, tls, proxyFor, ...renewals, signal })
   })
   const { 'token-service': tokens, 'ca-service': authorities, 'registration-service': roll } = services
   const renewal = new Renewal({
@@ -116,6 +119,8 @@ interface ServiceOptions {
   refreshRoles: () => Promise<boolean>
   /** Renews an expired certificate; true if there is a new one. */
   replaceExpired: () => Promise<boolean>
+  /** Learns the roots again after a rotation; true if there are new ones. */
+  learnRoots: () => Promise<boolean>
   signal: AbortSignal
 }
 
@@ -160,6 +165,7 @@ class Service {
   async #withCurrentRoles<T>(call: () => Promise<T>): Promise<T> {
     try {
       return await call().catch(async (error: unknown) => {
+        if (isTrustFailure(error) && (await this.#options.learnRoots())) return call()
         const lacksRole = error instanceof AppError && error.reason === 'CALLER_NOT_ALLOWED'
         if (lacksRole && (await this.#options.refreshRoles())) return call()
         throw error

@@ -191,7 +191,7 @@ describe('login', () => {
       '--user=ada',
       `--token=${SIGNUP_TOKEN}`,
     ])
-    expect(stderr).toContain(`does not match the CA pin: it shows ${cluster.pin}. Nothing was sent to it`)
+    expect(stderr).toContain(`does not match the CA pin: it shows ${cluster.pin}. No secret was sent to it`)
     expect(stderr).toContain('somebody may be in between')
     expect(people.signups).toEqual([])
     expect({ status, stdout }).toEqual({ status: 1, stdout: '' })

@@ -31,7 +31,10 @@ export const status = defineCommand({
       const rows: [string, string][] = [
         ['Cluster', found.clusterName],
         ['Version', found.version],
-        ...found.authorities.map((authority): [string, string] => [`${authority.type} CA`, rotationOf(authority)]),
+        ...oneOfEachType(found.authorities).map((authority): [string, string] => [
+          `${authority.type} CA`,
+          rotationOf(authority, found.authorities),
+        ]),
         ...caPins.map((pin): [string, string] => ['CA pin', pin]),
         ['Address', publicAddress],
         ['Operator', `${operator.name}, certificate valid for ${timeLeft(operator.expiresAt, now())}`],
@@ -41,8 +44,15 @@ export const status = defineCommand({
   },
 })
 
-function rotationOf({ rotatedAt }: ca.Authority): string {
-  return rotatedAt === undefined ? 'never rotated' : `rotated ${utcTime(rotatedAt)}`
+function rotationOf({ type, rotatedAt }: ca.Authority, all: readonly ca.Authority[]): string {
+  const last = rotatedAt === undefined ? 'never rotated' : `rotated ${utcTime(rotatedAt)}`
+  // During a rotation both authorities of a type are trusted.
+  const isRotating = all.filter((authority) => authority.type === type).length > 1
+  return isRotating ? `${last}; a rotation is in progress, see 'musterctl auth status'` : last
+}
+
+function oneOfEachType(authorities: readonly ca.Authority[]): ca.Authority[] {
+  return authorities.filter(({ type }, index) => authorities.findIndex((other) => other.type === type) === index)
 }
 
 function authorityJson(authority: ca.Authority) {

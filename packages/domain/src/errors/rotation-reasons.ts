@@ -21,6 +21,6 @@ export const ROTATION_REASONS = {
     kind: 'failedPrecondition',
     retry: 'never',
     meaning: 'Live members have not confirmed the phase of the rotation, so the next phase would cut them off.',
-    next: { musterctl: `wait for them: ${STATUS}` },
+    next: { musterctl: `wait for them: ${STATUS}; --force leaves them behind` },
   },
 } as const satisfies Record<string, ReasonInfo>

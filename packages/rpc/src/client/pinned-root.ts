@@ -1,64 +1,29 @@
-import type { DetailedPeerCertificate } from 'node:tls'
-import { AppError, type ServiceName } from '@muster/domain'
-import { pemFromDer, spkiPin } from '@muster/pki'
-import { type DialOptions, dialTls } from './dial/dial.ts'
-import { peerChain } from './peer-chain.ts'
-import { expectService, PinMismatchError, WrongServiceError } from '../tls/server-trust.ts'
+import { isPinMismatch } from './explain-failure.ts'
+import { fetchShownRoot, type PinnedRootOptions } from './shown-root.ts'
+import { fetchRootsVouchedFor } from './vouched-roots.ts'
 
-/** Where to look for a root, and the pins that it must match. */
-export interface PinnedRootOptions extends DialOptions {
-  /** `sha256:` pins; one match is enough. Undefined accepts any root, for users who turned the check off. */
-  pins: readonly string[] | undefined
-  /** The service that should answer: another one of the same cluster is named in the error. */
-  service?: ServiceName
-}
+export type { PinnedRootOptions } from './shown-root.ts'
 
 /**
- * Returns the root, PEM, of the chain that a server presents, if its key matches a pin. Only a TLS handshake happens: no
- * application data is sent. The chain is not verified yet; connect with this root as the only root next, which does it.
+ * Returns the root, PEM, that a server shows, if its key matches a pin. During a rotation a server may show a root that the
+ * pins do not name yet or no more: then the roots of the cluster are returned, if the pinned one is among them and vouches
+ * for the one that is shown. No secret is sent. The server is not verified yet: connect with these roots as the only ones
+ * next, which does it.
  * @throws unavailable if the server cannot be reached; unavailable caused by PinMismatchError if no pin matches, or by
  * WrongServiceError
  */
 export async function fetchPinnedRoot(options: PinnedRootOptions): Promise<string> {
-  const { address, pins, service } = options
-  const chain = await presentedChain(options)
-  const roots = chain.filter((certificate) => isSelfIssued(certificate))
-  const root = roots.find(({ raw }) => pins === undefined || pins.includes(pinOf(raw)))
-  const wrong = service === undefined ? undefined : expectService(service, undefined)(chain[0]!)
-  if (root !== undefined && wrong instanceof WrongServiceError) {
-    throw new AppError('unavailable', wrong.message, { cause: wrong })
-  }
-  if (root !== undefined) return pemFromDer(root.raw)
-  const shown = roots.length === 0 ? 'no root at all' : roots.map(({ raw }) => pinOf(raw)).join(', ')
-  throw notTrusted(`${address} does not match the CA pin: it shows ${shown}. Nothing was sent to it`)
-}
-
-/** @returns leaf first */
-async function presentedChain(options: PinnedRootOptions): Promise<DetailedPeerCertificate[]> {
-  // Verification is off: there is no root to verify with yet. The pin decides, and nothing is sent.
-  // Web-service speaks HTTP/1.1 only; it is asked too, to be named.
-  const tls = { rejectUnauthorized: false, minVersion: 'TLSv1.3', ALPNProtocols: ['h2', 'http/1.1'] } as const
-  const socket = await dialTls(options, tls).catch((error: Error) => {
-    throw new AppError('unavailable', options.signal?.aborted ? 'stopped' : error.message, { cause: error.cause })
-  })
-  const chain = peerChain(socket)
-  socket.destroy()
-  return chain
-}
-
-function isSelfIssued(certificate: DetailedPeerCertificate): boolean {
-  return certificate.issuerCertificate === certificate
-}
-
-/** OpenSSL accepts certificates that this system does not, so the pin of a foreign root may be unreadable. */
-function pinOf(der: Buffer): string {
+  const { pins, service } = options
   try {
-    return spkiPin(der)
-  } catch {
-    return 'a certificate that cannot be read'
+    return await fetchShownRoot(options)
+  } catch (error) {
+    const servesBundle = service === 'registration-service' || service === 'ca-service'
+    if (!isPinMismatch(error) || pins === undefined || !servesBundle) throw error
+    const vouched = await fetchRootsVouchedFor({ ...options, pins, service }).catch((other: unknown) => {
+      // Whatever else goes wrong, the pin does not match.
+      throw isPinMismatch(other) ? other : error
+    })
+    if (vouched === undefined) throw error
+    return vouched
   }
-}
-
-function notTrusted(message: string): AppError {
-  return new AppError('unavailable', message, { cause: new PinMismatchError(message) })
 }

@@ -171,7 +171,7 @@ describe('a pinned root', () => {
     const { address } = await serveAs(identity())
     const error = await rejection(fetchPinnedRoot({ address, pins: pins() }))
     expect(isTrustFailure(error)).toBe(true)
-    expect(error.message).toContain('Nothing was sent')
+    expect(error.message).toContain('No secret was sent')
   })
 
   test('a root whose pin differs in a single hex digit is a failure of trust, whichever digit it is', async () => {
