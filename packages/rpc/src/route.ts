@@ -98,8 +98,13 @@ export type ClientOf<D extends ServiceDefinition> = {
 
 /** How to make a call. */
 export interface CallOptions {
-  /** The call being served, whose deadline, signal and request id this call inherits. */
+  /**
+   * The call being served, whose request id this call carries. This call goes on when that one is cancelled or out of time:
+   * what it changes would happen all the same, and a caller who leaves early must not keep it from being counted and recorded.
+   */
   parent?: CallContext
+  /** For a call that changes nothing: it ends with the call being served. */
+  endsWithParent?: boolean
   timeoutMs?: number
   signal?: AbortSignal
 }

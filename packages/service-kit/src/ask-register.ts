@@ -6,6 +6,6 @@ import type { ClientOf, CurrentRoles } from '@muster/rpc'
 export function askRegister(client: Pick<ClientOf<users.UserServiceService>, 'checkOperator'>): CurrentRoles {
   return async ({ name, publicKeyDer }, context) => {
     const request = { name, keyFingerprint: keyFingerprint(publicKeyDer) }
-    return (await client.checkOperator(request, { parent: context })).roles
+    return (await client.checkOperator(request, { parent: context, endsWithParent: true })).roles
   }
 }

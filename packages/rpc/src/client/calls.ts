@@ -36,12 +36,14 @@ export function unary<Q, S>(
   { clients, credentials }: Channel,
   method: MethodDefinition<Q, S>,
   request: Q,
-  { parent, timeoutMs = DEFAULT_TIMEOUT_MS, signal = parent?.signal }: CallOptions = {},
+  { parent, endsWithParent = false, timeoutMs = DEFAULT_TIMEOUT_MS, signal: given }: CallOptions = {},
 ): Promise<S> {
+  const limit = endsWithParent ? parent : undefined
+  const signal = given ?? limit?.signal
   return new Promise((resolve, reject) => {
     assertRemoteCallAllowed(method.path)
     const now = Date.now()
-    const deadline = Math.min(now + timeoutMs, (parent?.deadlineMs ?? Number.POSITIVE_INFINITY) - HOP_MARGIN_MS)
+    const deadline = Math.min(now + timeoutMs, (limit?.deadlineMs ?? Number.POSITIVE_INFINITY) - HOP_MARGIN_MS)
     if (deadline - now < Math.min(LEAST_USEFUL_MS, timeoutMs)) {
       reject(new AppError('deadlineExceeded', 'too little time is left; try again'))
       return

@@ -307,7 +307,7 @@ describe('a deadline', () => {
             handle: (request, parent) => {
               frontContext = parent
               frontRestMs = parent.deadlineMs - Date.now()
-              return toServer.client(contract).register(request, { parent })
+              return toServer.client(contract).register(request, { parent, endsWithParent: true })
             },
           },
         }),
