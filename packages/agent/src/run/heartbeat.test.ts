@@ -127,6 +127,20 @@ describe('the agent', () => {
     await beating
   })
 
+  test('the agent beats at most ten times a second, whatever pace the server asks for', async () => {
+    const { clock, streams, stop, beating } = setUp({ answers: false })
+    await clock.advance(0)
+    const [stream] = streams as [ServerSide]
+    for (let i = 0; i < 20; i++) {
+      stream.answer(0)
+      await clock.advance(50)
+    }
+    expect(stream.sent.length).toBeGreaterThan(5)
+    expect(stream.sent.length).toBeLessThanOrEqual(15)
+    stop.abort()
+    await beating
+  })
+
   test('the agent opens another stream after a random delay when one breaks', async () => {
     const { clock, streams, lines, stop, beating } = setUp()
     await clock.advance(1_000)

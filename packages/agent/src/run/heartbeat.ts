@@ -27,6 +27,8 @@ export interface HeartbeatDeps {
 /** The pace until the first answer of the server. */
 const FIRST_SETTINGS: registration.HeartbeatSettings = { intervalMs: 5_000, offlineAfterMs: 15_000 }
 const MAX_RECONNECT_MS = 5_000
+/** The agent keeps its pace within these, whatever a server says. */
+const INTERVAL_MS = { least: 100, most: 10 * 60_000 }
 
 /**
  * Sends heartbeats until the signal aborts. It opens a new stream when one breaks, or when the server has been silent for
@@ -73,7 +75,7 @@ async function runStream(deps: HeartbeatDeps, onOnline: () => void, signal: Abor
   const stream = connection.duplex(method, (answer: registration.HeartbeatResponse) => {
     answered.abort()
     silence.end()
-    settings = answer.settings ?? settings
+    settings = answer.settings === undefined ? settings : withinLimits(answer.settings)
     onAnswer(answer)
     onOnline()
   })
@@ -146,4 +148,9 @@ class Silence {
     const { time, elapsed } = this.#since
     return Math.max(this.#clock.now().getTime() - time, this.#clock.elapsedMs() - elapsed)
   }
+}
+
+function withinLimits({ intervalMs, offlineAfterMs }: registration.HeartbeatSettings): registration.HeartbeatSettings {
+  const interval = Math.min(Math.max(intervalMs, INTERVAL_MS.least), INTERVAL_MS.most)
+  return { intervalMs: interval, offlineAfterMs: Math.min(Math.max(offlineAfterMs, interval), 3 * INTERVAL_MS.most) }
 }

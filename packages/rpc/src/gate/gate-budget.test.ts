@@ -1,6 +1,9 @@
+import { once } from 'node:events'
 import { connect as connectHttp2 } from 'node:http2'
+import { connect as connectTcp } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { describe, expect, test } from '@jest/globals'
+import { refusal } from '@muster/domain'
 import { eventually, type TestMaterial } from '@muster/testkit'
 import { whoAmI } from '@muster/testkit/rpc'
 import {
@@ -14,7 +17,7 @@ import {
   silent,
   warnings,
 } from '../../test/support/gated-server.ts'
-import { newcomers } from '../server/callers.ts'
+import { anyone, newcomers, operators } from '../server/callers.ts'
 
 describe('the CPU budget', () => {
   /** Calls until the gate ends the connection. */
@@ -43,11 +46,59 @@ describe('the CPU budget', () => {
     expect(await honest()).toContain('/node/')
   })
 
-  test.each(['service', 'person'])('a %s may call without end', async (kind) => {
+  test('a service may call without end', async () => {
     await serve({ cpuPercentPerSource: 1 })
-    const connection = open(kind === 'service' ? cluster.service('ca-service') : cluster.user('ann', 'admin'))
+    const connection = open(cluster.service('ca-service'))
     for (let i = 0; i < 100; i++) await Promise.all(Array.from({ length: 8 }, () => whoAmI(connection)))
     expect(await refused('over-budget')).toBe(0)
+  })
+
+  test('a person may call more than a node, and not without end', async () => {
+    await serve({ cpuPercentPerSource: 1 })
+    const person = cluster.user('ann', 'admin')
+    const connection = open(person)
+    // A node would be cut: this costs 416 ms by the table, and a node may owe 300.
+    for (let i = 0; i < 40; i++) await Promise.all(Array.from({ length: 8 }, () => whoAmI(connection)))
+    expect(await refused('over-budget')).toBe(0)
+    await callTooOften(person)
+    expect(warnings()[0]!['first']).toMatch(/^over-budget spiffe:.*\/user\/ann/)
+  })
+
+  test('a person whom the roll does not know is a stranger: its source pays, and is cut', async () => {
+    const unknown = async () => {
+      throw refusal('USER_LOCKED', 'an admin has locked you out')
+    }
+    await serve({ cpuPercentPerSource: 1 }, operators('viewer'), { currentRoles: unknown })
+    const member = await handshake(cluster.node(), { localAddress: '127.0.0.1' } as object)
+    const connection = open(cluster.user('ann', 'viewer'))
+    while ((await refused('over-budget')) === 0)
+      await Promise.allSettled(Array.from({ length: 8 }, () => whoAmI(connection)))
+    expect(warnings()[0]!['first']).toBe('over-budget 127.0.0.1')
+    expect(isClosed(member)).toBe(false)
+  })
+
+  test('a second connection from one port to another address of the host is reset, and the first stays in the budget', async () => {
+    await serve({ cpuPercentPerSource: 1 }, anyone, { host: '0.0.0.0' })
+    const first = await handshake(cluster.anonymous())
+    const twin = connectTcp({
+      host: '127.0.0.3',
+      port: first.remotePort!,
+      localAddress: '127.0.0.2',
+      localPort: first.localPort!,
+    })
+    // The reset may come before or after the client knows of its connection.
+    await once(twin, 'connect').catch(() => {})
+    twin.destroy()
+    const unknownFrame = Buffer.from('000008fa0000000000' + '00'.repeat(8), 'hex')
+    first.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
+    first.write(Buffer.from('000000040000000000', 'hex'))
+    const flood = () => {
+      while (!isClosed(first) && first.write(Buffer.concat(Array<Buffer>(1_000).fill(unknownFrame))));
+      if (!isClosed(first)) first.once('drain', flood)
+    }
+    flood()
+    await eventually('cut', () => isClosed(first))
+    expect(await refused('over-budget')).toBe(1)
   })
 
   test('a stranger who sends bytes without end loses its connection', async () => {

@@ -46,7 +46,7 @@ const SWEEP_MS = 60_000
 /**
  * The accept path of a listener: limits before TLS, then TLS 1.3, then the connection is handed on. It owns every socket
  * from its first byte, so what strangers hold is bounded, and members with a connection keep it. Handshakes, calls and bytes
- * are charged to CPU budgets: of the source for strangers, of itself for a node or a bot (decision 0024).
+ * are charged to CPU budgets: of the source for strangers, of itself for a node, a bot or a person (decision 0024).
  */
 export class Gate {
   readonly #options: GateOptions
@@ -158,6 +158,20 @@ export class Gate {
     connection.chargedMs = 0
   }
 
+  /** Makes a stranger of a person whom the roll no longer knows: its source pays, also for what was free for a member. */
+  disown(name: string): void {
+    const connection = this.#open.get(name)
+    if (connection?.state !== 'member') return
+    const { source, member } = connection
+    member?.connections.delete(connection)
+    connection.member = undefined
+    connection.state = 'stranger'
+    connection.payer = source
+    source.members -= 1
+    source.strangers.add(connection)
+    this.#charge(connection, COST_MS.handshake + COST_MS.call)
+  }
+
   #charge(connection: PeerConnection, ms: number): void {
     const { payer } = connection
     if (payer === undefined) return
@@ -206,6 +220,8 @@ export class Gate {
       return
     }
     const connection = new PeerConnection(socket, source, () => this.#tls.emit('connection', socket))
+    // A second one from the same port, to another address of this host: of two with one name, one would be lost sight of.
+    if (this.#open.has(connection.name)) return connection.reset()
     this.#open.set(connection.name, connection)
     const timer = setTimeout(() => {
       if (connection.state !== 'arriving') return
@@ -319,7 +335,7 @@ export class Gate {
     member?.budget.charge(COST_MS.handshake)
   }
 
-  /** Counts the connection of a node or a bot, and ends its oldest one when it has too many. */
+  /** Counts the connection of a member with a budget, and ends its oldest one when it has too many. */
   #enterMember(connection: PeerConnection, member: MemberPayer): void {
     connection.member = member
     member.connections.add(connection)

@@ -5,24 +5,27 @@ import { CpuBudget } from './cpu-budget.ts'
 /** A member may use its share of this time at once. */
 const BURST_TIME_MS = 10_000
 
+/** A person who reads a large roll or runs scripts needs more than a machine that beats. */
+const SHARES_OF_A_PERSON = 4
+
 /** Who pays for a connection, and the name in the log. */
 export interface Payer {
   readonly name: string
   readonly budget: CpuBudget
 }
 
-/** A node or a bot that is connected or owes something. */
+/** A node, a bot or a person who is connected or owes something. */
 export interface MemberPayer extends Payer {
   /** Its open connections, oldest first. */
   readonly connections: Set<{ destroy(): void }>
 }
 
-/** The CPU budgets of nodes and bots. Services and people have none: they are trusted with more work. */
+/** The CPU budgets of nodes, bots and people. Services have none. */
 export class MemberBudgets {
   readonly #share: number
   readonly #payers = new Map<string, MemberPayer>()
 
-  /** `share` of a core is what one member may use. */
+  /** `share` of a core is what one node or bot may use. */
   constructor(share: number) {
     this.#share = share
   }
@@ -31,10 +34,11 @@ export class MemberBudgets {
   payerOf(socket: TLSSocket): MemberPayer | undefined {
     const [name] = /spiffe:[^,\s"]+/.exec(socket.getPeerX509Certificate()?.subjectAltName ?? '') ?? []
     const kind = name === undefined ? undefined : parseSpiffeId(name)?.kind
-    if (name === undefined || (kind !== 'node' && kind !== 'bot')) return undefined
+    if (name === undefined || kind === undefined || kind === 'service') return undefined
     const known = this.#payers.get(name)
     if (known !== undefined) return known
-    const budget = new CpuBudget(this.#share, this.#share * BURST_TIME_MS)
+    const share = kind === 'user' ? this.#share * SHARES_OF_A_PERSON : this.#share
+    const budget = new CpuBudget(share, share * BURST_TIME_MS)
     const payer = { name, budget, connections: new Set<{ destroy(): void }>() }
     this.#payers.set(name, payer)
     return payer

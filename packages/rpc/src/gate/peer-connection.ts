@@ -80,6 +80,12 @@ export class PeerConnection implements Handshaker {
     return bytes
   }
 
+  /** Ends it before anything else is known of it. */
+  reset(): void {
+    this.leave()
+    this.#socket.resetAndDestroy()
+  }
+
   readonly destroy = (): void => {
     this.isEndedByUs = true
     this.#socket.destroy()

@@ -25,6 +25,8 @@ export interface AdmissionOptions {
   /** Undefined for a server that serves no people. */
   currentRoles?: CurrentRoles
   onRefused?: OnRefused
+  /** Called with the connection of a person who is no longer a user of the cluster, or is locked out. */
+  onUnknownPerson?: (connection: string) => void
   clock: Clock
 }
 
@@ -32,12 +34,14 @@ export interface AdmissionOptions {
 export class Admission {
   readonly #currentRoles: CurrentRoles | undefined
   readonly #onRefused: OnRefused | undefined
+  readonly #onUnknownPerson: ((connection: string) => void) | undefined
   readonly #clock: Clock
   readonly #streams = new StreamLimits()
 
-  constructor({ currentRoles, onRefused, clock }: AdmissionOptions) {
+  constructor({ currentRoles, onRefused, onUnknownPerson, clock }: AdmissionOptions) {
     this.#currentRoles = currentRoles
     this.#onRefused = onRefused
+    this.#onUnknownPerson = onUnknownPerson
     this.#clock = clock
   }
 
@@ -75,7 +79,16 @@ export class Admission {
   }
 
   async #check(callers: Callers, person: Member, context: ServedCall): Promise<void> {
-    assertAllowed(callers, { ...person, roles: await this.#currentRoles!(person, context) })
+    assertAllowed(callers, { ...person, roles: await this.#rolesOf(person, context) })
+  }
+
+  async #rolesOf(person: Member, context: ServedCall): Promise<readonly string[]> {
+    try {
+      return await this.#currentRoles!(person, context)
+    } catch (error) {
+      if (error instanceof AppError && !isTransient(error)) this.#onUnknownPerson?.(context.connection)
+      throw error
+    }
   }
 }
 

@@ -79,7 +79,10 @@ export function createServers(
   options: ServingOptions & { strangerIdleMs: number; charges: Charges },
 ): Servers {
   const callers = new Map<string, Callers>()
-  const admission = new Admission(options)
+  const admission = new Admission({
+    ...options,
+    onUnknownPerson: (connection) => options.charges.disown(connection),
+  })
   const recorder = new CallRecorder({
     log: options.log,
     clock: options.clock,

@@ -50,6 +50,7 @@ export async function serve(options: ServeOptions): Promise<RpcServer> {
     charges: {
       charge: (connection, ms) => gate.charge(connection, ms),
       admitted: (connection) => gate.admitted(connection),
+      disown: (connection) => gate.disown(connection),
     },
   })
   const toMembers = members.createConnectionInjector(ServerCredentials.createInsecure())

@@ -16,6 +16,7 @@ import { systemClock } from '@muster/runtime'
 import { Registry } from 'prom-client'
 import { DEFAULT_GATE_LIMITS, type GateLimits } from '../../src/gate/limits.ts'
 import { anyone } from '../../src/server/callers.ts'
+import type { CurrentRoles } from '../../src/server/admission.ts'
 import type { RpcServer } from '../../src/server/serve.ts'
 
 /** The cluster whose members the server under test knows. */
@@ -38,7 +39,11 @@ afterEach(async () => {
 })
 
 /** Starts a server behind a gate with these limits, which ends with the test. Its one RPC says who calls. */
-export async function serve(limits: Partial<GateLimits> = {}, callers = anyone): Promise<void> {
+export async function serve(
+  limits: Partial<GateLimits> = {},
+  callers = anyone,
+  { currentRoles, host = '127.0.0.1' }: { currentRoles?: CurrentRoles; host?: string } = {},
+): Promise<void> {
   const sample = sampleService()
   const routes = { ...sample.routes, getTrustBundle: { ...sayWhoCalls, callers } }
   metrics = new Registry()
@@ -46,6 +51,8 @@ export async function serve(limits: Partial<GateLimits> = {}, callers = anyone):
     clusterName: cluster.clusterName,
     identity: cluster.service('registration-service'),
     services: [{ ...sample, routes }],
+    listenAddress: `${host}:0`,
+    ...(currentRoles !== undefined && { currentRoles }),
     clock: { ...systemClock, now: () => new Date(Date.now() + aheadMs) },
     gate: { ...DEFAULT_GATE_LIMITS, ...limits },
     log,
@@ -59,13 +66,14 @@ export function advance(ms: number): void {
 }
 
 function address() {
-  const [host, port] = server.address.split(':')
-  return { host: host!, port: Number(port) }
+  const [, port] = server.address.split(':')
+  return { host: '127.0.0.1', port: Number(port) }
 }
 
 /** A client of the server, from 127.0.0.1. */
 export function open(material: TestMaterial): ReturnType<typeof openConnection> {
-  return openConnection(server.address, material)
+  const { host, port } = address()
+  return openConnection(`${host}:${port}`, material)
 }
 
 /** A TCP connection that says nothing. */

@@ -6,6 +6,8 @@ import { type Metadata, status } from '../../grpc.ts'
 export interface Charges {
   charge(connection: string, ms: number): void
   admitted(connection: string): void
+  /** The roll does not know the person at this connection. */
+  disown(connection: string): void
 }
 
 /**
