@@ -22,16 +22,16 @@ export function judgeFirstBytes(bytes: Buffer): FirstBytes {
 /**
  * Waits until a peer has sent the first record of TLS, which stays in the socket for the TLS server. A peer that is silent
  * or slow thus costs a descriptor and no TLS state. Calls `onPartial` after each read that leaves the record incomplete, and
- * `then` once, with what the first bytes are; never for a peer that leaves or stays silent.
+ * `then` once, with the first bytes and what they are; never for a peer that leaves or stays silent.
  */
 export function onFirstRecord(
   socket: Socket,
-  then: (first: Exclude<FirstBytes, 'partial'>) => void,
+  then: (first: Exclude<FirstBytes, 'partial'>, bytes: Buffer) => void,
   onPartial: () => void,
 ): void {
   const putBack = (first: Exclude<FirstBytes, 'partial'>, bytes: Buffer) => {
     socket.unshift(bytes)
-    then(first)
+    then(first, bytes)
   }
   lookAhead(socket, judgeFirstBytes, putBack, onPartial)
 }

@@ -261,7 +261,7 @@ export class Gate {
   #awaitHello(socket: Socket, connection: PeerConnection): void {
     onFirstRecord(
       socket,
-      (first) => (first === 'whole' ? this.#handshake(connection) : this.#foreign(connection)),
+      (first, bytes) => (first === 'whole' ? this.#handshake(connection) : this.#foreign(connection, bytes)),
       () => this.#charge(connection, COST_MS.partialRead),
     )
   }
@@ -279,8 +279,10 @@ export class Gate {
     else this.#turns.enter(connection)
   }
 
-  #foreign(connection: PeerConnection): void {
+  #foreign(connection: PeerConnection, bytes: Buffer): void {
     this.#report.count('handshake-failed')
+    // Most likely a balancer that the configuration does not name.
+    if (readProxyHeader(bytes) !== 'invalid') return this.#refuse(connection, 'proxy-header')
     connection.destroy()
   }
 

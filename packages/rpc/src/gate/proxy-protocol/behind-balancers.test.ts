@@ -128,10 +128,13 @@ describe('the limits of sources behind a balancer', () => {
 test.each([
   ['version 1', lineHeader('203.0.113.9')],
   ['version 2', binaryHeader('203.0.113.9')],
-])('a header of %s from elsewhere is bytes that are no handshake', async (_name, header) => {
-  await serve({ proxyProtocolFrom })
-  const socket = await sending(Buffer.concat([header, await clientHello()]), '127.0.0.3')
-  await eventually('refused', () => isClosed(socket))
-  expect(await refused('handshake-failed')).toBe(1)
-  expect(await refused('proxy-header')).toBe(0)
-})
+])(
+  'a header of %s from elsewhere is bytes that are no handshake, and a warning names its source',
+  async (_name, header) => {
+    await serve({ proxyProtocolFrom })
+    const socket = await sending(Buffer.concat([header, await clientHello()]), '127.0.0.3')
+    await eventually('refused', () => isClosed(socket))
+    expect(await refused('handshake-failed')).toBe(1)
+    expect(warnings()[0]).toMatchObject({ first: 'proxy-header 127.0.0.3' })
+  },
+)
