@@ -26,6 +26,8 @@ export interface EnrollOptions {
   dnsNames: readonly string[]
   /** How often it confirms what it trusts; 5 s by default. */
   confirmEveryMs?: number
+  /** The longest time for one attempt to connect, in milliseconds; 10 s by default. */
+  attemptLimitMs?: number
   clock: Clock
   log: Logger
   signal: AbortSignal
@@ -48,7 +50,12 @@ export interface ServiceIdentity {
  * @throws AppError if ca-service refuses, or if no pin matches its root
  */
 export async function enrollService(options: EnrollOptions): Promise<ServiceIdentity> {
-  const { name, clock, log, signal } = options
+  const { name, clock, log, signal, attemptLimitMs } = options
+  const toCaService = {
+    addresses: options.caAddresses,
+    service: 'ca-service',
+    ...(attemptLimitMs && { attemptLimitMs }),
+  } as const
   const privateKey = generateKey()
   const keyPem = privateKeyPem(privateKey)
   const csrDer = createCsr({ privateKey, commonName: name })
@@ -58,9 +65,15 @@ export async function enrollService(options: EnrollOptions): Promise<ServiceIden
     parseGrant(grant, { from: 'ca-service', keyPem, kind: 'service', name, trustedRootsPem })
   const enroll = async (): Promise<CheckedGrant> => {
     const address = options.caAddresses[tries++ % options.caAddresses.length]!
-    const hostRootsPem = await fetchPinnedRoot({ address, pins: options.caPins, service: 'ca-service', signal })
+    const hostRootsPem = await fetchPinnedRoot({
+      address,
+      pins: options.caPins,
+      service: 'ca-service',
+      limitMs: attemptLimitMs,
+      signal,
+    })
     const anonymous = new TlsIdentity({ hostRootsPem, userRootsPem: '' })
-    const connection = connect({ addresses: options.caAddresses, identity: anonymous, service: 'ca-service' })
+    const connection = connect({ ...toCaService, identity: anonymous })
     try {
       const request = { token: options.enrollToken, csrDer, serviceName: name, dnsNames: [...options.dnsNames] }
       return check(await connection.client(ca.CaServiceService).enrollService(request, { signal }), hostRootsPem)
@@ -78,7 +91,7 @@ export async function enrollService(options: EnrollOptions): Promise<ServiceIden
 
   const held = new HeldIdentity(keyPem, first)
   const { tls } = held
-  const connection = connect({ addresses: options.caAddresses, identity: tls, service: 'ca-service' })
+  const connection = connect({ ...toCaService, identity: tls })
   signal.addEventListener('abort', () => connection.close(), { once: true })
   const renewOnce = async (): Promise<CheckedGrant> => {
     const request = { dnsNames: [...options.dnsNames] }
