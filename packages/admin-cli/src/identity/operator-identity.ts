@@ -3,7 +3,7 @@ import { timeAgo, utcTime } from '@muster/cli-kit/print'
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { realpath, stat } from 'node:fs/promises'
 import path from 'node:path'
-import { BREAK_GLASS, CERTIFICATE_BACKDATE_MS, messageOf, parseSpiffeId } from '@muster/domain'
+import { BREAK_GLASS, CERTIFICATE_BACKDATE_MS, clockText, messageOf, parseSpiffeId } from '@muster/domain'
 import { IDENTITY_FILES, type IdentityFolder, type OperatorProfile, readIdentity } from '@muster/identity'
 import { FileError } from '@muster/runtime'
 import { howToRenew } from '../cli/errors.ts'
@@ -66,13 +66,13 @@ function assertInDate(identity: OperatorIdentity, now: Date): void {
     const end = sessionExpiresAt ?? expiresAt
     throw new CliError(
       `the ${what} of ${name} in ${dir} expired ${timeAgo(end, now)} (${utcTime(end)})`,
-      howToRenew(profile),
+      `${howToRenew(profile)}\nThe clock of this machine says ${clockText(now)}.`,
     )
   }
   if (startsAt > now) {
     throw new CliError(
       `the certificate of ${name} in ${dir} is not valid before ${utcTime(startsAt)}`,
-      "Check this machine's clock.",
+      `Check this machine's clock. It says ${clockText(now)}.`,
     )
   }
 }

@@ -8,6 +8,9 @@ import type { StartOptions } from '../config/options.ts'
 import type { JoinDeps } from './join.ts'
 import { stepLimits } from './step-limits.ts'
 
+/** A machine without a network may wait for hours. */
+const WARN_EVERY_MS = 60_000
+
 /**
  * True if the certificate of an identity has expired and a token allows to join again. The clock of this machine alone does
  * not decide: it may be wrong, and an identity that is given up does not come back. It asks the cluster for its time over a
@@ -19,6 +22,7 @@ export async function hasExpired(identity: NodeIdentity, options: StartOptions, 
   const { expiresAt } = certificateLife(identity.chainPem)
   const seemsExpired = () => expiresAt <= clock.now()
   if (!seemsExpired()) return false
+  let warnAtMs = 0
   const mustEnd = options.token !== undefined || options.oneshot
   const within = stepLimits(clock, mustEnd ? options.joinTimeoutMs : Number.POSITIVE_INFINITY)
   const ask = () => askTime(identity, options, deps, within(10_000))
@@ -28,11 +32,12 @@ export async function hasExpired(identity: NodeIdentity, options: StartOptions, 
     isTransient: (error) => mayPass(error) && !isTrustFailure(error),
     ...(mustEnd && { giveUpAfterMs: options.joinTimeoutMs }),
     maxDelayMs: 5_000,
-    onRetry: (error) =>
-      log.warn(
-        { err: error },
-        `the certificate expired at ${utcTime(expiresAt)} by the clock of this machine, and the cluster could not be asked yet; trying again`,
-      ),
+    onRetry: (error) => {
+      if (clock.elapsedMs() < warnAtMs) return
+      warnAtMs = clock.elapsedMs() + WARN_EVERY_MS
+      const end = `the certificate expired at ${utcTime(expiresAt)} by the clock of this machine`
+      log.warn({ err: error }, `${end}, and the cluster could not be asked yet; trying again`)
+    },
   }).catch((error: unknown) => {
     // The cluster has other roots now, so this identity is of no use there.
     if (isTrustFailure(error)) return clock.now()
