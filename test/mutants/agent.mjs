@@ -208,4 +208,11 @@ export const mutants = [
     replace: `compat: null`,
     tests: ['cli-kit/src/print/yaml'],
   },
+  {
+    name: 'an agent that still runs after an upgrade is not noticed',
+    folder: 'packages/agent/src',
+    find: `versions.agentVersion === VERSION ?`,
+    replace: `versions.agentVersion !== '' ?`,
+    tests: ['agent/src/status/status'],
+  },
 ]

@@ -185,4 +185,18 @@ export const mutants = [
     replace: 'set hostname = case when ${ALLOWED} then $2 else $2 end',
     tests: ['registration-service/src/nodes/store'],
   },
+  {
+    name: 'no node is marked as outdated',
+    folder: 'services/registration-service/src',
+    find: `outdated: isOlderVersion(node.version, minimumAgentVersion)`,
+    replace: `outdated: false`,
+    tests: ['registration-service/src/nodes/heartbeat.test'],
+  },
+  {
+    name: 'a list of older nodes has all of them',
+    folder: 'services/registration-service/src',
+    find: `hasStatus(node) && isOlder(node)`,
+    replace: `hasStatus(node)`,
+    tests: ['registration-service/src/nodes/roll/list-nodes'],
+  },
 ]
