@@ -19,8 +19,8 @@ export async function startStandby(
   await admin.connect()
   try {
     await admin.query(`select pg_backup_start('standby', fast => true)`)
-    // Files may go while they are copied; what matters is in the log that follows.
-    const isWanted = (file: string) => !/postmaster\.(?:pid|opts)$/.test(file)
+    // Caches and temporary files may go while they are copied, and a standby makes its own.
+    const isWanted = (file: string) => !/postmaster\.(?:pid|opts)$|pg_internal\.init|pgsql_tmp|\.tmp$/.test(file)
     await mkdir(to, { mode: 0o700 })
     await cp(from, to, { recursive: true, filter: isWanted })
     await cp(`${from}.password`, `${to}.password`)
