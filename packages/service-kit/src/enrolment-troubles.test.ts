@@ -13,7 +13,7 @@ const SAID: Record<Trouble, RegExp> = {
   'silent after TCP': /did not complete the TLS handshake/,
   'silent after TLS': /did not begin HTTP\/2/,
   'silent after the request': /did not answer in time/,
-  resets: /ECONNRESET|closed the connection|was closed/,
+  resets: /ECONNRESET|EPIPE|closed the connection|was closed|disconnected before/,
   refused: /ECONNREFUSED/,
   slow: /^$/,
 }

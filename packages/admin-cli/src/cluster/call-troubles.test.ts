@@ -12,7 +12,7 @@ const SAID: Record<Trouble, RegExp> = {
   'silent after TCP': /cannot reach token-service at .* did not complete the TLS handshake/,
   'silent after TLS': /cannot reach token-service at .* did not begin HTTP\/2/,
   'silent after the request': /token-service at .* did not answer in time/,
-  resets: /cannot reach token-service at .*(?:ECONNRESET|closed the connection|was closed)/,
+  resets: /cannot reach token-service at .*(?:ECONNRESET|EPIPE|closed the connection|was closed|disconnected before)/,
   refused: /cannot reach token-service at .* ECONNREFUSED/,
   slow: /^$/,
 }

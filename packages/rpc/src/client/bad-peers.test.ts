@@ -103,7 +103,7 @@ describe('a peer that stops answering', () => {
     const { address } = await badPeer('resets')
     const error = await rejection(whoAmI(open(address, cluster.node(), { clusterName })))
     expect(error.kind).toBe('unavailable')
-    expect(detailOf(error)).toMatch(/ECONNRESET|closed the connection during the TLS handshake/)
+    expect(detailOf(error)).toMatch(/ECONNRESET|EPIPE|closed the connection|disconnected before/)
   })
 
   test('the next attempt follows a failed one, and succeeds once the peer answers', async () => {
