@@ -5,7 +5,6 @@ import { dataDirOf } from '../config/options.ts'
 import { START_OPTIONS } from '../config/start-flags.ts'
 import { EXIT } from '../exit-status.ts'
 import { readReport, reportJson, type Report } from '../status/report.ts'
-import { serviceHint } from '../status/service-hint.ts'
 
 const STATUS_OPTIONS = {
   config: START_OPTIONS.config,
@@ -23,9 +22,6 @@ export const statusCommand: Command<typeof STATUS_OPTIONS> = {
   async run(args, { io, now }) {
     const dataDir = dataDirOf(args['data-dir'], io.env, await loadConfigFile(args.config, io.env))
     const report = await readReport({ dataDir, now: now() })
-    if (args['data-dir'] === undefined && report.profile === undefined) {
-      report.problems.push(...[serviceHint(dataDir) ?? []].flat())
-    }
     await print(io, args.format, reportJson(report), () => io.stdout.write(textOf(report, now())))
     return report.problems.length === 0 ? EXIT.ok : EXIT.failed
   },

@@ -16,7 +16,7 @@ afterAll(() => rmSync(folder, { recursive: true }))
 
 test('a user without an identity hears of the agent of the machine, which only root can look at', () => {
   expect(notJoined('/home/ada/muster', { isRoot: false, systemDir })).toBe(
-    `/home/ada/muster holds no identity; that of the agent in ${systemDir} is for root alone: put sudo before the command`,
+    `/home/ada/muster holds no identity; the agent of this machine has its own in ${systemDir}, which only root may read; put sudo before the command`,
   )
 })
 

@@ -11,7 +11,7 @@ export function notJoined(
   if (isRoot || dataDir === systemDir || !isThere(systemDir)) {
     return `this machine has not joined a cluster: ${dataDir} holds no identity`
   }
-  return `${dataDir} holds no identity; that of the agent in ${systemDir} is for root alone: put sudo before the command`
+  return `${dataDir} holds no identity; the agent of this machine has its own in ${systemDir}, which only root may read; put sudo before the command`
 }
 
 /** A link counts, even if this user may not follow it. */
