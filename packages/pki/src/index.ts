@@ -22,6 +22,7 @@ export {
 export type { KeyAlgorithm } from './keys.ts'
 export { issueLeaf } from './issuing/leaf.ts'
 export type { LeafRequest } from './issuing/leaf.ts'
+export { hasSignedChallenge, signChallenge } from './challenge.ts'
 export { isNameText, isSpiffeId } from './asn1/names.ts'
 export { chainPem, dersFromPem, pemFromDer } from './pem.ts'
 export { newSerial, serialHex } from './issuing/serial.ts'

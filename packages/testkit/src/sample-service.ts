@@ -28,6 +28,7 @@ export function sampleService(overrides: Partial<Table> = {}): BoundService {
     getTrustBundle: { callers: anyone, handle: notInThisTest },
     renewCertificate: { callers: anyone, handle: notInThisTest },
     heartbeat: { callers: anyone, handle: notInThisTest },
+    recoverCertificate: { callers: anyone, handle: notInThisTest },
     removeNode: { callers: anyone, handle: notInThisTest },
     banNode: { callers: anyone, handle: notInThisTest },
     unbanNode: { callers: anyone, handle: notInThisTest },

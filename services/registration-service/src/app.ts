@@ -41,7 +41,8 @@ export async function startApp(start: ServiceStart<Config>): Promise<void> {
   const onSwept = (found: number | undefined) => {
     alive = found
   }
-  sweepPresence({ pool, presence, pace, streams, onSwept }, background)
+  const recoveryWindowSeconds = config.MUSTER_RECOVERY_WINDOW
+  sweepPresence({ pool, presence, pace, streams, onSwept, recoveryWindowSeconds }, background)
   showRoll(metrics, { pool, streams, alive: () => alive }, background)
 
   const deps: Deps = {
@@ -54,6 +55,7 @@ export async function startApp(start: ServiceStart<Config>): Promise<void> {
     identity,
     refusals: audit.refusals,
     clonePolicy,
+    recoveryWindowSeconds,
     twins,
     entries: entryCounter(metrics),
     minimumAgentVersion: config.MUSTER_MINIMUM_AGENT_VERSION,

@@ -16,6 +16,9 @@ export const configSchema = z.object({
   MUSTER_HEARTBEATS_PER_SECOND: z.coerce.number().int().min(1).default(2_000),
   MUSTER_REFUSED_JOINS_PER_MINUTE: z.coerce.number().int().min(1).max(60_000).default(20),
   ...minimumAgentField(),
+  MUSTER_RECOVERY_WINDOW: parsedBy((text) => (text === '0' ? 0 : parseDuration(text, 'recovery window'))).default(
+    30 * 86_400,
+  ),
   MUSTER_CLONE_POLICY: z.enum(CLONE_POLICIES).default('deny'),
   MUSTER_USER_SESSION_TTL: parsedBy((text) => parseDuration(text, 'session TTL')).default(30 * 86_400),
   MUSTER_PUBLIC_ADDR: parsedBy((text) => parseServerAddress(text, 'address')).default(''),

@@ -27,6 +27,8 @@ export interface Deps {
   /** The oldest agent that the cluster supports. */
   minimumAgentVersion: string
   clonePolicy: ClonePolicy
+  /** How long after the end of its certificate a node may recover; 0: never. */
+  recoveryWindowSeconds: number
   twins: TwinStreams
   entryLimits: EntryLimits
   people: PeopleSettings

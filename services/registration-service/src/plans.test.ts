@@ -14,6 +14,7 @@ import { purgeNodes, takeOffRoll } from './nodes/store/removal.ts'
 import { assess, recordRenewal } from './nodes/store/renewal.ts'
 import { selectNodes, selectNodesById, selectStanding } from './nodes/store/roll-queries.ts'
 import { recordHello, recordLastSeen } from './nodes/store/sightings.ts'
+import { challengeNode, takeChallenge, timeToRecover } from './recovery/recovery-store.ts'
 import { granted, openStore, type Store } from '../test/support/service.ts'
 
 const ROWS = 20_000
@@ -104,6 +105,11 @@ const CALLS: Record<string, (db: Db) => Promise<unknown>> = {
     await markCloned(db, { id: NODE, actor, remoteAddress, remoteAddresses: [remoteAddress], details: {} }, 'deny')
     await clearClone(db, { id: NODE, actor, remoteAddress })
   },
+  'a recovery': async (db) => {
+    await timeToRecover(db, { id: NODE, shownExpiresAt: HOUR }, 60)
+    await challengeNode(db, NODE, Buffer.alloc(32))
+    await takeChallenge(db, NODE)
+  },
   'a page of bots': (db) => selectBots(db, { ...FIRST_PAGE, tokenId: undefined }),
   'the bots of a token': (db) => selectBots(db, { ...FIRST_PAGE, tokenId: 'aaaaaaaaaa' }),
   'the join of a bot': async (db) => {
@@ -140,7 +146,9 @@ describe('statements of the roll', () => {
   })
 
   test('a statement of every function of the stores of nodes, bots and bans is explained here', async () => {
-    const folders = ['nodes/store', 'bots', 'bans', 'clones'].map((folder) => path.join(import.meta.dirname, folder))
+    const folders = ['nodes/store', 'bots', 'bans', 'clones', 'recovery'].map((folder) =>
+      path.join(import.meta.dirname, folder),
+    )
     const names = (await Promise.all(folders.map(storeFunctions))).flat()
     const source = readFileSync(import.meta.filename, 'utf8')
     expect(names.length).toBeGreaterThan(10)

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
-import { refusal } from '@muster/domain'
+import { AppError, refusal } from '@muster/domain'
 import { noProxy } from '@muster/rpc'
 import { systemClock } from '@muster/runtime'
 import { eventually } from '@muster/testkit'
@@ -149,9 +149,58 @@ describe('an identity that has expired by the clock of this machine', () => {
     expect(new Set(server.joins.map(({ key }) => key)).size).toBe(2)
   })
 
-  test('a node without a token is refused once the cluster agrees', async () => {
+  test('a node recovers with its id once the cluster agrees, with a token or without, and spends none', async () => {
+    for (const flags of [{}, given(NODE_TOKEN)]) {
+      server.ttlMs = 1
+      const before = await joined(NODE_TOKEN)
+      server.ttlMs = HOUR_MS
+      server.recoveries = 0
+      const { ended, said } = run({ ...flags, oneshot: true })
+      expect(await ended).toBeUndefined()
+      const after = await files()
+      expect({ ...after, 'chain.pem': '' }).toEqual({ ...before, 'chain.pem': '' })
+      expect(after['chain.pem']).not.toBe(before['chain.pem'])
+      expect({ recoveries: server.recoveries, joins: server.joins }).toEqual({ recoveries: 1, joins: [] })
+      expect(said[0]).toContain('The certificate had expired; node ')
+      dataDir = path.join(folder, String(++number))
+    }
+  })
+
+  test('a node that the cluster does not let recover says why, and joins if it has a token', async () => {
     server.ttlMs = 1
     await joined(NODE_TOKEN)
+    server.ttlMs = HOUR_MS
+    server.before.recoverCertificate = () => {
+      throw refusal('RECOVERY_TOO_LATE', 'too late')
+    }
+    const error = await run().ended
+    expect(exitStatusOf(error)).toBe(3)
+    expect(explain(error)).toContain('RECOVERY_TOO_LATE')
+    expect(await run({ ...given(NODE_TOKEN), oneshot: true }).ended).toBeUndefined()
+    expect(server.joins).toHaveLength(1)
+  })
+
+  test('a node that runs past the end of its certificate recovers in place', async () => {
+    server.ttlMs = 1
+    await joined(NODE_TOKEN)
+    server.ttlMs = 2_000
+    const refuse = () => {
+      throw new AppError('unavailable', 'away')
+    }
+    server.before.renewCertificate = refuse
+    const { ended, stop } = run()
+    await eventually('recovered at the start', () => server.recoveries === 1)
+    await eventually('recovered in place', () => server.recoveries === 2)
+    stop()
+    expect(await ended).toBeUndefined()
+  })
+
+  test('a node without a token is refused by a cluster that knows no recovery', async () => {
+    server.ttlMs = 1
+    await joined(NODE_TOKEN)
+    server.before.recoverCertificate = () => {
+      throw new AppError('unimplemented', 'no such method')
+    }
     const error = await run().ended
     expect(exitStatusOf(error)).toBe(3)
     expect(explain(error)).toContain('CERTIFICATE_EXPIRED')

@@ -1,5 +1,5 @@
 import { registration } from '@muster/contracts'
-import { clocksDiffer, refusal } from '@muster/domain'
+import { clocksDiffer } from '@muster/domain'
 import { certificateLife, mayPass, type NodeIdentity } from '@muster/identity'
 import { connect, isTrustFailure, TlsIdentity } from '@muster/rpc'
 import { retry } from '@muster/runtime'
@@ -12,10 +12,10 @@ import { stepLimits } from './step-limits.ts'
 const WARN_EVERY_MS = 60_000
 
 /**
- * True if the certificate of an identity has expired and a token allows to join again. The clock of this machine alone does
+ * True if the certificate of an identity has expired. The clock of this machine alone does
  * not decide: it may be wrong, and an identity that is given up does not come back. It asks the cluster for its time over a
  * connection that the roots of the identity verify, for as long as it takes, or within --join-timeout if there is a token.
- * @throws AppError if the certificate has expired and there is no token, or if the cluster cannot be asked in time
+ * @throws AppError if the cluster cannot be asked in time
  */
 export async function hasExpired(identity: NodeIdentity, options: StartOptions, deps: JoinDeps): Promise<boolean> {
   const { clock, log, signal } = deps
@@ -47,8 +47,7 @@ export async function hasExpired(identity: NodeIdentity, options: StartOptions, 
     if (seemsExpired()) log.warn({}, clocksDiffer(clock.now(), serverTime))
     return false
   }
-  if (options.token !== undefined) return true
-  throw refusal('CERTIFICATE_EXPIRED', `this node's certificate expired at ${utcTime(expiresAt)}`)
+  return true
 }
 
 /** The time of the cluster; that of this machine if the cluster does not tell. */

@@ -4,6 +4,7 @@ import { AppError } from '@muster/domain'
 import { certificateLife, isRefused, type NodeFacts, withClocks } from '@muster/identity'
 import type { Connection, TlsIdentity } from '@muster/rpc'
 import { type Clock, type LineLog, VERSION } from '@muster/runtime'
+import { isStranger } from '../join/recover.ts'
 import { reportedFacts } from '../join/reported-facts.ts'
 
 /** What the heartbeat needs. */
@@ -12,6 +13,8 @@ export interface HeartbeatDeps {
   /** The identity that the connection shows. */
   tls: TlsIdentity
   facts: NodeFacts
+  /** Whether the certificate has expired by the clock of this machine; false by default. */
+  isExpired?: () => boolean
   /** Whether the certificate that the connection shows is on disk; true by default. */
   isStored?: () => boolean
   /** The version of the trust bundle in use; each hello confirms it. */
@@ -51,6 +54,10 @@ export async function sendHeartbeats(deps: HeartbeatDeps, signal: AbortSignal): 
     } catch (thrown) {
       if (signal.aborted) return
       const error = withClocks(thrown, { now: deps.clock.now(), expiresAt: expiryOf(deps.tls) })
+      if (isStranger(error) && deps.isExpired?.() === true) {
+        await untilRenewed(deps, signal)
+        continue
+      }
       if (isRefused(error)) throw error
       // The first failure is often only a server that closes an old connection; the next attempt succeeds.
       if (failures > 0 && wasOnline !== false) {
@@ -63,6 +70,17 @@ export async function sendHeartbeats(deps: HeartbeatDeps, signal: AbortSignal): 
     const capMs = Math.min(MAX_RECONNECT_MS, 200 * 2 ** failures)
     await deps.clock.sleep(Math.random() * capMs, signal).catch(() => {})
   }
+}
+
+/** A server bars those who keep showing it an expired certificate, and this clock may be wrong. */
+const EXPIRED_PAUSE_MS = 120_000
+
+/** Waits until the connection shows another certificate, or for a while. */
+async function untilRenewed({ tls, clock }: HeartbeatDeps, signal: AbortSignal): Promise<void> {
+  const renewed = new AbortController()
+  const stopFollowing = tls.onUpdate(() => renewed.abort())
+  await clock.sleep(EXPIRED_PAUSE_MS, AbortSignal.any([signal, renewed.signal])).catch(() => {})
+  stopFollowing()
 }
 
 /** Runs one stream, from the hello to its end. */

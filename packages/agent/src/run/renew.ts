@@ -28,8 +28,8 @@ export interface RenewDeps {
 
 /**
  * Renews the certificate until the signal aborts. Each certificate is on disk before it is used, unless the disk takes
- * nothing until the old one has nearly expired. After a sleep past the end of its certificate, a machine cannot renew: the
- * server refuses it, and it must join again with a token.
+ * nothing until the old one has nearly expired. A node that slept past the end of its
+ * certificate recovers; a bot must join again with a token.
  * @throws AppError if the server refuses this node or bot
  */
 export async function renew(deps: RenewDeps, signal: AbortSignal): Promise<void> {

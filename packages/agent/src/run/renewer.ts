@@ -3,6 +3,7 @@ import { certificateLife, type NodeIdentity, withClocks } from '@muster/identity
 import { chainPem, createCsr, privateKeyFromPem } from '@muster/pki'
 import type { CallOptions, Connection } from '@muster/rpc'
 import { assertRoom, type Clock } from '@muster/runtime'
+import { isStranger } from '../join/recover.ts'
 import { ensureNodeKey, identityOf, storeIdentity } from '../join/node-identity.ts'
 
 /** What a renewal needs. */
@@ -12,6 +13,8 @@ export interface RenewerDeps {
   identity: NodeIdentity
   connection: Connection
   clock: Clock
+  /** Gets a node whose certificate has expired another one; without it, the agent ends. */
+  recover?: (identity: NodeIdentity, call: CallOptions) => Promise<NodeIdentity>
 }
 
 /** A certificate past this part of its life may be gone before the disk takes the next one. */
@@ -29,6 +32,7 @@ export class Renewer {
   #used: NodeIdentity | undefined
   /** Settles when the step under way has ended: renewals and bundles wait for each other. */
   #last: Promise<unknown> = Promise.resolve()
+  #mustRecover = false
 
   constructor({ identity, ...deps }: RenewerDeps) {
     this.#deps = deps
@@ -111,6 +115,14 @@ export class Renewer {
     return this.#deps.clock.now().getTime() > issuedAt.getTime() + NEARLY_OVER * lifeMs
   }
 
+  /** The machine slept past the end of the certificate. From then on the expired one is shown to no server. */
+  async #recover(identity: NodeIdentity, call: CallOptions): Promise<NodeIdentity> {
+    this.#mustRecover = true
+    const recovered = await this.#deps.recover!(identity, call)
+    this.#mustRecover = false
+    return recovered
+  }
+
   /**
    * Asks for a certificate. A node keeps its key. A bot changes its key each time, so that the cluster notices a copy of
    * its credentials. The next key is on disk before the request, and the same after a lost reply or a crash.
@@ -119,8 +131,14 @@ export class Renewer {
     const { dataDir, connection } = this.#deps
     const { profile, keyPem, bundlePem: trustedRootsPem } = identity
     if (profile.botName === undefined) {
-      const reply = await connection.client(registration.RegistrationServiceService).renewCertificate({}, call)
-      return identityOf({ keyPem, grant: reply, profile, trustedRootsPem })
+      if (this.#mustRecover) return this.#recover(identity, call)
+      try {
+        const reply = await connection.client(registration.RegistrationServiceService).renewCertificate({}, call)
+        return identityOf({ keyPem, grant: reply, profile, trustedRootsPem })
+      } catch (error) {
+        if (!isStranger(error) || this.#deps.recover === undefined) throw error
+        return this.#recover(identity, call)
+      }
     }
     const nextKeyPem = await ensureNodeKey(dataDir, 'nextKey')
     const csrDer = createCsr({ privateKey: privateKeyFromPem(nextKeyPem), commonName: profile.botName })

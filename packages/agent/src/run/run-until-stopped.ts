@@ -1,10 +1,11 @@
-import { type NodeFacts, type NodeIdentity, Urgency } from '@muster/identity'
+import { certificateLife, type NodeFacts, type NodeIdentity, Urgency } from '@muster/identity'
 import type { Connection, ProxyFor, TlsIdentity } from '@muster/rpc'
 import { type Clock, type LineLog, runTasks, type Task, VERSION } from '@muster/runtime'
 import { followBundle } from './follow-bundle.ts'
 import { FollowRotation } from './follow-rotation.ts'
 import { sendHeartbeats } from './heartbeat.ts'
 import { describeMember } from '../join/node-identity.ts'
+import { recover } from '../join/recover.ts'
 import { renew } from './renew.ts'
 import { Renewer } from './renewer.ts'
 import type { BeatRecorder } from '../status/beat-recorder.ts'
@@ -44,7 +45,7 @@ export interface JoinedMember {
 /** Sends heartbeats and renews the certificate until the signal aborts. A bot only renews. */
 export async function runUntilStopped(
   { identity, facts, dataDir, tls, connection, isBack, notNeeded, beats }: JoinedMember,
-  { clock, log, say, signal, notifier }: StartDeps,
+  { clock, log, say, signal, notifier, proxyFor }: StartDeps,
 ): Promise<void> {
   const { clusterName, botName } = identity.profile
   const greet = once(() => {
@@ -53,7 +54,14 @@ export async function runUntilStopped(
   const who = `${describeMember(identity.profile)} of ${clusterName}`
   notifier.ready()
   notifier.status(who)
-  const renewer = new Renewer({ dataDir, identity, connection, clock })
+  const { authServer } = identity.profile
+  const renewer = new Renewer({
+    dataDir,
+    identity,
+    connection,
+    clock,
+    recover: (former, call) => recover(former, { authServer, proxyFor }, call),
+  })
   const urgency = new Urgency()
   // A bot renews at once when it returns: an interrupted renewal may have left it a generation behind, and it should
   // learn early that it was locked.
@@ -68,6 +76,7 @@ export async function runUntilStopped(
         facts,
         isStored: () => isStored,
         trustBundleVersion: () => renewer.inUse.profile.trustBundleVersion,
+        isExpired: () => certificateLife(renewer.inUse.chainPem).expiresAt <= clock.now(),
         clock,
         log,
         onAway: (error) => {

@@ -12,6 +12,7 @@ import { hasExpired } from '../join/expiry.ts'
 import { join, requireJoinOptions } from '../join/join.ts'
 import { describeMember, loadIdentity } from '../join/node-identity.ts'
 import { identityServer } from '../served/serve-identity.ts'
+import { recoverAtStart } from '../join/recover-at-start.ts'
 import { nodeFacts, type StartOptions } from '../config/options.ts'
 import { BeatRecorder } from '../status/beat-recorder.ts'
 import { LOCK_FILE, readReport } from '../status/report.ts'
@@ -66,9 +67,14 @@ async function run(options: StartOptions, deps: StartDeps, beats: BeatRecorder):
   const { dataDir, oneshot } = options
   const publish = await identityServer(options, deps)
   let identity = await loadIdentity(dataDir)
-  const joins = identity === undefined || (await hasExpired(identity, options, deps))
-  if (identity === undefined || joins) {
-    identity = await joinAgain(identity, options, deps)
+  const former = identity
+  if (identity !== undefined && (await hasExpired(identity, options, deps))) {
+    identity = await recoverAtStart(identity, options, deps)
+    if (identity !== undefined) say(`The certificate had expired; ${describeMember(identity.profile)} has another.`)
+  }
+  const joins = identity === undefined
+  if (identity === undefined) {
+    identity = await joinAgain(former, options, deps)
     say(`Joined ${identity.profile.clusterName} as ${describeMember(identity.profile)}.`)
     if (options.tokenIn !== undefined) say(`The token in ${options.tokenIn} is not needed any more; you may remove it.`)
   } else {

@@ -114,7 +114,10 @@ function parseIdentity(profileText: string, dataDir: string): { profile: NodePro
 const OVERDUE = 0.9
 
 function certificateProblems({ issuedAt, expiresAt }: CertificateLife, now: Date): string[] {
-  if (expiresAt <= now) return [`the certificate expired at ${utcTime(expiresAt)}; join again with a token`]
+  if (expiresAt <= now)
+    return [
+      `the certificate expired at ${utcTime(expiresAt)}; 'muster start' recovers a node, or join again with a token`,
+    ]
   const overdueAt = issuedAt.getTime() + OVERDUE * (expiresAt.getTime() - issuedAt.getTime())
   if (now.getTime() < overdueAt) return []
   return [`the certificate should have been renewed by now; it expires at ${utcTime(expiresAt)}`]

@@ -1,7 +1,7 @@
-import { randomUUID } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { bots, type ca, registration } from '@muster/contracts'
-import { AppError, CERTIFICATE_BACKDATE_MS, refusal } from '@muster/domain'
-import { parseCsr } from '@muster/pki'
+import { AppError, CERTIFICATE_BACKDATE_MS, parseSpiffeId, refusal } from '@muster/domain'
+import { hasSignedChallenge, parseCsr, parseIdentity } from '@muster/pki'
 import {
   anyone,
   bindService,
@@ -28,11 +28,18 @@ export interface TestRegistration {
   generations: string[]
   /** How many renewals of the bot were granted, repeats among them. */
   renewals: number
+  /** How many nodes recovered. */
+  recoveries: number
   isLocked: boolean
   /** Ends every stream of heartbeats with this error. */
   refuseBeats: (error: Error) => void
   /** Called before a join, or a renewal, does anything; may throw. */
-  before: { register?: () => void; renewBot?: () => void; renewCertificate?: () => void }
+  before: {
+    register?: () => void
+    renewBot?: () => void
+    renewCertificate?: () => void
+    recoverCertificate?: () => void
+  }
   /** Called when all is done but the reply; may throw, so that the reply is lost. */
   after: { register?: () => void; renewBot?: () => void }
   /** What GetTrustBundle says of the server. */
@@ -118,6 +125,19 @@ export async function startTestRegistration(): Promise<TestRegistration> {
     return { ...grant('bot', name, publicKeyDer), generation: state.generations.length }
   }
 
+  const challenge = randomBytes(32)
+  const recover = async (
+    request: registration.RecoverCertificateRequest,
+  ): Promise<registration.RecoverCertificateResponse> => {
+    state.before.recoverCertificate?.()
+    const { formerChainDer, challengeSignature: signature } = request
+    if (signature.length === 0) return { challenge, certificate: undefined, trustBundle: undefined }
+    const { spiffeId, publicKeyDer } = parseIdentity(formerChainDer[0]!)
+    if (!hasSignedChallenge(publicKeyDer, challenge, signature)) throw refusal('RECOVERY_NOT_PROVED', 'not proved')
+    state.recoveries += 1
+    return { challenge: Buffer.alloc(0), ...grant('node', parseSpiffeId(spiffeId)!.name, publicKeyDer) }
+  }
+
   let refuseBeats: (error: Error) => void = () => {}
   const beatsRefused = new Promise<void>((_resolve, reject) => {
     refuseBeats = reject
@@ -153,6 +173,7 @@ export async function startTestRegistration(): Promise<TestRegistration> {
             return grant('node', name, publicKeyDer)
           },
         },
+        recoverCertificate: { callers: anyone, handle: recover },
         heartbeat: {
           callers: nodes,
           handle: async (stream, { signal }) => {
@@ -200,6 +221,7 @@ export async function startTestRegistration(): Promise<TestRegistration> {
     joins: [],
     generations: [],
     renewals: 0,
+    recoveries: 0,
     isLocked: false,
     refuseBeats,
     before: {},

@@ -38,6 +38,18 @@ export const MEMBER_REASONS = {
     meaning: "A copy of the bot's credentials was used, so this instance of the bot is locked for good.",
     next: { muster: NEW_BOT_TOKEN },
   },
+  RECOVERY_TOO_LATE: {
+    kind: 'failedPrecondition',
+    retry: 'never',
+    meaning: "The node's certificate expired longer ago than the cluster lets nodes recover, or it lets none recover.",
+    next: { muster: JOIN_AGAIN },
+  },
+  RECOVERY_NOT_PROVED: {
+    kind: 'unauthenticated',
+    retry: 'never',
+    meaning: 'The caller did not prove that it has the key of a certificate of this cluster.',
+    next: { muster: JOIN_AGAIN },
+  },
   NODE_CLONED: {
     kind: 'failedPrecondition',
     retry: 'never',

@@ -42,6 +42,7 @@ beforeEach(async () => {
           },
         },
         renewCertificate: { callers: nodes, handle: unused },
+        recoverCertificate: { callers: nodes, handle: unused },
         removeNode: { callers: nodes, handle: unused },
         banNode: { callers: nodes, handle: unused },
         unbanNode: { callers: nodes, handle: unused },

@@ -1,4 +1,4 @@
-import { type CallContext, memberOf } from '@muster/rpc'
+import type { CallContext } from '@muster/rpc'
 import type { Logger } from '@muster/runtime'
 import type { Deps } from '../deps.ts'
 import { type CloneFound, markCloned } from './clone-store.ts'
@@ -16,13 +16,13 @@ export async function reportClone(
   log.warn({ event: 'node.cloned', nodeId, from, ...details }, 'a copy of the credentials of a node is in use')
 }
 
-/** Reports a node that calls with an older certificate than the last one that it has shown. Safe to repeat. */
+/** Reports a node that shows an older certificate than the last one that it has shown. Safe to repeat. */
 export async function reportOlder(
   deps: Pick<Deps, 'pool' | 'presence' | 'clonePolicy'>,
   { lastSerial }: { lastSerial: string },
-  { peer, remoteAddress, log }: CallContext,
+  { id, actor, shownSerial }: { id: string; actor: string; shownSerial: string },
+  { remoteAddress, log }: CallContext,
 ): Promise<void> {
-  const { name: id, spiffeId: actor, serial: shownSerial } = memberOf(peer)
   const details = { shownSerial, lastSerial }
   await reportClone(deps, { id, actor, remoteAddress, remoteAddresses: [remoteAddress], details }, log)
 }

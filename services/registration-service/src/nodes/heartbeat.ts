@@ -119,7 +119,7 @@ async function refuse(
   const { spiffeId: actor } = memberOf(context.peer)
   const found = await assess(deps.pool, { id: nodeId, ...facts })
   const isCopy = found.standing === 'known' && found.isOlder && !found.isOvertaken
-  if (isCopy) await reportOlder(deps, found, context)
+  if (isCopy) await reportOlder(deps, found, { id: nodeId, actor, shownSerial: facts.serial }, context)
   if (isCopy && deps.clonePolicy === 'warn') return { authorityNumber: undefined }
   const error = whyRefused(found)
   const { remoteAddress } = context

@@ -38,7 +38,7 @@ export function renewCertificate(
       const assessment = await assess(pool, shown, wantedTrust(identity))
       const error = whyRefused(assessment, clonePolicy)
       if (assessment.standing === 'known' && assessment.isOlder && !assessment.isOvertaken) {
-        await reportOlder(deps, assessment, context)
+        await reportOlder(deps, assessment, { id, actor, shownSerial }, context)
       }
       if (error === undefined && assessment.standing === 'known') return assessment
       const { reason = error!.kind } = error!
@@ -61,7 +61,7 @@ export function renewCertificate(
 }
 
 /** Why a node may not renew with the certificate that it shows; undefined if it may. */
-function whyRefused(found: Assessment, policy: ClonePolicy): AppError | undefined {
+export function whyRefused(found: Assessment, policy: ClonePolicy): AppError | undefined {
   switch (found.standing) {
     case 'unknown':
       return unknownNode()

@@ -21,6 +21,7 @@ describe('callers of the RPCs for nodes and bots', () => {
     register: everyone,
     getTrustBundle: everyone,
     renewCertificate: ['node'],
+    recoverCertificate: everyone,
     heartbeat: ['node'],
     removeNode: ['operator', 'admin'],
     banNode: ['operator', 'admin'],

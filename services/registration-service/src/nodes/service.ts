@@ -5,6 +5,7 @@ import { banNode, unbanNode } from '../bans/ban-node.ts'
 import { getTrustBundle } from '../entry/get-trust-bundle.ts'
 import { heartbeat } from './heartbeat.ts'
 import { listNodes } from './roll/list-nodes.ts'
+import { recoverCertificate } from '../recovery/recover-certificate.ts'
 import { register } from './register.ts'
 import { removeNode } from './remove-node.ts'
 import { renewCertificate } from './renew-certificate.ts'
@@ -16,6 +17,7 @@ export function registrationService(deps: Deps): BoundService {
     register: { callers: newcomers, handle: register(deps) },
     getTrustBundle: { callers: anyone, handle: getTrustBundle(deps) },
     renewCertificate: { callers: nodes, handle: renewCertificate(deps) },
+    recoverCertificate: { callers: newcomers, handle: recoverCertificate(deps) },
     heartbeat: { callers: nodes, handle: heartbeat(deps) },
     removeNode: { callers: operators('operator'), handle: removeNode(deps) },
     banNode: { callers: operators('operator'), handle: banNode(deps) },

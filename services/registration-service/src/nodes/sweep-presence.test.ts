@@ -47,7 +47,8 @@ describe('the presence sweep', () => {
     const lines: string[] = []
     const log = createLogger('test', 'info', { write: (line) => void lines.push(line) })
     const background = openBackground({ log })
-    for (const presence of replicas) sweepPresence({ pool: store.pool, presence, pace: pace(), streams }, background)
+    for (const presence of replicas)
+      sweepPresence({ pool: store.pool, presence, pace: pace(), streams, recoveryWindowSeconds: 0 }, background)
     const heard: string[] = []
     replicas[1].on('changed', (id) => heard.push(id))
     replicas[0].beat(node.name, 200)
@@ -67,7 +68,7 @@ describe('the presence sweep', () => {
     const fleet = pace()
     const clock = manualClock()
     const background = openBackground({ clock })
-    sweepPresence({ pool: store.pool, presence, pace: fleet, streams }, background)
+    sweepPresence({ pool: store.pool, presence, pace: fleet, streams, recoveryWindowSeconds: 0 }, background)
     for (let i = 0; i < 30; i++) presence.beat(randomUUID(), 60_000)
     await eventually('told of thirty', async () => {
       await clock.advance(1_000)
@@ -92,7 +93,7 @@ describe('the presence sweep', () => {
     } as unknown as Presence
     const clock = manualClock()
     const background = openBackground({ clock })
-    sweepPresence({ pool: store.pool, presence, pace: pace(), streams }, background)
+    sweepPresence({ pool: store.pool, presence, pace: pace(), streams, recoveryWindowSeconds: 0 }, background)
     await eventually('tried again', async () => {
       await clock.advance(700)
       return rounds >= 3
@@ -121,7 +122,7 @@ describe('the presence sweep', () => {
     const presence = await openPresence(redis)
     const clock = manualClock()
     const background = openBackground({ clock })
-    sweepPresence({ pool: store.pool, presence, pace: pace(), streams: counting }, background)
+    sweepPresence({ pool: store.pool, presence, pace: pace(), streams: counting, recoveryWindowSeconds: 0 }, background)
     await eventually('purged', async () => (await store.pool.query('select from nodes')).rowCount === 0)
     expect(checks).toBe(1)
     const startedAt = clock.now().getTime()

@@ -15,6 +15,8 @@ export interface SweepDeps {
   presence: Presence
   pace: HeartbeatPace
   streams: Pick<OpenStreams, 'checkAll' | 'recheck'>
+  /** How long after the end of its certificate a node may recover: serials are kept a day longer. */
+  recoveryWindowSeconds: number
   /** Told after each sweep how many nodes are alive; undefined if Redis did not answer. */
   onSwept?: (alive: number | undefined) => void
 }
@@ -25,8 +27,7 @@ const FOLLOW_STANDING_EVERY_MS = 500
 /** How long a removed node's stream may stay open on a replica that missed the news of the removal. */
 const CHECK_STREAMS_EVERY_MS = 60_000
 const PURGE_EVERY_MS = 60 * 60_000
-/** How long the serial of a certificate that has ended is kept. */
-const KEPT_SERIALS_SECONDS = 40 * 86_400
+const A_DAY_SECONDS = 86_400
 
 /**
  * Keeps the roll true in the background: notices nodes that fell silent, even without a watcher, stores when they
@@ -47,7 +48,8 @@ export function sweepPresence(deps: SweepDeps, background: Background): void {
   repeatEvery({ task: 'stream-check', everyMs: CHECK_STREAMS_EVERY_MS, work: checkStreams }, background)
   repeatEvery({ task: 'node-purge', everyMs: PURGE_EVERY_MS, work: (signal) => purgeNodes(pool, signal) }, background)
   repeatEvery({ task: 'bot-purge', everyMs: PURGE_EVERY_MS, work: (signal) => purgeBots(pool, signal) }, background)
-  const purgeOldSerials = (signal: AbortSignal) => purgeSerials(pool, KEPT_SERIALS_SECONDS, signal)
+  const purgeOldSerials = (signal: AbortSignal) =>
+    purgeSerials(pool, deps.recoveryWindowSeconds + A_DAY_SECONDS, signal)
   repeatEvery({ task: 'serial-purge', everyMs: PURGE_EVERY_MS, work: purgeOldSerials }, background)
 }
 

@@ -136,6 +136,7 @@ export async function serveRegistration({
       identity: { trustBundle: () => authority.trustBundle, signers: () => authority.signers },
       refusals: new Refusals(pool, silentLog),
       clonePolicy,
+      recoveryWindowSeconds: 30 * 86_400,
       twins,
       entries: entryCounter(new Registry()),
       minimumAgentVersion: '0.1.0',

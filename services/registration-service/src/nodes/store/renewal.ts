@@ -83,6 +83,8 @@ export interface StoredRenewal extends GrantedCertificate {
   shownExpiresAt: Date
   /** The last certificate as it was when the node was assessed. */
   lastSerial: string
+  /** The action in the audit; a renewal by default. */
+  action?: 'node.renew' | 'node.recover'
 }
 
 /**
@@ -111,7 +113,7 @@ export async function recordRenewal(db: Db, renewal: StoredRenewal): Promise<boo
         cross join unnest(array[$2, $3], array[$10::timestamptz, $4::timestamptz]) as shown (serial, expires_at)
        on conflict on constraint node_serials_pkey do nothing)
      select record_audit(
-              action => 'node.renew', actor => $5, remote_address => $6, node_id => id,
+              action => $11, actor => $5, remote_address => $6, node_id => id,
               details => jsonb_build_object('serial', $3::text))
        from renewed`,
     [
@@ -125,6 +127,7 @@ export async function recordRenewal(db: Db, renewal: StoredRenewal): Promise<boo
       renewal.trustVersion,
       renewal.lastSerial,
       renewal.shownExpiresAt,
+      renewal.action ?? 'node.renew',
     ],
   )
   return rowCount === 1

@@ -26,7 +26,7 @@ export const NodeStatus = {
   PENDING: 1,
   ONLINE: 2,
   OFFLINE: 3,
-  /** EXPIRED - Its certificate has expired; it must join again. */
+  /** EXPIRED - Its certificate has expired; it recovers, or must join again. */
   EXPIRED: 4,
   /** UNKNOWN - Presence is not known right now: Redis does not answer. */
   UNKNOWN: 5,
@@ -153,6 +153,24 @@ export interface RenewCertificateRequest {
 }
 
 export interface RenewCertificateResponse {
+  certificate: IssuedCertificate | undefined;
+  trustBundle: TrustBundle | undefined;
+}
+
+export interface RecoverCertificateRequest {
+  /** The node's last certificate, leaf first, DER. */
+  formerChainDer: Buffer[];
+  /**
+   * Empty: returns a challenge. Else the signature of the bytes "muster recovery 1", a zero byte and the challenge, by the key of the
+   * certificate: ecdsa-with-SHA256 in DER for P-256, Ed25519 for Ed25519.
+   */
+  challengeSignature: Buffer;
+}
+
+export interface RecoverCertificateResponse {
+  /** 32 bytes, to be signed within a minute. Only in the answer to a request without a signature. */
+  challenge: Buffer;
+  /** Check both before use, as in RegisterResponse. */
   certificate: IssuedCertificate | undefined;
   trustBundle: TrustBundle | undefined;
 }
@@ -896,6 +914,131 @@ export const RenewCertificateResponse: MessageFns<RenewCertificateResponse> = {
           }
           case 2: {
             if (tag !== 18) {
+              break;
+            }
+
+            message.trustBundle = TrustBundle.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRecoverCertificateRequest(): RecoverCertificateRequest {
+  return { formerChainDer: [], challengeSignature: Buffer.alloc(0) };
+}
+
+export const RecoverCertificateRequest: MessageFns<RecoverCertificateRequest> = {
+  encode(message: RecoverCertificateRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.formerChainDer) {
+      writer.uint32(10).bytes(v!);
+    }
+    if (message.challengeSignature.length !== 0) {
+      writer.uint32(18).bytes(message.challengeSignature);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RecoverCertificateRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRecoverCertificateRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.formerChainDer.push(Buffer.from(reader.bytes()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.challengeSignature = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRecoverCertificateResponse(): RecoverCertificateResponse {
+  return { challenge: Buffer.alloc(0), certificate: undefined, trustBundle: undefined };
+}
+
+export const RecoverCertificateResponse: MessageFns<RecoverCertificateResponse> = {
+  encode(message: RecoverCertificateResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.challenge.length !== 0) {
+      writer.uint32(10).bytes(message.challenge);
+    }
+    if (message.certificate !== undefined) {
+      IssuedCertificate.encode(message.certificate, writer.uint32(18).fork()).join();
+    }
+    if (message.trustBundle !== undefined) {
+      TrustBundle.encode(message.trustBundle, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RecoverCertificateResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRecoverCertificateResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.challenge = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.certificate = IssuedCertificate.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
               break;
             }
 
@@ -2403,7 +2546,7 @@ export const RegistrationServiceService = {
    * twentieth of the life of the last certificate: that is RESOURCE_EXHAUSTED, RENEWED_JUST_NOW; keep the certificate and
    * try again later. Only the last certificate may renew, and the one before it until the node has shown the last one. An
    * older one is a copy: it is refused with CERTIFICATE_SUPERSEDED, the node counts as cloned, and further renewals are
-   * NODE_CLONED until an operator has looked. An expired certificate cannot renew at all: join again with a token.
+   * NODE_CLONED until an operator has looked. An expired certificate cannot renew: see RecoverCertificate.
    */
   renewCertificate: {
     path: "/muster.registration.v1.RegistrationService/RenewCertificate" as const,
@@ -2415,6 +2558,23 @@ export const RegistrationServiceService = {
     responseSerialize: (value: RenewCertificateResponse): Buffer =>
       Buffer.from(RenewCertificateResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): RenewCertificateResponse => RenewCertificateResponse.decode(value),
+  },
+  /**
+   * Issues a node whose certificate has expired another one for the same key, without a token. Needs no client certificate:
+   * call it over a connection that shows none. Call it twice: first without a signature, which returns a challenge, then
+   * with the challenge signed by the key of the certificate. Refused for a node that is banned, removed or cloned, and with
+   * RECOVERY_TOO_LATE once the recovery window of the cluster is over. Safe to repeat from the first call on.
+   */
+  recoverCertificate: {
+    path: "/muster.registration.v1.RegistrationService/RecoverCertificate" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RecoverCertificateRequest): Buffer =>
+      Buffer.from(RecoverCertificateRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RecoverCertificateRequest => RecoverCertificateRequest.decode(value),
+    responseSerialize: (value: RecoverCertificateResponse): Buffer =>
+      Buffer.from(RecoverCertificateResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RecoverCertificateResponse => RecoverCertificateResponse.decode(value),
   },
   /**
    * A node's heartbeats. Open one stream per node and keep it open. The first message is a hello, exactly one per stream;
@@ -2507,9 +2667,16 @@ export interface RegistrationServiceServer extends UntypedServiceImplementation 
    * twentieth of the life of the last certificate: that is RESOURCE_EXHAUSTED, RENEWED_JUST_NOW; keep the certificate and
    * try again later. Only the last certificate may renew, and the one before it until the node has shown the last one. An
    * older one is a copy: it is refused with CERTIFICATE_SUPERSEDED, the node counts as cloned, and further renewals are
-   * NODE_CLONED until an operator has looked. An expired certificate cannot renew at all: join again with a token.
+   * NODE_CLONED until an operator has looked. An expired certificate cannot renew: see RecoverCertificate.
    */
   renewCertificate: handleUnaryCall<RenewCertificateRequest, RenewCertificateResponse>;
+  /**
+   * Issues a node whose certificate has expired another one for the same key, without a token. Needs no client certificate:
+   * call it over a connection that shows none. Call it twice: first without a signature, which returns a challenge, then
+   * with the challenge signed by the key of the certificate. Refused for a node that is banned, removed or cloned, and with
+   * RECOVERY_TOO_LATE once the recovery window of the cluster is over. Safe to repeat from the first call on.
+   */
+  recoverCertificate: handleUnaryCall<RecoverCertificateRequest, RecoverCertificateResponse>;
   /**
    * A node's heartbeats. Open one stream per node and keep it open. The first message is a hello, exactly one per stream;
    * every later message is a beat. Each message is answered with how often to beat. If the stream ends, open another and
