@@ -17,6 +17,8 @@ export type OnRefused = (rpc: string, error: AppError, context: CallContext) => 
 
 /** An open stream ends within about this time after its caller was removed or lost the role for it. */
 const RECHECK_MS = 500
+/** The streams of a person share a question that is no older than this. */
+const SHARED_MS = 250
 /** Close a stream when its caller's roles could not be rechecked for this long: the caller may have been removed. */
 const UNASKED_LIMIT_MS = 30_000
 
@@ -37,6 +39,8 @@ export class Admission {
   readonly #onUnknownPerson: ((connection: string) => void) | undefined
   readonly #clock: Clock
   readonly #streams = new StreamLimits()
+  /** What the roll was asked a moment ago for open streams, oldest first. */
+  readonly #asked = new Map<string, { askedAtMs: number; roles: Promise<readonly string[]> }>()
 
   constructor({ currentRoles, onRefused, onUnknownPerson, clock }: AdmissionOptions) {
     this.#currentRoles = currentRoles
@@ -62,9 +66,9 @@ export class Admission {
     if (context.isStream) this.#streams.enter(context)
     const person = this.#personBehind(callers, context)
     if (person === undefined) return undefined
-    const check = () => this.#check(callers!, person, context)
-    return check().then(() => {
-      if (context.isStream) void repeat(check, context, this.#clock)
+    return this.#check(callers!, person, context).then(() => {
+      const recheck = () => this.#recheck(callers!, person, context)
+      if (context.isStream) void repeat(recheck, context, this.#clock)
     })
   }
 
@@ -80,6 +84,19 @@ export class Admission {
 
   async #check(callers: Callers, person: Member, context: ServedCall): Promise<void> {
     assertAllowed(callers, { ...person, roles: await this.#rolesOf(person, context) })
+  }
+
+  /** As `#check`, with an answer that another stream of this person got a moment ago. */
+  async #recheck(callers: Callers, person: Member, context: ServedCall): Promise<void> {
+    const nowMs = this.#clock.now().getTime()
+    for (const [key, { askedAtMs }] of this.#asked) {
+      if (Math.abs(nowMs - askedAtMs) < SHARED_MS) break
+      this.#asked.delete(key)
+    }
+    const key = `${person.spiffeId} ${person.serial}`
+    const asked = this.#asked.get(key) ?? { askedAtMs: nowMs, roles: this.#rolesOf(person, context) }
+    this.#asked.set(key, asked)
+    assertAllowed(callers, { ...person, roles: await asked.roles })
   }
 
   async #rolesOf(person: Member, context: ServedCall): Promise<readonly string[]> {

@@ -22,7 +22,7 @@ export function recordRequests(app: FastifyInstance, { log, clock, metrics }: Re
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60],
     registers: [metrics],
   })
-  const budget = new LogBudget(log, clock)
+  const budget = new LogBudget('requests', log, clock)
   app.addHook('onResponse', async (request, reply) => {
     const route = request.routeOptions.url ?? 'unknown'
     const status = reply.statusCode

@@ -16,6 +16,8 @@ export class CallRecorder {
   readonly #streams: Histogram<'method' | 'code'>
   /** What callers without an identity may write into the log. */
   readonly #strangers: LogBudget
+  /** What refused calls of nodes, bots and people may write: a banned one may go on calling. */
+  readonly #refusedMembers: LogBudget
   readonly #isServed: (path: string) => boolean
   readonly #mapError: (error: unknown) => unknown
 
@@ -30,7 +32,8 @@ export class CallRecorder {
     mapError: ((error: unknown) => unknown) | undefined
   }) {
     this.#log = options.log
-    this.#strangers = new LogBudget(options.log, options.clock)
+    this.#strangers = new LogBudget('calls of callers without an identity', options.log, options.clock)
+    this.#refusedMembers = new LogBudget('refused calls of nodes, bots and people', options.log, options.clock)
     this.#durations = options.durations
     this.#streams = options.streams
     this.#isServed = options.isServed
@@ -65,12 +68,17 @@ export class CallRecorder {
     // A stranger's successful call is counted in the metrics; its handler logs the effect.
     if (error === undefined) this.#log[isStranger ? 'debug' : usual](line, 'call')
     else if (!(error instanceof AppError)) this.#log.error({ ...line, err: error }, 'call failed')
-    else if (!isStranger || this.#strangers.take()) {
+    else if (this.#mayLog(error, context)) {
       // The reason is enough for an error that a peer answered; with stacks, strangers could fill the log.
       const tellsMore = error.cause !== undefined && !isServiceError(error.cause)
       const why = { reason: error.reason, error: error.message, ...(tellsMore && { err: error.cause }) }
       this.#log[isTransient(error) ? 'warn' : usual]({ ...line, ...why }, 'call refused')
     }
     return status
+  }
+
+  #mayLog(error: AppError, { peer }: CallContext): boolean {
+    if (peer.kind === 'anonymous') return this.#strangers.take()
+    return peer.kind === 'service' || isTransient(error) || this.#refusedMembers.take()
   }
 }

@@ -5,17 +5,20 @@ const LINES = 50
 const WINDOW_MS = 10_000
 
 /**
- * Keeps callers without an identity from filling the log: so many lines in ten seconds, and then one line that says how
- * many calls were not logged. The metrics count every call.
+ * Keeps callers from filling the log: so many lines in ten seconds, and then one line that says how many calls were not
+ * logged. The metrics count every call.
  */
 export class LogBudget {
+  readonly #whose: string
   readonly #log: Logger
   readonly #clock: Pick<Clock, 'now'>
   #windowEndsAtMs = 0
   #lines = 0
   #skipped = 0
 
-  constructor(log: Logger, clock: Pick<Clock, 'now'>) {
+  /** `whose` says in the log whose calls these are. */
+  constructor(whose: string, log: Logger, clock: Pick<Clock, 'now'>) {
+    this.#whose = whose
     this.#log = log
     this.#clock = clock
   }
@@ -40,6 +43,6 @@ export class LogBudget {
     if (this.#skipped === 0) return
     const skipped = this.#skipped
     this.#skipped = 0
-    this.#log.warn({ event: 'calls.not-logged', skipped }, 'calls of callers without an identity were not logged')
+    this.#log.warn({ event: 'calls.not-logged', skipped }, `${this.#whose} were not logged`)
   }
 }
