@@ -4,6 +4,7 @@ import path from 'node:path'
 import { writePrograms } from '@muster/packaging/programs'
 import { Lifecycle } from '@muster/runtime'
 import { startGlobalStores, stopGlobalStores } from '@muster/testkit/stores'
+import { buildPackages, FORMATS } from '../packages/build.ts'
 import { offerOncePerRun } from './once-per-run.ts'
 import { startSharedCluster } from './shared-cluster.ts'
 
@@ -16,6 +17,7 @@ export default async function start(): Promise<void> {
   await startGlobalStores()
   endOffer = await offerOncePerRun({
     cluster: () => startSharedCluster(life),
+    packages: async () => ({ folder: await buildPackages(FORMATS) }),
     programs: async () => writePrograms(await mkdtemp(path.join(os.tmpdir(), 'muster-programs-'))),
   })
 }

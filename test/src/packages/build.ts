@@ -3,43 +3,35 @@ import { createRequire } from 'node:module'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
+import { askOncePerRun } from '../harness/once-per-run.ts'
 
 const BUILD_LIMIT_MS = 180_000
-
-/** Packages as `npm run package` builds them. */
-export interface BuiltPackages {
-  /** Holds a folder for each build. */
-  folder: string
-  /** Where each build put its packages, with `SHA256SUMS`. */
-  builds: string[]
-  remove(): Promise<void>
-}
 
 /** The processor of this machine, if `npm run package` can build executables on it. */
 export const arch: 'x64' | 'arm64' | undefined =
   process.platform === 'linux' && (process.arch === 'x64' || process.arch === 'arm64') ? process.arch : undefined
 
-/** A build: the formats, and a version if not that of the checkout. */
-export type Build = string | { formats: string; version: string }
+/** The packages of this checkout as files. @returns their folder; undefined where `buildPackages` returns that */
+export async function packagesOfRun(): Promise<string | undefined> {
+  const made = await askOncePerRun<{ folder?: string }>('packages')
+  return made === undefined ? buildPackages(FORMATS) : made.folder
+}
+
+/** All formats that are files. */
+export const FORMATS = 'tar,deb,rpm,npm'
 
 /**
- * Builds packages as often as there are builds here, at the same time, each with another folder for temporary
- * files. @returns undefined where there can be none: on another system than Linux, or when npm cannot fetch their Node
+ * Builds packages into a new folder for temporary files, by default with the version of the checkout.
+ * @returns the folder; undefined where there can be none: on another system than Linux, or when npm cannot fetch their Node
  */
-export async function buildPackages(...wanted: readonly Build[]): Promise<BuiltPackages | undefined> {
+export async function buildPackages(formats: string, version?: string): Promise<string | undefined> {
   if (arch === undefined) return undefined
   const folder = await mkdtemp(path.join(os.tmpdir(), 'muster-packages-'))
-  const remove = () => rm(folder, { recursive: true, force: true })
-  const builds = wanted.map((_, i) => path.join(folder, `build-${i}`))
   try {
-    await Promise.all(
-      wanted.map((one, i) =>
-        typeof one === 'string' ? build(one, builds[i]!) : build(one.formats, builds[i]!, one.version),
-      ),
-    )
-    return { folder, builds, remove }
+    await build(formats, folder, version)
+    return folder
   } catch (error) {
-    await remove()
+    await rm(folder, { recursive: true, force: true })
     if (!(error as Error).message.includes('npm could not fetch')) throw error
     return undefined
   }

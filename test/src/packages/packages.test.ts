@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { mkdir, readFile, readlink, symlink } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, readlink, rm, symlink } from 'node:fs/promises'
+import os from 'node:os'
 import path from 'node:path'
 import { afterAll, describe, expect } from '@jest/globals'
 import { VERSION } from '@muster/runtime'
@@ -9,7 +10,7 @@ import { agentDir, nodeIdOf, startAgent } from '../harness/agent.ts'
 import { runTool, type ToolResult } from '../harness/tool.ts'
 import { useSharedCluster } from '../harness/use-cluster.ts'
 import { waitFor } from '../harness/waiting.ts'
-import { arch, buildPackages, readSums } from './build.ts'
+import { arch, buildPackages, packagesOfRun, readSums } from './build.ts'
 import { makeShellRoot } from './shell-root.ts'
 
 const cluster = useSharedCluster()
@@ -18,9 +19,11 @@ const hasRpm = canRun('rpmbuild', '--version')
 const AS_ROOT = process.getuid?.() === 0 ? [] : ['sudo', '-n']
 const hasRpmAsRoot = hasRpm && canRun('env', ...AS_ROOT, 'rpm', '--version')
 
-// Two builds at once, which the tests share: they take some ten seconds.
-const built = await buildPackages('tar,deb,rpm,npm', 'tar,npm')
-afterAll(() => built?.remove())
+const [built, builtAgain] = await Promise.all([packagesOfRun(), buildPackages('tar,npm')])
+const folder = await mkdtemp(path.join(os.tmpdir(), 'muster-installed-'))
+afterAll(async () => {
+  for (const made of [folder, builtAgain]) if (made !== undefined) await rm(made, { recursive: true })
+})
 
 const testPackages = testWith(built !== undefined, 'Linux, and Node from the npm registry')
 const VERSION_LINE = new RegExp(`^${VERSION.replaceAll('.', '\\.')} \\(commit [0-9a-f]{12}(-dirty)?\\)\\n$`)
@@ -29,14 +32,13 @@ const UNIT = 'usr/lib/systemd/system/muster.service'
 const BARE = { PATH: '/nonexistent', HOME: '/nonexistent' }
 
 function packageFile(name: string): string {
-  return path.join(built!.builds[0]!, name)
+  return path.join(built!, name)
 }
 
-/** A new folder beside the builds. */
 async function newFolder(name: string): Promise<string> {
-  const folder = path.join(built!.folder, name)
-  await mkdir(folder, { recursive: true })
-  return folder
+  const made = path.join(folder, name)
+  await mkdir(made, { recursive: true })
+  return made
 }
 
 async function succeed(program: string, args: readonly string[], options?: { env?: NodeJS.ProcessEnv; cwd?: string }) {
@@ -75,14 +77,14 @@ async function expectPrograms(bin: string, env: NodeJS.ProcessEnv = BARE): Promi
 
 describe('npm run package', () => {
   testPackages('npm run package builds the same bytes again', async () => {
-    const [first, second] = await Promise.all(built!.builds.map((build) => readSums(build)))
+    const [first, second] = await Promise.all([built!, builtAgain!].map((build) => readSums(build)))
     const common = [...first!].filter(([name]) => second!.has(name))
     expect([...second!]).toEqual(common)
     expect(common.map(([name]) => name)).toEqual([`muster-${VERSION}-linux-${arch}.tar.gz`, `muster-${VERSION}.tgz`])
   })
 
   testPackages('npm run package lists the checksum of every package in SHA256SUMS', async () => {
-    const sums = await readSums(built!.builds[0]!)
+    const sums = await readSums(built!)
     for (const [name, sum] of sums) {
       const content = await readFile(packageFile(name))
       expect([name, createHash('sha256').update(content).digest('hex')]).toEqual([name, sum])

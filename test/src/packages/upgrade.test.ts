@@ -8,13 +8,13 @@ import { agentDir, nodeIdOf, startAgent } from '../harness/agent.ts'
 import { musterctl } from '../harness/musterctl.ts'
 import { useCluster } from '../harness/use-cluster.ts'
 import { waitFor } from '../harness/waiting.ts'
-import { arch, buildPackages } from './build.ts'
+import { arch, buildPackages, packagesOfRun } from './build.ts'
 import { privateMachine, type PrivateMachine, testOnPrivateMachine } from './private-machine.ts'
 
 const NEXT = '9.9.9'
 const DEB_ARCH = arch === 'arm64' ? 'arm64' : 'amd64'
 
-const built = await buildPackages('tar,deb', { formats: 'tar,deb', version: NEXT })
+const [built, builtNext] = await Promise.all([packagesOfRun(), buildPackages('tar,deb', NEXT)])
 const packages = await mkdtemp(path.join(os.tmpdir(), 'muster-web-packages-'))
 const cluster = useCluster({
   replicas: { 'web-service': 1 },
@@ -26,11 +26,12 @@ const cluster = useCluster({
 const life = new Lifecycle()
 afterAll(async () => {
   await life.close()
-  await built?.remove()
+  if (builtNext !== undefined) await rm(builtNext, { recursive: true })
   await rm(packages, { recursive: true })
 })
 
-const canTest = built !== undefined && canRun('curl', '--version') && canRun('apt-get', '--version')
+const canTest =
+  built !== undefined && builtNext !== undefined && canRun('curl', '--version') && canRun('apt-get', '--version')
 const testUpgrade = canTest ? testOnPrivateMachine : testWith(false, 'npm run package, curl and apt-get')
 
 const deb = (version: string) => `muster_${version}_${DEB_ARCH}.deb`
@@ -40,7 +41,7 @@ const tarball = (version: string) => `muster-${version}-linux-${arch}.tar.gz`
 async function publish(): Promise<void> {
   let sums = ''
   for (const [i, version] of [VERSION, NEXT].entries()) {
-    const folder = built!.builds[i]!
+    const folder = [built!, builtNext!][i]!
     for (const name of [deb(version), tarball(version)])
       await copyFile(path.join(folder, name), path.join(packages, name))
     sums += await readFile(path.join(folder, 'SHA256SUMS'), 'utf8')
@@ -50,9 +51,8 @@ async function publish(): Promise<void> {
 
 /** Installs the first version by the files of that build, as the install script would. */
 const INSTALL = {
-  deb: () => `apt-get install -y ${path.join(built!.builds[0]!, deb(VERSION))}`,
-  tarball:
-    () => `mkdir /usr/local/lib && cd /usr/local/lib && tar -xzf ${path.join(built!.builds[0]!, tarball(VERSION))} &&
+  deb: () => `apt-get install -y ${path.join(built!, deb(VERSION))}`,
+  tarball: () => `mkdir /usr/local/lib && cd /usr/local/lib && tar -xzf ${path.join(built!, tarball(VERSION))} &&
     mv muster-${VERSION}-linux-${arch} muster && ln -s ../lib/muster/muster /usr/local/bin/muster`,
 }
 
