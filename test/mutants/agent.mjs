@@ -33,8 +33,8 @@ export const mutants = [
   {
     name: 'a grant that no root vouches for is stored',
     folder: 'packages/identity/src',
-    find: `if (identity === undefined) {`,
-    replace: `if (identity === null) {`,
+    find: `if (identity === undefined) throw new GrantError`,
+    replace: `if (identity === null) throw new GrantError`,
     tests: ['identity/src/grant'],
   },
   {
@@ -54,8 +54,8 @@ export const mutants = [
   {
     name: 'an urgent renewal waits until it is due',
     folder: 'packages/identity/src',
-    find: ` && !isUrgent()`,
-    replace: ``,
+    find: `AbortSignal.any([signal, urgency.signal])`,
+    replace: `signal`,
     tests: ['identity/src/renewal', 'agent/src/run/renew'],
   },
   {
@@ -77,8 +77,8 @@ export const mutants = [
   {
     name: 'a server that answers no beat is not left',
     folder: 'packages/agent/src',
-    find: `clock.now().getTime() - lastAnswerAt > settings.offlineAfterMs`,
-    replace: `clock.now().getTime() - lastAnswerAt > 1e12`,
+    find: `silence.lengthMs() > settings.offlineAfterMs`,
+    replace: `silence.lengthMs() > 1e12`,
     tests: ['agent/src/run/heartbeat'],
   },
   {
@@ -191,7 +191,7 @@ export const mutants = [
     name: 'a claim that a power cut tore keeps everybody out',
     folder: 'packages/processes/src',
     find: `  } catch {\n    return {}`,
-    replace: `  } catch (error) {\n    throw error`,
+    replace: `  } catch {\n    throw new Error('torn')`,
     tests: ['processes/src/claim'],
   },
   {

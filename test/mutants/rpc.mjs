@@ -127,7 +127,7 @@ export const mutants = [
   {
     name: 'a client does not check which service answers',
     folder: 'packages/rpc/src',
-    find: `checkServerIdentity: (_host, certificate) => this.#check(certificate)`,
+    find: `checkServerIdentity: (_host: string, certificate: PeerCertificate) => check(certificate)`,
     replace: `checkServerIdentity: () => undefined`,
     tests: ['rpc/src/client/server-trust'],
   },

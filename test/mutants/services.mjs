@@ -95,8 +95,8 @@ export const mutants = [
     name: 'an ended heartbeat stays in the list of open streams',
     folder: 'services/registration-service/src',
     find: `        leave()
-        resolve()`,
-    replace: `        resolve()`,
+        watched.leave()`,
+    replace: `        watched.leave()`,
     tests: ['registration-service/src/nodes/heartbeat.test'],
   },
   {

@@ -96,6 +96,25 @@ describe.each([
   })
 })
 
+test('a node whose folder was away before the renewal asks near the end of its certificate, and lives from memory', async () => {
+  for (const [token, expected] of [
+    [NODE_TOKEN, 1],
+    [BOT_TOKEN, 0],
+  ] as const) {
+    dataDir = path.join(folder, String(++number))
+    requests = 0
+    const { renewer } = await joined(token)
+    onRequest()
+    await takeAway()
+    await clock.advance(0.85 * server.ttlMs)
+    const used: NodeIdentity[] = []
+    await expect(renewer.renew(never)).rejects.toThrow('is not there')
+    renewer.useUnstored((identity) => void used.push(identity))
+    expect({ token, requests, used: used.length }).toEqual({ token, requests: expected, used: expected })
+    connection.close()
+  }
+})
+
 test('a node whose folder is away for long lives from memory and keeps renewing; a bot does not', async () => {
   for (const [token, expected] of [
     [NODE_TOKEN, 1],

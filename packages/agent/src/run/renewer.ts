@@ -21,7 +21,7 @@ export interface RenewerDeps {
 const NEARLY_OVER = 0.8
 
 /**
- * Renews an identity, again and again. It looks for room on the disk before it asks, and keeps an identity that could not
+ * Renews an identity, again and again. It looks for room on the disk before it asks while there is time, and keeps an identity that could not
  * be stored nevertheless: the cluster would not grant another so soon.
  */
 export class Renewer {
@@ -78,8 +78,10 @@ export class Renewer {
   async #renew(call: CallOptions): Promise<NodeIdentity> {
     const { dataDir, clock } = this.#deps
     if (this.#unstored === undefined || this.#isReplaceable(this.#unstored)) {
-      if (this.#unstored === undefined) await assertRoom(dataDir)
       const inUse = this.#used ?? this.#stored
+      // Near the end, a node asks in any case: with the certificate in memory it outlives the disk.
+      const mustAsk = inUse.profile.botName === undefined && this.#isNearlyOver(inUse)
+      if (this.#unstored === undefined && !mustAsk) await assertRoom(dataDir)
       this.#unstored = await this.#request(inUse, call).catch((error: unknown) => {
         const { expiresAt } = certificateLife(inUse.chainPem)
         throw withClocks(error, { now: clock.now(), expiresAt })
