@@ -25,7 +25,7 @@ export async function startApp(start: ServiceStart<Config>): Promise<void> {
 
   let listener: HttpsListener | undefined
   const app = createWebApp({ log, clock, metrics, isPublic, onRequest: (peer) => listener?.charge(peer) })
-  const deps = { config, clusterName: identity.clusterName, bundle, isPublic }
+  const deps = { config, clusterName: identity.clusterName, bundle, isPublic, listener: () => listener }
   for (const routes of [statusRoutes, trustRoutes, packageRoutes]) routes(app, deps)
   await app.ready()
   listener = await listen(app.server, {

@@ -19,6 +19,8 @@ export const COST_MS = {
   message: 0.2,
   /** A KiB of TLS key updates, which cost more than any frames of HTTP/2. */
   kibibyte: 0.8,
+  /** A MiB that a server sends: read from a file, encrypted, written. */
+  sentMebibyte: 2.5,
 } as const
 
 /** A debt is at most the share of this time, so that a source is usable again minutes after a flood. */
@@ -54,6 +56,11 @@ export class CpuBudget {
   /** Whether new work must wait. */
   get isOver(): boolean {
     return this.owedMs > this.#burstMs
+  }
+
+  /** How long work that can pause must wait, in milliseconds. It leaves half of the burst for handshakes and calls. */
+  get pauseMs(): number {
+    return Math.max(0, (this.owedMs - this.#burstMs / 2) / this.#share)
   }
 
   /** Whether work in progress must end. The gap to `isOver` lets a newcomer finish beside a flood of handshakes from its source. */

@@ -13,11 +13,11 @@ import { GateReport, type GateEvent } from './gate-report.ts'
 import { HandshakeTurns, type Handshaker } from './handshake-turns.ts'
 import { connectionsThatFit, type GateLimits } from './limits.ts'
 import { lookAhead } from './look-ahead.ts'
-import { MemberBudgets, type MemberPayer, type Payer } from './member-budgets.ts'
+import { MemberBudgets, MOST_PER_MEMBER, type MemberPayer, type Payer } from './member-budgets.ts'
 import { Balancers } from './proxy-protocol/balancers.ts'
 import { type JudgedHeader, readProxyHeader } from './proxy-protocol/proxy-header.ts'
 import { SourceLedger, type SourceEntry } from './source-ledger.ts'
-import { MOST_WAITING_OVER_BUDGET, SourceRules } from './source-rules.ts'
+import { MOST_OF_OURS_BYTES, MOST_WAITING_OVER_BUDGET, SourceRules } from './source-rules.ts'
 
 /** What a gate needs. */
 export interface GateOptions {
@@ -32,13 +32,8 @@ export interface GateOptions {
   onConnection(socket: TLSSocket, isMember: boolean): void
 }
 
-/** A client of ours sends about 2.5 KiB for a handshake. A handshake that fails after more was made to be expensive. */
-const MOST_OF_OURS_BYTES = 4 * 1024
-
 /** The handshakes of all strangers may use their share of this time at once. */
 const BURST_TIME_MS = 500
-/** A node needs one connection, and a second while it renews. Programs that share the credentials of a bot may renew at once. */
-const MOST_PER_MEMBER = 128
 /** How often the bytes of each connection are charged. */
 const METER_MS = 500
 const SWEEP_MS = 60_000
@@ -148,6 +143,11 @@ export class Gate {
   charge(name: string, ms: number): void {
     const connection = this.#open.get(name)
     if (connection !== undefined) this.#charge(connection, ms)
+  }
+
+  /** The budget that pays for a connection, for work that pauses in place of an end: see `CpuBudget.pauseMs`. */
+  budgetOf(name: string): CpuBudget | undefined {
+    return this.#open.get(name)?.payer?.budget
   }
 
   /** Refunds what a newcomer has cost, once its call has made it a member. */

@@ -5,6 +5,9 @@ import { CpuBudget } from './cpu-budget.ts'
 /** A member may use its share of this time at once. */
 const BURST_TIME_MS = 10_000
 
+/** A node needs one connection, and a second while it renews. Programs that share the credentials of a bot may renew at once. */
+export const MOST_PER_MEMBER = 128
+
 /** A person who reads a large roll or runs scripts needs more than a machine that beats. */
 const SHARES_OF_A_PERSON = 4
 

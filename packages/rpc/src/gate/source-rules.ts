@@ -5,6 +5,8 @@ import type { HandshakeTurns } from './handshake-turns.ts'
 import type { GateLimits } from './limits.ts'
 import type { GatedConnection, SourceEntry, SourceLedger } from './source-ledger.ts'
 
+/** A client of ours sends about 2.5 KiB for a handshake. A handshake that fails after more was made to be expensive. */
+export const MOST_OF_OURS_BYTES = 4 * 1024
 /** How many connections of a source over its budget may wait for a handshake. */
 export const MOST_WAITING_OVER_BUDGET = 256
 /** A chain of this size costs half a second of CPU; its source is barred at once. */

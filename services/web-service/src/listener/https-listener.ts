@@ -16,6 +16,10 @@ export interface HttpsListener {
   address: string
   /** Charges the work of a request to the budget of its source, named by the peer's `address:port`. */
   charge(peer: string): void
+  /** Charges bytes of an answer to the budget of its source. Ends nothing: a long answer must ask `pauseMs` in between. */
+  chargeBytes(peer: string, bytes: number): void
+  /** How long an answer to this peer must pause, in milliseconds, because its source is over its budget. */
+  pauseMs(peer: string): number
   /** Accepts no more connections and lets answers finish. Safe to repeat. */
   close(): Promise<void>
 }
@@ -30,6 +34,7 @@ const LIMITS = {
 }
 const MOST_REQUESTS_OF_A_CONNECTION = 100
 const SILENCE_MS = 30_000
+const MEBIBYTE = 1_024 * 1_024
 
 /** An HTTP server with limits, which answers a connection's requests in turn and has no connections of its own: a listener gives it some. */
 export function createHttpServer(handle: RequestListener): Server {
@@ -59,6 +64,8 @@ export async function listen(server: Server, options: ListenOptions): Promise<Ht
   return {
     address: bound,
     charge: (peer) => gate.charge(peer, COST_MS.call),
+    chargeBytes: (peer, bytes) => gate.budgetOf(peer)?.charge((bytes / MEBIBYTE) * COST_MS.sentMebibyte),
+    pauseMs: (peer) => gate.budgetOf(peer)?.pauseMs ?? 0,
     close: () => (closing ??= end()),
   }
 }

@@ -1,8 +1,14 @@
+import type { Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { headersOf } from './headers.ts'
 import { createHttpServer } from './https-listener.ts'
 import { recordRequests, type RecordOptions } from './record-requests.ts'
+
+/** The name of a connection, as the gate names it. */
+export function peerOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress}:${remotePort}`
+}
 
 /** How the web face answers. */
 export interface WebAppOptions extends RecordOptions {
@@ -20,7 +26,7 @@ export function createWebApp(options: WebAppOptions): FastifyInstance {
   recordRequests(app, options)
   app.addHook('onRequest', async (request, reply) => {
     const { method, socket } = request
-    options.onRequest(`${socket.remoteAddress}:${socket.remotePort}`)
+    options.onRequest(peerOf(socket))
     reply.headers(headers)
     const hasBody = request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length']) > 0
     if ((method === 'GET' || method === 'HEAD') && !hasBody) return

@@ -114,6 +114,7 @@ describe('a web face with its own certificate', () => {
     const others = ['not-listed', 'link.deb', '..%2fsecret', '%2e%2e%2fsecret', 'images%2fx%2fmain.mjs', '']
     for (const name of others) {
       expect(await web.ask(`/packages/${name}`)).toMatchObject({ status: 404 })
+      expect(await web.ask(`/packages/${name}`, { method: 'HEAD' })).toMatchObject({ status: 404 })
     }
   })
 

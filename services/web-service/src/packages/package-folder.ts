@@ -44,24 +44,29 @@ export class PackageFolder {
 
   /** What is known of a package. @returns undefined for any name that is not in SHA256SUMS, and for a missing file */
   async find(name: string): Promise<FoundPackage | undefined> {
-    if (this.#folder === undefined) return undefined
-    const listed = (await this.checksums()).find((checksum) => checksum.name === name)
-    if (listed === undefined && name !== SUMS_FILE) return undefined
-    const found = await lstat(path.join(this.#folder, name)).catch(() => undefined)
+    const listed = await this.#listed(name)
+    const found = listed === undefined ? undefined : await lstat(listed.path).catch(() => undefined)
     return found?.isFile() === true ? { bytes: found.size, sha256: listed?.sha256 } : undefined
   }
 
   /** Opens a package for reading. @returns undefined as `find` does */
   async open(name: string): Promise<(FoundPackage & { file: FileHandle }) | undefined> {
-    const found = await this.find(name)
-    if (this.#folder === undefined || found === undefined) return undefined
-    // A link could lead out of the folder. The file may have been replaced a moment ago.
+    const listed = await this.#listed(name)
+    if (listed === undefined) return undefined
+    // A link could lead out of the folder.
     const flags = constants.O_RDONLY | constants.O_NOFOLLOW
-    const file = await open(path.join(this.#folder, name), flags).catch(() => undefined)
+    const file = await open(listed.path, flags).catch(() => undefined)
     if (file === undefined) return undefined
-    const opened = await file.stat()
-    if (opened.isFile()) return { ...found, file, bytes: opened.size }
+    const found = await file.stat()
+    if (found.isFile()) return { file, bytes: found.size, sha256: listed.sha256 }
     await file.close()
     return undefined
+  }
+
+  async #listed(name: string): Promise<{ path: string; sha256: string | undefined } | undefined> {
+    if (this.#folder === undefined) return undefined
+    const listed = (await this.checksums()).find((checksum) => checksum.name === name)
+    if (listed === undefined && name !== SUMS_FILE) return undefined
+    return { path: path.join(this.#folder, name), sha256: listed?.sha256 }
   }
 }

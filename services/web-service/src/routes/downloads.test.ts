@@ -8,16 +8,19 @@ import { startWebFace, type WebFace } from '../../test/support/web-face.ts'
 
 const PACKAGE = 'muster.deb'
 /** More than the buffers of a connection hold. */
-const PACKAGE_BYTES = 64 * 1_024 * 1_024
+const PACKAGE_BYTES = 128 * 1_024 * 1_024
 
 let web: WebFace
 
-beforeAll(async () => {
-  web = await startWebFace(async (write, folder) => {
+const startPackages = (variables: Record<string, string> = {}) =>
+  startWebFace(async (write, folder) => {
     await write('SHA256SUMS', `${'0'.repeat(64)}  ${PACKAGE}\n`)
     await truncate(await write(PACKAGE, ''), PACKAGE_BYTES)
-    return { MUSTER_PACKAGES_DIR: folder }
+    return { MUSTER_PACKAGES_DIR: folder, ...variables }
   })
+
+beforeAll(async () => {
+  web = await startPackages({ MUSTER_GATE_CPU_PERCENT_PER_SOURCE: '100' })
 })
 afterAll(() => web.life.close())
 
@@ -77,8 +80,30 @@ test('a closed connection gives its file and its place back, whatever it had ask
 
 test('HEAD tells the size of a package and reads none of it', async () => {
   const before = await bytesReadByThisProcess()
-  const { status, headers } = await web.ask(`/packages/${PACKAGE}`, { method: 'HEAD' })
-  expect([status, headers['content-length']]).toEqual([200, String(PACKAGE_BYTES)])
+  const socket = await sendAndStall(get('HEAD'))
+  let text = ''
+  socket.on('data', (chunk: Buffer) => (text += chunk.toString())).resume()
+  await eventually('answered', () => text.includes('\r\n\r\n'))
+  expect(text).toMatch(new RegExp(`^HTTP/1.1 200 OK\r\n(.*\r\n)*content-length: ${PACKAGE_BYTES}\r\n`))
+  // The connection stays open: its close would end what reads the file.
   await eventually('closed', async () => (await openPackages()) === 0)
   expect((await bytesReadByThisProcess()) - before).toBeLessThan(PACKAGE_BYTES / 2)
+  socket.destroy()
+})
+
+test('a download pauses while its source is over its budget, and is not cut off', async () => {
+  const paced = await startPackages({ MUSTER_GATE_CPU_PERCENT_PER_SOURCE: '1' })
+  const { host, port } = splitAddress(paced.address)
+  const socket = tlsConnect({ host, port, ca: paced.cluster.hostRootsPem, servername: 'localhost' })
+  let bytes = 0
+  socket.on('data', (chunk: Buffer) => (bytes += chunk.length)).write(get())
+  await eventually('begun', () => bytes > 1_000)
+  // Meanwhile a download with a larger budget gets the whole package.
+  expect((await web.ask(`/packages/${PACKAGE}`)).body).toHaveLength(PACKAGE_BYTES)
+  expect(bytes).toBeLessThan(PACKAGE_BYTES)
+  const seen = bytes
+  await eventually('goes on', () => bytes > seen)
+  expect(socket.destroyed).toBe(false)
+  socket.destroy()
+  await paced.life.close()
 })

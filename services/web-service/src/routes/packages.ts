@@ -1,6 +1,8 @@
 import { VERSION } from '@muster/runtime'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { Deps } from '../deps.ts'
+import { peerOf } from '../listener/web-app.ts'
+import { Download } from '../packages/download.ts'
 import { DownloadPlaces } from '../packages/download-places.ts'
 import { installScript } from '../packages/install-script.ts'
 import { type FoundPackage, PackageFolder } from '../packages/package-folder.ts'
@@ -8,7 +10,7 @@ import { type FoundPackage, PackageFolder } from '../packages/package-folder.ts'
 const RETRY_AFTER_SECONDS = 30
 
 /** The packages of the cluster's version, and the script that installs them. */
-export function packageRoutes(app: FastifyInstance, { config, isPublic }: Deps): void {
+export function packageRoutes(app: FastifyInstance, { config, isPublic, listener }: Deps): void {
   const folder = new PackageFolder(config.MUSTER_PACKAGES_DIR)
   const places = new DownloadPlaces()
 
@@ -21,28 +23,34 @@ export function packageRoutes(app: FastifyInstance, { config, isPublic }: Deps):
 
   app.get<OfPackage>('/packages/:name', { exposeHeadRoute: false }, async (request, reply) => {
     const { socket } = request
-    const leave = places.take(socket.remoteAddress ?? '')
-    if (leave === undefined) {
+    const place = places.take(socket.remoteAddress ?? '', () => socket.destroy())
+    if (place === undefined) {
       return reply.code(503).header('retry-after', RETRY_AFTER_SECONDS).send('too many downloads; try again\n')
     }
     const found = await folder.open(request.params.name).catch((error: unknown) => {
-      leave()
+      place.leave()
       throw error
     })
     if (found === undefined) {
-      leave()
+      place.leave()
       return reply.code(404).send('no such package\n')
     }
-    const stream = found.file.createReadStream()
-    const end = () => stream.destroy()
+    const peer = peerOf(socket)
+    const download = new Download({
+      ...found,
+      progress: place.progress,
+      charge: (bytes) => listener()?.chargeBytes(peer, bytes),
+      pauseMs: () => listener()?.pauseMs(peer) ?? 0,
+    })
+    const end = () => download.destroy()
     socket.once('close', end)
-    stream.once('close', () => {
+    download.once('close', () => {
       socket.off('close', end)
-      leave()
+      place.leave()
     })
     // The client may have left while the file was opened.
     if (socket.destroyed) end()
-    return describe(reply, found).send(stream)
+    return describe(reply, found).send(download)
   })
 
   app.get('/install.sh', async (_request, reply) => {
