@@ -130,6 +130,27 @@ export const mutants = [
     tests: ['web-service/src/packages'],
   },
   {
+    name: 'pipelined requests are answered at once',
+    folder: 'services/web-service/src',
+    find: `if (!busy.has(socket)) start()`,
+    replace: `if (socket !== undefined) start()`,
+    tests: ['web-service/src/routes'],
+  },
+  {
+    name: 'downloads do not pause while their source is over its budget',
+    folder: 'services/web-service/src',
+    find: `if (waitMs > 0) {`,
+    replace: `if (waitMs === -1) {`,
+    tests: ['web-service/src/packages/download'],
+  },
+  {
+    name: 'registration-service may send an upgrade to any host with a public certificate',
+    folder: 'packages/agent/src',
+    find: `const acceptsPublic = splitAddress(address).host === splitAddress(profile.authServer).host`,
+    replace: `const acceptsPublic = splitAddress(address).host !== ''`,
+    tests: ['agent/src/upgrade'],
+  },
+  {
     name: 'an optional service without a token enrols by an empty one',
     folder: 'services/ca-service/src',
     find: `expected === '' || `,

@@ -1,6 +1,6 @@
 import { CliError } from '@muster/cli-kit'
 import { registration } from '@muster/contracts'
-import { messageOf, parseServerAddress, resolveAddress } from '@muster/domain'
+import { messageOf, parseServerAddress, resolveAddress, splitAddress } from '@muster/domain'
 import { connect, type ProxyFor, TlsIdentity, type WebFace } from '@muster/rpc'
 import { notJoined } from '../status/not-joined.ts'
 import { readBundle, type Report } from '../status/report.ts'
@@ -19,8 +19,9 @@ export interface Whereabouts {
 }
 
 /**
- * Finds the web face of the cluster that this machine belongs to. The roots of a machine that has joined verify it; otherwise only a
- * public certificate can.
+ * Finds the web face of the cluster that this machine belongs to. The roots of a machine that has joined verify it. A public
+ * certificate is accepted only for a host that the user has named: by --web-addr, or as the server that this machine has joined.
+ * Otherwise registration-service could send the machine to any web server, whose install script would run as root.
  * @throws CliError if there is none, or none is known
  */
 export async function findWebFace({ report, given, proxyFor, signal }: Whereabouts): Promise<WebFace> {
@@ -29,7 +30,8 @@ export async function findWebFace({ report, given, proxyFor, signal }: Whereabou
   const cluster =
     profile === undefined || hostRootsPem === undefined ? undefined : { name: profile.clusterName, hostRootsPem }
   if (given !== undefined) {
-    return { address: parseServerAddress(given, '--web-addr', DEFAULT_WEB_PORT), cluster, proxyFor, signal }
+    const address = parseServerAddress(given, '--web-addr', DEFAULT_WEB_PORT)
+    return { address, cluster, acceptsPublic: true, proxyFor, signal }
   }
   if (profile === undefined || cluster === undefined) {
     throw new CliError(notJoined(dataDir), 'Or name a web face that has a public certificate: --web-addr=HOST:PORT.')
@@ -42,7 +44,8 @@ export async function findWebFace({ report, given, proxyFor, signal }: Whereabou
     )
   }
   const address = parseServerAddress(resolveAddress(told, profile.authServer), 'web_address')
-  return { address, cluster, proxyFor, signal }
+  const acceptsPublic = splitAddress(address).host === splitAddress(profile.authServer).host
+  return { address, cluster, acceptsPublic, proxyFor, signal }
 }
 
 async function askForAddress(

@@ -53,7 +53,10 @@ async function readPage(face: WebFace, path: string, notFound?: string): Promise
   try {
     answer = await askWebFace(face, path)
   } catch (error) {
-    throw new CliError(`the web face ${face.address} cannot be used: ${messageOf(error)}`, undefined, error)
+    const hint = face.acceptsPublic
+      ? undefined
+      : `The cluster named this address. If it is yours and has a public certificate, give it: --web-addr=${face.address}.`
+    throw new CliError(`the web face ${face.address} cannot be used: ${messageOf(error)}`, hint, error)
   }
   const { status, body } = answer
   if (status === 200) return body.toString()

@@ -11,8 +11,13 @@ import type { ProxyFor } from './dial/proxies.ts'
 export interface WebFace {
   /** HOST:PORT */
   address: string
-  /** How to know it by a certificate of its cluster; without it, only a certificate that any machine knows will do. */
+  /** How to know it by a certificate of its cluster. */
   cluster?: { name: string; hostRootsPem: string } | undefined
+  /**
+   * Whether a certificate that any machine knows will do too. Accept one only for a host that a person has named: anybody can get
+   * a public certificate for a host of their own.
+   */
+  acceptsPublic: boolean
   signal: AbortSignal
   /** The proxy for an address, if there is one. */
   proxyFor: ProxyFor
@@ -32,21 +37,22 @@ const TIMEOUT_MS = 3_000
 const MOST_BYTES = 1024 * 1024
 
 /**
- * Reads a page of the web face, over a connection that the cluster's roots verify, or else the public ones. A page may have 1
- * MiB, and may take 3 s.
+ * Reads a page of the web face, over a connection that the cluster's roots verify, or else, where those are accepted, the public
+ * ones. A page may have 1 MiB, and may take 3 s.
  * @throws DialError if it cannot be reached or its certificate does not verify; Error if it does not answer
  */
 export async function askWebFace(face: WebFace, path: string): Promise<WebAnswer> {
-  const { cluster, publicRoots } = face
+  const { cluster, acceptsPublic, publicRoots } = face
   if (cluster !== undefined) {
     const check = expectService('web-service', cluster.name)
     const trust = { ca: cluster.hostRootsPem, checkServerIdentity: (_host: string, shown: Shown) => check(shown) }
     try {
       return { ...(await read(face, path, trust)), isPublic: false }
     } catch (error) {
-      if (!isUntrusted(error)) throw error
+      if (!acceptsPublic || !isUntrusted(error)) throw error
     }
   }
+  if (!acceptsPublic) throw new Error('no roots are known that could verify it')
   return { ...(await read(face, path, publicRoots === undefined ? {} : { ca: publicRoots })), isPublic: true }
 }
 

@@ -107,5 +107,6 @@ async function installLineOf(
   const { readProxies } = await import('../../cluster/read-proxies.ts')
   const proxyFor = readProxies(env)
   const cluster = { name: clusterName, hostRootsPem: bundlePem }
-  return installLine({ address, cluster, signal, proxyFor }, invitation)
+  // The person sees the address in the line.
+  return installLine({ address, cluster, acceptsPublic: true, signal, proxyFor }, invitation)
 }

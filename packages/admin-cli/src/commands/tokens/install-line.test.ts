@@ -37,6 +37,7 @@ async function serve(
   return {
     address,
     cluster: { name: clusterName, hostRootsPem },
+    acceptsPublic: true,
     publicRoots: publicRoots.hostRootsPem,
     signal: new AbortController().signal,
     proxyFor: noProxy,
