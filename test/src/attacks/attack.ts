@@ -17,8 +17,8 @@ export interface Attack {
   name: string
   /** What is tried, in words. */
   tries: string
-  /** `few-descriptors`: the replica that may open 800 files. Default: the one with the usual limits. */
-  target?: 'few-descriptors'
+  /** `few-descriptors`: the registration-service that may open 800 files. Default: the one with the usual limits. */
+  target?: 'few-descriptors' | 'web-service'
   needs?: readonly ('member' | 'singleUseToken')[]
   /** Counters of which at least one must rise; absent when the services promise no count. */
   counted?: readonly string[]

@@ -35,6 +35,7 @@ import { heartbeatStreams } from './members/heartbeat-streams.ts'
 import { helloFlood } from './members/hello-flood.ts'
 import { memberConnections } from './members/member-connections.ts'
 import { renewals } from './members/renewals.ts'
+import { pipelinedDownloads } from './web/pipelined-downloads.ts'
 
 /** Every attack, in the order in which they run. */
 export const ATTACKS: readonly Attack[] = [
@@ -89,6 +90,8 @@ export const ATTACKS: readonly Attack[] = [
   helloFlood,
   renewals,
   forbiddenCalls,
+  // On the web face.
+  pipelinedDownloads,
   // Last, because it has other honest callers.
   fewDescriptors,
 ]

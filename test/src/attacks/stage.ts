@@ -3,7 +3,7 @@ import type { JoinedNode } from '../bench/load-connections.ts'
 
 /** The inputs of an attack, made on the cluster before it starts. */
 export interface Given {
-  /** HOST:PORT of the registration-service that is attacked. */
+  /** HOST:PORT of the service that is attacked. */
   address: string
   rootPem: string
   /** An identity that the cluster has issued to a node, for attacks by members. */
