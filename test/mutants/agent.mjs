@@ -82,6 +82,27 @@ export const mutants = [
     tests: ['agent/src/run/heartbeat'],
   },
   {
+    name: 'a clock that was set back hides a silent server',
+    folder: 'packages/agent/src',
+    find: `return Math.max(this.#clock.now().getTime() - time, this.#clock.elapsedMs() - elapsed)`,
+    replace: `return this.#clock.now().getTime() - time`,
+    tests: ['agent/src/run/heartbeat'],
+  },
+  {
+    name: 'a server whose clock is wrong ends an agent',
+    folder: 'packages/agent/src',
+    find: `const error = withClocks(thrown, {`,
+    replace: `const error = (() => thrown)() ?? withClocks(thrown, {`,
+    tests: ['agent/src/run/heartbeat'],
+  },
+  {
+    name: 'the clock of the machine decides that an identity has expired',
+    folder: 'packages/agent/src',
+    find: `if (expiresAt > serverTime) {`,
+    replace: `if (expiresAt > clock.now()) {`,
+    tests: ['agent/src/join/expiry'],
+  },
+  {
     name: 'a heartbeat that is refused is tried again',
     folder: 'packages/agent/src',
     find: `if (isRefused(error)) throw error`,

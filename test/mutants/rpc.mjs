@@ -132,6 +132,20 @@ export const mutants = [
     tests: ['rpc/src/client/server-trust'],
   },
   {
+    name: 'an attempt to connect that failed keeps its sockets',
+    folder: 'packages/rpc/src/client/dial',
+    find: `for (const socket of sockets) socket.destroy()`,
+    replace: `sockets.clear()`,
+    tests: ['rpc/src/client/dial/attempt'],
+  },
+  {
+    name: 'loopback is proxied',
+    folder: 'packages/rpc/src',
+    find: `if (isLoopback(name) || exceptions`,
+    replace: `if (exceptions`,
+    tests: ['rpc/src/client/dial/proxies', 'rpc/src/client/through-proxy'],
+  },
+  {
     name: 'a certificate counts after its end',
     folder: 'packages/rpc/src',
     find: `peer.notAfter > now`,
