@@ -52,6 +52,7 @@ const NEEDED: Record<string, Record<string, string>> = {
     Register: 'anyone',
     GetTrustBundle: 'anyone',
     RenewCertificate: 'nodes',
+    RecoverCertificate: 'anyone',
     Heartbeat: 'nodes',
     RemoveNode: 'operator',
     BanNode: 'operator',
