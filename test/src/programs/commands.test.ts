@@ -196,6 +196,15 @@ const TRIES: Record<string, Try> = {
     text: /person-\d+/,
     json: [{ name: expect.stringMatching(/^person-/), deleted: true }],
   },
+  'auth rotate': {
+    args: () => ['--type=user', '--dry-run'],
+    text: /user/,
+    json: expect.objectContaining({ type: 'user', phase: 'standby' }),
+  },
+  'auth status': {
+    text: /host[^]*user/,
+    json: expect.arrayContaining([expect.objectContaining({ type: 'host', phase: 'standby' })]),
+  },
   'audit ls': {
     args: () => ['--since=1h', '--limit=5'],
     text: /^Time .*\n.*\n\d{4}-\d\d-\d\d .* (?:user|token|node)\./m,
