@@ -100,6 +100,21 @@ describe('the web face', () => {
     await expect(web.ask('/webapi/ping', { ca: testCluster().hostRootsPem })).rejects.toThrow(/certificate/)
   })
 
+  test('a connection ends at its 101st request', async () => {
+    const { host, port } = splitAddress(web.address)
+    const socket = tlsConnect({ host, port, ca: web.cluster.hostRootsPem, servername: 'localhost' })
+    let text = ''
+    let isClosed = false
+    socket.on('data', (chunk: Buffer) => (text += chunk.toString())).on('error', () => {})
+    socket.once('close', () => (isClosed = true))
+    const answers = () => text.split('HTTP/1.1 ').length - 1
+    for (let sent = 1; sent <= 101; sent++) {
+      socket.write('HEAD /webapi/ping HTTP/1.1\r\nhost: localhost\r\n\r\n')
+      await eventually('answered', () => answers() === sent || isClosed, { everyMs: 1 })
+    }
+    expect([answers(), isClosed]).toEqual([100, true])
+  })
+
   test('a header that is too large and a request that never ends are cut off', async () => {
     // The answer may be lost, since the client still sends when the connection closes.
     const tooLarge = web.ask('/webapi/ping', { headers: { 'x-long': 'x'.repeat(9_000) } })

@@ -40,6 +40,8 @@ const MEBIBYTE = 1_024 * 1_024
 export function createHttpServer(handle: RequestListener): Server {
   const server = createServer(LIMITS, oneAtATime(handle))
   server.maxRequestsPerSocket = MOST_REQUESTS_OF_A_CONNECTION
+  // Node answers what exceeds the limit by itself: nothing would charge for that.
+  server.on('dropRequest', (_request, socket) => socket.destroy())
   server.setTimeout(SILENCE_MS)
   return server
 }
