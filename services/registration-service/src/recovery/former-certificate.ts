@@ -11,12 +11,13 @@ export interface FormerCertificate extends Pick<Identity, 'serial' | 'publicKeyD
 /**
  * Reads the chain of a node's last certificate, which was valid until it expired. It proves nothing about the caller.
  * @param rootsDer the host roots that may have signed it
- * @throws RECOVERY_NOT_PROVED if it is not a node's, or not of this cluster; invalidArgument if it has not expired
+ * @throws RECOVERY_NOT_PROVED if it is not a node's, or not of this cluster; invalidArgument if there is none, or it has not expired
  */
 export function formerCertificate(
   chainDer: readonly Buffer[],
   { clusterName, rootsDer, now }: { clusterName: string; rootsDer: readonly Buffer[]; now: Date },
 ): FormerCertificate {
+  if (chainDer.length === 0) throw invalid('former_chain_der', 'must have the last certificate of the node')
   const leaf = readLeaf(chainDer[0])
   const id = leaf && parseSpiffeId(leaf.spiffeId)?.name
   if (leaf === undefined || id === undefined || !isNodeId(id)) throw notProved()

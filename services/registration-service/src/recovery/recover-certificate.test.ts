@@ -152,7 +152,6 @@ describe('proofs that are refused', () => {
   })
 
   test.each<[string, () => Shown]>([
-    ['no certificate', () => ({ chainDer: [] })],
     ['bytes that are none', () => ({ chainDer: [Buffer.from('junk')] })],
     ['the certificate of a bot', () => expired({ kind: 'bot', name: 'ci' })],
     ['the certificate of a node of another cluster', () => expired({ name: node.name }, testCluster())],
@@ -160,6 +159,10 @@ describe('proofs that are refused', () => {
     served.authority.signed.length = 0
     expect(await refusal(ask(shown()))).toMatchObject({ kind: 'unauthenticated', reason: 'RECOVERY_NOT_PROVED' })
     expect(served.authority.signed).toEqual([])
+  })
+
+  test('a request without a certificate is told so', async () => {
+    expect(await refusal(ask({ chainDer: [] }))).toMatchObject({ kind: 'invalidArgument', field: 'former_chain_der' })
   })
 
   test('a certificate that has not expired is told to renew', async () => {
