@@ -93,6 +93,8 @@ describe('ca-service', () => {
     await move('update_servers')
     await eventually('renewed', () => leafOf(identity.tls).serial !== first)
     expect(leafOf(identity.tls).issuingDer).toEqual(authorities.current.host.next!.issuing.certificateDer)
+    // The replicas of the tests before are alive for another 15 s.
+    await store.pool.query('delete from replicas')
     await identity.confirm()
     expect(await liveReplicas(store.pool)).toMatchObject([{ service: 'ca-service', authorityNumber: 2 }])
     stop.abort()
