@@ -7,8 +7,23 @@ import { test } from '@jest/globals'
  */
 export function testWith(isThere: boolean, what: string): typeof test {
   if (isThere) return test
-  if (!['', 'false', undefined].includes(process.env['CI'])) throw new Error(`CI needs ${what} to run every test`)
+  if (isSet('CI')) throw new Error(`CI needs ${what} to run every test`)
   return test.skip as typeof test
+}
+
+/** Whether this run has time for tests of machines: CI does, and so does a developer who sets MUSTER_TEST_ALL. */
+export const runsAllTests: boolean = isSet('CI') || isSet('MUSTER_TEST_ALL')
+
+/**
+ * As `testWith`, for a test that makes a machine or stores of its own and takes tens of seconds: `npm test` skips it on a
+ * developer's machine, and CI runs it.
+ */
+export function testInCi(isThere: boolean, what: string): typeof test {
+  return runsAllTests ? testWith(isThere, what) : (test.skip as typeof test)
+}
+
+function isSet(variable: string): boolean {
+  return !['', 'false', undefined].includes(process.env[variable])
 }
 
 /** Whether a program can be run with these arguments and succeeds. */

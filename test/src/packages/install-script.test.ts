@@ -4,7 +4,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { Lifecycle, VERSION } from '@muster/runtime'
-import { canRun, testWith } from '@muster/testkit/tools'
+import { canRun, runsAllTests, testInCi } from '@muster/testkit/tools'
 import { runTool } from '../harness/tool.ts'
 import { useCluster } from '../harness/use-cluster.ts'
 import { arch } from './build.ts'
@@ -22,7 +22,7 @@ const cluster = useCluster({
 const life = new Lifecycle()
 let machine: PrivateMachine
 const canTest = ['curl', 'wget', 'apt-get', 'dpkg-deb'].every((tool) => canRun(tool, '--version'))
-const testInstall = canTest ? testOnPrivateMachine : testWith(false, 'curl, wget and apt-get')
+const testInstall = canTest && runsAllTests ? testOnPrivateMachine : testInCi(canTest, 'curl, wget and apt-get')
 
 beforeAll(async () => {
   if (testInstall !== test) return

@@ -1,11 +1,11 @@
 import { expect } from '@jest/globals'
 import { hasPgBouncer, startPgBouncer } from '@muster/testkit/failover'
-import { testWith } from '@muster/testkit/tools'
+import { testInCi } from '@muster/testkit/tools'
 import { byService, SERVICE_NAMES } from '@muster/domain'
 import { useCluster } from '../harness/use-cluster.ts'
 import { joinDirectly } from '../harness/joining.ts'
 
-const testWithPgBouncer = testWith(hasPgBouncer, 'pgbouncer')
+const testWithPgBouncer = testInCi(hasPgBouncer, 'pgbouncer')
 
 const cluster = useCluster({
   replicas: { 'registration-service': 2, 'token-service': 2 },

@@ -5,14 +5,14 @@ import path from 'node:path'
 import { expect } from '@jest/globals'
 import { registration } from '@muster/contracts'
 import { portForServer, redisProgram, type RedisServers, startSentinel, startStandby } from '@muster/testkit/failover'
-import { testWith } from '@muster/testkit/tools'
+import { testInCi } from '@muster/testkit/tools'
 import { nodeIdOf, startAgent } from '../harness/agent.ts'
 import { useCluster } from '../harness/use-cluster.ts'
 import { waitFor } from '../harness/waiting.ts'
 import { joinWithoutEnd } from './load.ts'
 
 const { NodeStatus } = registration
-const testWithRedis = testWith(redisProgram !== undefined, 'redis-server or valkey-server')
+const testWithRedis = testInCi(redisProgram !== undefined, 'redis-server or valkey-server')
 
 const redisUrlFile = path.join(os.tmpdir(), `redis-url-${randomUUID()}`)
 let redis: RedisServers

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import type { test } from '@jest/globals'
-import { canRun, testWith } from '@muster/testkit/tools'
+import { canRun, testInCi } from '@muster/testkit/tools'
 
 /** Where Debian and Ubuntu put the module that they do not build into nginx. */
 const DEBIAN_STREAM_MODULE = '/usr/lib/nginx/modules/ngx_stream_module.so'
@@ -15,7 +15,7 @@ export const nginxModules: string | undefined = (() => {
 })()
 
 /** A test that needs HAProxy. */
-export const testWithHaproxy: typeof test = testWith(canRun('haproxy', '-v'), 'haproxy')
+export const testWithHaproxy: typeof test = testInCi(canRun('haproxy', '-v'), 'haproxy')
 
 /** A test that needs nginx with its stream module. */
-export const testWithNginx: typeof test = testWith(nginxModules !== undefined, 'nginx with its stream module')
+export const testWithNginx: typeof test = testInCi(nginxModules !== undefined, 'nginx with its stream module')

@@ -3,7 +3,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { test } from '@jest/globals'
 import type { Lifecycle } from '@muster/runtime'
-import { canRun, testWith } from '@muster/testkit/tools'
+import { canRun, testInCi } from '@muster/testkit/tools'
 
 /** The command line of `muster` in a container. */
 export const MUSTER = ['/opt/muster/node', '/opt/muster/muster.cjs'] as const
@@ -12,7 +12,7 @@ const canMakeContainers = process.getuid?.() === 0 && canRun('unshare', '--mount
 
 /** A test that runs a container: by root who may create one, with systemd and its systemd-nspawn. */
 export const testInContainer: typeof test = canMakeContainers
-  ? testWith(canRun('systemd-nspawn', '--version') && canRun('systemd-notify', '--version'), 'systemd-nspawn')
+  ? testInCi(canRun('systemd-nspawn', '--version') && canRun('systemd-notify', '--version'), 'systemd-nspawn')
   : (test.skip as typeof test)
 
 /** Units of the programs of this machine that take time, or ask a person. */

@@ -3,13 +3,13 @@ import { afterEach, expect } from '@jest/globals'
 import { Lifecycle } from '@muster/runtime'
 import { eventually, silentLog } from '@muster/testkit'
 import { redisProgram, type RedisServers, startRedisCluster, startSentinel } from '@muster/testkit/failover'
-import { testWith } from '@muster/testkit/tools'
+import { testInCi } from '@muster/testkit/tools'
 import { RefusedAttempts } from '../entry/refused-attempts.ts'
 import { Presence } from './presence.ts'
 
 const OFFLINE_MS = 3_000
 const BEAT_MS = 200
-const testWithRedis = testWith(redisProgram !== undefined, 'redis-server or valkey-server')
+const testWithRedis = testInCi(redisProgram !== undefined, 'redis-server or valkey-server')
 
 let life = new Lifecycle()
 afterEach(async () => {
