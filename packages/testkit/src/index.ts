@@ -1,3 +1,4 @@
+export * from './all-tests.ts'
 export * from './bad-peer.ts'
 export * from './clock.ts'
 export * from './cluster.ts'

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { test } from '@jest/globals'
+import { isSet, runsAllTests } from './all-tests.ts'
 
 /**
  * A test that needs something that not every machine has. Where it is missing, a developer sees the test as skipped; CI
@@ -11,19 +12,12 @@ export function testWith(isThere: boolean, what: string): typeof test {
   return test.skip as typeof test
 }
 
-/** Whether this run has time for tests of machines: CI does, and so does a developer who sets MUSTER_TEST_ALL. */
-export const runsAllTests: boolean = isSet('CI') || isSet('MUSTER_TEST_ALL')
-
 /**
  * As `testWith`, for a test that makes a machine or stores of its own and takes tens of seconds: `npm test` skips it on a
  * developer's machine, and CI runs it.
  */
 export function testInCi(isThere: boolean, what: string): typeof test {
   return runsAllTests ? testWith(isThere, what) : (test.skip as typeof test)
-}
-
-function isSet(variable: string): boolean {
-  return !['', 'false', undefined].includes(process.env[variable])
 }
 
 /** Whether a program can be run with these arguments and succeeds. */

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
+import { runsAllTests } from '@muster/testkit'
 import { askOncePerRun } from '../harness/once-per-run.ts'
 
 const BUILD_LIMIT_MS = 180_000
@@ -17,8 +18,8 @@ export async function packagesOfRun(): Promise<string | undefined> {
   return made === undefined ? buildPackages(FORMATS) : made.folder
 }
 
-/** All formats that are files. */
-export const FORMATS = 'tar,deb,rpm,npm'
+/** The formats that the tests of this run look at: all that are files, or those that take no package manager. */
+export const FORMATS = runsAllTests ? 'tar,deb,rpm,npm' : 'tar,npm'
 
 /**
  * Builds packages into a new folder for temporary files, by default with the version of the checkout.
