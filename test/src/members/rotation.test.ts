@@ -2,7 +2,8 @@ import { X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { beforeAll, expect, test } from '@jest/globals'
+import { beforeAll, expect } from '@jest/globals'
+import { testInCi } from '@muster/testkit/tools'
 import { registration } from '@muster/contracts'
 import { dersFromPem, spkiPin } from '@muster/pki'
 import { agentDir, nodeIdOf, startAgent } from '../harness/agent.ts'
@@ -99,32 +100,39 @@ async function expectFleetUnharmed(): Promise<void> {
   for (const agent of agents) expect(agent.output()).not.toMatch(/cannot be reached|refused|not trusted/)
 }
 
-test('a rotation goes through all phases by itself under calls, beats and joins, and no call fails and no agent restarts', async () => {
-  const [old] = (await hostRotation()).pins
-  const stop = callAllTheTime()
-  const started = await musterctl(cluster(), ['auth', 'rotate', '--type=host', '--grace-period=10m'])
-  expect(started.status).toBe(0)
-  await waitFor('the end of the rotation', async () => (await hostRotation()).phase === 'standby')
-  const { calls, failures } = await stop()
-  expect(failures).toEqual([])
-  expect(calls).toBeGreaterThan(20)
-  await expectFleetUnharmed()
+// A cluster with two replicas of each service, for a minute.
+const testRotation = testInCi(true, 'nothing more')
 
-  const { pins, rotated_at: rotatedAt } = await hostRotation()
-  expect([pins.length, pins.includes(old!), typeof rotatedAt]).toEqual([1, false, 'string'])
-  for (const index of agents.keys()) {
-    const name = `fleet-${index}`
-    await waitFor('the new root on disk', async () => (await pinsOnDisk(name)).join() === pins[0])
-    const [, issuing] = dersFromPem(await readFile(path.join(agentDir(cluster(), name), 'chain.pem'), 'utf8'))
-    const [root] = dersFromPem(await readFile(path.join(agentDir(cluster(), name), 'bundle.pem'), 'utf8'))
-    expect(new X509Certificate(issuing!).verify(new X509Certificate(root!).publicKey)).toBe(true)
-  }
-  const [status, output] = await join('late-with-the-old-pin', [old!])
-  expect([status, output]).toEqual([4, expect.stringContaining('was rotated')])
-  expect((await join('late-with-the-new-pin', pins))[0]).toBe(0)
-}, 180_000)
+testRotation(
+  'a rotation goes through all phases by itself under calls, beats and joins, and no call fails and no agent restarts',
+  async () => {
+    const [old] = (await hostRotation()).pins
+    const stop = callAllTheTime()
+    const started = await musterctl(cluster(), ['auth', 'rotate', '--type=host', '--grace-period=10m'])
+    expect(started.status).toBe(0)
+    await waitFor('the end of the rotation', async () => (await hostRotation()).phase === 'standby')
+    const { calls, failures } = await stop()
+    expect(failures).toEqual([])
+    expect(calls).toBeGreaterThan(20)
+    await expectFleetUnharmed()
 
-test.each([[['init']], [['init', 'update_clients']], [['init', 'update_clients', 'update_servers']]])(
+    const { pins, rotated_at: rotatedAt } = await hostRotation()
+    expect([pins.length, pins.includes(old!), typeof rotatedAt]).toEqual([1, false, 'string'])
+    for (const index of agents.keys()) {
+      const name = `fleet-${index}`
+      await waitFor('the new root on disk', async () => (await pinsOnDisk(name)).join() === pins[0])
+      const [, issuing] = dersFromPem(await readFile(path.join(agentDir(cluster(), name), 'chain.pem'), 'utf8'))
+      const [root] = dersFromPem(await readFile(path.join(agentDir(cluster(), name), 'bundle.pem'), 'utf8'))
+      expect(new X509Certificate(issuing!).verify(new X509Certificate(root!).publicKey)).toBe(true)
+    }
+    const [status, output] = await join('late-with-the-old-pin', [old!])
+    expect([status, output]).toEqual([4, expect.stringContaining('was rotated')])
+    expect((await join('late-with-the-new-pin', pins))[0]).toBe(0)
+  },
+  180_000,
+)
+
+testRotation.each([[['init']], [['init', 'update_clients']], [['init', 'update_clients', 'update_servers']]])(
   'a rotation that is rolled back after %j leaves every member with the old authority, and either pin admits meanwhile',
   async (phases) => {
     const before = await hostRotation()
