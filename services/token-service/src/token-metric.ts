@@ -6,7 +6,7 @@ import { countLiveTokens } from './store/count-live-tokens.ts'
 const COUNT_EVERY_MS = 30_000
 const TYPES = ['join', 'signup', 'static']
 
-/** Shows how many tokens admit somebody now, by type; counted anew every half minute. */
+/** Shows how many tokens can admit someone now, by type; counted again every half minute. */
 export function showTokens(metrics: Registry, pool: Db, background: Background): void {
   const gauge = new Gauge({
     name: 'muster_tokens_live',

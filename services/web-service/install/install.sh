@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs Muster from the web face of a cluster, and joins the cluster when it is given an invitation.
-# The web face fills in the four values below. The checksums decide what is installed, whoever sent the bytes.
+# The web face fills in the four values below. The checksums decide what is installed, wherever the bytes came from.
 set -eu
 
 ORIGIN='@ORIGIN@'

@@ -9,7 +9,7 @@ import { PinMismatchError, ServerNotTrustedError, WrongServiceError } from '../t
 const LOCAL_FAILURE =
   /^(?:round_robin: |pick_first: )*(?:No connection established|Connection dropped|read E|write E|Name resolution failed)/
 
-// How it ends a call whose deadline is over. Its text is of use to nobody: "Waiting for LB pick".
+// How it ends a call whose deadline is over. Its text does not help a user: "Waiting for LB pick".
 const DEADLINE = /^Deadline exceeded/
 const DEADLINE_WITHOUT_CONNECTION = /(?:Waiting for LB pick|waiting for name resolution)$/
 

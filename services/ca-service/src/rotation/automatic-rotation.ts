@@ -20,7 +20,7 @@ const ACTOR = 'ca-service'
 
 /**
  * Moves each rotation in automatic mode one step, if every live member has confirmed its phase. At the end of its grace
- * period it stops automatic mode and says why, and cuts nobody off. Every replica runs it; of two that move at once one wins.
+ * period it stops automatic mode and says why, and cuts off no member. Every replica runs it; of two that move at once one wins.
  */
 export async function driveRotations(deps: AutomaticDeps): Promise<void> {
   for (const type of ['host', 'user'] as const) {

@@ -13,7 +13,7 @@ const LONGEST_GRACE_SECONDS = 90 * 86_400
 
 /**
  * Moves a rotation to another phase. Refuses to leave live members behind, unless it is forced: a step forward needs that
- * every one has confirmed the phase so far. A start and a rollback cut nobody off and need nothing.
+ * every one has confirmed the phase so far. A start and a rollback cut off no member, and wait for none.
  */
 export function moveRotation(deps: Deps): UnaryHandler<ca.MoveRotationRequest, ca.MoveRotationResponse> {
   return async (request, { peer, remoteAddress }) => {

@@ -1,14 +1,14 @@
 import { recordRefused } from '@muster/audit'
 import type { registration } from '@muster/contracts'
 import { parseNodeId } from '@muster/domain'
-import type { CallContext, UnaryHandler } from '@muster/rpc'
+import type { UnaryHandler } from '@muster/rpc'
 import { clearClone } from '../clones/clone-store.ts'
 import type { Deps } from '../deps.ts'
 import { noSuchNode } from '../nodes/node-errors.ts'
 import { toRoll } from '../nodes/roll/roll.ts'
 import { selectNodesById } from '../nodes/store/roll-queries.ts'
 import { banChange, parseBan } from './ban-request.ts'
-import { banAction, liftBan, placeBan, unbanAction } from './ban-store.ts'
+import { banAction, type BanChange, liftBan, placeBan, unbanAction } from './ban-store.ts'
 
 /**
  * Bans a node: its streams end on every replica, it cannot renew, and its key cannot join. It stays on the roll. Safe to
@@ -18,7 +18,7 @@ export function banNode(deps: Deps): UnaryHandler<registration.BanNodeRequest, r
   return async (request, context) => {
     const change = banChange(parseNodeId(request.nodeId), context)
     const ban = parseBan(change, request)
-    const node = await changeNode(deps, context, { id: change.id, action: banAction('node') }, async () => {
+    const node = await changeNode(deps, change, banAction('node'), async () => {
       if (!(await placeBan(deps.pool, 'node', ban))) throw noSuchNode(change.id)
     })
     context.log.info({ event: 'node.banned', nodeId: change.id, hostname: node.hostname }, 'a node was banned')
@@ -30,7 +30,7 @@ export function banNode(deps: Deps): UnaryHandler<registration.BanNodeRequest, r
 export function unbanNode(deps: Deps): UnaryHandler<registration.UnbanNodeRequest, registration.UnbanNodeResponse> {
   return async (request, context) => {
     const change = banChange(parseNodeId(request.nodeId), context)
-    const node = await changeNode(deps, context, { id: change.id, action: unbanAction('node') }, async () => {
+    const node = await changeNode(deps, change, unbanAction('node'), async () => {
       await liftBan(deps.pool, 'node', change)
       await clearClone(deps.pool, change)
     })
@@ -41,11 +41,10 @@ export function unbanNode(deps: Deps): UnaryHandler<registration.UnbanNodeReques
 /** Changes the standing of a node, tells every replica, and returns its new entry on the roll. */
 async function changeNode(
   deps: Deps,
-  { peer, remoteAddress }: CallContext,
-  { id, action }: { id: string; action: string },
+  { id, actor, remoteAddress }: BanChange,
+  action: string,
   change: () => Promise<void>,
 ): Promise<registration.Node> {
-  const actor = peer.kind === 'anonymous' ? 'anonymous' : peer.spiffeId
   const changed = await recordRefused(deps.refusals, { action, actor, remoteAddress, nodeId: id }, async () => {
     await change()
     const [stored] = await selectNodesById(deps.pool, [id])

@@ -21,7 +21,7 @@ function every(ms: number, work: () => unknown): void {
   life.own('timer', setInterval(work, ms), clearInterval)
 }
 
-/** Nodes beat at two replicas, the primary is killed, and nobody is called offline who beats. */
+/** Nodes beat at two replicas, the primary is killed, and no node that beats is called offline. */
 async function loseThePrimary(start: () => Promise<RedisServers>): Promise<void> {
   const servers = life.own('servers', await start(), (s) => s.stop())
   const options = { redisUrl: servers.url, clusterName: `${randomUUID()}.internal`, log: silentLog }

@@ -28,7 +28,7 @@ export async function timeToRecover(
 }
 
 /**
- * Stores this challenge for a node, unless there is one that was made a moment ago: whoever asks for another must not make
+ * Stores this challenge for a node, unless there is one that was made a moment ago: a caller who asks for another must not make
  * the first one useless. @returns the challenge that counts; undefined if the node is not on the roll
  */
 export async function challengeNode(db: Db, id: string, challenge: Buffer): Promise<Buffer | undefined> {

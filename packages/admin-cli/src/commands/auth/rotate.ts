@@ -69,7 +69,7 @@ function parseFlags(flags: Flags): ca.MoveRotationRequest {
   if (manual === true && phase === undefined) throw new UsageError(`--manual needs --phase: ${PHASES.join(', ')}`)
   if (manual !== true && phase !== undefined) throw new UsageError('--phase needs --manual')
   if (manual !== true && force)
-    throw new UsageError('--force needs --manual: a rotation by itself leaves nobody behind')
+    throw new UsageError('--force needs --manual: a rotation that moves on by itself leaves no member behind')
   const automaticForSeconds =
     manual === true ? 0 : asUsage(() => parseDuration(flags['grace-period'], '--grace-period'))
   return { type, phase: phase ?? 'init', revision: 0, force, automaticForSeconds, dryRun }

@@ -7,8 +7,8 @@ import { removeEach, reportRemoval } from '../../cluster/removal.ts'
 
 /** A change of the standing of members, one by one. */
 export interface StandingChange<T> {
-  /** The usage error of a call that names nobody. */
-  nobody: string
+  /** The usage error when no member is named. */
+  noneGiven: string
   /** Reads what a person types for a member. @throws UsageError */
   parse: (text: string) => string
   change: (services: Cluster, reference: string) => Promise<T | undefined>
@@ -21,9 +21,9 @@ export interface StandingChange<T> {
 export async function changeEach<T>(
   { positionals, format }: { positionals: readonly string[]; format: Format },
   { io, cluster, now }: Context,
-  { nobody, parse, change, json, line }: StandingChange<T>,
+  { noneGiven, parse, change, json, line }: StandingChange<T>,
 ): Promise<number> {
-  if (positionals.length === 0) throw new UsageError(nobody)
+  if (positionals.length === 0) throw new UsageError(noneGiven)
   const wanted = positionals.map(parse)
   const services = await cluster()
   const done = await removeEach(

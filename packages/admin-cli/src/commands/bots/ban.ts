@@ -15,7 +15,7 @@ export const botsBan = defineCommand({
   async run({ format, positionals, ...flags }, context) {
     const terms = parseBanFlags(flags)
     return changeEach({ format, positionals }, context, {
-      nobody: "which bot? give its id or name, as 'musterctl bots ls' shows it",
+      noneGiven: "which bot? give its id or name, as 'musterctl bots ls' shows it",
       parse: parseBotReference,
       change: async (services, reference) =>
         (await services.bots.banBot({ botId: await findBotId(reference, services), ...terms })).bot,

@@ -9,7 +9,7 @@ export const botsUnban = defineCommand({
   examples: [['$0 bots unban ci', 'it may renew again']],
   async run({ format, positionals }, context) {
     return changeEach({ format, positionals }, context, {
-      nobody: "which bot? give its id or name, as 'musterctl bots ls' shows it",
+      noneGiven: "which bot? give its id or name, as 'musterctl bots ls' shows it",
       parse: parseBotReference,
       change: async (services, reference) =>
         (await services.bots.unbanBot({ botId: await findBotId(reference, services) })).bot,

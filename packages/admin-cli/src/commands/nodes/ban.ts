@@ -15,7 +15,7 @@ export const nodesBan = defineCommand({
   async run({ format, positionals, ...flags }, context) {
     const terms = parseBanFlags(flags)
     return changeEach({ format, positionals }, context, {
-      nobody: "which node? give its id or host name, as 'musterctl nodes ls' shows it",
+      noneGiven: "which node? give its id or host name, as 'musterctl nodes ls' shows it",
       parse: parseNodeReference,
       change: async (services, reference) =>
         (await services.registration.banNode({ nodeId: await findNodeId(reference, services), ...terms })).node,

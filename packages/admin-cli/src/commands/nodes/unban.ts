@@ -9,7 +9,7 @@ export const nodesUnban = defineCommand({
   examples: [['$0 nodes unban web-01', 'its agent may be started again']],
   async run({ format, positionals }, context) {
     return changeEach({ format, positionals }, context, {
-      nobody: "which node? give its id or host name, as 'musterctl nodes ls --status=banned' shows it",
+      noneGiven: "which node? give its id or host name, as 'musterctl nodes ls --status=banned' shows it",
       parse: parseNodeReference,
       change: async (services, reference) =>
         (await services.registration.unbanNode({ nodeId: await findNodeId(reference, services) })).node,

@@ -15,7 +15,7 @@ export const usersLock = defineCommand({
   async run({ format, positionals, ...flags }, context) {
     const terms = parseBanFlags(flags)
     return changeEach({ format, positionals }, context, {
-      nobody: "which user? give a name, as 'musterctl users ls' shows it",
+      noneGiven: "which user? give a name, as 'musterctl users ls' shows it",
       parse: (name) => parseUserName([name]),
       change: async ({ users }, name) => (await users.lockUser({ name, ...terms })).user,
       json: userJson,

@@ -9,7 +9,7 @@ export const usersUnlock = defineCommand({
   examples: [['$0 users unlock ada', 'the key that ada signed up with works again']],
   async run({ format, positionals }, context) {
     return changeEach({ format, positionals }, context, {
-      nobody: "which user? give a name, as 'musterctl users ls' shows it",
+      noneGiven: "which user? give a name, as 'musterctl users ls' shows it",
       parse: (name) => parseUserName([name]),
       change: async ({ users }, name) => (await users.unlockUser({ name })).user,
       json: userJson,

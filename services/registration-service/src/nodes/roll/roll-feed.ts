@@ -65,7 +65,7 @@ export class RollFeed {
       for (const id of ids) this.#changed.delete(id)
       const resyncs = this.#resyncs
       try {
-        const changes = await this.#read(ids)
+        const changes = await readChanges(this.#deps, ids)
         if (resyncs !== this.#resyncs) continue
         for (const follower of this.#followers) follower.onChanges(changes)
       } catch (error) {
@@ -74,10 +74,11 @@ export class RollFeed {
     }
     this.#isLookingUp = false
   }
+}
 
-  async #read(ids: readonly string[]): Promise<RollChanges> {
-    const nodes = await toRoll(this.#deps, await selectNodesById(this.#deps.pool, ids))
-    const found = new Map(nodes.map((node) => [node.id, node]))
-    return new Map(ids.map((id) => [id, found.get(id)]))
-  }
+/** The state of these nodes now. */
+export async function readChanges(deps: RollDeps, ids: readonly string[]): Promise<RollChanges> {
+  const nodes = await toRoll(deps, await selectNodesById(deps.pool, ids))
+  const found = new Map(nodes.map((node) => [node.id, node]))
+  return new Map(ids.map((id) => [id, found.get(id)]))
 }

@@ -2,8 +2,8 @@ import type { registration } from '@muster/contracts'
 import type { ServerStreamHandler } from '@muster/rpc'
 import type { Deps } from '../../deps.ts'
 import { toRoll } from './roll.ts'
-import { type RollChanges, RollFeed } from './roll-feed.ts'
-import { type NodePlace, placeOf, selectNodes, selectNodesById } from '../store/roll-queries.ts'
+import { readChanges, type RollChanges, RollFeed } from './roll-feed.ts'
+import { type NodePlace, placeOf, selectNodes } from '../store/roll-queries.ts'
 
 const PAGE = 500
 
@@ -43,12 +43,7 @@ async function* snapshot(deps: Deps, told: Set<string>): AsyncGenerator<registra
   }
   // Query these by id: a node that changed its host name meanwhile may have moved from a later page to an earlier one.
   const rest = [...unmentioned]
-  for (let i = 0; i < rest.length; i += PAGE) {
-    const ids = rest.slice(i, i + PAGE)
-    const nodes = await toRoll(deps, await selectNodesById(deps.pool, ids))
-    const found = new Map(nodes.map((node) => [node.id, node]))
-    yield* update(told, new Map(ids.map((id) => [id, found.get(id)])))
-  }
+  for (let i = 0; i < rest.length; i += PAGE) yield* update(told, await readChanges(deps, rest.slice(i, i + PAGE)))
   yield { event: { $case: 'snapshotComplete', value: {} } }
 }
 
