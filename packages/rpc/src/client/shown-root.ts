@@ -23,13 +23,13 @@ export async function fetchShownRoot(options: PinnedRootOptions): Promise<string
   const { address, pins, service } = options
   const chain = await presentedChain(options)
   const roots = chain.filter((certificate) => isSelfIssued(certificate))
-  const root = roots.find(({ raw }) => pins === undefined || pins.includes(pinOf(raw)))
+  const root = roots.find(({ raw }) => pins === undefined || pins.includes(pinOrWhyNot(raw)))
   const wrong = service === undefined ? undefined : expectService(service, undefined)(chain[0]!)
   if (root !== undefined && wrong instanceof WrongServiceError) {
     throw new AppError('unavailable', wrong.message, { cause: wrong })
   }
   if (root !== undefined) return pemFromDer(root.raw)
-  const shown = roots.length === 0 ? 'no root at all' : roots.map(({ raw }) => pinOf(raw)).join(', ')
+  const shown = roots.length === 0 ? 'no root at all' : roots.map(({ raw }) => pinOrWhyNot(raw)).join(', ')
   throw notTrusted(`${address} does not match the CA pin: it shows ${shown}. No secret was sent to it`)
 }
 
@@ -50,8 +50,8 @@ function isSelfIssued(certificate: DetailedPeerCertificate): boolean {
   return certificate.issuerCertificate === certificate
 }
 
-/** OpenSSL accepts certificates that this system does not, so the pin of a foreign root may be unreadable. */
-function pinOf(der: Buffer): string {
+/** The pin of a root, or why there is none: OpenSSL accepts certificates that cannot be read here. */
+export function pinOrWhyNot(der: Buffer): string {
   try {
     return spkiPin(der)
   } catch {

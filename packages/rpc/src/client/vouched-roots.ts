@@ -1,10 +1,10 @@
 import { ca, registration } from '@muster/contracts'
 import { AppError } from '@muster/domain'
-import { dersFromPem, isGenuineVoucher, pemFromDer, type RootVoucher, rootsVouchedFor, spkiPin } from '@muster/pki'
+import { dersFromPem, isGenuineVoucher, pemFromDer, type RootVoucher, rootsVouchedFor } from '@muster/pki'
 import { PinMismatchError } from '../tls/server-trust.ts'
 import { TlsIdentity } from '../tls/tls-identity.ts'
 import { connect } from './connect.ts'
-import { fetchShownRoot, type PinnedRootOptions } from './shown-root.ts'
+import { fetchShownRoot, type PinnedRootOptions, pinOrWhyNot } from './shown-root.ts'
 
 /** A service that anyone may ask for the trust bundle. */
 type BundleService = 'registration-service' | 'ca-service'
@@ -27,18 +27,18 @@ export async function fetchRootsVouchedFor(
 ): Promise<string | undefined> {
   const { address, pins } = options
   const { shownDer, trustBundle, vouchers } = await askForBundle(options)
-  const pinned = (trustBundle?.hostRootsDer ?? []).filter((der) => pins.includes(pinOf(der)))
+  const pinned = (trustBundle?.hostRootsDer ?? []).filter((der) => pins.includes(pinOrWhyNot(der)))
   const trusted = rootsVouchedFor(pinned, vouchers)
   if (trusted.some((der) => der.equals(shownDer))) return trusted.map((der) => pemFromDer(der)).join('')
   const retired = vouchers
     .filter(isGenuineVoucher)
-    .filter(({ signerDer }) => pins.includes(pinOf(signerDer)))
+    .filter(({ signerDer }) => pins.includes(pinOrWhyNot(signerDer)))
     .find(({ signerDer }) => rootsVouchedFor([signerDer], vouchers).some((der) => der.equals(shownDer)))
   if (retired === undefined) return undefined
   const cluster = trustBundle?.clusterName ?? 'the cluster'
   const message =
-    `the CA of ${cluster} was rotated: the pin ${pinOf(retired.signerDer)} is of its former root, and ${address} shows ` +
-    `${pinOf(shownDer)}. Compare that with 'musterctl status' and put it in place of the old pin. No secret was sent`
+    `the CA of ${cluster} was rotated: the pin ${pinOrWhyNot(retired.signerDer)} is of its former root, and ${address} shows ` +
+    `${pinOrWhyNot(shownDer)}. Compare that with 'musterctl status' and put it in place of the old pin. No secret was sent`
   throw new AppError('unavailable', message, { cause: new PinMismatchError(message) })
 }
 
@@ -80,13 +80,5 @@ async function askForBundle(options: VouchedRootsOptions): Promise<Answer> {
     return { shownDer: dersFromPem(hostRootsPem)[0]!, trustBundle, vouchers }
   } finally {
     connection.close()
-  }
-}
-
-function pinOf(der: Buffer): string {
-  try {
-    return spkiPin(der)
-  } catch {
-    return 'a certificate that cannot be read'
   }
 }

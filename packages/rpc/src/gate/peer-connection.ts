@@ -18,7 +18,7 @@ export class PeerConnection implements Handshaker {
   state: 'arriving' | 'stranger' | 'member' = 'arriving'
   /** Pays for its calls and bytes: its source, until it turns out to be a member. */
   payer: Payer | undefined
-  /** The node or bot at the other end, once that is known. */
+  /** The node, bot or person at the other end, once that is known. */
   member: MemberPayer | undefined
   isEndedByUs = false
   /** What its payer was charged for it since the last refund, in milliseconds of CPU. */
